@@ -1,0 +1,56 @@
+import { FST_SCGI_OPT_INVALID } from './errors.ts'
+
+const TIME = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/
+const SIZE = /^(\d+)([kmg])?$/i
+const TIME_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const SIZE_UNITS: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
+
+/** The longest delay of a Node.js timer; a longer one would fire at once. */
+export const MAX_TIME = 2 ** 31 - 1
+
+/**
+ * Milliseconds of a time option: a number of milliseconds, or `'500ms'`, `'60s'`, `'10m'`, `'1h'`.
+ * @throws FST_SCGI_OPT_INVALID
+ */
+export function parseTime (option: string, value: unknown): number {
+  let ms = NaN
+  if (typeof value === 'number') ms = value
+  else if (typeof value === 'string') {
+    const match = TIME.exec(value.trim())
+    if (match?.[1] !== undefined) ms = Math.round(Number(match[1]) * (TIME_UNITS[match[2] ?? 'ms'] ?? NaN))
+  }
+  if (!(ms >= 0 && ms <= MAX_TIME)) {
+    throw new FST_SCGI_OPT_INVALID(option, show(value), `milliseconds, or a time such as '500ms', '60s', '10m', '1h', of at most ${MAX_TIME} ms`)
+  }
+  return ms
+}
+
+/**
+ * Bytes of a size option: a number of bytes, or `'8k'`, `'1m'`, `'1g'`.
+ * @throws FST_SCGI_OPT_INVALID
+ */
+export function parseSize (option: string, value: unknown): number {
+  let bytes = NaN
+  if (typeof value === 'number') bytes = value
+  else if (typeof value === 'string') {
+    const match = SIZE.exec(value.trim())
+    if (match?.[1] !== undefined) bytes = Number(match[1]) * (match[2] === undefined ? 1 : SIZE_UNITS[match[2].toLowerCase()] ?? NaN)
+  }
+  if (!(Number.isSafeInteger(bytes) && bytes >= 0)) {
+    throw new FST_SCGI_OPT_INVALID(option, show(value), "bytes, or a size such as '8k', '1m', '1g'")
+  }
+  return bytes
+}
+
+/** A value for an error message: short, and never a function's source. */
+export function show (value: unknown): string {
+  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value)
+  } catch {
+    // Circular, or a BigInt: String() says enough.
+  }
+  text ??= String(value)
+  return text.length > 100 ? `${text.slice(0, 97)}...` : text
+}

@@ -1,0 +1,114 @@
+import type { Readable } from 'node:stream'
+
+/**
+ * Where one server listens. Host names are resolved before they get here: `host` is an IP literal.
+ */
+export interface ServerAddress {
+  /** `'10.0.0.1:4000'`, `'[::1]:4000'` or `'unix:/run/app.sock'`: nginx's format, used in logs, errors and `upstreamAddr`. */
+  readonly name: string
+  /** IP literal, without brackets; `undefined` for a unix socket. */
+  readonly host: string | undefined
+  /** TCP port; 0 for a unix socket. */
+  readonly port: number
+  /** Path of the unix socket; `undefined` for TCP. */
+  readonly socketPath: string | undefined
+  /** Path of an `scgi://host/path` address without its trailing slash; it is put before PATH_INFO. Empty when there is none. */
+  readonly pathPrefix: string
+}
+
+/** The phase of an exchange in which something failed. */
+export type ExchangePhase = 'connect' | 'send' | 'head' | 'body'
+
+/**
+ * What kind of failure ended an exchange, in the words of `nextUpstream`; `local` is a failure of this machine
+ * (a bind that failed, no file descriptor left), which is never retried.
+ */
+export type FailureKind = 'error' | 'timeout' | 'invalid_header' | 'local'
+
+/** An error of the exchange with one server. */
+export interface UpstreamError extends Error {
+  code: string
+  statusCode: number
+  /** The server's address, as in `ServerAddress.name`. */
+  address: string
+  phase: ExchangePhase
+  kind: FailureKind
+}
+
+/** The parsed head of an application's reply. */
+export interface ResponseHead {
+  /** 200 to 599. */
+  readonly statusCode: number
+  /** Reason phrase of the application; empty when it gave none. */
+  readonly statusMessage: string
+  /**
+   * Every header line of the reply by lower-case name, values as latin1 text. Repeated lines are an array, save for the
+   * single-valued headers, of which the first counts. Content-Length and Transfer-Encoding are in it as received.
+   */
+  readonly headers: Readonly<Record<string, string | string[]>>
+  /** Name and value of each line as the application wrote them, in order, duplicates included: `[name, value, name, value, ...]`. */
+  readonly rawHeaders: readonly string[]
+  /** Value of Content-Length, or -1. */
+  readonly contentLength: number
+  /** The body comes in chunked coding (and is decoded before `onData`). */
+  readonly chunked: boolean
+}
+
+/** Time limits of one exchange, in milliseconds; 0 is without limit. */
+export interface ExchangeTimeouts {
+  readonly connect: number
+  readonly send: number
+  readonly read: number
+}
+
+/** One request to one server. */
+export interface ExchangeRequest {
+  /** The complete header netstring, comma included. */
+  readonly head: Buffer
+  /** What follows it: nothing, bytes in memory, or a stream of exactly `bodyLength` bytes. */
+  readonly body: Buffer | Readable | null
+  readonly bodyLength: number
+  /** Request method: the reply to HEAD has no body. */
+  readonly method: string
+  readonly timeouts: ExchangeTimeouts
+  /** Largest head of a reply, and largest single read, in bytes. */
+  readonly bufferSize: number
+  /** Local address to connect from; `undefined` leaves the choice to the system. */
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
+  /** Set SO_KEEPALIVE with this initial delay in milliseconds; `undefined` leaves it off. */
+  readonly socketKeepalive?: number | undefined
+}
+
+/**
+ * Receives what happens in one exchange. Exactly one of `onEnd` and `onError` is called, once, and it is the last call.
+ * Nothing is called after `abort()`. None of the methods may throw.
+ */
+export interface ExchangeHandler {
+  /** The connection stands and the first byte of the request is about to be written: from here on the request counts as sent. */
+  onConnect (): void
+  /** The head is complete and valid. Informational (1xx) heads are skipped. */
+  onHead (head: ResponseHead): void
+  /** A piece of the decoded body; the receiver owns it. */
+  onData (chunk: Buffer): void
+  /** The body is complete. */
+  onEnd (): void
+  onError (error: UpstreamError): void
+}
+
+/** The caller's hand on a running exchange. */
+export interface ExchangeControl {
+  /** Stop reading the body; the read timeout stands still meanwhile. */
+  pause (): void
+  resume (): void
+  /** End the exchange at once, without a further call of the handler. */
+  abort (): void
+  /** Bytes of the request handed to the socket, netstring included. */
+  readonly bytesSent: number
+  /** Bytes received from the server, head and framing included. */
+  readonly bytesReceived: number
+  /** Bytes of the reply after its head, surplus past Content-Length included. */
+  readonly bodyReceived: number
+  /** The request went over a socket that was connected before (`keepalive`, `preconnect`). */
+  readonly reused: boolean
+}

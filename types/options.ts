@@ -1,0 +1,169 @@
+import type { FastifyReply, FastifyRequest, RouteShorthandOptions, FastifyContextConfig } from 'fastify'
+import type { Address, GroupOptions, ServerOptions, Size, Time, UpstreamGroup } from './upstream.ts'
+import type { UpstreamError } from './exchange.ts'
+
+/**
+ * Value of a parameter. A string is sent as it is, as UTF-8. A function is asked for each request: `undefined` sends
+ * nothing, `''` sends an empty value. With `ifNotEmpty` an empty value is not sent at all.
+ * A value that holds a NUL refuses the request with 400 (`FST_SCGI_BAD_REQUEST`). (nginx: scgi_param)
+ */
+export type ParamValue<Request = FastifyRequest> =
+  | string
+  | ((request: Request) => string | undefined)
+  | { value: string | ((request: Request) => string | undefined), ifNotEmpty?: boolean }
+
+/** A condition under which a request goes on to the next server. (nginx: scgi_next_upstream) */
+export type NextUpstreamCondition =
+  | 'error' | 'timeout' | 'invalid_header'
+  | 'http_500' | 'http_503' | 'http_403' | 'http_404' | 'http_429'
+  | 'non_idempotent'
+
+export interface NextUpstreamOptions {
+  /** Conditions; an empty list passes nothing on. Default `['error', 'timeout']`. */
+  on?: NextUpstreamCondition[]
+  /** Most attempts of one request; 0 is without limit. Default 0. (scgi_next_upstream_tries) */
+  tries?: number
+  /** Time after which no further attempt is begun; 0 is without limit. Default 0. (scgi_next_upstream_timeout) */
+  timeout?: Time
+}
+
+/** What chooses the servers of one request. */
+export type UpstreamSelector = (request: FastifyRequest) => Address | UpstreamGroup | Promise<Address | UpstreamGroup>
+
+/**
+ * Where requests go: one address, a list of addresses and servers, a group in full, a group made by `createUpstreams`,
+ * `'balancer://name'` for a group that is registered elsewhere in this application, or a function.
+ */
+export type Upstreams = Address | (Address | ServerOptions)[] | GroupOptions | UpstreamGroup | UpstreamSelector
+
+export interface RequestBufferingOptions {
+  /** Bytes of a body held in memory; what is longer goes to an unlinked temporary file. Default 16k. */
+  memory?: Size
+  /** Directory of the temporary files. Default: a directory of our own, mode 0700, under the system's. */
+  tempPath?: string
+}
+
+export interface BufferingOptions {
+  /** Read the reply ahead of the client. Default true. */
+  enabled?: boolean
+  /** Largest head of a reply, and largest single read. Default 64k. (scgi_buffer_size) */
+  bufferSize?: Size
+}
+
+/** How the exchange with the servers is done; all of it may also be given to `reply.scgi()`. */
+export interface ExchangeOptions {
+  /**
+   * Parameters sent to the application, over those of `defaultParams`; a name given here replaces the default of that name.
+   * `HTTP_X: ''` hides the request header X. (scgi_param)
+   */
+  params?: Record<string, ParamValue>
+  /**
+   * The set of parameters to begin with: `'cgi'` (RFC 3875 as far as a gateway knows it), `'nginx'` (nginx's scgi_params file),
+   * `'minimal'` (for rTorrent: no request headers, at most 2000 bytes) or none. Default `'cgi'`.
+   */
+  defaultParams?: 'cgi' | 'nginx' | 'minimal' | false
+  /** Largest header block in bytes; a longer one is refused with 431 (`FST_SCGI_PARAMS_TOO_LARGE`). Default 2000 with `'minimal'`, else none. */
+  maxParamsSize?: Size
+  /** Send the request headers as HTTP_*: all, none, or those of the list. Default true; false with `'minimal'`. (scgi_pass_request_headers) */
+  passRequestHeaders?: boolean | string[]
+  /** Send the request body. Default true. (scgi_pass_request_body) */
+  passRequestBody?: boolean
+  /** Pass headers with an underscore in their name. Default false: `X_Foo` could pose as `X-Foo`. (underscores_in_headers) */
+  underscoresInHeaders?: boolean
+  /**
+   * X-Forwarded-For, -Host and -Proto: `'set'` from what Fastify knows (its `trustProxy`), `'pass'` as the client sent them, `'drop'`.
+   * Default `'set'`.
+   */
+  forwarded?: 'set' | 'pass' | 'drop'
+  /**
+   * Collect the request body before a server is chosen (so that a slow upload holds no server, and the body can be sent again).
+   * false streams a body whose length is known. Default true, 16k in memory. (scgi_request_buffering)
+   */
+  requestBuffering?: boolean | RequestBufferingOptions
+  /** Local address, with or without port, to connect from; '' or false for none. Ignored on unix sockets. Default none. (scgi_bind) */
+  bind?: string | ((request: FastifyRequest) => string | false | undefined) | false
+  /** SO_KEEPALIVE on the sockets to the servers. Default false. (scgi_socket_keepalive) */
+  socketKeepalive?: boolean | {
+    /** Idle time before the first probe. Default 0, the system's. */
+    initialDelay?: Time
+  }
+  /** Time for the connection to stand. Default 60s. (scgi_connect_timeout) */
+  connectTimeout?: Time
+  /** Longest pause between two successful writes of the request. Default 60s. (scgi_send_timeout) */
+  sendTimeout?: Time
+  /** Time for the whole head of the reply once the request is sent, then longest pause between two pieces of the body. Default 60s. (scgi_read_timeout) */
+  readTimeout?: Time
+  /** Longest pause between two pieces of the client's request body; then 408. Default 60s. (client_body_timeout) */
+  clientBodyTimeout?: Time
+  /** false: each piece of the reply goes to the client as it comes and the application waits for the client. Default true. (scgi_buffering) */
+  buffering?: boolean | BufferingOptions
+  /** Let the application finish when the client has gone. Default false. (scgi_ignore_client_abort) */
+  ignoreClientAbort?: boolean
+  /** When a request goes on to the next server. Default `['error', 'timeout']`. (scgi_next_upstream) */
+  nextUpstream?: NextUpstreamCondition[] | NextUpstreamOptions | false
+  /** Headers of the reply that the client does not get, beside Status and X-Accel-*. (scgi_hide_header) */
+  hideHeaders?: string[]
+  /** Headers of the reply that the client gets although they are hidden by default. (scgi_pass_header) */
+  passHeaders?: string[]
+  /** Headers of the reply that have no effect on the gateway: `'X-Accel-Buffering'`. They are passed or hidden as ever. (scgi_ignore_headers) */
+  ignoreHeaders?: string[]
+  /** Send the header names of the reply as the application wrote them, not in lower case. Default false. */
+  preserveHeaderCase?: boolean
+  /** Let a function `upstreams` name any address, not only configured ones. Makes an open proxy where the request decides. Default false. */
+  allowAnyUpstream?: boolean
+}
+
+/** Hooks of one exchange, as in @fastify/reply-from. */
+export interface ExchangeHooks {
+  /** Gets the request headers (lower case) and returns those to send as HTTP_*. */
+  rewriteRequestHeaders?: (request: FastifyRequest, headers: Record<string, string | string[] | undefined>) => Record<string, string | string[] | undefined>
+  /** Gets the reply's headers (lower case) and returns those for the client. */
+  rewriteHeaders?: (headers: Record<string, string | string[]>, request: FastifyRequest) => Record<string, string | string[]>
+  /** Called when the reply's head is there, instead of sending it: send `response.body` (or something else) with `reply.send`. */
+  onResponse?: (request: FastifyRequest, reply: FastifyReply, response: ScgiResponse) => void | Promise<void>
+  /** Called instead of Fastify's error handler when no server gave a reply. */
+  onError?: (reply: FastifyReply, error: { error: UpstreamError | Error }) => void
+}
+
+/** The reply as `onResponse` gets it. */
+export interface ScgiResponse {
+  statusCode: number
+  headers: Record<string, string | string[]>
+  /** The body; it must be read, sent or destroyed. */
+  body: import('node:stream').Readable
+}
+
+/** Options of `reply.scgi()`. */
+export interface ReplyScgiOptions extends ExchangeOptions, ExchangeHooks {
+  /** Where the request goes. */
+  upstreams: Upstreams
+  /** PATH_INFO = `rewritePrefix` + what follows the mount. Default ''. */
+  rewritePrefix?: string
+  /** The body to send, where the request's own was parsed by Fastify already. */
+  body?: Buffer | string | import('node:stream').Readable
+}
+
+/** Options of `register(scgi, ...)`. */
+export interface FastifyScgiOptions extends ExchangeOptions, ExchangeHooks {
+  /** Where the requests go. */
+  upstreams: Upstreams
+  /** Path under which the application is mounted. Default '/'. */
+  prefix?: string
+  /** PATH_INFO = `rewritePrefix` + what follows `prefix`. Default ''. */
+  rewritePrefix?: string
+  /** Methods to serve. Default: all that Fastify is set up for, save TRACE. */
+  httpMethods?: string[]
+  /** Add `reply.from()` of @fastify/reply-from, which then speaks SCGI to `upstreams`. Default false. */
+  replyFrom?: boolean
+  /** How long `app.close()` waits for replies in flight before it cuts them. Default 10s. */
+  closeTimeout?: Time
+  /** Largest request body in bytes; a longer one is refused with 413. Default: Fastify's. */
+  bodyLimit?: number
+  /** Fastify's route constraints. */
+  constraints?: RouteShorthandOptions['constraints']
+  /** Fastify's route config. */
+  config?: FastifyContextConfig
+  preHandler?: RouteShorthandOptions['preHandler']
+  preValidation?: RouteShorthandOptions['preValidation']
+  logLevel?: RouteShorthandOptions['logLevel']
+}

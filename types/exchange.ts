@@ -52,6 +52,8 @@ export interface ResponseHead {
   readonly contentLength: number
   /** The body comes in chunked coding (and is decoded before `onData`). */
   readonly chunked: boolean
+  /** The head began with an HTTP status line ("non-parsed header"), whose status won over any `Status` header. */
+  readonly nph: boolean
 }
 
 /** Time limits of one exchange, in milliseconds; 0 is without limit. */
@@ -61,13 +63,20 @@ export interface ExchangeTimeouts {
   readonly read: number
 }
 
+/** The body of a request. */
+export interface RequestBody {
+  readonly length: number
+  /** It can be sent more than once. */
+  readonly replayable: boolean
+  /** The bytes for one sending: a Buffer, or a stream of exactly `length` bytes. Called when the connection stands. */
+  open (): Buffer | Readable
+}
+
 /** One request to one server. */
 export interface ExchangeRequest {
   /** The complete header netstring, comma included. */
   readonly head: Buffer
-  /** What follows it: nothing, bytes in memory, or a stream of exactly `bodyLength` bytes. */
-  readonly body: Buffer | Readable | null
-  readonly bodyLength: number
+  readonly body: RequestBody | null
   /** Request method: the reply to HEAD has no body. */
   readonly method: string
   readonly timeouts: ExchangeTimeouts
@@ -98,6 +107,11 @@ export interface ExchangeHandler {
 
 /** The caller's hand on a running exchange. */
 export interface ExchangeControl {
+  /**
+   * Begins; the handler may be called before this returns.
+   * @param fresh do not use a connection that stands already
+   */
+  start (fresh?: boolean): void
   /** Stop reading the body; the read timeout stands still meanwhile. */
   pause (): void
   resume (): void

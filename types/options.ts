@@ -113,10 +113,13 @@ export interface ExchangeOptions {
   allowAnyUpstream?: boolean
 }
 
+/** Request headers by lower-case name. */
+export type RequestHeaders = Record<string, string | string[] | undefined>
+
 /** Hooks of one exchange, as in @fastify/reply-from. */
 export interface ExchangeHooks {
   /** Gets the request headers (lower case) and returns those to send as HTTP_*. */
-  rewriteRequestHeaders?: (request: FastifyRequest, headers: Record<string, string | string[] | undefined>) => Record<string, string | string[] | undefined>
+  rewriteRequestHeaders?: (request: FastifyRequest, headers: RequestHeaders) => RequestHeaders
   /** Gets the reply's headers (lower case) and returns those for the client. */
   rewriteHeaders?: (headers: Record<string, string | string[]>, request: FastifyRequest) => Record<string, string | string[]>
   /** Called when the reply's head is there, instead of sending it: send `response.body` (or something else) with `reply.send`. */

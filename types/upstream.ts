@@ -42,8 +42,12 @@ export interface GroupOptions {
   servers: (Address | ServerOptions)[]
 }
 
-/** Why an attempt ended, as the balancer sees it: `failed` counts against the server, `next` does not. */
-export type AttemptOutcome = 'ok' | 'failed' | 'next'
+/**
+ * How an attempt ended, as the balancer sees it. `ok` and `next` (the reply goes on to another server, but the server
+ * answered) show that the server lives; `failed` counts against it; `abort` says nothing about it either way: the client
+ * went away, or this machine failed before the server could.
+ */
+export type AttemptOutcome = 'ok' | 'failed' | 'next' | 'abort'
 
 /** A server of a group as the balancer keeps it. */
 export interface UpstreamServer {

@@ -1,0 +1,45 @@
+import { isIP } from 'node:net'
+import { FST_SCGI_OPT_INVALID } from '../errors.ts'
+import { show } from '../units.ts'
+import type { ExchangeOptions } from '../../types/options.ts'
+import type { FastifyRequest } from 'fastify'
+
+/** A local address to connect from. */
+export interface LocalAddress {
+  readonly localAddress: string
+  readonly localPort: number | undefined
+}
+
+/** Gives the local address for a request; `undefined` leaves the choice to the system. */
+export type Bind = (request: FastifyRequest) => LocalAddress | undefined
+
+/** Reads `addr`, `addr:port` or `[v6]:port`; `undefined` for anything else. */
+export function readLocalAddress (text: string): LocalAddress | undefined {
+  if (isIP(text) !== 0) return { localAddress: text, localPort: undefined }
+  const match = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(text)
+  const address = match?.[1] ?? match?.[2]
+  if (match === null || address === undefined || isIP(address) !== (match[1] === undefined ? 4 : 6)) return undefined
+  const port = match[3] === undefined ? undefined : Number(match[3])
+  return port !== undefined && (port < 1 || port > 65535) ? undefined : { localAddress: address, localPort: port }
+}
+
+/**
+ * Reads the option `bind`.
+ * @throws FST_SCGI_OPT_INVALID
+ */
+export function parseBind (value: ExchangeOptions['bind']): Bind {
+  if (value === undefined || value === false || value === '') return () => undefined
+  if (typeof value === 'function') {
+    return request => {
+      const text = value(request)
+      if (text === undefined || text === false || text === '') return undefined
+      const local = typeof text === 'string' ? readLocalAddress(text) : undefined
+      // As with nginx's variables: what is no address is said, and the request goes out as without `bind`.
+      if (local === undefined) request.log.warn(`the function 'bind' gave ${show(text)}, which is no local address: ignored`)
+      return local
+    }
+  }
+  const local = typeof value === 'string' ? readLocalAddress(value) : undefined
+  if (local === undefined) throw new FST_SCGI_OPT_INVALID('bind', show(value), "an IP address, 'address:port', '[v6]:port', a function or false")
+  return () => local
+}

@@ -1,0 +1,339 @@
+import { Readable } from 'node:stream'
+import { RequestInfo } from './info.ts'
+import { BodyReader, findBody } from './request-body.ts'
+import { ReplyStream, type ReplySource } from './reply-stream.ts'
+import { FastifyView, type MountPoint } from './view.ts'
+import { Pass, type PassHandler, type PassRequest } from '../upstream/pass.ts'
+import type { Mount } from './mount.ts'
+import type { Group } from '../balancer/group.ts'
+import type { Endpoint } from '../transport/endpoint.ts'
+import type { Attempt } from '../../types/request.ts'
+import type { RequestBody, ResponseHead } from '../../types/exchange.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+/** What the gateways of one application share. */
+export interface GatewayState {
+  /** The application is closing: connections are not to be kept. */
+  closing: boolean
+  /** Exchanges that run. */
+  readonly running: Set<GatewayExchange>
+}
+
+/** A route as the gateway serves it. */
+export interface Service {
+  readonly mount: Mount
+  readonly point: MountPoint
+  /** Largest request body in bytes. */
+  readonly bodyLimit: number
+}
+
+/** Bytes of a reply that are held back at most while it may still prove complete. */
+const WHOLE_LIMIT = 131_072
+
+/**
+ * One request on its way through the gateway, from the route's handler to the reply. A reply that is complete within two turns
+ * of the event loop goes out whole, with its length; any other goes out as a stream.
+ */
+export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
+  readonly method: string
+  body: RequestBody | null = null
+  readonly localAddress: string | undefined
+  readonly localPort: number | undefined
+  readonly #service: Service
+  readonly #state: GatewayState
+  readonly #request: FastifyRequest
+  readonly #reply: FastifyReply
+  readonly #info = new RequestInfo()
+  readonly #view: FastifyView
+  #reader: BodyReader | undefined
+  #pass: Pass | undefined
+  #head: ResponseHead | undefined
+  /** Pieces of the body, until it is known whether they are all. */
+  #pieces: Buffer[] = []
+  #collected = 0
+  #turns = 0
+  #stream: ReplyStream | undefined
+  #buffering = true
+  /** The exchange with the servers is over. */
+  #over = false
+  /** The client is gone and the application may finish for itself. */
+  #detached = false
+
+  /** @throws FST_SCGI_BAD_REQUEST */
+  constructor (service: Service, state: GatewayState, request: FastifyRequest, reply: FastifyReply) {
+    this.#service = service
+    this.#state = state
+    this.#request = request
+    this.#reply = reply
+    const { hooks, bind } = service.mount
+    const rewritten = hooks.rewriteRequestHeaders === undefined
+      ? undefined
+      : hooks.rewriteRequestHeaders(request, { ...request.headers })
+    this.#view = new FastifyView(request, service.point, rewritten)
+    this.method = this.#view.method
+    const local = bind(request)
+    this.localAddress = local?.localAddress
+    this.localPort = local?.localPort
+    request.scgi = this.#info
+    state.running.add(this)
+    reply.raw.once('close', this.#clientClosed)
+  }
+
+  /**
+   * Sends the request to a group.
+   * @param given the body, where it is not the request's own
+   */
+  start (group: Group<Endpoint>, given?: Buffer | string | Readable): void {
+    let found
+    try {
+      found = findBody(this.#request, given)
+    } catch (error) {
+      this.#answerError(error)
+      return
+    }
+    if (found === null) {
+      this.#begin(group)
+      return
+    }
+    const { mount, bodyLimit } = this.#service
+    const reader = this.#reader = new BodyReader(this.#request, mount.body, bodyLimit, (error, body) => {
+      if (this.#over) return
+      if (error !== null) {
+        this.#refuseBody(error)
+        return
+      }
+      this.body = body
+      this.#begin(group)
+    })
+    reader.onStreamTimeout = error => {
+      this.#pass?.abort()
+      if (this.#head === undefined) this.#refuseBody(error)
+      else this.onError(error)
+    }
+    reader.read(found)
+  }
+
+  /** Ends the exchange for good, for instance because no server could be chosen. */
+  fail (error: unknown): void {
+    this.#answerError(error)
+  }
+
+  /** Cuts whatever still runs. */
+  cut (): void {
+    this.#pass?.abort()
+    this.#end()
+    this.#reply.raw.destroy()
+  }
+
+  encode (endpoint: Endpoint): Buffer {
+    return this.#service.mount.encoder.encode(this.#view, this.#request, {
+      contentLength: this.body === null ? 0 : this.body.length,
+      pathPrefix: endpoint.pathPrefix,
+      keepalive: endpoint.keepalive,
+    })
+  }
+
+  onHead (head: ResponseHead): void {
+    this.#head = this.#info.head = head
+    const { mount } = this.#service
+    this.#buffering = mount.buffering
+    if (mount.accelBuffering) {
+      const wish = head.headers['x-accel-buffering']
+      if (typeof wish === 'string') this.#buffering = buffered(wish, mount.buffering)
+    }
+    if (mount.hooks.onResponse !== undefined) this.#stream = this.#startStream(mount.hooks.onResponse)
+    else if (this.#buffering) setImmediate(turn, this)
+    else process.nextTick(turn, this)
+  }
+
+  onData (chunk: Buffer): void {
+    if (this.#detached) return
+    if (this.#stream !== undefined) {
+      this.#stream.feed(chunk)
+      return
+    }
+    this.#pieces.push(chunk)
+    this.#collected += chunk.length
+    if (this.#collected > WHOLE_LIMIT) this.#startStream()
+  }
+
+  onEnd (): void {
+    this.#end()
+    if (this.#stream !== undefined) this.#stream.finish()
+    else if (!this.#detached) this.#sendWhole()
+  }
+
+  onError (error: Error): void {
+    this.#end()
+    if (this.#detached) return
+    if (this.#head === undefined) {
+      this.#answerError(error)
+      return
+    }
+    // The head was good, and nobody can take it back: the client gets what there is, and a connection that breaks off.
+    if (this.#stream === undefined) this.#startStream()
+    this.#stream?.fail(error)
+  }
+
+  onAttempt (attempt: Attempt, error: Error | undefined): void {
+    const { log } = this.#request
+    if (log.level === 'debug' || log.level === 'trace') {
+      log.debug({ upstream: attempt, err: error }, `upstream ${attempt.address} ${attempt.status ?? '-'}`)
+    }
+  }
+
+  /** One turn of the event loop after the head, or two: if the body has not ended by now it is sent as it comes. */
+  turn (): void {
+    if (this.#over || this.#stream !== undefined || this.#detached) return
+    if (this.#buffering && this.#turns++ === 0) setImmediate(turn, this)
+    else this.#startStream()
+  }
+
+  resume (): void {
+    this.#pass?.resume()
+  }
+
+  pause (): void {
+    if (!this.#detached) this.#pass?.pause()
+  }
+
+  abandon (): void {
+    if (!this.#over) this.#leave()
+  }
+
+  #begin (group: Group<Endpoint>): void {
+    this.#pass = new Pass(group, this.#service.mount.pass, this, this, this.#info.attempts)
+    this.#pass.start()
+  }
+
+  readonly #clientClosed = (): void => {
+    this.#state.running.delete(this)
+    if (!this.#over) this.#leave()
+    else this.#reader?.close()
+  }
+
+  /** The client takes no more: the application is told by a closed connection, or finishes unheard. */
+  #leave (): void {
+    if (this.#service.mount.ignoreClientAbort && this.#pass !== undefined) {
+      this.#detached = true
+      this.#pieces = []
+      this.#pass.resume()
+      return
+    }
+    this.#pass?.abort()
+    this.#end()
+    this.#request.log.debug('client closed the connection')
+  }
+
+  #end (): void {
+    this.#over = true
+    this.#reader?.close()
+  }
+
+  #sendWhole (): void {
+    const reply = this.#reply
+    const head = this.#head
+    if (reply.sent || head === undefined) return
+    const headers = this.#applyHead(head)
+    const first = this.#pieces[0]
+    if (first === undefined) {
+      // Of a HEAD or a 304 the length is the application's to tell; of anything else it is 0.
+      if (head.contentLength >= 0 && head.statusCode !== 204 && (this.method === 'HEAD' || head.statusCode === 304)) {
+        reply.header('content-length', head.contentLength)
+      }
+      reply.send()
+      return
+    }
+    const whole = this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces, this.#collected)
+    // Fastify gives every Buffer a type, and the application gave none.
+    if (headers['content-type'] === undefined) reply.header('content-length', whole.length).send(Readable.from([whole], { objectMode: false }))
+    else reply.send(whole)
+  }
+
+  #startStream (onResponse?: Mount['hooks']['onResponse']): ReplyStream | undefined {
+    const reply = this.#reply
+    const head = this.#head
+    if (head === undefined || reply.sent) {
+      this.#pass?.abort()
+      this.#end()
+      return undefined
+    }
+    const stream = this.#stream = new ReplyStream(this, this.#service.mount.pass.bufferSize)
+    for (const piece of this.#pieces) stream.feed(piece)
+    this.#pieces = []
+    const headers = this.#applyHead(head)
+    if (head.contentLength >= 0 && head.statusCode !== 204) reply.header('content-length', head.contentLength)
+    if (onResponse !== undefined) {
+      this.#handOver(onResponse, { statusCode: head.statusCode, headers, body: stream })
+      return stream
+    }
+    const { raw } = reply
+    // A head without a byte of body (server-sent events, a long poll) goes to the client now; but only when everything that
+    // wants to change it has done so, that is when the body is being piped.
+    raw.once('pipe', () => {
+      if (!raw.headersSent) raw.flushHeaders()
+    })
+    reply.send(stream)
+    return stream
+  }
+
+  #handOver (onResponse: NonNullable<Mount['hooks']['onResponse']>, response: Parameters<NonNullable<Mount['hooks']['onResponse']>>[2]): void {
+    const failed = (error: unknown): void => {
+      response.body.destroy()
+      if (!this.#reply.sent) this.#reply.send(error)
+    }
+    try {
+      onResponse(this.#request, this.#reply, response)?.then(undefined, failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  /** Status and headers of the reply, as far as the client gets them. */
+  #applyHead (head: ResponseHead): Record<string, string | string[]> {
+    const { mount } = this.#service
+    const { raw } = this.#reply
+    const http2 = this.#request.raw.httpVersionMajor === 2
+    let headers = mount.filter.apply(head, http2)
+    if (mount.hooks.rewriteHeaders !== undefined) headers = mount.hooks.rewriteHeaders(headers, this.#request)
+    this.#reply.code(head.statusCode)
+    if (!http2) {
+      if (head.statusMessage !== '') raw.statusMessage = head.statusMessage
+      if (this.#state.closing) this.#reply.header('connection', 'close')
+    }
+    if (mount.preserveHeaderCase && !http2) {
+      const spelling = mount.filter.spelling(head)
+      for (const name in headers) raw.setHeader(spelling.get(name) ?? name, headers[name] ?? '')
+    } else {
+      this.#reply.headers(headers)
+    }
+    return headers
+  }
+
+  #refuseBody (error: Error): void {
+    // The rest of the body will not be read: the connection cannot be used again.
+    if (this.#request.raw.httpVersionMajor < 2) this.#reply.header('connection', 'close')
+    this.#answerError(error)
+  }
+
+  #answerError (error: unknown): void {
+    this.#end()
+    const reply = this.#reply
+    if (reply.sent || reply.raw.destroyed) return
+    if (this.#state.closing && this.#request.raw.httpVersionMajor < 2) reply.header('connection', 'close')
+    const failure = error instanceof Error ? error : new Error(String(error))
+    const { onError } = this.#service.mount.hooks
+    if (onError !== undefined) onError(reply, { error: failure })
+    else reply.send(failure)
+  }
+}
+
+function turn (exchange: GatewayExchange): void {
+  exchange.turn()
+}
+
+/** X-Accel-Buffering: `yes` or `no`, anything else changes nothing. */
+function buffered (wish: string, otherwise: boolean): boolean {
+  const word = wish.toLowerCase()
+  return word === 'yes' ? true : word === 'no' ? false : otherwise
+}

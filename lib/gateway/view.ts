@@ -1,0 +1,75 @@
+import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
+import { splitPath } from '../upstream/path.ts'
+import type { RequestView } from '../upstream/params.ts'
+import type { RequestHeaders } from '../../types/options.ts'
+import type { FastifyRequest } from 'fastify'
+
+/** Where in the path the application begins. */
+export interface MountPoint {
+  /** Path segments before PATH_INFO. */
+  readonly segments: number
+  readonly ignoreDuplicateSlashes: boolean
+  /** Put before PATH_INFO; binary string. */
+  readonly rewritePrefix: string
+}
+
+/**
+ * A request as the application will see it, taken down when it arrives: addresses and the like are gone with the client's
+ * connection, and a later attempt must not differ from the first.
+ */
+export class FastifyView implements RequestView {
+  readonly method: string
+  readonly uri: string
+  readonly scriptName: string
+  readonly pathInfo: string
+  readonly documentUri: string
+  readonly protocol: string
+  readonly scheme: 'http' | 'https'
+  readonly host: string
+  readonly serverAddr: string
+  readonly serverPort: number | string
+  readonly remoteAddr: string
+  readonly remotePort: number | string
+  readonly forwardedFor: string
+  readonly contentType: string | undefined
+  readonly headers: RequestHeaders
+  readonly rawHeaders: readonly string[]
+
+  /** @throws FST_SCGI_BAD_REQUEST for a path that cannot be served */
+  constructor (request: FastifyRequest, mount: MountPoint, rewritten: RequestHeaders | undefined) {
+    const { raw } = request
+    // request.url may be what rewriteUrl made of it; the application gets what the client sent.
+    const uri = request.originalUrl
+    const path = splitPath(raw.url ?? uri, mount.segments, mount)
+    if ('error' in path) throw new FST_SCGI_BAD_REQUEST(path.error)
+    const { socket } = raw
+    this.method = raw.method ?? 'GET'
+    this.uri = uri
+    this.scriptName = path.scriptName
+    this.pathInfo = mount.rewritePrefix + path.pathInfo
+    this.documentUri = mount.rewritePrefix === '' ? path.documentUri : path.scriptName + this.pathInfo
+    this.protocol = raw.httpVersionMajor === 2 ? 'HTTP/2.0' : raw.httpVersionMinor === 0 ? 'HTTP/1.0' : 'HTTP/1.1'
+    this.scheme = request.protocol === 'https' ? 'https' : 'http'
+    this.host = request.host.toLowerCase()
+    this.serverAddr = plain(socket.localAddress)
+    this.serverPort = socket.localPort ?? ''
+    this.remoteAddr = plain(request.ip)
+    this.remotePort = socket.remotePort ?? ''
+    this.forwardedFor = request.ips === undefined ? this.remoteAddr : chain(request.ips)
+    this.headers = rewritten ?? request.headers
+    this.rawHeaders = rewritten === undefined ? raw.rawHeaders : []
+    const contentType = this.headers['content-type']
+    this.contentType = typeof contentType === 'string' ? contentType : undefined
+  }
+}
+
+/** IPv4 clients of a dual-stack socket look like ::ffff:192.0.2.1; every application expects 192.0.2.1. */
+function plain (address: string | undefined): string {
+  if (address === undefined) return ''
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+}
+
+/** X-Forwarded-For of a trusted chain: the client first, the nearest proxy last. */
+function chain (ips: readonly string[]): string {
+  return ips.map(plain).reverse().join(', ')
+}

@@ -1,0 +1,92 @@
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from './errors.ts'
+import { ServerGroup } from './upstream/server-group.ts'
+import { show } from './units.ts'
+import type { FastifyScgiOptions, ReplyScgiOptions } from '../types/options.ts'
+
+type Known<T> = Record<keyof T, true>
+
+const EXCHANGE = {
+  params: true,
+  defaultParams: true,
+  maxParamsSize: true,
+  passRequestHeaders: true,
+  passRequestBody: true,
+  underscoresInHeaders: true,
+  forwarded: true,
+  requestBuffering: true,
+  bind: true,
+  socketKeepalive: true,
+  connectTimeout: true,
+  sendTimeout: true,
+  readTimeout: true,
+  clientBodyTimeout: true,
+  buffering: true,
+  ignoreClientAbort: true,
+  nextUpstream: true,
+  hideHeaders: true,
+  passHeaders: true,
+  ignoreHeaders: true,
+  preserveHeaderCase: true,
+  allowAnyUpstream: true,
+  rewriteRequestHeaders: true,
+  rewriteHeaders: true,
+  onResponse: true,
+  onError: true,
+} as const
+
+const REPLY: Known<ReplyScgiOptions> = { ...EXCHANGE, upstreams: true, rewritePrefix: true, body: true }
+
+const REGISTER: Known<FastifyScgiOptions> = {
+  ...EXCHANGE,
+  upstreams: true,
+  prefix: true,
+  rewritePrefix: true,
+  httpMethods: true,
+  replyFrom: true,
+  closeTimeout: true,
+  bodyLimit: true,
+  constraints: true,
+  config: true,
+  preHandler: true,
+  preValidation: true,
+  logLevel: true,
+}
+
+/** Fastify's own options of `register`, which pass through. */
+const FASTIFY = new Set(['logSerializers'])
+
+/**
+ * Reads what `register` was given: the options, or the upstreams alone.
+ * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
+ */
+export function readRegisterOptions (given: unknown): FastifyScgiOptions {
+  if (typeof given === 'string' || Array.isArray(given) || given instanceof ServerGroup) return { upstreams: given }
+  checkNames(given, REGISTER)
+  return given
+}
+
+/** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN */
+export function checkReplyOptions (given: ReplyScgiOptions): void {
+  checkNames(given, REPLY)
+}
+
+function checkNames<T extends { upstreams: unknown }> (given: unknown, known: Known<T>): asserts given is T {
+  if (typeof given !== 'object' || given === null) {
+    throw new FST_SCGI_OPT_INVALID('options', show(given), "an address, a list of servers, or an object with the option 'upstreams'")
+  }
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(known, name) && !FASTIFY.has(name)) throw new FST_SCGI_OPT_UNKNOWN(name, hint(name, Object.keys(known)))
+  }
+  if (!('upstreams' in given) || given.upstreams === undefined) {
+    throw new FST_SCGI_OPT_INVALID('upstreams', 'missing', "where the requests go, for instance '127.0.0.1:4000'")
+  }
+}
+
+/** The option that was probably meant. */
+function hint (name: string, known: string[]): string {
+  const plain = (text: string): string => text.toLowerCase().replace(/^scgi_/, '').replaceAll('_', '')
+  const wanted = plain(name)
+  const match = known.find(option => plain(option) === wanted) ??
+    known.find(option => plain(option).startsWith(wanted) || wanted.startsWith(plain(option)))
+  return match === undefined ? ' in this version' : ` (is '${match}' meant?)`
+}

@@ -1,0 +1,198 @@
+import fp from 'fastify-plugin'
+import { FST_SCGI_OPT_INVALID } from './errors.ts'
+import { GatewayExchange, type GatewayState, type Service } from './gateway/handler.ts'
+import { compileMount, flag } from './gateway/mount.ts'
+import { Registry, type Selector } from './gateway/registry.ts'
+import { checkReplyOptions, readRegisterOptions } from './options.ts'
+import { mountSegments } from './upstream/path.ts'
+import { parseTime, show } from './units.ts'
+import type { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
+import type { ScgiRequestInfo } from '../types/request.ts'
+import type { FastifyScgiOptions, ReplyScgiOptions } from '../types/options.ts'
+import type { FastifyScgi, ScgiDecorator } from '../types/fastify.ts'
+
+const ROOT = Symbol('fastify-scgi.root')
+
+/** What all gateways of an application share. */
+interface Root {
+  readonly registry: Registry
+  /** For `reply.scgi()`. */
+  readonly state: GatewayState
+  readonly services: WeakMap<ReplyScgiOptions, Promise<{ service: Omit<Service, 'bodyLimit' | 'point'>, select: Selector, rewritePrefix: string }>>
+}
+
+/** A media type as Fastify takes it; it answers any other by itself with 415, before a parser is asked. */
+const MEDIA_TYPE = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/
+
+/** The decorators, once for the instance that registers and all below it. */
+function rootOf (fastify: FastifyInstance): Root {
+  if (fastify.hasDecorator(ROOT)) return fastify.getDecorator<Root>(ROOT)
+  const registry = new Registry(fastify.log)
+  const root: Root = { registry, state: { closing: false, running: new Set() }, services: new WeakMap() }
+  fastify.decorate(ROOT, root)
+  const decorator: ScgiDecorator = { groups: registry.groups }
+  fastify.decorate('scgi', decorator)
+  // Fastify keeps the shape of requests: each gets its own in the gateway.
+  fastify.decorateRequest<ScgiRequestInfo | null>('scgi', null)
+  fastify.decorateReply('scgi', function (this: FastifyReply, options: ReplyScgiOptions): FastifyReply {
+    replyScgi(root, this, options)
+    return this
+  })
+  drain(fastify, root.state, 10_000)
+  fastify.addHook('onClose', (_instance, done) => {
+    registry.close()
+    done()
+  })
+  return root
+}
+
+/** While the application closes, replies end their connections, and what has not ended after a while is cut. */
+function drain (fastify: FastifyInstance, state: GatewayState, closeTimeout: number): void {
+  let timer: NodeJS.Timeout | undefined
+  fastify.addHook('preClose', done => {
+    state.closing = true
+    if (state.running.size > 0) timer = setTimeout(() => state.running.forEach(exchange => exchange.cut()), closeTimeout)
+    done()
+  })
+  fastify.addHook('onClose', (_instance, done) => {
+    clearTimeout(timer)
+    done()
+  })
+}
+
+async function gateway (fastify: FastifyInstance, given: unknown): Promise<void> {
+  const options = readRegisterOptions(given)
+  const root = rootOf(fastify)
+  const mount = compileMount(options)
+  const allowAny = flag('allowAnyUpstream', options.allowAnyUpstream, false)
+  const closeTimeout = parseTime('closeTimeout', options.closeTimeout ?? 10_000)
+  const { select, ready } = await root.registry.add(options.upstreams, allowAny)
+  if (ready !== undefined) {
+    fastify.addHook('onReady', done => {
+      ready()
+      done()
+    })
+  }
+  const { prefix = '' } = options
+  if (typeof prefix !== 'string' || (prefix !== '' && !prefix.startsWith('/'))) {
+    throw new FST_SCGI_OPT_INVALID('prefix', show(prefix), "a path that begins with '/'")
+  }
+  const inner = { prefix: prefix === '/' ? '' : prefix, ...(options.logLevel === undefined ? undefined : { logLevel: options.logLevel }) }
+  await fastify.register(async scope => {
+    const state: GatewayState = { closing: false, running: new Set() }
+    drain(scope, state, closeTimeout)
+    mountRoutes(scope, options, { mount, select, state })
+  }, inner)
+  // What is below the prefix is asked for by its own name, or relative links would lead elsewhere.
+  if (prefix.length > 1 && prefix.endsWith('/')) {
+    const bare = prefix.slice(0, -1)
+    fastify.route({
+      method: ['GET', 'HEAD'],
+      url: bare,
+      ...(options.constraints === undefined ? undefined : { constraints: options.constraints }),
+      handler: (request, reply) => {
+        const query = request.originalUrl.indexOf('?')
+        const path = query === -1 ? request.originalUrl : request.originalUrl.slice(0, query)
+        reply.redirect(`${path}/${query === -1 ? '' : request.originalUrl.slice(query)}`, 301)
+      },
+    })
+  }
+}
+
+function mountRoutes (
+  scope: FastifyInstance, options: FastifyScgiOptions, { mount, select, state }: { mount: Service['mount'], select: Selector, state: GatewayState }
+): void {
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
+  scope.addHook('onRequest', (request, _reply, done) => {
+    const type = request.raw.headers['content-type']
+    if (type !== undefined && !MEDIA_TYPE.test(type)) request.headers = { 'content-type': 'application/octet-stream' }
+    done()
+  })
+  const service: Service = {
+    mount,
+    bodyLimit: options.bodyLimit ?? scope.initialConfig.bodyLimit ?? 1_048_576,
+    point: mountPoint(scope, `${scope.prefix}/*`, options.rewritePrefix),
+  }
+  const handler = (request: FastifyRequest, reply: FastifyReply): void => {
+    run(service, state, select, request, reply)
+  }
+  const { bodyLimit, constraints, config, preHandler, preValidation, logLevel } = options
+  for (const url of ['/', '/*']) {
+    scope.route({
+      method: methodsOf(scope, options.httpMethods),
+      url,
+      handler,
+      ...(bodyLimit === undefined ? undefined : { bodyLimit }),
+      ...(constraints === undefined ? undefined : { constraints }),
+      ...(config === undefined ? undefined : { config }),
+      ...(preHandler === undefined ? undefined : { preHandler }),
+      ...(preValidation === undefined ? undefined : { preValidation }),
+      ...(logLevel === undefined ? undefined : { logLevel }),
+    })
+  }
+}
+
+function methodsOf (scope: FastifyInstance, methods: string[] | undefined): HTTPMethods[] {
+  if (methods === undefined) return scope.supportedMethods.filter(method => method !== 'TRACE')
+  if (!Array.isArray(methods) || methods.length === 0) throw new FST_SCGI_OPT_INVALID('httpMethods', show(methods), 'a list of methods')
+  return methods.map(method => {
+    const known = scope.supportedMethods.find(supported => supported === method)
+    if (known === undefined) {
+      throw new FST_SCGI_OPT_INVALID('httpMethods', show(method), `methods that Fastify knows (${scope.supportedMethods.join(', ')}); others are added by fastify.addHttpMethod()`)
+    }
+    return known
+  })
+}
+
+function mountPoint (fastify: FastifyInstance, url: string, rewritePrefix: string | undefined): Service['point'] {
+  if (rewritePrefix !== undefined && (typeof rewritePrefix !== 'string' || (rewritePrefix !== '' && !rewritePrefix.startsWith('/')))) {
+    throw new FST_SCGI_OPT_INVALID('rewritePrefix', show(rewritePrefix), "a path that begins with '/', or ''")
+  }
+  return {
+    segments: mountSegments(url),
+    ignoreDuplicateSlashes: fastify.initialConfig.routerOptions?.ignoreDuplicateSlashes === true,
+    rewritePrefix: Buffer.from((rewritePrefix ?? '').replace(/\/+$/, '')).toString('latin1'),
+  }
+}
+
+function run (
+  service: Service, state: GatewayState, select: Selector, request: FastifyRequest, reply: FastifyReply, body?: Buffer | string | Readable
+): void {
+  const exchange = new GatewayExchange(service, state, request, reply)
+  let group
+  try {
+    group = select(request)
+  } catch (error) {
+    exchange.fail(error)
+    return
+  }
+  if (group instanceof Promise) group.then(found => exchange.start(found, body), error => exchange.fail(error))
+  else exchange.start(group, body)
+}
+
+function replyScgi (root: Root, reply: FastifyReply, options: ReplyScgiOptions): void {
+  let prepared = root.services.get(options)
+  if (prepared === undefined) {
+    prepared = prepare(root, options)
+    // An object that is made for each request costs its preparation each time; its failure must not be kept either.
+    root.services.set(options, prepared)
+    prepared.catch(() => root.services.delete(options))
+  }
+  prepared.then(({ service, select, rewritePrefix }) => {
+    const { request } = reply
+    const { url = '', bodyLimit } = request.routeOptions
+    run({ ...service, bodyLimit, point: mountPoint(request.server, url, rewritePrefix) }, root.state, select, request, reply, options.body)
+  }).catch((error: unknown) => reply.send(error))
+}
+
+async function prepare (root: Root, options: ReplyScgiOptions): Promise<{ service: Omit<Service, 'bodyLimit' | 'point'>, select: Selector, rewritePrefix: string }> {
+  checkReplyOptions(options)
+  const { select, ready } = await root.registry.add(options.upstreams, flag('allowAnyUpstream', options.allowAnyUpstream, false))
+  ready?.()
+  return { service: { mount: compileMount(options) }, select, rewritePrefix: options.rewritePrefix ?? '' }
+}
+
+/** The plugin; see `FastifyScgiOptions`. */
+export const fastifyScgi: FastifyScgi = fp(gateway, { fastify: '5.x', name: 'fastify-scgi' })

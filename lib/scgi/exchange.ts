@@ -1,0 +1,287 @@
+import { BodyDecoder } from './body.ts'
+import { Connection, type ConnectionOwner } from './connection.ts'
+import { explainClose, explainConnect, explainHttp, isLocalError } from './explain.ts'
+import { HeadParser, looksLikeHttpServer } from './head.ts'
+import { RequestSource } from './request-source.ts'
+import * as errors from '../errors.ts'
+import { upstreamError } from '../errors.ts'
+import type { ConnectionPool } from './pool.ts'
+import type {
+  ExchangeControl, ExchangeHandler, ExchangePhase, ExchangeRequest, FailureKind, ResponseHead, ServerAddress,
+} from '../../types/exchange.ts'
+
+/**
+ * One request to one server and its reply, on one connection. It settles once: after `onEnd`, `onError` or `abort()`
+ * the handler hears nothing more, and the connection is closed or back in its pool.
+ */
+export class Exchange implements ExchangeControl, ConnectionOwner {
+  readonly #address: ServerAddress
+  readonly #request: ExchangeRequest
+  readonly #handler: ExchangeHandler
+  readonly #pool: ConnectionPool | undefined
+  #parser: HeadParser
+  #body: BodyDecoder | undefined
+  #connection: Connection | undefined
+  #phase: ExchangePhase | 'done' = 'connect'
+  /** The whole request has left for the kernel. */
+  #sent = false
+  #paused = false
+  #surplus = false
+  #source: RequestSource | undefined
+  /** When the head must be complete, in milliseconds of `performance.now()`. */
+  #headDeadline = 0
+  /** `bytesWritten` of the socket before this exchange. */
+  #writtenBefore = 0
+  #writtenInAll = 0
+  reused = false
+  bytesReceived = 0
+  bodyReceived = 0
+
+  constructor (address: ServerAddress, request: ExchangeRequest, handler: ExchangeHandler, pool?: ConnectionPool) {
+    this.#address = address
+    this.#request = request
+    this.#handler = handler
+    this.#pool = pool
+    this.#parser = new HeadParser(request.bufferSize)
+  }
+
+  get bytesSent (): number {
+    if (this.#phase === 'connect') return 0
+    return (this.#phase === 'done' ? this.#writtenInAll : this.#connection?.socket.bytesWritten ?? 0) - this.#writtenBefore
+  }
+
+  /**
+   * Connects, or takes an idle connection, and sends. The handler may be called before this returns.
+   * @param fresh use no idle connection
+   */
+  start (fresh = false): void {
+    const idle = fresh ? undefined : this.#pool?.take(this.#request)
+    if (idle === undefined) {
+      try {
+        this.#connection = new Connection(this.#address, this.#request, this, this.#request.timeouts.connect)
+      } catch (error) {
+        // Node.js refuses some arguments, a port that is no number say, by throwing.
+        this.#phase = 'done'
+        const reason = error instanceof Error ? error.message : String(error)
+        this.#handler.onError(upstreamError(new errors.FST_SCGI_LOCAL(this.#address.name, reason), this.#address.name, 'local', 'connect', error))
+      }
+      return
+    }
+    this.reused = true
+    this.#connection = idle
+    idle.owner = this
+    this.#writtenBefore = idle.socket.bytesWritten
+    if (this.#request.socketKeepalive !== undefined) idle.socket.setKeepAlive(true, this.#request.socketKeepalive)
+    this.onConnected()
+  }
+
+  onConnected (): void {
+    this.#phase = 'send'
+    this.#handler.onConnect()
+    const connection = this.#connection
+    if (this.#settled() || connection === undefined) return
+    const { socket } = connection
+    const { head, timeouts } = this.#request
+    socket.setTimeout(timeouts.send)
+    if (this.#request.body === null || this.#request.body.length === 0) {
+      socket.write(head, connection.written)
+      return
+    }
+    const body = this.#request.body.open()
+    if (Buffer.isBuffer(body)) {
+      // Head and body in one segment: some servers read each with a single recv().
+      socket.cork()
+      socket.write(head)
+      socket.write(body, connection.written)
+      socket.uncork()
+    } else {
+      socket.setNoDelay(true)
+      socket.write(head)
+      this.#source = new RequestSource(body, this.#request.body.length, connection, error => this.#sourceFailed(error))
+      this.#source.start()
+    }
+  }
+
+  onWritten (): void {
+    if (this.#sent) return
+    this.#sent = true
+    if (this.#phase !== 'send') return
+    this.#phase = 'head'
+    const { read } = this.#request.timeouts
+    this.#connection?.socket.setTimeout(read)
+    if (read > 0) this.#headDeadline = performance.now() + read
+  }
+
+  onBytes (buffer: Buffer, length: number): void {
+    this.bytesReceived += length
+    if (this.#phase === 'body') {
+      this.#bodyBytes(buffer, 0, length)
+      return
+    }
+    const offset = this.#parser.write(buffer, 0, length)
+    if (offset === -1) {
+      // A head that dribbles in does not get more time for it.
+      if (this.#headDeadline > 0) {
+        this.#connection?.socket.setTimeout(Math.max(1, Math.ceil(this.#headDeadline - performance.now())))
+      }
+      return
+    }
+    const { head } = this.#parser
+    if (offset < 0 || head === undefined) {
+      this.#invalidHead()
+      return
+    }
+    if (looksLikeHttpServer(head)) {
+      this.#fail('invalid_header', new errors.FST_SCGI_INVALID_HEADER(this.#address.name, explainHttp(head)))
+      return
+    }
+    this.#phase = 'body'
+    this.#body = new BodyDecoder(head, this.#request.method)
+    if (this.#headDeadline > 0) this.#connection?.socket.setTimeout(this.#request.timeouts.read)
+    this.#handler.onHead(head)
+    if (!this.#settled()) this.#bodyBytes(buffer, offset, length)
+  }
+
+  onEof (): void {
+    if (this.#phase !== 'body') {
+      this.#fail('error', new errors.FST_SCGI_PREMATURE_CLOSE(this.#address.name, explainClose(this.bytesReceived, this.#request.head.length)))
+      return
+    }
+    const missing = this.#body?.end()
+    if (missing === undefined) this.#finish()
+    else this.#fail('error', new errors.FST_SCGI_BODY_TRUNCATED(this.#address.name, missing))
+  }
+
+  onTimeout (): void {
+    const { name } = this.#address
+    const { connect, send, read } = this.#request.timeouts
+    switch (this.#phase) {
+      case 'connect':
+        this.#fail('timeout', new errors.FST_SCGI_CONNECT_TIMEOUT(name, connect))
+        break
+      case 'send':
+        // Nothing to write is the client's slowness, which has its own time limit.
+        if (this.#source === undefined || this.#source.pending) this.#fail('timeout', new errors.FST_SCGI_SEND_TIMEOUT(name, send))
+        break
+      case 'head': {
+        const got = this.bytesReceived === 0 ? 'nothing' : 'only a part of the head of its reply'
+        this.#fail('timeout', new errors.FST_SCGI_READ_TIMEOUT(name, got, read))
+        break
+      }
+      case 'body':
+        if (!this.#paused) this.#fail('timeout', new errors.FST_SCGI_READ_TIMEOUT(name, 'no further piece of its reply body', read))
+    }
+  }
+
+  onSocketError (error: NodeJS.ErrnoException): void {
+    const { name } = this.#address
+    const reason = error.code ?? error.message
+    switch (this.#phase) {
+      case 'connect':
+        if (isLocalError(error)) this.#fail('local', new errors.FST_SCGI_LOCAL(name, `${error.syscall ?? 'socket'}() ${error.message}`), error)
+        else this.#fail('error', new errors.FST_SCGI_CONNECT(name, explainConnect(error)), error)
+        break
+      case 'send':
+        this.#fail('error', new errors.FST_SCGI_SEND(name, reason), error)
+        break
+      case 'head':
+        this.#fail('error', this.bytesReceived === 0
+          ? new errors.FST_SCGI_PREMATURE_CLOSE(name, ` (${reason})${explainClose(0, this.#request.head.length)}`)
+          : new errors.FST_SCGI_READ(name, reason), error)
+        break
+      case 'body':
+        this.#fail('error', new errors.FST_SCGI_READ(name, reason), error)
+    }
+  }
+
+  pause (): void {
+    if (this.#paused || this.#settled()) return
+    this.#paused = true
+    this.#connection?.socket.setTimeout(0)
+    this.#connection?.socket.pause()
+  }
+
+  resume (): void {
+    if (!this.#paused || this.#settled()) return
+    this.#paused = false
+    this.#connection?.socket.setTimeout(this.#request.timeouts.read)
+    this.#connection?.socket.resume()
+  }
+
+  abort (): void {
+    if (!this.#settled()) this.#settle()
+  }
+
+  #settled (): boolean {
+    return this.#phase === 'done'
+  }
+
+  #bodyBytes (buffer: Buffer, start: number, end: number): void {
+    this.bodyReceived += end - start
+    const body = this.#body
+    if (body === undefined) return
+    let from = start
+    while (!body.done && from < end) {
+      from = body.write(buffer, from, end)
+      if (body.error !== undefined) {
+        this.#fail('error', new errors.FST_SCGI_BODY_TRUNCATED(this.#address.name, body.error))
+        return
+      }
+      if (body.payloadEnd > body.payloadStart) {
+        const piece = Buffer.allocUnsafe(body.payloadEnd - body.payloadStart)
+        buffer.copy(piece, 0, body.payloadStart, body.payloadEnd)
+        this.#handler.onData(piece)
+        if (this.#settled()) return
+      }
+    }
+    if (!body.done) return
+    this.#surplus = from < end
+    this.#finish()
+  }
+
+  #invalidHead (): void {
+    const { error } = this.#parser
+    this.#fail('invalid_header', error?.kind === 'too_big'
+      ? new errors.FST_SCGI_HEADER_TOO_BIG(this.#address.name, this.#request.bufferSize)
+      : new errors.FST_SCGI_INVALID_HEADER(this.#address.name, error?.message ?? 'unreadable'))
+  }
+
+  #sourceFailed (cause: Error): void {
+    // The reply may still come, and be a good one: a server may answer without reading all of the request.
+    if (this.#phase !== 'send') return
+    this.#fail('local', new errors.FST_SCGI_SEND(this.#address.name, cause.message), cause)
+  }
+
+  #finish (): void {
+    this.#settle(this.#isReusable())
+    this.#handler.onEnd()
+  }
+
+  #fail (kind: FailureKind, error: Error & { code: string, statusCode?: number }, cause?: unknown): void {
+    if (this.#phase === 'done') return
+    const phase = this.#phase
+    this.#settle()
+    this.#handler.onError(upstreamError(error, this.#address.name, kind, phase, cause))
+  }
+
+  /** The server has agreed to keep the connection, and both sides know where this reply ends. */
+  #isReusable (): boolean {
+    const { head } = this.#parser
+    if (head === undefined || !this.#sent || this.#surplus || this.#pool?.keepalive !== true) return false
+    const { statusCode, contentLength, headers } = head
+    return contentLength >= 0 && this.#request.method !== 'HEAD' && statusCode !== 204 && statusCode !== 304 &&
+      headers['scgi-keepalive'] === '1'
+  }
+
+  #settle (keep = false): void {
+    const connected = this.#phase !== 'connect'
+    this.#phase = 'done'
+    this.#source?.stop()
+    const connection = this.#connection
+    if (connection === undefined) return
+    this.#writtenInAll = connected ? connection.socket.bytesWritten : this.#writtenBefore
+    this.#connection = undefined
+    if (keep && this.#pool !== undefined) this.#pool.put(connection, this.#request)
+    else connection.destroy()
+  }
+}

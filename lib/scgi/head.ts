@@ -1,0 +1,336 @@
+import type { ResponseHead } from '../../types/exchange.ts'
+import { CONTENT_LENGTH, LAST, LIST, LOCATION, STATUS, TEXT, TOKEN, hashStep, headerName } from './header-table.ts'
+import { printable, printableByte } from './printable.ts'
+import { isBlank, isText, parseLength, statusCode, statusOfLine, statusReason } from './status.ts'
+
+/** Why the head of a reply cannot be used. */
+export interface HeadError {
+  readonly kind: 'invalid' | 'too_big'
+  /** What is wrong and in which line, in printable characters. */
+  readonly message: string
+}
+
+/** `HeadParser.write`: the head is not complete yet. */
+export const HEAD_MORE = -1
+/** `HeadParser.write`: the head is wrong, `error` says how. */
+export const HEAD_ERROR = -2
+
+// An application that sends informational heads without end would be read for ever: each of them restarts the read timeout.
+const MAX_INFORMATIONAL = 1000
+
+const LF = 0x0a
+const CR = 0x0d
+const SLASH = 0x2f
+const COLON = 0x3a
+
+// Of a name in an error message; more than is shown.
+const MAX_NAME = 64
+
+// Offsets of the lines of the head being parsed, from the start of the head: name start, name end, value start, value end, hash of the name.
+// One for all parsers: a head is built in the same call that scanned it.
+const FIELDS = 5
+let spans = new Int32Array(FIELDS * 64)
+let spanCount = 0
+
+// In place of `name end`: the line is no header but the status line, or one that begins with `HTTP/` and is passed over.
+const STATUS_LINE = -1
+const SKIPPED_LINE = -2
+
+// Header names come from the application: `__proto__` must be a name as any other, and `constructor` must not be found where
+// there is none. An object made from this prototype keeps its fast shape; one without a prototype would not.
+const NO_PROPERTIES: object = Object.freeze(Object.create(null))
+
+/**
+ * Parses the head of an application's reply, whole or in pieces: a CGI head (RFC 3875 section 6), or an HTTP status line and headers.
+ * Informational (1xx) heads are passed over. It never throws. A head that is complete in its first chunk is not copied.
+ */
+export class HeadParser {
+  readonly #limit: number
+  #head: ResponseHead | undefined = undefined
+  #error: HeadError | undefined = undefined
+  // The beginning of a head that did not come whole.
+  #store: Buffer | undefined = undefined
+  #stored = 0
+  // Of the stored bytes: the offset after the last whole line, and how many lines there are before it. Those lines are valid.
+  #checked = 0
+  #lines = 0
+  #informational = 0
+
+  /**
+   * @param limit Largest head in bytes, the blank line that ends it included.
+   */
+  constructor (limit: number) {
+    this.#limit = limit
+  }
+
+  /** The final head, once it is complete. */
+  get head (): ResponseHead | undefined { return this.#head }
+
+  /** Why parsing ended without a head. */
+  get error (): HeadError | undefined { return this.#error }
+
+  /** Makes the parser ready for another reply. */
+  reset (): void {
+    this.#head = undefined
+    this.#error = undefined
+    this.#informational = 0
+    this.#forget()
+  }
+
+  /**
+   * Takes the bytes of `chunk` from `start` to `end`. Nothing refers to `chunk` after the call.
+   * @returns The offset in `chunk` of the first byte of the body, `HEAD_MORE` (-1) or `HEAD_ERROR` (-2).
+   */
+  write (chunk: Buffer, start: number, end: number): number {
+    if (this.#error !== undefined) return HEAD_ERROR
+    let next = start
+    while (this.#head === undefined) {
+      next = this.#stored === 0 ? this.#direct(chunk, next, end) : this.#append(chunk, next, end)
+      if (next < 0) return next
+      if (this.#head === undefined && ++this.#informational > MAX_INFORMATIONAL) {
+        return this.#invalid(`more than ${MAX_INFORMATIONAL} informational (1xx) heads`)
+      }
+    }
+    return next
+  }
+
+  #forget (): void {
+    this.#store = undefined
+    this.#stored = 0
+    this.#checked = 0
+    this.#lines = 0
+  }
+
+  #invalid (message: string): number {
+    this.#error = { kind: 'invalid', message }
+    this.#forget()
+    return HEAD_ERROR
+  }
+
+  #tooBig (): number {
+    this.#error = { kind: 'too_big', message: `more than ${this.#limit} bytes` }
+    this.#forget()
+    return HEAD_ERROR
+  }
+
+  /** A head that may be complete in this chunk. */
+  #direct (chunk: Buffer, start: number, end: number): number {
+    if (start === end) return HEAD_MORE
+    const stop = Math.min(end, start + this.#limit)
+    const headEnd = this.#scan(chunk, start, start, stop)
+    if (headEnd !== HEAD_MORE) return headEnd < 0 ? headEnd : this.#build(chunk, start, headEnd)
+    if (stop - start === this.#limit) return this.#tooBig()
+    this.#keep(chunk, start, stop)
+    return HEAD_MORE
+  }
+
+  /** A head of which a part is stored. */
+  #append (chunk: Buffer, start: number, end: number): number {
+    const before = this.#stored
+    const stop = Math.min(end, start + this.#limit - before)
+    const store = this.#keep(chunk, start, stop)
+    // A line that comes byte by byte is scanned when it is whole, not at each byte.
+    const headEnd = lineEnd(chunk, start, stop) < 0 ? HEAD_MORE : this.#scan(store, 0, this.#checked, this.#stored)
+    if (headEnd === HEAD_MORE) return this.#stored === this.#limit ? this.#tooBig() : HEAD_MORE
+    if (headEnd === HEAD_ERROR) return headEnd
+    // Valid line by line; once more in one go, for the spans.
+    this.#lines = 0
+    this.#scan(store, 0, 0, headEnd)
+    return this.#build(store, 0, headEnd) < 0 ? HEAD_ERROR : start + headEnd - before
+  }
+
+  #keep (chunk: Buffer, start: number, stop: number): Buffer {
+    const length = this.#stored + stop - start
+    let store = this.#store
+    if (store === undefined || store.length < length) {
+      const larger = Buffer.allocUnsafe(Math.min(this.#limit, Math.max(1024, length * 2)))
+      store?.copy(larger, 0, 0, this.#stored)
+      this.#store = store = larger
+    }
+    chunk.copy(store, this.#stored, start, stop)
+    this.#stored = length
+    return store
+  }
+
+  /**
+   * Validates the lines of a head that begins at `origin`, from the line at `from` on, and notes their spans.
+   * Only whole lines are judged, so that the verdict does not depend on how the head was cut into chunks.
+   * @returns The offset after the blank line, `HEAD_MORE` or `HEAD_ERROR`.
+   */
+  #scan (bytes: Uint8Array, origin: number, from: number, stop: number): number {
+    // As locals, they are looked up once and not for each byte.
+    const tokens = TOKEN
+    const texts = TEXT
+    let count = 0
+    let at = from
+    for (;;) {
+      const line = at
+      let hash = 0
+      for (; at < stop; at++) {
+        const byte = bytes[at] ?? 0
+        if (tokens[byte] !== 1) break
+        hash = hashStep(hash, byte)
+      }
+      const nameEnd = at
+      let valueStart = at
+      let valueEnd = at
+      let byte = at < stop ? bytes[at] ?? 0 : LF
+      if (byte === COLON && at > line) {
+        at++
+        // OWS: spaces and tabs at both ends are not part of the value.
+        while (at < stop && isBlank(bytes[at])) at++
+        valueStart = at
+        while (at < stop && texts[bytes[at] ?? 0] === 1) at++
+        valueEnd = at
+        while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1])) valueEnd--
+        byte = at < stop ? bytes[at] ?? 0 : LF
+      }
+      while (byte === CR) byte = ++at < stop ? bytes[at] ?? 0 : LF
+
+      let kind = nameEnd - origin
+      if (byte !== LF) {
+        const lf = lineEnd(bytes, at, stop)
+        if (byte === SLASH && at - line === 4 && isHttp(bytes, line)) {
+          kind = line === origin ? STATUS_LINE : SKIPPED_LINE
+          at = valueEnd = lf < 0 ? stop : lf
+          while (bytes[valueEnd - 1] === CR) valueEnd--
+        } else if (lf >= 0) {
+          return this.#badLine(bytes, line, nameEnd, at, this.#lines + count + 1)
+        } else {
+          at = stop
+        }
+      }
+      if (at >= stop) {
+        this.#checked = line - origin
+        this.#lines += count
+        return HEAD_MORE
+      }
+      at++
+      if (nameEnd === line) {
+        spanCount = count
+        return at
+      }
+
+      const span = count++ * FIELDS
+      if (span === spans.length) spans = grow(spans)
+      spans[span] = line - origin
+      spans[span + 1] = kind
+      spans[span + 2] = valueStart - origin
+      spans[span + 3] = valueEnd - origin
+      spans[span + 4] = hash
+    }
+  }
+
+  /** Makes the head of the valid lines between `start` and `headEnd`, whose spans were noted; gives `headEnd` or `HEAD_ERROR`. */
+  #build (bytes: Buffer, start: number, headEnd: number): number {
+    const text = bytes.toString('latin1', start, headEnd)
+    const count = spanCount
+    const headers: Record<string, string | string[]> = Object.create(NO_PROPERTIES)
+    const rawHeaders: string[] = []
+    let statusLine: string | undefined
+    let statusHeader: string | undefined
+    let location = false
+    let contentLength = -1
+    let chunked = false
+
+    for (let i = 0, span = 0; i < count; i++, span += FIELDS) {
+      const nameStart = spans[span] ?? 0
+      const nameEnd = spans[span + 1] ?? 0
+      const value = text.slice(spans[span + 2], spans[span + 3])
+      if (nameEnd < 0) {
+        if (nameEnd === STATUS_LINE) statusLine = statusOfLine(text.slice(nameStart, spans[span + 3]))
+        continue
+      }
+      const { name, lower, rule } = headerName(spans[span + 4] ?? 0, bytes, start + nameStart, start + nameEnd)
+      rawHeaders.push(name, value)
+      const first = headers[lower]
+      if (first === undefined) {
+        headers[lower] = value
+        if (rule < STATUS) continue
+        if (rule === STATUS) statusHeader = value
+        else if (rule === LOCATION) location = true
+        else if (rule === CONTENT_LENGTH) {
+          contentLength = parseLength(value)
+          if (contentLength < 0) return this.#invalid(`line ${i + 1}: Content-Length is '${printable(value)}', not a number of bytes`)
+        } else {
+          chunked = value.toLowerCase() === 'chunked'
+          if (!chunked) return this.#invalid(`line ${i + 1}: Transfer-Encoding is '${printable(value)}', only 'chunked' is possible`)
+        }
+      } else if (rule === LIST) {
+        if (typeof first === 'string') headers[lower] = [first, value]
+        else first.push(value)
+      } else if (rule === LAST) {
+        headers[lower] = value
+      } else if (rule >= CONTENT_LENGTH) {
+        return this.#invalid(`line ${i + 1}: a second ${name}`)
+      }
+    }
+    if (chunked && contentLength >= 0) return this.#invalid('Content-Length and Transfer-Encoding in one head')
+
+    let code = location ? 302 : 200
+    let statusMessage = ''
+    const status = statusLine ?? statusHeader
+    if (status !== undefined) {
+      code = statusCode(status)
+      if (code < 0) return this.#invalid(`the status is '${printable(status)}', not a number from 100 to 599`)
+      if (status.length > 3) {
+        statusMessage = statusReason(status)
+        if (statusLine !== undefined && !isText(statusMessage)) return this.#invalid('line 1: a control byte in the reason phrase')
+      }
+    }
+    this.#forget()
+    if (code >= 200) {
+      this.#head = { statusCode: code, statusMessage, headers, rawHeaders, contentLength, chunked, nph: statusLine !== undefined }
+    }
+    return headEnd
+  }
+
+  #badLine (bytes: Uint8Array, line: number, nameEnd: number, at: number, number: number): number {
+    const where = `line ${number}`
+    if (at > line && bytes[at - 1] === CR) return this.#invalid(`${where}: a CR that does not end the line`)
+    const byte = printableByte(bytes[at] ?? 0)
+    let name = ''
+    for (let i = line; i < nameEnd && i <= line + MAX_NAME; i++) name += String.fromCharCode(bytes[i] ?? 0)
+    if (at > nameEnd) return this.#invalid(`${where}: ${byte} in the value of '${printable(name)}'`)
+    if (name !== '') return this.#invalid(`${where}: ${byte} in a header name, after '${printable(name)}'`)
+    return this.#invalid(`${where} begins with ${byte}, not with a header name`)
+  }
+}
+
+/**
+ * True when a reply looks like that of an HTTP server which was sent an SCGI request: the server should be reached by `http://`,
+ * or another port is meant. A hint for a message, no more: an application may answer so by an HTTP status line of its own.
+ *
+ * The request begins with a netstring, `70:CONTENT_LENGTH...`, and has no line end. To an HTTP server that is a malformed request
+ * line or method (400, 405, 501), a bad version (505), a line that is too long (414, 431), or one that never ends (408). Such a server
+ * cannot know where the next request would begin, so it closes: it says `Connection: close`, or sends no header at all. An SCGI
+ * application that writes its status line itself gives headers, but has no reason to speak of the connection.
+ */
+export function looksLikeHttpServer (head: ResponseHead): boolean {
+  if (!head.nph) return false
+  switch (head.statusCode) {
+    case 400: case 405: case 408: case 414: case 431: case 501: case 505: break
+    default: return false
+  }
+  const connection = head.headers['connection']
+  if (connection === undefined) return head.rawHeaders.length === 0
+  return String(connection).toLowerCase().split(',').some(option => option.trim() === 'close')
+}
+
+function grow (full: Int32Array): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(full.length * 2)
+  larger.set(full)
+  return larger
+}
+
+/** Offset of the first LF, or -1. */
+function lineEnd (bytes: Uint8Array, from: number, stop: number): number {
+  for (let i = from; i < stop; i++) {
+    if (bytes[i] === LF) return i
+  }
+  return -1
+}
+
+function isHttp (bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === 0x48 && bytes[at + 1] === 0x54 && bytes[at + 2] === 0x54 && bytes[at + 3] === 0x50
+}

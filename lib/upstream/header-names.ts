@@ -1,0 +1,248 @@
+import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
+
+/** Request headers by name, as Node's `request.headers` and the user's hooks give them. */
+export type Headers = Readonly<Record<string, string | string[] | undefined>>
+
+/** Which request headers the application gets. */
+export interface HeaderRules {
+  /** All, none, or those of the list (lower case). */
+  readonly pass: boolean | ReadonlySet<string>
+  /** Names may hold an underscore. */
+  readonly underscores: boolean
+  /** Pass X-Forwarded-* and Forwarded. */
+  readonly forwarded: boolean
+  /** Parameter names (`HTTP_X`, upper case, no dashes) that are not to be made from a header. */
+  readonly hidden: ReadonlySet<string>
+}
+
+/** Names beyond this number are forgotten and learnt anew: clients choose them. */
+const MAX_NAMES = 1024
+/** Longer names are not learnt. */
+const MAX_NAME_LENGTH = 100
+/** Stamps stay small integers. */
+const MAX_STAMP = 2 ** 30
+
+// CONTENT_TYPE and CONTENT_LENGTH are parameters of their own, HTTP_HOST is made from the effective host. The others end at this
+// hop (RFC 9110 section 7.6.1), pose as the environment variable HTTP_PROXY, or steer an application or a gateway.
+const NEVER_SENT: ReadonlySet<string> = new Set([
+  'host', 'content-type', 'content-length',
+  'connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding',
+  'upgrade', 'http2-settings',
+  'proxy', 'x-sendfile-type', 'scgi-keepalive',
+])
+/** Headers of which a request may have one line, beside If-*: two of them mean different things to different readers. */
+const SINGLE: ReadonlySet<string> = new Set([
+  'host', 'authorization', 'proxy-authorization', 'range', 'content-range', 'content-length', 'transfer-encoding', 'expect',
+])
+/** Values of Connection that list no header which would be sent otherwise. */
+const PLAIN_CONNECTION: ReadonlySet<string> = new Set(['keep-alive', 'Keep-Alive', 'close', ''])
+
+const NAME = /^[A-Za-z0-9-]+$/
+const NAME_WITH_UNDERSCORES = /^[A-Za-z0-9_-]+$/
+
+/** Whether a header of this lower-case name is dropped whatever is configured. */
+export function isNeverSent (name: string): boolean {
+  return NEVER_SENT.has(name) || name.startsWith('x-accel-')
+}
+
+/** Whether this is a name that a header may have and be sent. */
+export function isHeaderName (name: string, underscores: boolean): boolean {
+  return (underscores ? NAME_WITH_UNDERSCORES : NAME).test(name)
+}
+
+/** `HTTP_USER_AGENT` of `user-agent`. */
+export function headerParam (name: string): string {
+  return 'HTTP_' + name.toUpperCase().replaceAll('-', '_')
+}
+
+/** A line of the request by its name: what matters if it comes again. */
+interface Line {
+  readonly single: boolean
+  readonly connection: boolean
+  /** The last request that had it. */
+  stamp: number
+}
+
+/** What becomes of a key of `headers`. */
+interface Key {
+  /** `HTTP_X` between two NULs; empty for a header that is not sent. */
+  readonly label: string
+  /** Repeated values are joined by this. */
+  readonly separator: string
+  /** Another key can stand for the same parameter: upper case (from a hook), or an underscore. */
+  readonly ambiguous: boolean
+  readonly connection: boolean
+}
+
+/** All lines of one name. */
+interface Lines {
+  readonly first: string
+  /** Joined as Node joins what it does not drop. */
+  joined: string
+}
+
+/**
+ * Makes the HTTP_* pairs of a request. What is known about a name is looked up, in tables that are filled as names come and that
+ * cannot grow without limit.
+ */
+export class HeaderEncoder {
+  readonly #rules: HeaderRules
+  #lines = new Map<string, Line>()
+  #keys = new Map<string, Key>()
+  #stamp = 0
+
+  constructor (rules: HeaderRules) {
+    this.#rules = rules
+  }
+
+  /**
+   * The pairs `NUL HTTP_X NUL value ...` (without a NUL at the end) of the headers that are sent, in the order of `headers`, which is what the user's hooks
+   * have made of them. `rawHeaders` are the lines as they came: lines of one name become one pair, joined by `, ` (Cookie: `; `),
+   * also where Node keeps the first only.
+   * @throws FST_SCGI_BAD_REQUEST for a NUL in a value, or a second line of a header that may come once.
+   */
+  pairs (headers: Headers, rawHeaders: readonly string[]): string {
+    const special = this.#inspect(rawHeaders)
+    if (this.#rules.pass === false) return ''
+    return (special ? undefined : this.#plain(headers)) ?? this.#careful(headers, rawHeaders)
+  }
+
+  /** Number of names in the tables. */
+  get size (): number {
+    return this.#lines.size + this.#keys.size
+  }
+
+  /** Looks for repeated lines, and for a Connection that lists headers. */
+  #inspect (rawHeaders: readonly string[]): boolean {
+    // Only here, never in the midst of a request: the stamps must hold until its last line.
+    if (this.#lines.size > MAX_NAMES || this.#stamp === MAX_STAMP) {
+      this.#lines.clear()
+      this.#stamp = 0
+    }
+    if (this.#keys.size > MAX_NAMES) this.#keys.clear()
+    const stamp = ++this.#stamp
+    let special = false
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const name = rawHeaders[i] ?? ''
+      const line = this.#lines.get(name) ?? this.#learnLine(name)
+      if (line === undefined) special = true
+      else if (line.stamp === stamp) {
+        if (line.single) throw new FST_SCGI_BAD_REQUEST(`the header ${name} comes more than once`)
+        special = true
+      } else {
+        line.stamp = stamp
+        if (line.connection && !PLAIN_CONNECTION.has(rawHeaders[i + 1] ?? '')) special = true
+      }
+    }
+    return special
+  }
+
+  #learnLine (name: string): Line | undefined {
+    if (name.length > MAX_NAME_LENGTH) return undefined
+    const lower = name.toLowerCase()
+    let line = this.#lines.get(lower)
+    if (line === undefined) {
+      line = { single: SINGLE.has(lower) || lower.startsWith('if-'), connection: lower === 'connection', stamp: 0 }
+      this.#lines.set(lower, line)
+    }
+    this.#lines.set(name, line)
+    return line
+  }
+
+  /** The common request: `undefined` when it turns out to be none. */
+  #plain (headers: Headers): string | undefined {
+    let pairs = ''
+    for (const name in headers) {
+      let value = headers[name]
+      if (value === undefined) continue
+      const key = this.#keys.get(name) ?? this.#learnKey(name)
+      if (key.label === '') {
+        if (key.connection && !PLAIN_CONNECTION.has(String(value))) return undefined
+        continue
+      }
+      if (key.ambiguous) return undefined
+      if (typeof value !== 'string') value = join(value, key.separator)
+      if (value.includes('\0')) throw nul(name)
+      pairs = pairs + key.label + value
+    }
+    return pairs
+  }
+
+  #learnKey (name: string): Key {
+    const lower = name.toLowerCase()
+    const key: Key = {
+      label: isHeaderName(name, this.#rules.underscores) && this.#sent(lower) ? '\0' + headerParam(lower) + '\0' : '',
+      separator: lower === 'cookie' ? '; ' : ', ',
+      ambiguous: lower !== name || lower.includes('_'),
+      connection: lower === 'connection',
+    }
+    if (name.length <= MAX_NAME_LENGTH) this.#keys.set(name, key)
+    return key
+  }
+
+  #sent (lower: string): boolean {
+    const { pass, forwarded, hidden } = this.#rules
+    // As parameters they are the same, so an underscore gets nothing past the rules.
+    const dashed = lower.replaceAll('_', '-')
+    if (isNeverSent(dashed) || hidden.has(headerParam(lower))) return false
+    if (!forwarded && (dashed === 'forwarded' || dashed === 'x-forwarded' || dashed.startsWith('x-forwarded-'))) return false
+    return pass === true || (pass !== false && pass.has(lower))
+  }
+
+  /** Repeated lines, headers listed in Connection, and several keys for one parameter. */
+  #careful (headers: Headers, rawHeaders: readonly string[]): string {
+    const received = collect(rawHeaders)
+    const listed = listedInConnection(headers, received)
+    const chosen = new Map<string, { value: string, rank: number }>()
+    for (const name in headers) {
+      const value = headers[name]
+      if (value === undefined) continue
+      const key = this.#keys.get(name) ?? this.#learnKey(name)
+      if (key.label === '') continue
+      let text = join(value, key.separator)
+      const lines = received.get(name)
+      const untouched = lines !== undefined && (text === lines.joined || text === lines.first)
+      if (untouched) text = lines.joined
+      // The client may take back what it sent itself, not what a hook has put there.
+      if ((untouched || rawHeaders.length === 0) && listed.has(name.toLowerCase().replaceAll('_', '-'))) continue
+      if (text.includes('\0')) throw nul(name)
+      // What a hook wrote in upper case goes before the client's own, and X-Foo before X_Foo.
+      const rank = name.includes('_') ? 0 : key.ambiguous ? 2 : 1
+      const rival = chosen.get(key.label)
+      if (rival === undefined || rival.rank < rank) chosen.set(key.label, { value: text, rank })
+    }
+    let pairs = ''
+    for (const [label, { value }] of chosen) pairs += label + value
+    return pairs
+  }
+}
+
+function collect (rawHeaders: readonly string[]): Map<string, Lines> {
+  const received = new Map<string, Lines>()
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] ?? '').toLowerCase()
+    const value = rawHeaders[i + 1] ?? ''
+    const lines = received.get(name)
+    if (lines === undefined) received.set(name, { first: value, joined: value })
+    else lines.joined += (name === 'cookie' ? '; ' : ', ') + value
+  }
+  return received
+}
+
+function listedInConnection (headers: Headers, received: Map<string, Lines>): Set<string> {
+  const listed = new Set<string>()
+  for (const value of [received.get('connection')?.joined, headers.connection]) {
+    if (value === undefined) continue
+    for (const name of join(value, ',').split(',')) listed.add(name.trim().toLowerCase().replaceAll('_', '-'))
+  }
+  return listed
+}
+
+function join (value: string | string[], separator: string): string {
+  // JavaScript hooks give numbers, too, as Node's own setHeader() takes them.
+  return Array.isArray(value) ? value.join(separator) : String(value)
+}
+
+function nul (name: string): Error {
+  return new FST_SCGI_BAD_REQUEST(`the header ${name} holds a NUL`)
+}

@@ -1,0 +1,216 @@
+import { FST_SCGI_BAD_REQUEST, FST_SCGI_OPT_INVALID, FST_SCGI_PARAMS_TOO_LARGE } from '../errors.ts'
+import { show } from '../units.ts'
+import { HeaderEncoder, headerParam, isHeaderName, isNeverSent } from './header-names.ts'
+import { PARAM_SETS } from './param-sets.ts'
+import { isWide, utf8 } from './path.ts'
+import type { ParamValue } from '../../types/options.ts'
+import type { DefaultParam, ParamSetName, ParamsExchange, RequestView } from './param-sets.ts'
+
+export type { ParamSetName, ParamsExchange, RequestView } from './param-sets.ts'
+
+/** How requests are encoded; `R` is what the functions in `params` are given. */
+export interface ParamsOptions<R> {
+  /** Over the set: a name of the set is replaced in its place, others follow. (scgi_param) */
+  readonly params?: Readonly<Record<string, ParamValue<R>>> | undefined
+  /** Default `'cgi'`. */
+  readonly defaultParams?: ParamSetName | false | undefined
+  /** Bytes of the block, without the netstring's framing; 0 is without limit. Default: the set's, 2000 for `'minimal'`, else 0. */
+  readonly maxParamsSize?: number | undefined
+  /**
+   * Headers sent as HTTP_*: all, none, or those of the list, which binds X-Forwarded-* also where `forwarded` sets them. HTTP_HOST is
+   * sent in any case, save with `'minimal'`. Default: the set's, false for `'minimal'`, else true. (scgi_pass_request_headers)
+   */
+  readonly passRequestHeaders?: boolean | readonly string[] | undefined
+  /** Default false. (underscores_in_headers) */
+  readonly underscoresInHeaders?: boolean | undefined
+  /** Default `'set'`. */
+  readonly forwarded?: 'set' | 'pass' | 'drop' | undefined
+}
+
+/** Encodes requests in one way. */
+export interface ParamsEncoder<R> {
+  /**
+   * The complete header netstring, comma included.
+   * @throws FST_SCGI_BAD_REQUEST for a NUL in a value and for repeated single headers; FST_SCGI_PARAMS_TOO_LARGE;
+   *   FST_SCGI_OPT_INVALID where a function in `params` gives something else than a string; whatever such a function throws
+   */
+  encode (view: RequestView, request: R, exchange: ParamsExchange): Buffer
+}
+
+/** One parameter in the order of the block. */
+interface Step<R> {
+  readonly name: string
+  /** The fixed pairs before this parameter. */
+  readonly fixed: string
+  /** Its name between two NULs. */
+  readonly label: string
+  readonly read: ((view: RequestView, exchange: ParamsExchange) => string | number) | undefined
+  readonly ask: ((request: R) => string | undefined) | undefined
+  readonly ifNotEmpty: boolean
+}
+
+const OWN: Readonly<Record<string, string>> = {
+  CONTENT_LENGTH: 'another name: CONTENT_LENGTH is always the length of the body that is sent',
+  SCGI: "another name: SCGI is always '1'",
+  SCGI_KEEPALIVE: "another name: SCGI_KEEPALIVE is sent to the servers that have the option 'keepalive'",
+}
+
+/**
+ * Prepares the encoding of requests to SCGI's header block: CONTENT_LENGTH, `SCGI=1`, the set and `params`, SCGI_KEEPALIVE where it
+ * is offered, HTTP_HOST, X-Forwarded-*, the headers. No name comes twice.
+ * @throws FST_SCGI_OPT_INVALID
+ */
+export function compileParams<R> (options: ParamsOptions<R>): ParamsEncoder<R> {
+  return new Encoder(options)
+}
+
+class Encoder<R> implements ParamsEncoder<R> {
+  readonly #steps: readonly Step<R>[]
+  readonly #maxSize: number
+  readonly #headers: HeaderEncoder
+  readonly #sendHost: boolean
+  readonly #sendForwardedFor: boolean
+  readonly #sendForwardedHost: boolean
+  readonly #sendForwardedProto: boolean
+
+  constructor ({ params = {}, defaultParams = 'cgi', maxParamsSize, passRequestHeaders, underscoresInHeaders = false, forwarded = 'set' }: ParamsOptions<R>) {
+    const set = defaultParams === false ? { params: [], passRequestHeaders: true, maxParamsSize: 0 } : PARAM_SETS[defaultParams]
+    const pass = compilePass(passRequestHeaders ?? set.passRequestHeaders, underscoresInHeaders)
+    const hidden = new Set<string>()
+    this.#steps = compileSteps(set.params, params, hidden)
+    this.#maxSize = maxParamsSize ?? set.maxParamsSize
+    this.#headers = new HeaderEncoder({ pass, underscores: underscoresInHeaders, forwarded: forwarded === 'pass', hidden })
+    const sends = (name: string): boolean => (typeof pass === 'boolean' ? pass : pass.has(name)) && !hidden.has(headerParam(name))
+    this.#sendHost = !hidden.has('HTTP_HOST') && (defaultParams !== 'minimal' || sends('host'))
+    this.#sendForwardedFor = forwarded === 'set' && sends('x-forwarded-for')
+    this.#sendForwardedHost = forwarded === 'set' && sends('x-forwarded-host')
+    this.#sendForwardedProto = forwarded === 'set' && sends('x-forwarded-proto')
+  }
+
+  encode (view: RequestView, request: R, exchange: ParamsExchange): Buffer {
+    // Each pair brings the NUL that ends the one before it: that is one concatenation less for each.
+    let block = 'CONTENT_LENGTH\0' + exchange.contentLength + '\0SCGI\x001'
+    for (const step of this.#steps) {
+      block += step.fixed
+      if (step.read !== undefined) {
+        const value = step.read(view, exchange)
+        if (typeof value === 'string') {
+          if (value === '' && step.ifNotEmpty) continue
+          if (value.includes('\0')) throw nul(step.name)
+        }
+        block = block + step.label + value
+      } else if (step.ask !== undefined) {
+        const value = asked(step.name, step.ask(request))
+        if (value === undefined || (value === '' && step.ifNotEmpty)) continue
+        if (value.includes('\0')) throw nul(step.name)
+        block = block + step.label + value
+      }
+    }
+    if (exchange.keepalive) block += '\0SCGI_KEEPALIVE\x001'
+    const { host, forwardedFor } = view
+    if (host !== '' && (this.#sendHost || this.#sendForwardedHost)) {
+      if (host.includes('\0')) throw nul('HTTP_HOST')
+      if (this.#sendHost) block = block + '\0HTTP_HOST\0' + host
+    }
+    if (this.#sendForwardedFor && forwardedFor !== '') {
+      if (forwardedFor.includes('\0')) throw nul('HTTP_X_FORWARDED_FOR')
+      block = block + '\0HTTP_X_FORWARDED_FOR\0' + forwardedFor
+    }
+    if (this.#sendForwardedHost && host !== '') block = block + '\0HTTP_X_FORWARDED_HOST\0' + host
+    if (this.#sendForwardedProto) block = block + '\0HTTP_X_FORWARDED_PROTO\0' + view.scheme
+    return this.#frame(block + this.#headers.pairs(view.headers, view.rawHeaders) + '\0')
+  }
+
+  #frame (block: string): Buffer {
+    let netstring = block.length + ':' + block + ','
+    // Nothing that came over HTTP/1 has such chars; the engine knows a string of bytes, and tests it in no time. Tested is the
+    // netstring, which the write needs in one piece as well.
+    if (isWide(netstring)) {
+      block = block.split('\0').map((piece) => isWide(piece) ? utf8(piece) : piece).join('\0')
+      netstring = block.length + ':' + block + ','
+    }
+    const size = block.length
+    if (this.#maxSize !== 0 && size > this.#maxSize) throw new FST_SCGI_PARAMS_TOO_LARGE(size, this.#maxSize)
+    const head = Buffer.allocUnsafe(netstring.length)
+    head.write(netstring, 0, 'latin1')
+    return head
+  }
+}
+
+function compilePass (pass: boolean | readonly string[], underscores: boolean): boolean | ReadonlySet<string> {
+  if (typeof pass === 'boolean') return pass
+  const names = new Set<string>()
+  for (const name of pass) {
+    const lower = name.toLowerCase()
+    const own = lower === 'host' || lower === 'content-type' || lower === 'content-length'
+    if (!isHeaderName(name, underscores) || (isNeverSent(lower.replaceAll('_', '-')) && !own)) {
+      throw new FST_SCGI_OPT_INVALID('passRequestHeaders', show(name), 'names of headers that can be sent')
+    }
+    names.add(lower)
+  }
+  return names
+}
+
+/** Puts the configured parameters into the set, collects the headers they hide, and joins what is fixed. */
+function compileSteps<R> (
+  defaults: readonly DefaultParam[], params: Readonly<Record<string, ParamValue<R>>>, hidden: Set<string>
+): Step<R>[] {
+  const merged = new Map<string, Configured<R> | DefaultParam>()
+  for (const param of defaults) merged.set(param.name, param)
+  for (const [name, value] of Object.entries(params)) {
+    const param = configured(name, value)
+    if (name.startsWith('HTTP_') && name.length > 5) {
+      // Compared as headers are: HTTP_x_foo stands for X-Foo as well.
+      hidden.add(headerParam(name.slice(5)))
+      // The documented way to hide a header.
+      if ('value' in param && param.value === '') continue
+    }
+    if (!('value' in param && param.value === '' && param.ifNotEmpty)) merged.set(name, param)
+    else merged.delete(name)
+  }
+
+  const steps: Step<R>[] = []
+  let fixed = ''
+  for (const param of merged.values()) {
+    const label = '\0' + utf8(param.name) + '\0'
+    if ('value' in param) {
+      fixed += label + utf8(param.value)
+      continue
+    }
+    const read = 'read' in param ? param.read : undefined
+    const ask = 'ask' in param ? param.ask : undefined
+    steps.push({ name: param.name, fixed, label, read, ask, ifNotEmpty: param.ifNotEmpty === true })
+    fixed = ''
+  }
+  if (fixed !== '') steps.push({ name: '', fixed, label: '', read: undefined, ask: undefined, ifNotEmpty: false })
+  return steps
+}
+
+type Configured<R> = { name: string, ifNotEmpty: boolean } & ({ value: string } | { ask: (request: R) => string | undefined })
+
+function configured<R> (name: string, value: ParamValue<R>): Configured<R> {
+  const option = `params.${name}`
+  if (name === '' || name.includes('\0')) throw new FST_SCGI_OPT_INVALID('params', show(name), 'a name that is not empty and holds no NUL')
+  const own = Object.hasOwn(OWN, name) ? OWN[name] : undefined
+  if (own !== undefined) throw new FST_SCGI_OPT_INVALID('params', show(name), own)
+  const full = typeof value === 'object' && value !== null ? value : { value }
+  const { value: given, ifNotEmpty = false } = full
+  if (typeof ifNotEmpty !== 'boolean') throw new FST_SCGI_OPT_INVALID(`${option}.ifNotEmpty`, show(ifNotEmpty), 'true or false')
+  if (typeof given === 'function') return { name, ifNotEmpty, ask: given }
+  if (typeof given !== 'string') throw new FST_SCGI_OPT_INVALID(option, show(value), 'a string, a function, or { value, ifNotEmpty }')
+  if (given.includes('\0')) throw new FST_SCGI_OPT_INVALID(option, show(given), 'a value without NUL')
+  return { name, ifNotEmpty, value: given }
+}
+
+/** The answer of a user's function as bytes: it is text, and sent as UTF-8. */
+function asked (name: string, value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'string') return utf8(value)
+  if (typeof value === 'number') return String(value)
+  throw new FST_SCGI_OPT_INVALID(`params.${name}`, value instanceof Promise ? 'an async function' : `a function that gave ${show(value)}`,
+    'a function that returns a string or undefined')
+}
+
+function nul (name: string): Error {
+  return new FST_SCGI_BAD_REQUEST(`the parameter ${name} would hold a NUL`)
+}

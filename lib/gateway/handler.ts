@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { RequestInfo } from './info.ts'
 import { BodyReader, findBody } from './request-body.ts'
-import { ReplyStream, type ReplySource } from './reply-stream.ts'
+import { ReplyStream, type ReplySource } from '../scgi/reply-stream.ts'
 import { FastifyView, type MountPoint } from './view.ts'
 import { Pass, type PassHandler, type PassRequest } from '../upstream/pass.ts'
 import type { Mount } from './mount.ts'
@@ -233,21 +233,26 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
   #sendWhole (): void {
     const reply = this.#reply
     const head = this.#head
-    if (reply.sent || head === undefined) return
-    const headers = this.#applyHead(head)
-    const first = this.#pieces[0]
-    if (first === undefined) {
-      // Of a HEAD or a 304 the length is the application's to tell; of anything else it is 0.
-      if (head.contentLength >= 0 && head.statusCode !== 204 && (this.method === 'HEAD' || head.statusCode === 304)) {
-        reply.header('content-length', head.contentLength)
+    if (head === undefined || reply.sent) return
+    // What the user's hooks do or give may throw, and nobody above a socket's callback would catch it.
+    try {
+      const headers = this.#applyHead(head)
+      const first = this.#pieces[0]
+      if (first === undefined) {
+        // Of a HEAD or a 304 the length is the application's to tell; of anything else it is 0.
+        if (head.contentLength >= 0 && head.statusCode !== 204 && (this.method === 'HEAD' || head.statusCode === 304)) {
+          reply.header('content-length', head.contentLength)
+        }
+        reply.send()
+        return
       }
-      reply.send()
-      return
+      const whole = this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces, this.#collected)
+      // Fastify gives every Buffer a type, and the application gave none.
+      if (headers['content-type'] === undefined) reply.header('content-length', whole.length).send(Readable.from([whole], { objectMode: false }))
+      else reply.send(whole)
+    } catch (error) {
+      this.#sendFailed(error)
     }
-    const whole = this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces, this.#collected)
-    // Fastify gives every Buffer a type, and the application gave none.
-    if (headers['content-type'] === undefined) reply.header('content-length', whole.length).send(Readable.from([whole], { objectMode: false }))
-    else reply.send(whole)
   }
 
   #startStream (onResponse?: Mount['hooks']['onResponse']): ReplyStream | undefined {
@@ -261,20 +266,37 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
     const stream = this.#stream = new ReplyStream(this, this.#service.mount.pass.bufferSize)
     for (const piece of this.#pieces) stream.feed(piece)
     this.#pieces = []
-    const headers = this.#applyHead(head)
-    if (head.contentLength >= 0 && head.statusCode !== 204) reply.header('content-length', head.contentLength)
-    if (onResponse !== undefined) {
-      this.#handOver(onResponse, { statusCode: head.statusCode, headers, body: stream })
-      return stream
+    try {
+      const headers = this.#applyHead(head)
+      if (head.contentLength >= 0 && head.statusCode !== 204) reply.header('content-length', head.contentLength)
+      if (onResponse !== undefined) {
+        this.#handOver(onResponse, { statusCode: head.statusCode, headers, body: stream })
+        return stream
+      }
+      const { raw } = reply
+      // A head without a byte of body (server-sent events, a long poll) goes to the client now; but only when everything that
+      // wants to change it has done so, that is when the body is being piped.
+      raw.once('pipe', () => {
+        if (!raw.headersSent) raw.flushHeaders()
+      })
+      reply.send(stream)
+    } catch (error) {
+      stream.destroy()
+      this.#sendFailed(error)
     }
-    const { raw } = reply
-    // A head without a byte of body (server-sent events, a long poll) goes to the client now; but only when everything that
-    // wants to change it has done so, that is when the body is being piped.
-    raw.once('pipe', () => {
-      if (!raw.headersSent) raw.flushHeaders()
-    })
-    reply.send(stream)
     return stream
+  }
+
+  /** The reply could not even be begun: a hook threw, or gave what cannot be sent. */
+  #sendFailed (error: unknown): void {
+    const { raw } = this.#reply
+    if (raw.headersSent) {
+      this.#request.log.error({ err: error }, 'the reply could not be sent')
+      raw.destroy()
+      return
+    }
+    for (const name of Object.keys(this.#reply.getHeaders())) this.#reply.removeHeader(name)
+    this.#answerError(error)
   }
 
   #handOver (onResponse: NonNullable<Mount['hooks']['onResponse']>, response: Parameters<NonNullable<Mount['hooks']['onResponse']>>[2]): void {
@@ -323,8 +345,13 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
     if (this.#state.closing && this.#request.raw.httpVersionMajor < 2) reply.header('connection', 'close')
     const failure = error instanceof Error ? error : new Error(String(error))
     const { onError } = this.#service.mount.hooks
-    if (onError !== undefined) onError(reply, { error: failure })
-    else reply.send(failure)
+    try {
+      if (onError === undefined) reply.send(failure)
+      else onError(reply, { error: failure })
+    } catch (cause) {
+      this.#request.log.error({ err: cause }, 'the error could not be answered')
+      reply.raw.destroy()
+    }
   }
 }
 

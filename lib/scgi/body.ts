@@ -170,7 +170,11 @@ export class BodyDecoder {
         return true
       case TRAILER:
         if (byte === LF) return this.#complete()
-        this.#state = byte === CR ? LAST_LF : TRAILER_LINE
+        if (byte === CR) {
+          this.#state = LAST_LF
+          return true
+        }
+        this.#state = TRAILER_LINE
         return this.#count(MAX_TRAILERS, 'the trailers')
       case TRAILER_LINE:
         if (byte === LF) this.#state = TRAILER

@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net'
+import { Socket } from 'node:net'
 import type { ServerAddress } from '../../types/exchange.ts'
 
 /** What a connection tells the exchange that uses it. */
@@ -21,77 +21,101 @@ export interface ConnectionOptions {
   readonly socketKeepalive?: number | undefined
 }
 
-// A socket's read and the callback that consumes it are one synchronous step, so all sockets can read into one buffer.
-const readBuffers = new Map<number, Buffer>()
+/** So many closed connections wait for their next use, for each buffer size. */
+const MAX_SPARE = 256
 
-function readBuffer (size: number): Buffer {
-  let buffer = readBuffers.get(size)
-  if (buffer === undefined) readBuffers.set(size, buffer = Buffer.allocUnsafeSlow(size))
-  return buffer
+/** The connections of one buffer size share what they read into, and those that are closed are opened again. */
+interface Family {
+  // A read and the callback that consumes it are one synchronous step, so all sockets can read into one buffer.
+  readonly buffer: Buffer
+  readonly spare: Connection[]
 }
+
+const families = new Map<number, Family>()
+
+function familyOf (bufferSize: number): Family {
+  let family = families.get(bufferSize)
+  if (family === undefined) families.set(bufferSize, family = { buffer: Buffer.allocUnsafeSlow(bufferSize), spare: [] })
+  return family
+}
+
+const NOTHING = Buffer.alloc(0)
 
 /**
  * One socket to one server. It has an owner, the exchange that uses it, or is idle in a pool; what happens on it goes to the owner.
+ *
+ * SCGI takes a connection for each request, and of its price half is the making of the socket's JavaScript object. So an object
+ * whose connection has closed without an error is kept and connected anew, as `socket.connect()` allows after 'close'.
  */
 export class Connection {
-  readonly address: ServerAddress
   readonly socket: Socket
   connected = false
-  owner: ConnectionOwner | null
+  owner: ConnectionOwner | null = null
   /** Told when an idle connection is no longer usable. */
   onIdleEnd: ((connection: Connection) => void) | undefined = undefined
   /** When it last became idle, in milliseconds of `performance.now()`. */
   idleSince = 0
+  readonly #family: Family
+  #socketKeepalive: number | undefined
+  #timeout = 0
+  /** It was left in a state that the next connection must not inherit. */
+  #spoilt = false
 
-  constructor (address: ServerAddress, options: ConnectionOptions, owner: ConnectionOwner | null, connectTimeout: number) {
-    this.address = address
-    this.owner = owner
-    const buffer = readBuffer(options.bufferSize)
-    const onread = { buffer, callback: (length: number) => this.#read(buffer, length) }
-    const connected = (): void => this.#connect(options.socketKeepalive)
-    const { host, port, socketPath } = address
-    const { localAddress, localPort } = options
-    const socket = this.socket = host === undefined
-      ? connect({ path: socketPath ?? '', onread }, connected)
-      : connect({
-        host,
-        port,
-        autoSelectFamily: false,
-        onread,
-        ...(localAddress === undefined ? undefined : { localAddress }),
-        ...(localPort === undefined ? undefined : { localPort }),
-      }, connected)
-    socket.on('error', error => this.#fail(error))
-    socket.on('end', () => this.#end())
-    socket.on('timeout', () => this.#timeout())
-    if (connectTimeout > 0) socket.setTimeout(connectTimeout)
+  /** Begins to connect. */
+  static open (address: ServerAddress, options: ConnectionOptions, owner: ConnectionOwner | null, connectTimeout: number): Connection {
+    const family = familyOf(options.bufferSize)
+    const connection = family.spare.pop() ?? new Connection(family)
+    connection.owner = owner
+    connection.#open(address, options, connectTimeout)
+    return connection
   }
 
-  #connect (socketKeepalive: number | undefined): void {
-    this.connected = true
-    if (socketKeepalive !== undefined) this.socket.setKeepAlive(true, socketKeepalive)
-    this.owner?.onConnected()
+  private constructor (family: Family) {
+    this.#family = family
+    const { buffer } = family
+    const socket: Socket = this.socket = newSocket(buffer, length => {
+      if (this.owner === null) this.#idleEnd()
+      else this.owner.onBytes(buffer, length)
+      return !socket.isPaused()
+    })
+    socket.on('connect', () => {
+      this.connected = true
+      if (this.#socketKeepalive !== undefined) socket.setKeepAlive(true, this.#socketKeepalive)
+      this.owner?.onConnected()
+    })
+    socket.on('end', () => {
+      if (this.owner === null) this.#idleEnd()
+      else this.owner.onEof()
+    })
+    socket.on('timeout', () => {
+      if (this.owner === null) this.#idleEnd()
+      else this.owner.onTimeout()
+    })
+    socket.on('error', error => {
+      this.#spoilt = true
+      if (this.owner === null) this.#idleEnd()
+      else this.owner.onSocketError(error)
+    })
+    socket.on('close', hadError => {
+      if (!hadError && !this.#spoilt && family.spare.length < MAX_SPARE) family.spare.push(this)
+    })
   }
 
-  #read (buffer: Buffer, length: number): boolean {
-    if (this.owner === null) this.#idleEnd()
-    else this.owner.onBytes(buffer, length)
-    return !this.socket.isPaused()
-  }
-
-  #end (): void {
-    if (this.owner === null) this.#idleEnd()
-    else this.owner.onEof()
-  }
-
-  #timeout (): void {
-    if (this.owner === null) this.#idleEnd()
-    else this.owner.onTimeout()
-  }
-
-  #fail (error: NodeJS.ErrnoException): void {
-    if (this.owner === null) this.#idleEnd()
-    else this.owner.onSocketError(error)
+  #open ({ host, port, socketPath }: ServerAddress, { localAddress, localPort, socketKeepalive }: ConnectionOptions, connectTimeout: number): void {
+    const { socket } = this
+    this.connected = false
+    this.#socketKeepalive = socketKeepalive
+    // The timer of the connection before is gone with it.
+    this.#timeout = 0
+    if (host === undefined) {
+      socket.connect({ path: socketPath ?? '' })
+    } else {
+      const target = { host, port, autoSelectFamily: false }
+      if (localAddress === undefined) socket.connect(target)
+      else if (localPort === undefined) socket.connect({ ...target, localAddress })
+      else socket.connect({ ...target, localAddress, localPort })
+    }
+    this.setTimeout(connectTimeout)
   }
 
   /** An idle connection that says anything, fails or has waited too long is of no more use. */
@@ -102,14 +126,49 @@ export class Connection {
     tell?.(this)
   }
 
-  /** Called when what was written last has left for the kernel. */
-  readonly written = (error?: Error | null): void => {
+  /**
+   * The time without anything happening after which the owner's `onTimeout` is called; 0 is never. It runs from now, or, if it is
+   * the same as before, from what happened last: call it when something has.
+   */
+  setTimeout (milliseconds: number): void {
+    if (milliseconds === this.#timeout) return
+    this.#timeout = milliseconds
+    this.socket.setTimeout(milliseconds)
+  }
+
+  /** Writes the last piece of a request; the owner's `onWritten` is called when all has left for the kernel. */
+  finish (piece: Buffer): void {
+    const { socket } = this
+    socket.write(piece)
+    if (socket.writableLength === 0) this.owner?.onWritten()
+    else socket.write(NOTHING, this.#written)
+  }
+
+  /** As `finish`, for two pieces that shall leave as one. */
+  finishBoth (first: Buffer, second: Buffer): void {
+    const { socket } = this
+    socket.cork()
+    socket.write(first)
+    socket.write(second, this.#written)
+    socket.uncork()
+  }
+
+  readonly #written = (error?: Error | null): void => {
     if (!error) this.owner?.onWritten()
   }
 
   destroy (): void {
     this.owner = null
     this.onIdleEnd = undefined
+    if (this.socket.isPaused() || this.socket.writableLength > 0) this.#spoilt = true
     this.socket.destroy()
   }
+}
+
+function newSocket (buffer: Buffer, callback: (length: number) => boolean): Socket {
+  // The option is documented for net.connect(), which hands it to this constructor; its type lacks it.
+  const options: ConstructorParameters<typeof Socket>[0] & { onread: { buffer: Buffer, callback: (length: number) => boolean } } = {
+    onread: { buffer, callback },
+  }
+  return new Socket(options)
 }

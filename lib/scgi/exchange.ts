@@ -58,7 +58,7 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     const idle = fresh ? undefined : this.#pool?.take(this.#request)
     if (idle === undefined) {
       try {
-        this.#connection = new Connection(this.#address, this.#request, this, this.#request.timeouts.connect)
+        this.#connection = Connection.open(this.#address, this.#request, this, this.#request.timeouts.connect)
       } catch (error) {
         // Node.js refuses some arguments, a port that is no number say, by throwing.
         this.#phase = 'done'
@@ -82,18 +82,15 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     if (this.#settled() || connection === undefined) return
     const { socket } = connection
     const { head, timeouts } = this.#request
-    socket.setTimeout(timeouts.send)
+    connection.setTimeout(timeouts.send)
     if (this.#request.body === null || this.#request.body.length === 0) {
-      socket.write(head, connection.written)
+      connection.finish(head)
       return
     }
     const body = this.#request.body.open()
     if (Buffer.isBuffer(body)) {
-      // Head and body in one segment: some servers read each with a single recv().
-      socket.cork()
-      socket.write(head)
-      socket.write(body, connection.written)
-      socket.uncork()
+      // In one segment: some servers read head and body with a single recv() each.
+      connection.finishBoth(head, body)
     } else {
       socket.setNoDelay(true)
       socket.write(head)
@@ -108,7 +105,7 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     if (this.#phase !== 'send') return
     this.#phase = 'head'
     const { read } = this.#request.timeouts
-    this.#connection?.socket.setTimeout(read)
+    this.#connection?.setTimeout(read)
     if (read > 0) this.#headDeadline = performance.now() + read
   }
 
@@ -122,7 +119,7 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     if (offset === -1) {
       // A head that dribbles in does not get more time for it.
       if (this.#headDeadline > 0) {
-        this.#connection?.socket.setTimeout(Math.max(1, Math.ceil(this.#headDeadline - performance.now())))
+        this.#connection?.setTimeout(Math.max(1, Math.ceil(this.#headDeadline - performance.now())))
       }
       return
     }
@@ -131,13 +128,14 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
       this.#invalidHead()
       return
     }
-    if (looksLikeHttpServer(head)) {
+    // Other statuses may well be an application's own; this one is what every HTTP server says to a netstring.
+    if (head.statusCode === 400 && looksLikeHttpServer(head)) {
       this.#fail('invalid_header', new errors.FST_SCGI_INVALID_HEADER(this.#address.name, explainHttp(head)))
       return
     }
     this.#phase = 'body'
     this.#body = new BodyDecoder(head, this.#request.method)
-    if (this.#headDeadline > 0) this.#connection?.socket.setTimeout(this.#request.timeouts.read)
+    if (this.#headDeadline > 0) this.#connection?.setTimeout(this.#request.timeouts.read)
     this.#handler.onHead(head)
     if (!this.#settled()) this.#bodyBytes(buffer, offset, length)
   }
@@ -197,14 +195,14 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
   pause (): void {
     if (this.#paused || this.#settled()) return
     this.#paused = true
-    this.#connection?.socket.setTimeout(0)
+    this.#connection?.setTimeout(0)
     this.#connection?.socket.pause()
   }
 
   resume (): void {
     if (!this.#paused || this.#settled()) return
     this.#paused = false
-    this.#connection?.socket.setTimeout(this.#request.timeouts.read)
+    this.#connection?.setTimeout(this.#request.timeouts.read)
     this.#connection?.socket.resume()
   }
 

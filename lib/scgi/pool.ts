@@ -105,7 +105,7 @@ export class ConnectionPool {
       // Local addresses may be as many as the clients (`bind` as a function): keep no empty lists.
       if (now.length === 0) idle.delete(key)
     }
-    connection.socket.setTimeout(age)
+    connection.setTimeout(age)
     // An idle connection must not keep the process alive.
     connection.socket.unref()
   }
@@ -114,7 +114,7 @@ export class ConnectionPool {
     if (this.#closed) return
     for (let n = this.#ahead.get(key)?.length ?? 0; n < this.#options.preconnect; n++) {
       // Its age counts from the start of the connect: that is the earliest at which the server can have begun to wait.
-      const connection = new Connection(this.#address, options, null, this.#options.connectTimeout)
+      const connection = Connection.open(this.#address, options, null, this.#options.connectTimeout)
       this.#idle(connection, this.#ahead, key, PRECONNECT_AGE)
     }
   }

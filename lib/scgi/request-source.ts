@@ -52,7 +52,7 @@ export class RequestSource {
     this.#left -= piece.length
     if (this.#left === 0) {
       this.stop()
-      this.#connection.socket.write(piece, this.#connection.written)
+      this.#connection.finish(piece)
     } else if (!this.#connection.socket.write(piece)) {
       this.#stream.pause()
     }

@@ -66,9 +66,7 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
     this.#request = request
     this.#reply = reply
     const { hooks, bind } = service.mount
-    const rewritten = hooks.rewriteRequestHeaders === undefined
-      ? undefined
-      : hooks.rewriteRequestHeaders(request, { ...request.headers })
+    const rewritten = hooks.rewriteRequestHeaders?.(request, { ...request.headers, ...trueType(request) })
     this.#view = new FastifyView(request, service.point, rewritten)
     this.method = this.#view.method
     const local = bind(request)
@@ -277,7 +275,7 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
       // A head without a byte of body (server-sent events, a long poll) goes to the client now; but only when everything that
       // wants to change it has done so, that is when the body is being piped.
       raw.once('pipe', () => {
-        if (!raw.headersSent) raw.flushHeaders()
+        if (!raw.headersSent && stream.readableLength === 0) raw.flushHeaders()
       })
       reply.send(stream)
     } catch (error) {
@@ -353,6 +351,12 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
       reply.raw.destroy()
     }
   }
+}
+
+/** The client's own Content-Type: where Fastify would refuse it the route has put another in its place. */
+function trueType ({ raw }: FastifyRequest): { 'content-type'?: string } {
+  const type = raw.headers['content-type']
+  return type === undefined ? {} : { 'content-type': type }
 }
 
 function turn (exchange: GatewayExchange): void {

@@ -58,7 +58,8 @@ export class FastifyView implements RequestView {
     this.forwardedFor = request.ips === undefined ? this.remoteAddr : chain(request.ips)
     this.headers = rewritten ?? request.headers
     this.rawHeaders = rewritten === undefined ? raw.rawHeaders : []
-    const contentType = this.headers['content-type']
+    // Of request.headers it may be the type that the route has put there to get past Fastify's check.
+    const contentType = rewritten === undefined ? raw.headers['content-type'] : rewritten['content-type']
     this.contentType = typeof contentType === 'string' ? contentType : undefined
   }
 }

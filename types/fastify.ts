@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import type { FastifyScgiOptions, ReplyScgiOptions, Upstreams } from './options.ts'
 import type { ScgiRequestInfo } from './request.ts'
 import type { UpstreamGroup } from './upstream.ts'
@@ -27,6 +27,9 @@ declare module 'fastify' {
   }
   interface FastifyRegister {
     /** The upstreams alone: an address, a list of servers, a group. */
-    (plugin: FastifyScgi, upstreams: Extract<Upstreams, string | readonly unknown[] | UpstreamGroup>): FastifyInstance & PromiseLike<undefined>
+    (
+      plugin: FastifyScgi,
+      upstreams: Extract<Upstreams, string | readonly unknown[] | UpstreamGroup>
+    ): FastifyInstance & PromiseLike<undefined>
   }
 }

@@ -134,7 +134,6 @@ export class HeadParser {
     if (headEnd === HEAD_MORE) return this.#stored === this.#limit ? this.#tooBig() : HEAD_MORE
     if (headEnd === HEAD_ERROR) return headEnd
     // Valid line by line; once more in one go, for the spans.
-    this.#lines = 0
     this.#scan(store, 0, 0, headEnd)
     return this.#build(store, 0, headEnd) < 0 ? HEAD_ERROR : start + headEnd - before
   }

@@ -1,0 +1,184 @@
+import { describe, test } from 'node:test'
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { compileParams } from '../../lib/upstream/params.ts'
+import { splitPath } from '../../lib/upstream/path.ts'
+import type { ParamsExchange, RequestView } from '../../lib/upstream/params.ts'
+
+const RUNS = { numRuns: 500 }
+
+/** A string of bytes without NUL. */
+const bytes = fc.array(fc.integer({ min: 1, max: 255 }), { maxLength: 20 }).map((codes) => String.fromCharCode(...codes))
+/** Text of any planes, without NUL. */
+const text = fc.string({ unit: 'grapheme', maxLength: 12 }).map((value) => value.replaceAll('\0', ''))
+const token = fc.string({ unit: fc.constantFrom(...'abcxyzABCXYZ019-'), minLength: 1, maxLength: 6 })
+const knownName = fc.constantFrom('Accept', 'cookie', 'COOKIE', 'Proxy', 'X-Forwarded-For', 'X-Accel-Limit-Rate', 'Content-Type', 'Upgrade', 'X_Foo', 'X-Foo', 'TE', ':path', 'a.b')
+const headerLines = fc.array(fc.tuple(fc.oneof(token, knownName), bytes), { maxLength: 12 })
+const paramName = fc.oneof(text, token.map((name) => 'HTTP_' + name), fc.constantFrom('REQUEST_METHOD', 'PATH_INFO', 'HTTP_ACCEPT', 'HTTP_X_FOO', 'HTTP_HOST'))
+  .filter((name) => name !== '' && !['CONTENT_LENGTH', 'SCGI', 'SCGI_KEEPALIVE'].includes(name))
+
+const view = fc.record({
+  method: bytes,
+  uri: bytes.map((rest) => '/' + rest),
+  scriptName: bytes,
+  pathInfo: bytes,
+  documentUri: bytes,
+  protocol: fc.constantFrom('HTTP/1.0', 'HTTP/1.1', 'HTTP/2.0'),
+  scheme: fc.constantFrom('http' as const, 'https' as const),
+  host: bytes,
+  serverAddr: fc.constantFrom('', '127.0.0.1', '::1'),
+  serverPort: fc.nat(65535),
+  remoteAddr: bytes,
+  remotePort: fc.nat(65535),
+  forwardedFor: bytes,
+  contentType: fc.option(bytes, { nil: undefined }),
+  lines: headerLines,
+}).map(({ lines, ...rest }) => {
+  const headers: Record<string, string> = {}
+  for (const [name, value] of lines) {
+    const lower = name.toLowerCase()
+    const before = headers[lower]
+    headers[lower] = before === undefined ? value : before + (lower === 'cookie' ? '; ' : ', ') + value
+  }
+  return { ...rest, headers, rawHeaders: lines.flat() }
+})
+const exchange = fc.record({ contentLength: fc.nat(), pathPrefix: fc.constantFrom('', '/app'), keepalive: fc.boolean() })
+const params = fc.uniqueArray(fc.tuple(paramName, text), { selector: ([name]) => name, maxLength: 5 })
+
+/** Reads the block as an SCGI server does, by the bytes. */
+function decode (head: Buffer): [string, string][] {
+  const colon = head.indexOf(':')
+  const size = Number(head.toString('latin1', 0, colon))
+  assert.equal(head.length, colon + 1 + size + 1)
+  assert.equal(head[colon + 1 + size], 44)
+  const pairs: [string, string][] = []
+  for (let at = colon + 1; at < colon + 1 + size;) {
+    const nameEnd = head.indexOf(0, at)
+    const valueEnd = head.indexOf(0, nameEnd + 1)
+    assert.ok(nameEnd !== -1 && valueEnd !== -1 && valueEnd < colon + 1 + size)
+    pairs.push([head.toString('latin1', at, nameEnd), head.toString('latin1', nameEnd + 1, valueEnd)])
+    at = valueEnd + 1
+  }
+  return pairs
+}
+
+const latin1 = (value: string): string => Buffer.from(value, 'utf8').toString('latin1')
+
+/** The HTTP_* pairs that a reader of the rules expects of these headers, with the default options. */
+function expectedHeaders (headers: RequestView['headers'], configured: string[]): Map<string, string> {
+  const expected = new Map<string, string>()
+  const hidden = new Set(configured.filter((name) => name.length > 5 && name.startsWith('HTTP_')).map((name) => name.toUpperCase().replaceAll('-', '_')))
+  for (const [name, value] of Object.entries(headers)) {
+    if (!/^[a-z0-9-]+$/.test(name) || /^(te|upgrade|proxy|host|content-type|x-forwarded-.*|x-accel-.*)$/.test(name)) continue
+    const param = 'HTTP_' + name.toUpperCase().replaceAll('-', '_')
+    if (!hidden.has(param)) expected.set(param, String(value))
+  }
+  return expected
+}
+
+function check (view: RequestView, exchange: ParamsExchange, params: [string, string][]): void {
+  const encoder = compileParams<undefined>({ params: Object.fromEntries(params.map(([name, value]) => [name, () => value])) })
+  const pairs = decode(encoder.encode(view, undefined, exchange))
+  const values = new Map(pairs)
+  assert.equal(values.size, pairs.length, 'names are unique')
+  assert.deepEqual(pairs.slice(0, 2), [['CONTENT_LENGTH', String(exchange.contentLength)], ['SCGI', '1']])
+  for (const [name, value] of params) assert.equal(values.get(latin1(name)), latin1(value), name)
+
+  const given = new Set(params.map(([name]) => name))
+  const own: [string, string][] = [
+    ['REQUEST_METHOD', view.method], ['REQUEST_URI', view.uri], ['SCRIPT_NAME', view.scriptName], ['DOCUMENT_URI', view.documentUri],
+    ['REMOTE_ADDR', view.remoteAddr], ['PATH_INFO', view.pathInfo === '*' ? '*' : exchange.pathPrefix + view.pathInfo],
+  ]
+  for (const [name, value] of own) if (!given.has(name)) assert.equal(values.get(name), value, name)
+  if (!given.has('HTTP_HOST')) assert.equal(values.get('HTTP_HOST'), view.host === '' ? undefined : view.host)
+
+  const made = new Map(pairs.filter(([name]) => name.startsWith('HTTP_') && !params.some(([param]) => latin1(param) === name) &&
+    name !== 'HTTP_HOST' && !name.startsWith('HTTP_X_FORWARDED_')))
+  assert.deepEqual(made, expectedHeaders(view.headers, [...given]))
+}
+
+describe('the block', () => {
+  test('decodes to what was given: names once, CONTENT_LENGTH first, every byte', () => {
+    fc.assert(fc.property(view, exchange, params, check), RUNS)
+  })
+
+  test('is refused for any NUL, and never torn by one', () => {
+    const place = fc.constantFrom('method', 'uri', 'scriptName', 'pathInfo', 'documentUri', 'host', 'remoteAddr', 'forwardedFor', 'contentType', 'header', 'param')
+    fc.assert(fc.property(view, exchange, place, bytes, bytes, (view, exchange, place, before, after) => {
+      const value = `${place === 'uri' ? '/' : ''}${before}\0${after}`
+      const encoder = compileParams<undefined>(place === 'param' ? { params: { X: () => value } } : {})
+      const spoilt = place === 'header' ? { ...view, headers: { ...view.headers, 'x-nul': value } } : { ...view, [place]: value }
+      assert.throws(() => encoder.encode(spoilt, undefined, exchange), { code: 'FST_SCGI_BAD_REQUEST' })
+    }), RUNS)
+  })
+
+  test('is the same whichever way the headers take', () => {
+    // A repeated line that is dropped forces the careful way.
+    fc.assert(fc.property(view, exchange, (view, exchange) => {
+      const encoder = compileParams<undefined>({})
+      const careful = { ...view, rawHeaders: [...view.rawHeaders, 'TE', 'a', 'TE', 'b'] }
+      assert.deepEqual(encoder.encode(careful, undefined, exchange), encoder.encode(view, undefined, exchange))
+    }), RUNS)
+  })
+})
+
+/** The path by the book: segments apart, each decoded by itself, dots resolved; `undefined` for what must be refused. */
+function reference (path: string, segments: number): { mount: string[], rest: string[] } | undefined {
+  const decoded: string[] = []
+  for (const segment of path.split('/').slice(1)) {
+    if (/%(?![0-9a-f]{2})|%00|\0/i.test(segment)) return undefined
+    decoded.push(segment.replace(/%([0-9a-f]{2})/gi, (escape, hex) => hex.toLowerCase() === '2f' ? escape : String.fromCharCode(parseInt(hex, 16))))
+  }
+  const mount = decoded.slice(0, segments)
+  if (mount.some((segment) => segment === '.' || segment === '..')) return undefined
+  const rest: string[] = []
+  const tail = decoded.slice(segments)
+  for (const [i, segment] of tail.entries()) {
+    if (segment === '..' && rest.length === 0) return undefined
+    if (segment === '..') rest.pop()
+    else if (segment !== '.') rest.push(segment)
+    if ((segment === '.' || segment === '..') && i === tail.length - 1) rest.push('')
+  }
+  return { mount, rest }
+}
+
+/** Escapes what is no plain char, but leaves `%2F`, which was left by the decoder. */
+const encodePath = (path: string): string => path.replace(/%2f|[^/]/gi, (char) => char.length === 3 || /[\w.~-]/.test(char)
+  ? char
+  : '%' + char.charCodeAt(0).toString(16).padStart(2, '0'))
+
+describe('the path', () => {
+  const piece = fc.oneof(
+    { weight: 6, arbitrary: fc.constantFrom('/', '/', '/', '.', '..', '/..', '/.', '%2e', '%2E', 'a', 'B', 'app', '-', ';', '+', '\\') },
+    { weight: 2, arbitrary: fc.integer({ min: 1, max: 255 }).map((code) => '%' + code.toString(16).padStart(2, '0')) },
+    { weight: 1, arbitrary: fc.integer({ min: 128, max: 255 }).map((code) => String.fromCharCode(code)) },
+    { weight: 1, arbitrary: fc.constantFrom('%2F', '%2f', '%252F', '%25') }
+  )
+  const nasty = fc.constantFrom('%', '%0', '%00', '%zz', '\0')
+  const path = fc.array(fc.oneof({ weight: 40, arbitrary: piece }, { weight: 1, arbitrary: nasty }), { maxLength: 14 }).map((pieces) => '/' + pieces.join(''))
+  const suffix = fc.constantFrom('', '?', '?x=/../..', '#/..', '?%')
+  const origin = fc.constantFrom('', 'http://host', 'HTTPS://[::1]:8')
+
+  test('is what the segments say, and never leaves the mount', () => {
+    fc.assert(fc.property(origin, path, suffix, fc.integer({ min: 0, max: 3 }), (origin, path, suffix, segments) => {
+      const parts = splitPath(origin + path + suffix, segments)
+      const expected = reference(path, segments)
+      if (expected === undefined) return assert.ok('error' in parts, JSON.stringify(parts))
+      assert.ok(!('error' in parts), 'error' in parts ? parts.error : '')
+      const asPath = (names: string[]): string => names.map((name) => '/' + name).join('')
+      assert.deepEqual(parts, {
+        scriptName: asPath(expected.mount), pathInfo: asPath(expected.rest), documentUri: asPath(expected.mount) + asPath(expected.rest),
+      })
+      assert.ok(!parts.documentUri.split('/').some((segment) => segment === '.' || segment === '..'))
+    }), { numRuns: 3000 })
+  })
+
+  test('encoded again is the same path', () => {
+    fc.assert(fc.property(path, fc.integer({ min: 0, max: 3 }), (path, segments) => {
+      const parts = splitPath(path, segments)
+      fc.pre(!('error' in parts))
+      if (parts.documentUri === '') return
+      assert.deepEqual(splitPath(encodePath(parts.documentUri), segments), parts)
+    }), { numRuns: 3000 })
+  })
+})

@@ -74,6 +74,12 @@ export const FST_SCGI_HEADER_TOO_BIG = createError<[string, number]>(
 export const FST_SCGI_BODY_TRUNCATED = createError<[string, string]>(
   'FST_SCGI_BODY_TRUNCATED', 'The reply body of %s is incomplete: %s', 502)
 
+// --- the SCGI server ---
+
+/** The gateway did not send its request in time. Arguments: option, limit in milliseconds. */
+export const FST_SCGI_REQUEST_TIMEOUT = createError<[string, number]>(
+  'FST_SCGI_REQUEST_TIMEOUT', 'The request was not complete in time (%s, %d ms)', 408)
+
 /** The request body could not be buffered: the disk is full, or the temporary directory cannot be written. Argument: reason. */
 export const FST_SCGI_TEMP_FILE = createError<[string]>(
   'FST_SCGI_TEMP_FILE', 'Buffering the request body failed: %s', 500)

@@ -163,10 +163,10 @@ export interface FastifyScgiOptions extends ExchangeOptions, ExchangeHooks {
   /** Largest request body in bytes; a longer one is refused with 413. Default: Fastify's. */
   bodyLimit?: number
   /** Fastify's route constraints. */
-  constraints?: RouteShorthandOptions['constraints']
+  constraints?: Exclude<RouteShorthandOptions['constraints'], undefined>
   /** Fastify's route config. */
   config?: FastifyContextConfig
-  preHandler?: RouteShorthandOptions['preHandler']
-  preValidation?: RouteShorthandOptions['preValidation']
-  logLevel?: RouteShorthandOptions['logLevel']
+  preHandler?: Exclude<RouteShorthandOptions['preHandler'], undefined>
+  preValidation?: Exclude<RouteShorthandOptions['preValidation'], undefined>
+  logLevel?: Exclude<RouteShorthandOptions['logLevel'], undefined>
 }

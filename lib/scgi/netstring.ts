@@ -145,9 +145,14 @@ export class NetstringDecoder {
         }
       } else {
         if (name === '') return this.#invalid('a header without a name')
-        if (params.has(name)) return this.#invalid(`the header '${printable(name)}' is there twice`)
       }
-      params.set(name, value)
+      const before = at === 0 ? undefined : params.get(name)
+      if (before === undefined) params.set(name, value)
+      // A second length could make us read another body than a gateway in front has checked.
+      else if (name === 'CONTENT_LENGTH' && value !== before) return this.#invalid('CONTENT_LENGTH is there twice, with two values')
+      // Names should be unique, but gateways do send a repeated header line as two pairs, and a parameter configured twice as both.
+      else if (name.startsWith('HTTP_')) params.set(name, before + (name === 'HTTP_COOKIE' ? '; ' : ', ') + value)
+      else params.set(name, value)
       at = valueEnd + 1
     }
     if (contentLength < 0) return this.#invalid('there is no CONTENT_LENGTH')

@@ -1,0 +1,3 @@
+export { createScgiServer, ScgiServer } from './server.ts'
+export { scgiServerFactory } from './factory.ts'
+export type * from '../../types/server.ts'

@@ -1,0 +1,106 @@
+import { Server } from 'node:http'
+import { Server as NetServer } from 'node:net'
+import type { Socket } from 'node:net'
+import { ServerConnection } from './connection.ts'
+import { parseServerOptions } from './options.ts'
+import type { ConnectionHost } from './connection.ts'
+import type { ServerSettings } from './options.ts'
+import type { ScgiRequestListener, ScgiServerOptions } from '../../types/server.ts'
+
+/** Bounds of the time between two looks at the deadlines of all connections, in milliseconds. */
+const MIN_SWEEP = 10
+const MAX_SWEEP = 1000
+
+/**
+ * An `http.Server` that speaks SCGI: same events ('request', 'clientError', 'timeout'), same methods, same limits, and the objects
+ * that it hands out are an `http.IncomingMessage` and an `http.ServerResponse`. What it reads and writes is another protocol.
+ *
+ * - 'clientError' comes after the refusal (400, 408, 431) has been sent: the listener has nothing to answer.
+ * - 'connect', 'upgrade', 'checkContinue' and 'checkExpectation' never come.
+ * - `headersTimeout`, `requestTimeout`, `keepAliveTimeout`, `timeout`, `maxHeadersCount` and `maxRequestsPerSocket` may be set on the server.
+ */
+export class ScgiServer extends Server implements ConnectionHost {
+  /** The options as they were read, with their defaults. */
+  readonly settings: ServerSettings
+  readonly #connections = new Set<ServerConnection>()
+  #sweeper: NodeJS.Timeout | undefined
+
+  /**
+   * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
+   */
+  constructor (options: ScgiServerOptions, listener?: ScgiRequestListener) {
+    const settings = parseServerOptions(options)
+    super()
+    this.settings = settings
+    this.keepAliveTimeout = settings.keepAliveTimeout
+    this.headersTimeout = settings.headersTimeout
+    this.requestTimeout = settings.requestTimeout
+    this.timeout = settings.timeout
+    this.maxRequestsPerSocket = settings.maxRequestsPerSocket
+    // What Node.js has put there reads HTTP, and looks after connections that are none.
+    this.removeAllListeners('connection')
+    this.removeAllListeners('listening')
+    this.on('connection', (socket: Socket) => this.#accept(socket))
+    if (listener !== undefined) this.on('request', listener)
+  }
+
+  #accept (socket: Socket): void {
+    if (this.timeout > 0) socket.setTimeout(this.timeout)
+    this.#connections.add(new ServerConnection(this, socket, performance.now()))
+    if (this.#sweeper === undefined) this.#watch()
+  }
+
+  /** Called by a connection that has closed. @internal */
+  forget (connection: ServerConnection): void {
+    this.#connections.delete(connection)
+  }
+
+  // One timer for all connections: a request that comes and goes should not have to start and stop one of its own.
+  #watch (): void {
+    let shortest = MAX_SWEEP * 4
+    for (const time of [this.headersTimeout, this.requestTimeout, this.keepAliveTimeout]) {
+      if (time > 0 && time < shortest) shortest = time
+    }
+    this.#sweeper = setTimeout(() => {
+      this.#sweeper = undefined
+      const now = performance.now()
+      for (const connection of this.#connections) connection.expire(now)
+      if (this.#connections.size > 0) this.#watch()
+    }, Math.max(MIN_SWEEP, shortest / 4)).unref()
+  }
+
+  /**
+   * Stops listening, closes idle connections, and calls back when the last request is answered.
+   */
+  override close (callback?: (error?: Error) => void): this {
+    NetServer.prototype.close.call(this, callback)
+    // What has arrived already is still read, in the turn of the event loop between these two: a request must not be cut.
+    setImmediate(() => setImmediate(() => {
+      if (!this.listening) this.closeIdleConnections()
+    }))
+    return this
+  }
+
+  /** Closes the connections on which no request has begun. */
+  override closeIdleConnections (): void {
+    for (const connection of this.#connections) {
+      if (connection.idle) connection.socket.destroy()
+    }
+  }
+
+  /** Closes every connection, with whatever is going on. */
+  override closeAllConnections (): void {
+    for (const connection of this.#connections) connection.socket.destroy()
+  }
+}
+
+/**
+ * A server for a Node.js application behind an SCGI gateway (nginx `scgi_pass`, Apache `ProxyPass scgi://`, lighttpd, this package).
+ * The listener is one for `http.createServer`; call `listen` with a port or the path of a unix socket.
+ * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
+ */
+export function createScgiServer (options: ScgiServerOptions, listener?: ScgiRequestListener): ScgiServer
+export function createScgiServer (listener?: ScgiRequestListener): ScgiServer
+export function createScgiServer (options: ScgiServerOptions | ScgiRequestListener = {}, listener?: ScgiRequestListener): ScgiServer {
+  return typeof options === 'function' ? new ScgiServer({}, options) : new ScgiServer(options, listener)
+}

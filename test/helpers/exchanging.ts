@@ -1,0 +1,100 @@
+import { Readable } from 'node:stream'
+import { literalAddress, parseAddress } from '../../lib/scgi/address.ts'
+import { Exchange } from '../../lib/scgi/exchange.ts'
+import { encodePairs } from '../../lib/scgi/netstring.ts'
+import type { ConnectionPool } from '../../lib/scgi/pool.ts'
+import type { ExchangeHandler, ExchangeRequest, RequestBody, ResponseHead, ServerAddress, UpstreamError } from '../../types/index.ts'
+
+/** The server of an address that names no host. */
+export function serverAt (address: string): ServerAddress {
+  return literalAddress(parseAddress('address', address))
+}
+
+/** A request with this body; `uri` tells requests apart in what the server recorded. */
+export function exchangeRequest (options: Partial<ExchangeRequest> & { uri?: string } = {}): ExchangeRequest {
+  const { uri = '/', ...rest } = options
+  const method = rest.method ?? 'GET'
+  return {
+    head: encodePairs([['CONTENT_LENGTH', String(rest.body?.length ?? 0)], ['SCGI', '1'], ['REQUEST_METHOD', method], ['REQUEST_URI', uri]]),
+    body: null,
+    method,
+    timeouts: { connect: 5000, send: 5000, read: 5000 },
+    bufferSize: 65536,
+    ...rest,
+  }
+}
+
+/** A body of these bytes. */
+export function bytesBody (bytes: Buffer): RequestBody {
+  return { length: bytes.length, replayable: true, open: () => bytes }
+}
+
+/** A body of `length` bytes from these pieces. */
+export function streamBody (pieces: Iterable<Buffer> | Readable, length: number): RequestBody {
+  return { length, replayable: false, open: () => pieces instanceof Readable ? pieces : Readable.from(pieces, { objectMode: false }) }
+}
+
+/** An exchange under observation. What it tells is written down; `on` may act on it. */
+export class Observed implements ExchangeHandler {
+  readonly exchange: Exchange
+  /** `connect`, `head`, `data`, `end`, `error` in the order in which they came. */
+  readonly events: string[] = []
+  head: ResponseHead | undefined
+  error: UpstreamError | undefined
+  /** Fulfilled when it has ended, well or not. */
+  readonly over: Promise<void>
+  readonly #chunks: Buffer[] = []
+  readonly #on: (event: string, observed: Observed) => void
+  #resolve = (): void => {}
+
+  constructor (server: ServerAddress, request: ExchangeRequest, pool?: ConnectionPool, on: (event: string, observed: Observed) => void = () => {}) {
+    this.#on = on
+    this.over = new Promise((resolve) => { this.#resolve = resolve })
+    this.exchange = new Exchange(server, request, this, pool)
+  }
+
+  /** The body so far. */
+  get body (): Buffer {
+    return Buffer.concat(this.#chunks)
+  }
+
+  onConnect (): void {
+    this.#note('connect')
+  }
+
+  onHead (head: ResponseHead): void {
+    this.head = head
+    this.#note('head')
+  }
+
+  onData (chunk: Buffer): void {
+    this.#chunks.push(chunk)
+    this.#note('data')
+  }
+
+  onEnd (): void {
+    this.#note('end')
+    this.#resolve()
+  }
+
+  onError (error: UpstreamError): void {
+    this.error = error
+    this.#note('error')
+    this.#resolve()
+  }
+
+  #note (event: string): void {
+    this.events.push(event)
+    this.#on(event, this)
+  }
+}
+
+/** Starts an exchange and waits for its end. */
+export async function exchanged (
+  server: ServerAddress, request: ExchangeRequest, pool?: ConnectionPool, on?: (event: string, observed: Observed) => void
+): Promise<Observed> {
+  const observed = new Observed(server, request, pool, on)
+  observed.exchange.start()
+  await observed.over
+  return observed
+}

@@ -1,0 +1,38 @@
+import Fastify from 'fastify'
+import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
+import type { Server } from 'node:http'
+import scgi from '../../lib/index.ts'
+import type { FastifyScgiOptions } from '../../types/index.ts'
+
+/** One line of the log. */
+export interface LogLine {
+  level: number
+  msg: string
+  [key: string]: unknown
+}
+
+/** A Fastify application with the plugin, listening on a port of 127.0.0.1. */
+export interface Gateway extends AsyncDisposable {
+  readonly app: FastifyInstance
+  readonly port: number
+  /** `http://127.0.0.1:port` */
+  readonly url: string
+  /** Everything logged so far, at level debug and above. */
+  readonly log: LogLine[]
+  close (): Promise<void>
+}
+
+/**
+ * Starts a gateway: with the plugin's options, or with a function that registers what it likes.
+ */
+export async function startGateway (
+  setup: Omit<FastifyScgiOptions, 'logLevel'> | ((app: FastifyInstance) => void | Promise<void>), options: FastifyHttpOptions<Server> = {}
+): Promise<Gateway> {
+  const log: LogLine[] = []
+  const app = Fastify({ logger: { level: 'debug', stream: { write: (line: string) => { log.push(JSON.parse(line)) } } }, ...options })
+  if (typeof setup === 'function') await setup(app)
+  else app.register(scgi, setup)
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  const close = (): Promise<void> => app.close()
+  return { app, url, port: Number(new URL(url).port), log, close, [Symbol.asyncDispose]: close }
+}

@@ -1,0 +1,93 @@
+import { NoResponse, RawClient, methodOf } from '../../helpers/raw-client.ts'
+import type { Target } from '../../helpers/raw-client.ts'
+import { BadResponse } from '../../helpers/http-response.ts'
+import type { RawResponse } from '../../helpers/http-response.ts'
+import type { Exchange, Script } from '../../helpers/recorder.ts'
+import { GATEWAY } from './row.ts'
+import type { Peer } from './peer.ts'
+import type { Outcome, Row, Values } from './row.ts'
+
+/** Sends a row's request through a gateway and tells what came of it. */
+export async function observe (peer: Peer, row: Row, paramNames: string[]): Promise<Outcome> {
+  const { recorder } = peer
+  recorder.clear()
+  recorder.answer = answers(row)
+  const seen = await exchange(peer.target, row.request)
+  const last = recorder.requests.at(-1)
+  return {
+    ...seen,
+    attempts: recorder.requests.length,
+    params: Object.fromEntries(paramNames.map((name) => [name, collapse(last?.all(name) ?? [])])),
+    sent: last?.body.toString('latin1') ?? '',
+  }
+}
+
+function answers (row: Row): Script {
+  const list = Array.isArray(row.answer) ? row.answer : [row.answer]
+  return async (exchange: Exchange) => {
+    const answer = list[Math.min(exchange.index, list.length - 1)]
+    if (typeof answer === 'function') return answer(exchange)
+    await exchange.body()
+    await exchange.end(answer)
+  }
+}
+
+async function exchange (target: Target, request: string): Promise<Omit<Outcome, 'attempts' | 'params' | 'sent'>> {
+  await using client = await RawClient.connect(target)
+  try {
+    client.expect(methodOf(request))
+    await client.write(request)
+    const response = await client.response()
+    await client.closed
+    if (client.rest.length > 0) throw new Error(`bytes after the response: ${JSON.stringify(client.rest.toString('latin1', 0, 200))}`)
+    const made = madeByGateway(response)
+    return {
+      status: response.statusCode,
+      reason: made ? '' : response.reason,
+      headers: made ? {} : headers(response),
+      body: made ? GATEWAY : response.body.toString('latin1'),
+      cut: response.cut,
+      informational: response.informational.map(({ statusCode }) => statusCode),
+    }
+  } catch (error) {
+    if (!(error instanceof NoResponse || error instanceof BadResponse)) throw error
+    return { status: 0, reason: '', headers: {}, body: '', cut: true, informational: [] }
+  }
+}
+
+// The pages that the three make themselves, whatever their texts.
+const OWN_PAGES = [
+  /^<html>\r\n<head><title>\d{3} /, // nginx
+  /^<!DOCTYPE HTML PUBLIC "-\/\/(?:IETF|W3C)\/\/DTD HTML [^>]*>\s*<html><head>\s*<title>\d{3} /, // Apache
+  /^\{(?=.*"statusCode":\d{3})(?=.*"error":")(?=.*"message":")/, // Fastify
+]
+
+function madeByGateway (response: RawResponse): boolean {
+  const text = response.body.toString('latin1')
+  return response.statusCode >= 400 && OWN_PAGES.some((page) => page.test(text))
+}
+
+/**
+ * The headers that a client sees as the application's. How the gateway frames its connection with the client is its own
+ * business: Connection, Keep-Alive, Transfer-Encoding, and Content-Length where the body tells the length. So are Date and
+ * Server, unless the application's own values (`app...`, a date of 1994) came through.
+ */
+function headers (response: RawResponse): Values {
+  const lists: Record<string, string[]> = {}
+  for (const [name, value] of response.headers) {
+    const lower = name.toLowerCase()
+    if (lower === 'connection' && /^(?:close|keep-alive)$/i.test(value)) continue
+    if (lower === 'keep-alive' && /^timeout=/.test(value)) continue
+    if (lower === 'transfer-encoding' && response.framing === 'chunked') continue
+    if (lower === 'content-length' && response.framing !== 'none') continue
+    if (lower === 'date' && !value.includes('1994')) continue
+    if (lower === 'server' && !value.startsWith('app')) continue
+    const list = lists[lower] ??= []
+    list.push(value)
+  }
+  return Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, collapse(list)]))
+}
+
+function collapse (list: string[]): string | string[] | undefined {
+  return list.length > 1 ? list : list[0]
+}

@@ -1,0 +1,51 @@
+import Fastify from 'fastify'
+import scgi from '../../../lib/index.ts'
+import type { ExchangeOptions, Upstreams } from '../../../types/index.ts'
+import { startPeer } from './peer.ts'
+import type { Application, Peer, Started } from './peer.ts'
+
+/** This gateway with the mounts that the rows use. */
+export function startGatewayPeer (): Promise<Peer> {
+  return startPeer('gateway', start)
+}
+
+async function start ({ a, b, tcp, dead }: Application): Promise<Started> {
+  const log: string[] = []
+  const app = Fastify({ logger: { level: 'debug', stream: { write: (line: string) => { log.push(line) } } } })
+  const mount = (name: string, upstreams: Upstreams, options: ExchangeOptions = {}): void => {
+    app.register(scgi, { prefix: `/${name}`, upstreams, ...options })
+  }
+  const two = [{ address: a, maxFails: 0 }, { address: b, maxFails: 0 }]
+  const refused = [{ address: dead[0], maxFails: 0 }, { address: a, backup: true }]
+  const gone = (request: { query: unknown }): string => new URLSearchParams(Object.entries(Object(request.query))).get('gone') ?? ''
+
+  mount('app', a)
+  mount('tcp', tcp)
+  mount('slow', a, { readTimeout: 300 })
+  mount('hide', a, { hideHeaders: ['X-Secret'], passHeaders: ['X-Accel-Charset', 'Status'] })
+  mount('nobody', a, { passRequestBody: false })
+  mount('noheaders', a, { passRequestHeaders: false })
+  mount('params', a, {
+    params: {
+      APP_MODE: 'test',
+      APP_EMPTY: '',
+      APP_GONE: { value: gone, ifNotEmpty: true },
+      HTTP_X_SECRET: '',
+      HTTP_X_SET: gone,
+      HTTP_X_GONE: { value: gone, ifNotEmpty: true },
+    },
+  })
+  mount('stream', a, { buffering: false, requestBuffering: false })
+  mount('two', two)
+  mount('refused', refused)
+  mount('dead', dead.map((address) => ({ address, maxFails: 0 })))
+  mount('two-off', two, { nextUpstream: false })
+  mount('refused-off', refused, { nextUpstream: false })
+  mount('two-any', two, { nextUpstream: ['error', 'timeout', 'invalid_header', 'http_500', 'http_503', 'http_403', 'http_404', 'http_429'] })
+  mount('two-idem', two, { nextUpstream: ['error', 'timeout', 'http_503', 'non_idempotent'] })
+  mount('two-one', two, { nextUpstream: { on: ['error', 'timeout', 'http_503'], tries: 1 } })
+  mount('two-slow', two, { readTimeout: 300 })
+
+  const url = new URL(await app.listen({ port: 0, host: '127.0.0.1' }))
+  return { target: { port: Number(url.port) }, version: 0, logs: () => log.slice(-10).join(''), stop: () => app.close() }
+}

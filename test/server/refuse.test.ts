@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { createScgiServer, scgiServerFactory } from '../../lib/server/index.ts'
+import type { ScgiServerOptions } from '../../lib/server/index.ts'
+import { encode, listen, parseReply } from './scgi-client.ts'
+import type { Client } from './scgi-client.ts'
+
+function block (text: string): string {
+  return `${text.length}:${text},`
+}
+
+const BAD: readonly [what: string, bytes: string | Buffer, message: RegExp][] = [
+  ['HTTP', 'GET / HTTP/1.1\r\nHost: a\r\n\r\n', /'G'/],
+  ['TLS', Buffer.from('160301020001000001fc0303', 'hex'), /0x16/],
+  ['a netstring without comma', '24:CONTENT_LENGTH\x000\x00SCGI\x001\x00;', /comma/],
+  ['a netstring with a leading zero', '024:CONTENT_LENGTH\x000\x00SCGI\x001\x00,', /leading zero/],
+  ['an empty netstring', '0:,', /./],
+  ['CONTENT_LENGTH not in front', block('SCGI\x001\x00CONTENT_LENGTH\x000\x00'), /CONTENT_LENGTH/],
+  ['CONTENT_LENGTH that is no number', block('CONTENT_LENGTH\x00-1\x00SCGI\x001\x00'), /CONTENT_LENGTH/],
+  ['no SCGI', block('CONTENT_LENGTH\x000\x00A\x001\x00'), /SCGI/],
+  ['a method that is no token', encode({ REQUEST_METHOD: 'GE T' }), /REQUEST_METHOD/],
+  ['a space in the URL', encode({ REQUEST_URI: '/a b' }), /REQUEST_URI/],
+  ['a line break in the URL', encode({ REQUEST_URI: '/a\r\nX: y' }), /REQUEST_URI/],
+  ['a line break in a header', encode({ HTTP_X_A: 'a\r\nB: c' }), /HTTP_X_A/],
+  ['a line break in CONTENT_TYPE', encode({ CONTENT_TYPE: 'a\nb' }), /CONTENT_TYPE/],
+]
+
+for (const [what, bytes, message] of BAD) {
+  test(`refused with 400: ${what}`, async () => {
+    const server = createScgiServer(() => { assert.fail('no request') })
+    await using listener = await listen(server)
+    await using client = await listener.connect()
+    const refused = once(server, 'clientError')
+    client.write(bytes)
+    const [error, socket] = await refused
+    assert.equal(error.statusCode, 400)
+    assert.match(error.message, message)
+    assert.equal(socket.writable, false)
+    const { statusLine, lines, body } = await client.last()
+    assert.equal(statusLine, 'Status: 400 Bad Request')
+    assert.deepEqual(lines, ['Content-Type: text/plain', 'Content-Length: 11'])
+    assert.equal(body.toString(), 'Bad Request')
+    await listener.deserted()
+  })
+}
+
+test('nobody needs to listen for clientError', async () => {
+  const server = createScgiServer({ nph: true })
+  await using listener = await listen(server)
+  await using client = await listener.connect()
+  client.write('nonsense')
+  assert.equal((await client.last()).statusLine, 'HTTP/1.1 400 Bad Request')
+})
+
+test('parameters over maxParamsSize are refused with 431', async () => {
+  const server = createScgiServer({ maxParamsSize: 100 }, (_req, res) => { res.end('ok') })
+  await using listener = await listen(server)
+  const send = async (length: number): Promise<string> => {
+    await using client = await listener.connect()
+    const rest = length - encode({ A: '' }).length + '99:,'.length
+    client.write(encode({ A: 'x'.repeat(rest) }))
+    return (await client.last()).statusLine
+  }
+  assert.equal(await send(100), 'Status: 200 OK')
+  assert.equal(await send(101), 'Status: 431 Request Header Fields Too Large')
+})
+
+test('a refusal reaches a gateway that is still sending', async () => {
+  const server = createScgiServer()
+  await using listener = await listen(server, 'tcp')
+  await using client = await listener.connect()
+  client.write(Buffer.alloc(2 ** 20, 'x'))
+  const { statusLine } = await client.last()
+  assert.equal(statusLine, 'Status: 400 Bad Request')
+  assert.equal(client.wasReset, false)
+})
+
+test('a connection that ends in the middle of the parameters is a clientError', async () => {
+  const server = createScgiServer()
+  await using listener = await listen(server)
+  await using client = await listener.connect()
+  const refused = once(server, 'clientError')
+  client.socket.end('30:CONTENT')
+  const [error] = await refused
+  assert.match(error.message, /closed before the parameters were complete/)
+  await client.closed
+  await listener.deserted()
+})
+
+test('a connection that ends without a byte is nothing', async () => {
+  const server = createScgiServer()
+  server.on('clientError', () => assert.fail())
+  await using listener = await listen(server)
+  const accepted = once(server, 'connection')
+  await using client = await listener.connect()
+  const [socket] = await accepted
+  client.socket.end()
+  await once(socket, 'close')
+})
+
+test('a reset in the middle of the parameters is a clientError', async () => {
+  const server = createScgiServer()
+  await using listener = await listen(server, 'tcp')
+  const accepted = once(server, 'connection')
+  await using client = await listener.connect()
+  const [socket] = await accepted
+  const refused = once(server, 'clientError')
+  client.write('30:CONTENT')
+  await once(socket, 'data')
+  client.socket.resetAndDestroy()
+  const [error] = await refused
+  assert.equal(error.code, 'ECONNRESET')
+  await listener.deserted()
+})
+
+test('parameters that are not complete within headersTimeout are refused with 408', async () => {
+  const server = createScgiServer({ headersTimeout: 20 }, () => { assert.fail('no request') })
+  await using listener = await listen(server)
+  await using client = await listener.connect()
+  const refused = once(server, 'clientError')
+  client.write('30:CONTENT')
+  assert.equal((await client.last()).statusLine, 'Status: 408 Request Timeout')
+  const [error] = await refused
+  assert.equal(error.code, 'FST_SCGI_REQUEST_TIMEOUT')
+})
+
+test('a connection without a byte is closed after headersTimeout, silently', async () => {
+  const server = createScgiServer({ headersTimeout: 20 })
+  server.on('clientError', () => assert.fail())
+  await using listener = await listen(server)
+  await using client = await listener.connect()
+  await client.closed
+  assert.equal(client.received.length, 0)
+})
+
+test('headersTimeout does not touch a request that is complete', async () => {
+  const server = createScgiServer({ headersTimeout: 20, requestTimeout: 20 }, (_req, res) => { setTimeout(() => res.end('late'), 100) })
+  await using listener = await listen(server)
+  await using client = await listener.connect()
+  client.write(encode())
+  assert.equal((await client.last()).body.toString(), 'late')
+})
+
+test('a body that is not complete within requestTimeout is refused with 408', async () => {
+  const server = createScgiServer({ requestTimeout: 20 }, (req) => { req.resume() })
+  await using listener = await listen(server)
+  await using client = await listener.connect()
+  const refused = once(server, 'clientError')
+  client.write(encode({ CONTENT_LENGTH: '10' }, 'abc'))
+  assert.equal((await client.last()).statusLine, 'Status: 408 Request Timeout')
+  const [error] = await refused
+  assert.match(error.message, /requestTimeout/)
+  await listener.deserted()
+})
+
+test('a reply that has begun is cut by requestTimeout', async () => {
+  const server = createScgiServer({ requestTimeout: 20 }, (req, res) => {
+    req.resume()
+    res.write('begun')
+  })
+  await using listener = await listen(server)
+  await using client = await listener.connect()
+  client.write(encode({ CONTENT_LENGTH: '10' }, 'abc'))
+  await client.closed
+  assert.equal(client.received.toString(), 'Status: 200 OK\r\n\r\nbegun')
+})
+
+test('inactivity for timeout emits timeout, or ends the connection', async () => {
+  const server = createScgiServer({ timeout: 20 }, (req, res) => {
+    if (req.url === '/wait') res.setTimeout(20, () => res.end('timed out'))
+  })
+  await using listener = await listen(server)
+  await using cut = await listener.connect()
+  cut.write(encode())
+  await cut.closed
+  assert.equal(cut.received.length, 0)
+  await using client = await listener.connect()
+  client.write(encode({ REQUEST_URI: '/wait' }))
+  assert.equal((await client.last()).body.toString(), 'timed out')
+})
+
+test('an option that cannot be is refused', () => {
+  const invalid: [object, RegExp][] = [
+    [{ nph: 1 }, /'nph' is 1/],
+    [{ trustGateway: 'yes' }, /'trustGateway'/],
+    [{ keepalive: null }, /'keepalive'/],
+    [{ keepAliveTimeout: -1 }, /'keepAliveTimeout'/],
+    [{ headersTimeout: 'soon' }, /'headersTimeout'/],
+    [{ requestTimeout: NaN }, /'requestTimeout'/],
+    [{ timeout: {} }, /'timeout'/],
+    [{ maxParamsSize: 0 }, /'maxParamsSize'/],
+    [{ maxParamsSize: '1x' }, /'maxParamsSize'/],
+    [{ maxRequestsPerSocket: 1.5 }, /'maxRequestsPerSocket'/],
+  ]
+  for (const [options, message] of invalid) {
+    for (const make of [createScgiServer, scgiServerFactory]) {
+      assert.throws(() => make(options), (error) => error instanceof TypeError && 'code' in error && error.code === 'FST_SCGI_OPT_INVALID' && message.test(error.message))
+    }
+  }
+  const unknown: object = { keepAlive: true }
+  for (const make of [createScgiServer, scgiServerFactory]) assert.throws(() => make(unknown), { code: 'FST_SCGI_OPT_UNKNOWN' })
+  const units: ScgiServerOptions = { keepAliveTimeout: '10s', headersTimeout: '1m', maxParamsSize: '8k', requestTimeout: 0 }
+  const server = createScgiServer(units)
+  assert.deepEqual([server.keepAliveTimeout, server.headersTimeout, server.requestTimeout], [10_000, 60_000, 0])
+})
+
+test('no bytes whatever end the process or leave a connection', async () => {
+  const server = createScgiServer((req, res) => { req.pipe(res) })
+  await using listener = await listen(server)
+  const good = encode({ REQUEST_METHOD: 'POST' }, 'body')
+  const damaged = fc.tuple(fc.nat(good.length - 1), fc.nat(255)).map(([at, byte]) => {
+    const bytes = Buffer.from(good)
+    bytes[at] = byte
+    return bytes
+  })
+  const random = fc.uint8Array({ minLength: 1, maxLength: 200 }).map((bytes) => Buffer.from(bytes))
+  await fc.assert(fc.asyncProperty(fc.oneof(damaged, random), async (bytes) => {
+    await using client: Client = await listener.connect()
+    client.socket.end(bytes)
+    await client.closed
+    if (client.received.length > 0) assert.match(parseReply(client.received).statusLine, /^Status: (200|400|431) /)
+  }), { numRuns: 300 })
+  await listener.deserted()
+})

@@ -74,6 +74,11 @@ export const FST_SCGI_HEADER_TOO_BIG = createError<[string, number]>(
 export const FST_SCGI_BODY_TRUNCATED = createError<[string, string]>(
   'FST_SCGI_BODY_TRUNCATED', 'The reply body of %s is incomplete: %s', 502)
 
+// --- ScgiClient ---
+
+/** The client is closed, or was destroyed while the request ran. */
+export const FST_SCGI_CLIENT_CLOSED = createError('FST_SCGI_CLIENT_CLOSED', 'The SCGI client is closed', 503)
+
 // --- the SCGI server ---
 
 /** The gateway did not send its request in time. Arguments: option, limit in milliseconds. */

@@ -68,6 +68,10 @@ export function readRegisterOptions (given: unknown): FastifyScgiOptions {
 /** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN */
 export function checkReplyOptions (given: ReplyScgiOptions): void {
   checkNames(given, REPLY)
+  const { body } = given
+  if (body !== undefined && typeof body !== 'string' && !Buffer.isBuffer(body) && typeof body?.pipe !== 'function') {
+    throw new FST_SCGI_OPT_INVALID('body', show(body), 'a string, a Buffer or a readable stream')
+  }
 }
 
 function checkNames<T extends { upstreams: unknown }> (given: unknown, known: Known<T>): asserts given is T {

@@ -29,7 +29,7 @@ const MEDIA_TYPE = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/
 function rootOf (fastify: FastifyInstance): Root {
   if (fastify.hasDecorator(ROOT)) return fastify.getDecorator<Root>(ROOT)
   const registry = new Registry(fastify.log)
-  const root: Root = { registry, state: { closing: false, running: new Set() }, services: new WeakMap() }
+  const root: Root = { registry, state: { closing: false, running: new Set(), onIdle: undefined }, services: new WeakMap() }
   fastify.decorate(ROOT, root)
   const decorator: ScgiDecorator = { groups: registry.groups }
   fastify.decorate('scgi', decorator)
@@ -38,6 +38,11 @@ function rootOf (fastify: FastifyInstance): Root {
   fastify.decorateReply('scgi', function (this: FastifyReply, options: ReplyScgiOptions): FastifyReply {
     replyScgi(root, this, options)
     return this
+  })
+  // Where another hook fails a reply that was begun, the reason phrase of the application is none for that error.
+  fastify.addHook('onError', (request, reply, _error, done) => {
+    if (request.scgi?.head !== undefined && !reply.raw.headersSent && request.raw.httpVersionMajor < 2) reply.raw.statusMessage = ''
+    done()
   })
   drain(fastify, root.state, 10_000)
   fastify.addHook('onClose', (_instance, done) => {
@@ -53,11 +58,16 @@ function drain (fastify: FastifyInstance, state: GatewayState, closeTimeout: num
   fastify.addHook('preClose', done => {
     state.closing = true
     if (state.running.size > 0) timer = setTimeout(() => state.running.forEach(exchange => exchange.cut()), closeTimeout)
+    for (const exchange of state.running) exchange.closing()
     done()
   })
+  // The clients are served, or gone; what runs without one (ignoreClientAbort) is waited for.
   fastify.addHook('onClose', (_instance, done) => {
-    clearTimeout(timer)
-    done()
+    state.onIdle = () => {
+      clearTimeout(timer)
+      done()
+    }
+    if (state.running.size === 0) state.onIdle()
   })
 }
 
@@ -67,6 +77,11 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
   const mount = compileMount(options)
   const allowAny = flag('allowAnyUpstream', options.allowAnyUpstream, false)
   const closeTimeout = parseTime('closeTimeout', options.closeTimeout ?? 10_000)
+  flag('replyFrom', options.replyFrom, false)
+  const { bodyLimit } = options
+  if (bodyLimit !== undefined && !(Number.isSafeInteger(bodyLimit) && bodyLimit > 0)) {
+    throw new FST_SCGI_OPT_INVALID('bodyLimit', show(bodyLimit), 'an integer of 1 or more')
+  }
   const { select, ready } = await root.registry.add(options.upstreams, allowAny)
   if (ready !== undefined) {
     fastify.addHook('onReady', done => {
@@ -74,13 +89,18 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
       done()
     })
   }
+  if (flag('replyFrom', options.replyFrom, false)) {
+    // Only who asks for it loads undici.
+    const { registerReplyFrom } = await import('./gateway/reply-from.ts')
+    await registerReplyFrom(fastify, select, options)
+  }
   const { prefix = '' } = options
   if (typeof prefix !== 'string' || (prefix !== '' && !prefix.startsWith('/'))) {
     throw new FST_SCGI_OPT_INVALID('prefix', show(prefix), "a path that begins with '/'")
   }
   const inner = { prefix: prefix === '/' ? '' : prefix, ...(options.logLevel === undefined ? undefined : { logLevel: options.logLevel }) }
   await fastify.register(async scope => {
-    const state: GatewayState = { closing: false, running: new Set() }
+    const state: GatewayState = { closing: false, running: new Set(), onIdle: undefined }
     drain(scope, state, closeTimeout)
     mountRoutes(scope, options, { mount, select, state })
   }, inner)
@@ -113,7 +133,7 @@ function mountRoutes (
   const service: Service = {
     mount,
     bodyLimit: options.bodyLimit ?? scope.initialConfig.bodyLimit ?? 1_048_576,
-    point: mountPoint(scope, `${scope.prefix}/*`, options.rewritePrefix),
+    point: mountPoint(scope, `${scope.prefix.replace(/\/$/, '')}/*`, options.rewritePrefix),
   }
   const handler = (request: FastifyRequest, reply: FastifyReply): void => {
     run(service, state, select, request, reply)
@@ -189,7 +209,7 @@ function replyScgi (root: Root, reply: FastifyReply, options: ReplyScgiOptions):
 
 async function prepare (root: Root, options: ReplyScgiOptions): Promise<{ service: Omit<Service, 'bodyLimit' | 'point'>, select: Selector, rewritePrefix: string }> {
   checkReplyOptions(options)
-  const { select, ready } = await root.registry.add(options.upstreams, flag('allowAnyUpstream', options.allowAnyUpstream, false))
+  const { select, ready } = await root.registry.addOnce(options.upstreams, flag('allowAnyUpstream', options.allowAnyUpstream, false))
   ready?.()
   return { service: { mount: compileMount(options) }, select, rewritePrefix: options.rewritePrefix ?? '' }
 }

@@ -1,4 +1,4 @@
-import { close, createReadStream, mkdtempSync, open, rmdirSync, unlink, write } from 'node:fs'
+import { close, createReadStream, mkdtempSync, open, read, rmdirSync, unlink, write } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -25,6 +25,9 @@ function removeDirectory (): void {
     // Somebody else's file is in it, or a cleaner of temporary files was first.
   }
 }
+
+/** `autoClose: false` is not enough: a reader that is destroyed closes its descriptor all the same, and here it is not the reader's. */
+const READ_ONLY = { open, read, close: (_fd: number, done: (error: NodeJS.ErrnoException | null) => void) => process.nextTick(done, null) }
 
 export interface SpoolOptions {
   /** Bytes held in memory before the file begins. */
@@ -89,7 +92,7 @@ export class Spool {
     }
     // One sending at a time: what an attempt before this one has left of its own is of no more use.
     for (const former of this.#readers) former.destroy()
-    const reader = createReadStream('', { fd: this.#fd, autoClose: false, start: 0, end: this.#length - 1, highWaterMark: 65536 })
+    const reader = createReadStream('', { fd: this.#fd, fs: READ_ONLY, start: 0, end: this.#length - 1, highWaterMark: 65536 })
     this.#readers.add(reader)
     reader.once('close', () => {
       this.#readers.delete(reader)

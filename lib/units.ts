@@ -47,7 +47,8 @@ export function show (value: unknown): string {
   if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`
   let text: string | undefined
   try {
-    text = JSON.stringify(value)
+    // JSON knows no NaN and no Infinity.
+    if (typeof value !== 'number') text = JSON.stringify(value)
   } catch {
     // Circular, or a BigInt: String() says enough.
   }

@@ -1,3 +1,4 @@
+/// <reference types="@fastify/reply-from" preserve="true" />
 import type { FastifyPluginAsync } from 'fastify'
 import type { FastifyScgiOptions, ReplyScgiOptions, Upstreams } from './options.ts'
 import type { ScgiRequestInfo } from './request.ts'

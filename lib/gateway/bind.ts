@@ -1,27 +1,11 @@
-import { isIP } from 'node:net'
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
+import { readLocalAddress, type LocalAddress } from '../scgi/local-address.ts'
 import { show } from '../units.ts'
 import type { ExchangeOptions } from '../../types/options.ts'
 import type { FastifyRequest } from 'fastify'
 
-/** A local address to connect from. */
-export interface LocalAddress {
-  readonly localAddress: string
-  readonly localPort: number | undefined
-}
-
 /** Gives the local address for a request; `undefined` leaves the choice to the system. */
 export type Bind = (request: FastifyRequest) => LocalAddress | undefined
-
-/** Reads `addr`, `addr:port` or `[v6]:port`; `undefined` for anything else. */
-export function readLocalAddress (text: string): LocalAddress | undefined {
-  if (isIP(text) !== 0) return { localAddress: text, localPort: undefined }
-  const match = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(text)
-  const address = match?.[1] ?? match?.[2]
-  if (match === null || address === undefined || isIP(address) !== (match[1] === undefined ? 4 : 6)) return undefined
-  const port = match[3] === undefined ? undefined : Number(match[3])
-  return port !== undefined && (port < 1 || port > 65535) ? undefined : { localAddress: address, localPort: port }
-}
 
 /**
  * Reads the option `bind`.

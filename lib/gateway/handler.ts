@@ -1,9 +1,11 @@
 import { Readable } from 'node:stream'
 import { RequestInfo } from './info.ts'
 import { BodyReader, findBody } from './request-body.ts'
+import { breakOff, clearHead, isHttp2, offSocketClose, onSocketClose } from './raw-reply.ts'
 import { ReplyStream, type ReplySource } from '../scgi/reply-stream.ts'
 import { FastifyView, type MountPoint } from './view.ts'
 import { Pass, type PassHandler, type PassRequest } from '../upstream/pass.ts'
+import { show } from '../units.ts'
 import type { Mount } from './mount.ts'
 import type { Group } from '../balancer/group.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
@@ -15,8 +17,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 export interface GatewayState {
   /** The application is closing: connections are not to be kept. */
   closing: boolean
-  /** Exchanges that run. */
+  /** Exchanges that run, with or without their client. */
   readonly running: Set<GatewayExchange>
+  /** Called when the last of them has ended. */
+  onIdle: (() => void) | undefined
 }
 
 /** A route as the gateway serves it. */
@@ -58,6 +62,8 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
   #over = false
   /** The client is gone and the application may finish for itself. */
   #detached = false
+  /** The reply is finished, or the client is gone. */
+  #closed = false
 
   /** @throws FST_SCGI_BAD_REQUEST */
   constructor (service: Service, state: GatewayState, request: FastifyRequest, reply: FastifyReply) {
@@ -75,6 +81,8 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
     request.scgi = this.#info
     state.running.add(this)
     reply.raw.once('close', this.#clientClosed)
+    // A pipelined request waits for its turn, and until then its reply does not hear of the connection.
+    if (reply.raw.socket === null) onSocketClose(request.raw.socket, this.#clientClosed)
   }
 
   /**
@@ -120,7 +128,14 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
   cut (): void {
     this.#pass?.abort()
     this.#end()
-    this.#reply.raw.destroy()
+    breakOff(this.#reply.raw)
+  }
+
+  /** The application is closing: a reply that has promised to keep its connection does not. */
+  closing (): void {
+    const { raw } = this.#reply
+    const { socket } = this.#request.raw
+    if (raw.headersSent && !isHttp2(raw)) raw.once('finish', () => socket.destroySoon())
   }
 
   encode (endpoint: Endpoint): Buffer {
@@ -205,9 +220,11 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
   }
 
   readonly #clientClosed = (): void => {
-    this.#state.running.delete(this)
+    offSocketClose(this.#request.raw.socket, this.#clientClosed)
+    this.#closed = true
     if (!this.#over) this.#leave()
     else this.#reader?.close()
+    if (this.#over) this.#gone()
   }
 
   /** The client takes no more: the application is told by a closed connection, or finishes unheard. */
@@ -226,6 +243,12 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
   #end (): void {
     this.#over = true
     this.#reader?.close()
+    if (this.#closed) this.#gone()
+  }
+
+  #gone (): void {
+    const state = this.#state
+    if (state.running.delete(this) && state.running.size === 0) state.onIdle?.()
   }
 
   #sendWhole (): void {
@@ -262,6 +285,7 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
       return undefined
     }
     const stream = this.#stream = new ReplyStream(this, this.#service.mount.pass.bufferSize)
+    stream.once('error', () => this.#streamFailed(onResponse !== undefined))
     for (const piece of this.#pieces) stream.feed(piece)
     this.#pieces = []
     try {
@@ -285,25 +309,39 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
     return stream
   }
 
+  /**
+   * The body broke off. Fastify ends a reply whose stream fails, but it does not see ours where a hook has put another stream in
+   * its place, and over HTTP/2 it ends it as if it were complete.
+   */
+  #streamFailed (handedOver: boolean): void {
+    const { raw } = this.#reply
+    if (raw.headersSent && isHttp2(raw)) breakOff(raw)
+    setImmediate(() => {
+      if (!raw.writableEnded && (raw.headersSent || !handedOver)) breakOff(raw)
+    })
+  }
+
   /** The reply could not even be begun: a hook threw, or gave what cannot be sent. */
   #sendFailed (error: unknown): void {
     const { raw } = this.#reply
-    if (raw.headersSent) {
+    if (raw.headersSent || this.#reply.sent) {
       this.#request.log.error({ err: error }, 'the reply could not be sent')
-      raw.destroy()
+      breakOff(raw)
       return
     }
-    for (const name of Object.keys(this.#reply.getHeaders())) this.#reply.removeHeader(name)
+    clearHead(this.#reply)
     this.#answerError(error)
   }
 
   #handOver (onResponse: NonNullable<Mount['hooks']['onResponse']>, response: Parameters<NonNullable<Mount['hooks']['onResponse']>>[2]): void {
     const failed = (error: unknown): void => {
       response.body.destroy()
-      if (!this.#reply.sent) this.#reply.send(error)
+      this.#sendFailed(error)
     }
     try {
-      onResponse(this.#request, this.#reply, response)?.then(undefined, failed)
+      const result: unknown = onResponse(this.#request, this.#reply, response)
+      // A reply is a thenable too, which `(request, reply, response) => reply.send(...)` gives.
+      if (result instanceof Promise) result.then(undefined, failed)
     } catch (error) {
       failed(error)
     }
@@ -315,7 +353,12 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
     const { raw } = this.#reply
     const http2 = this.#request.raw.httpVersionMajor === 2
     let headers = mount.filter.apply(head, http2)
-    if (mount.hooks.rewriteHeaders !== undefined) headers = mount.hooks.rewriteHeaders(headers, this.#request)
+    if (mount.hooks.rewriteHeaders !== undefined) {
+      headers = mount.hooks.rewriteHeaders(headers, this.#request)
+      if (typeof headers !== 'object' || headers === null || headers instanceof Promise) {
+        throw new TypeError(`the hook 'rewriteHeaders' gave ${show(headers)}, expected an object of headers`)
+      }
+    }
     this.#reply.code(head.statusCode)
     if (!http2) {
       if (head.statusMessage !== '') raw.statusMessage = head.statusMessage
@@ -344,11 +387,25 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
     const failure = error instanceof Error ? error : new Error(String(error))
     const { onError } = this.#service.mount.hooks
     try {
-      if (onError === undefined) reply.send(failure)
-      else onError(reply, { error: failure })
+      if (onError === undefined) {
+        reply.send(failure)
+        return
+      }
+      const result: unknown = onError(reply, { error: failure })
+      if (result instanceof Promise) result.then(undefined, cause => this.#answerFailed(cause))
     } catch (cause) {
+      this.#answerFailed(cause)
+    }
+  }
+
+  /** The hook onError threw. */
+  #answerFailed (cause: unknown): void {
+    const reply = this.#reply
+    if (reply.sent || reply.raw.headersSent) {
       this.#request.log.error({ err: cause }, 'the error could not be answered')
-      reply.raw.destroy()
+      breakOff(reply.raw)
+    } else {
+      reply.send(cause instanceof Error ? cause : new Error(String(cause)))
     }
   }
 }

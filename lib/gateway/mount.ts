@@ -122,8 +122,8 @@ function flagOrObject<T extends object> (option: string, value: boolean | T, key
 }
 
 function keepalive (value: ExchangeOptions['socketKeepalive']): number | undefined {
-  if (typeof value === 'object' && value !== null) return parseTime('socketKeepalive.initialDelay', value.initialDelay ?? 0)
-  return flag('socketKeepalive', value, false) ? 0 : undefined
+  if (value === undefined || value === false) return undefined
+  return parseTime('socketKeepalive.initialDelay', flagOrObject('socketKeepalive', value, ['initialDelay']).initialDelay ?? 0)
 }
 
 function names (option: string, value: unknown): string[] {

@@ -11,6 +11,14 @@ import type { UpstreamServer } from '../../types/upstream.ts'
 /** Finds the group for a request. */
 export type Selector = (request: FastifyRequest) => Group<Endpoint> | Promise<Group<Endpoint>>
 
+interface Added {
+  readonly select: Selector
+  /** Finds the group of a name, once all are registered; throws where there is none. */
+  readonly ready: (() => void) | undefined
+  /** A group made for this addition alone. */
+  readonly own?: ServerGroup
+}
+
 /** So many addresses that functions gave are remembered, with the state of their servers. */
 const MAX_DYNAMIC = 1000
 
@@ -23,6 +31,8 @@ export class Registry {
   /** Groups of one server, for functions that give an address. */
   readonly #byAddress = new Map<string, ServerGroup>()
   readonly #dynamic = new Map<string, ServerGroup>()
+  /** What `addOnce` has opened, by its text. */
+  readonly #once = new Map<string, Promise<Added>>()
 
   constructor (log: FastifyBaseLogger) {
     this.#log = log
@@ -33,7 +43,7 @@ export class Registry {
    * looked up when the application is ready, by `ready`.
    * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED, FST_SCGI_RESOLVE
    */
-  async add (upstreams: Upstreams, allowAny: boolean): Promise<{ select: Selector, ready: (() => void) | undefined }> {
+  async add (upstreams: Upstreams, allowAny: boolean, configured = true): Promise<Added> {
     if (typeof upstreams === 'function') {
       return { select: request => this.#selectBy(upstreams, allowAny, request), ready: undefined }
     }
@@ -45,18 +55,41 @@ export class Registry {
     }
     const group = this.#groupOf(upstreams)
     const balancer = await group.open()
-    this.#enter(group)
-    return fixed(balancer)
+    this.#enter(group, configured)
+    return group === upstreams || group.named ? fixed(balancer) : { ...fixed(balancer), own: group }
+  }
+
+  /**
+   * As `add`, for options that may be made anew for each request: upstreams that read the same are the same group. It is no
+   * configured one, for a request may have had a hand in it.
+   */
+  addOnce (upstreams: Upstreams, allowAny: boolean): Promise<Added> {
+    if (typeof upstreams === 'function' || upstreams instanceof ServerGroup) return this.add(upstreams, allowAny)
+    const key = JSON.stringify(upstreams)
+    const known = this.#once.get(key)
+    if (known !== undefined) return known
+    const added = this.add(upstreams, allowAny, false)
+    this.#once.set(key, added)
+    added.catch(() => this.#once.delete(key))
+    const [oldest] = this.#once
+    if (this.#once.size > MAX_DYNAMIC && oldest !== undefined) {
+      this.#once.delete(oldest[0])
+      oldest[1].then(({ own }) => own === undefined ? undefined : this.#leave(own), () => {})
+    }
+    return added
   }
 
   /** Stops watching, and closes idle connections. */
   close (): void {
-    for (const [group, stop] of this.#watched) {
-      stop()
-      group.closeIdle()
-    }
+    for (const group of this.#watched.keys()) this.#leave(group)
     for (const group of this.#dynamic.values()) group.closeIdle()
-    this.#watched.clear()
+    this.#once.clear()
+  }
+
+  #leave (group: ServerGroup): void {
+    this.#watched.get(group)?.()
+    this.#watched.delete(group)
+    group.closeIdle()
   }
 
   #groupOf (upstreams: Exclude<Upstreams, Function>): ServerGroup {
@@ -69,10 +102,11 @@ export class Registry {
     throw new FST_SCGI_OPT_INVALID('upstreams', show(upstreams), 'an address, a list of servers, a group or a function')
   }
 
-  #enter (group: ServerGroup): void {
+  #enter (group: ServerGroup, configured: boolean): void {
     if (this.#watched.has(group)) return
     if (group.named) this.groups.add(group)
     this.#watched.set(group, group.watch((_, server, state) => this.#tell(group, server, state)))
+    if (!configured) return
     for (const [address, single] of group.singles()) if (!this.#byAddress.has(address)) this.#byAddress.set(address, single)
   }
 

@@ -80,7 +80,6 @@ export class Connection {
     })
     socket.on('connect', () => {
       this.connected = true
-      if (this.#socketKeepalive !== undefined) socket.setKeepAlive(true, this.#socketKeepalive)
       this.owner?.onConnected()
     })
     socket.on('end', () => {
@@ -89,7 +88,7 @@ export class Connection {
     })
     socket.on('timeout', () => {
       if (this.owner === null) this.#idleEnd()
-      else this.owner.onTimeout()
+      else this.#timedOut(this.owner)
     })
     socket.on('error', error => {
       this.#spoilt = true
@@ -101,10 +100,13 @@ export class Connection {
     })
   }
 
-  #open ({ host, port, socketPath }: ServerAddress, { localAddress, localPort, socketKeepalive }: ConnectionOptions, connectTimeout: number): void {
+  #open (address: ServerAddress, options: ConnectionOptions, connectTimeout: number): void {
     const { socket } = this
+    const { host, port, socketPath } = address
+    const { localAddress, localPort, socketKeepalive } = options
     this.connected = false
-    this.#socketKeepalive = socketKeepalive
+    // Without a handle it is remembered, and done when the connection stands.
+    this.setSocketKeepalive(socketKeepalive)
     // The timer of the connection before is gone with it.
     this.#timeout = 0
     if (host === undefined) {
@@ -127,6 +129,19 @@ export class Connection {
   }
 
   /**
+   * Timers come before sockets in the event loop: when it has stood still for long, what arrived in time is read only now. The
+   * server is to blame if it still has nothing to show after that.
+   */
+  #timedOut (owner: ConnectionOwner): void {
+    const { socket } = this
+    const { connecting, bytesRead, bytesWritten, writableLength } = socket
+    setImmediate(() => {
+      if (this.owner === owner && socket.connecting === connecting && socket.bytesRead === bytesRead &&
+          socket.bytesWritten === bytesWritten && socket.writableLength === writableLength) owner.onTimeout()
+    })
+  }
+
+  /**
    * The time without anything happening after which the owner's `onTimeout` is called; 0 is never. It runs from now, or, if it is
    * the same as before, from what happened last: call it when something has.
    */
@@ -134,6 +149,13 @@ export class Connection {
     if (milliseconds === this.#timeout) return
     this.#timeout = milliseconds
     this.socket.setTimeout(milliseconds)
+  }
+
+  /** SO_KEEPALIVE with this initial delay in milliseconds; `undefined` is off. */
+  setSocketKeepalive (delay: number | undefined): void {
+    if (delay === this.#socketKeepalive) return
+    this.#socketKeepalive = delay
+    this.socket.setKeepAlive(delay !== undefined, delay)
   }
 
   /** Writes the last piece of a request; the owner's `onWritten` is called when all has left for the kernel. */

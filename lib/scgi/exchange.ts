@@ -7,7 +7,7 @@ import * as errors from '../errors.ts'
 import { upstreamError } from '../errors.ts'
 import type { ConnectionPool } from './pool.ts'
 import type {
-  ExchangeControl, ExchangeHandler, ExchangePhase, ExchangeRequest, FailureKind, ResponseHead, ServerAddress,
+  ExchangeControl, ExchangeHandler, ExchangePhase, ExchangeRequest, FailureKind, ServerAddress,
 } from '../../types/exchange.ts'
 
 /**
@@ -23,7 +23,7 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
   #body: BodyDecoder | undefined
   #connection: Connection | undefined
   #phase: ExchangePhase | 'done' = 'connect'
-  /** The whole request has left for the kernel. */
+  /** The whole request had left for the kernel before anything of the reply came. */
   #sent = false
   #paused = false
   #surplus = false
@@ -71,7 +71,7 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     this.#connection = idle
     idle.owner = this
     this.#writtenBefore = idle.socket.bytesWritten
-    if (this.#request.socketKeepalive !== undefined) idle.socket.setKeepAlive(true, this.#request.socketKeepalive)
+    idle.setSocketKeepalive(this.#request.socketKeepalive)
     this.onConnected()
   }
 
@@ -100,9 +100,9 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
   }
 
   onWritten (): void {
-    if (this.#sent) return
-    this.#sent = true
     if (this.#phase !== 'send') return
+    // A reply that began before: the server may not have read the request, and leave its rest to the next one.
+    this.#sent = this.bytesReceived === 0
     this.#phase = 'head'
     const { read } = this.#request.timeouts
     this.#connection?.setTimeout(read)
@@ -135,7 +135,8 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     }
     this.#phase = 'body'
     this.#body = new BodyDecoder(head, this.#request.method)
-    if (this.#headDeadline > 0) this.#connection?.setTimeout(this.#request.timeouts.read)
+    // Also where the reply is early, and the request still being sent.
+    this.#connection?.setTimeout(this.#request.timeouts.read)
     this.#handler.onHead(head)
     if (!this.#settled()) this.#bodyBytes(buffer, offset, length)
   }
@@ -180,7 +181,8 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
         else this.#fail('error', new errors.FST_SCGI_CONNECT(name, explainConnect(error)), error)
         break
       case 'send':
-        this.#fail('error', new errors.FST_SCGI_SEND(name, reason), error)
+        this.#fail('error',
+          new errors.FST_SCGI_SEND(name, this.bytesReceived === 0 ? reason + explainClose(0, this.#request.head.length) : reason), error)
         break
       case 'head':
         this.#fail('error', this.bytesReceived === 0
@@ -279,7 +281,12 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     if (connection === undefined) return
     this.#writtenInAll = connected ? connection.socket.bytesWritten : this.#writtenBefore
     this.#connection = undefined
-    if (keep && this.#pool !== undefined) this.#pool.put(connection, this.#request)
-    else connection.destroy()
+    if (keep && this.#pool !== undefined) {
+      // The read that ended the reply may have been one too many for the receiver.
+      if (this.#paused) connection.socket.resume()
+      this.#pool.put(connection, this.#request)
+    } else {
+      connection.destroy()
+    }
   }
 }

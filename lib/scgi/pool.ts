@@ -45,16 +45,18 @@ export class ConnectionPool {
 
   /** An idle connection for a request, the one used last first. */
   take (options: ConnectionOptions): Connection | undefined {
-    const key = keyOf(options)
+    const key = this.#keyOf(options)
     const found = this.#pop(this.#kept, key, KEEPALIVE_AGE) ?? this.#pop(this.#ahead, key, PRECONNECT_AGE)
     // Two sockets cannot have one local port, and the request that is waiting goes first.
-    if (this.#options.preconnect > 0 && options.localPort === undefined) setImmediate(() => this.#refill(key, options))
+    if (this.#options.preconnect > 0 && (options.localPort === undefined || this.#address.host === undefined)) {
+      setImmediate(() => this.#refill(key, options))
+    }
     return found
   }
 
   /** Keeps a connection whose reply is complete, or closes it. */
   put (connection: Connection, options: ConnectionOptions): void {
-    const key = keyOf(options)
+    const key = this.#keyOf(options)
     if (this.#closed || (this.#kept.get(key)?.length ?? 0) >= this.#options.keepalive) connection.destroy()
     else this.#idle(connection, this.#kept, key, KEEPALIVE_AGE)
   }
@@ -77,10 +79,12 @@ export class ConnectionPool {
     const list = idle.get(key)
     if (list === undefined) return undefined
     let found: Connection | undefined
-    while (found === undefined) {
-      const connection = list.pop()
-      if (connection === undefined) break
-      if (connection.connected && performance.now() - connection.idleSince < age) found = connection
+    for (let index = list.length - 1; index >= 0 && found === undefined; index--) {
+      const connection = list[index]
+      // One that does not stand yet is for a later request.
+      if (connection?.connected !== true) continue
+      list.splice(index, 1)
+      if (performance.now() - connection.idleSince < age) found = connection
       else connection.destroy()
     }
     if (list.length === 0) idle.delete(key)
@@ -110,6 +114,11 @@ export class ConnectionPool {
     connection.socket.unref()
   }
 
+  /** A unix socket has no local address. */
+  #keyOf ({ localAddress, localPort }: ConnectionOptions): string {
+    return localAddress === undefined || this.#address.host === undefined ? '' : `${localAddress} ${localPort ?? ''}`
+  }
+
   #refill (key: string, options: ConnectionOptions): void {
     if (this.#closed) return
     for (let n = this.#ahead.get(key)?.length ?? 0; n < this.#options.preconnect; n++) {
@@ -118,8 +127,4 @@ export class ConnectionPool {
       this.#idle(connection, this.#ahead, key, PRECONNECT_AGE)
     }
   }
-}
-
-function keyOf ({ localAddress, localPort }: ConnectionOptions): string {
-  return localAddress === undefined ? '' : `${localAddress} ${localPort ?? ''}`
 }

@@ -37,14 +37,26 @@ export class ReplyStream extends Readable {
 
   /** The body breaks off: what has come is still given to the reader, then the stream fails. */
   fail (error: Error): void {
-    this.#ended = true
-    this.#failure = error
+    this.failOnceRead(error)
     if (this.readableLength === 0) this.destroy(error)
   }
 
+  /** As `fail`, but the stream fails when it is read, also if there is nothing left to read. */
+  protected failOnceRead (error: Error): void {
+    this.#ended = true
+    this.#failure = error
+  }
+
+  override read (size?: number): unknown {
+    const chunk: unknown = super.read(size)
+    const error = this.#failure
+    // read(0) is the stream's own, and reads nothing.
+    if (error !== undefined && size !== 0 && this.readableLength === 0) process.nextTick(() => this.destroy(error))
+    return chunk
+  }
+
   override _read (): void {
-    if (this.#failure !== undefined) this.destroy(this.#failure)
-    else if (!this.#ended) this.#source.resume()
+    if (!this.#ended) this.#source.resume()
   }
 
   override _destroy (error: Error | null, callback: (error?: Error | null) => void): void {

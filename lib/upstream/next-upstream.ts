@@ -1,4 +1,4 @@
-import { FST_SCGI_OPT_INVALID } from '../errors.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
 import { parseTime, show } from '../units.ts'
 import type { FailureKind } from '../../types/exchange.ts'
 import type { NextUpstreamCondition, NextUpstreamOptions } from '../../types/options.ts'
@@ -6,10 +6,14 @@ import type { NextUpstreamCondition, NextUpstreamOptions } from '../../types/opt
 const BITS: Readonly<Record<NextUpstreamCondition, number>> = {
   error: 1, timeout: 2, invalid_header: 4, http_500: 8, http_503: 16, http_403: 32, http_404: 64, http_429: 128, non_idempotent: 256,
 }
-const KIND_BITS: Readonly<Record<FailureKind, number>> = { error: BITS.error, timeout: BITS.timeout, invalid_header: BITS.invalid_header, local: 0 }
+const KIND_BITS: Readonly<Record<FailureKind, number>> = {
+  error: BITS.error, timeout: BITS.timeout, invalid_header: BITS.invalid_header, local: 0,
+}
 const STATUS_BITS: Readonly<Record<number, number>> = {
   500: BITS.http_500, 503: BITS.http_503, 403: BITS.http_403, 404: BITS.http_404, 429: BITS.http_429,
 }
+
+const OPTIONS = new Set(['on', 'tries', 'timeout'])
 
 /** The methods that are not sent twice once sending has begun. */
 const NON_IDEMPOTENT = new Set(['POST', 'LOCK', 'PATCH'])
@@ -25,12 +29,17 @@ export interface NextUpstream {
 
 /**
  * Reads the option `nextUpstream`.
- * @throws FST_SCGI_OPT_INVALID
+ * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
  */
 export function parseNextUpstream (value: NextUpstreamCondition[] | NextUpstreamOptions | false | undefined): NextUpstream {
   if (value === false) return { conditions: 0, tries: 0, timeout: 0 }
   if (value !== undefined && (typeof value !== 'object' || value === null)) {
     throw new FST_SCGI_OPT_INVALID('nextUpstream', show(value), 'a list of conditions, { on, tries, timeout } or false')
+  }
+  if (value !== undefined && !Array.isArray(value)) {
+    for (const key of Object.keys(value)) {
+      if (!OPTIONS.has(key)) throw new FST_SCGI_OPT_UNKNOWN(`nextUpstream.${key}`, `: it has ${[...OPTIONS].join(', ')}`)
+    }
   }
   const { on = ['error', 'timeout'], tries = 0, timeout = 0 } = Array.isArray(value) ? { on: value } : value ?? {}
   if (!Array.isArray(on)) throw new FST_SCGI_OPT_INVALID('nextUpstream.on', show(on), 'a list of conditions')

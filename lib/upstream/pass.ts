@@ -74,7 +74,6 @@ export class Pass implements ExchangeHandler {
   start (): void {
     const peer = this.#peer = this.#selection.next()
     this.#attemptBegun = performance.now()
-    this.#sent = false
     this.#attempt = {
       address: peer === undefined ? this.#group.name : peer.target.name,
       status: undefined,

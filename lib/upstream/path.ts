@@ -165,8 +165,7 @@ export function queryString (rawTarget: string): string {
   const start = rawTarget.indexOf('?')
   if (start === -1) return ''
   const fragment = rawTarget.indexOf('#')
-  if (fragment === -1) return rawTarget.slice(start + 1)
-  return fragment < start ? '' : rawTarget.slice(start + 1, fragment)
+  return rawTarget.slice(start + 1, fragment === -1 ? undefined : fragment)
 }
 
 /** REQUEST_URI: the raw request target, verbatim; of the absolute-form its path and query. */

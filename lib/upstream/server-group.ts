@@ -102,7 +102,11 @@ export class ServerGroup implements UpstreamGroup {
    * `upstreams` may name.
    */
   singles (): [string, ServerGroup][] {
-    return this.#given.map(server => [typeof server === 'string' ? server : server.address, new ServerGroup({ servers: [server] })])
+    return this.#given.map(server => {
+      const options = typeof server === 'string' ? { address: server } : server
+      // Alone it stands in for nobody.
+      return [options.address, new ServerGroup({ servers: [{ ...options, backup: false }] })]
+    })
   }
 
   /** Closes idle connections. The group stays usable. */
@@ -113,7 +117,8 @@ export class ServerGroup implements UpstreamGroup {
   async #resolve (lookup: Lookup | undefined): Promise<Group<Endpoint>> {
     const resolved = await Promise.all(this.#servers.map(async (server): Promise<[Server, ServerAddress[]]> =>
       [server, await resolveAddress(server.address, lookup)]))
-    return this.#group = this.#build(resolved)
+    this.#group = this.#build(resolved)
+    return this.#group
   }
 
   #build (servers: [Server, ServerAddress[]][]): Group<Endpoint> {
@@ -122,7 +127,9 @@ export class ServerGroup implements UpstreamGroup {
       onStateChange: (peer, state) => this.#tell(peer, state),
       peers: servers.flatMap(([server, addresses]) => addresses.map(address => ({
         name: address.name,
-        target: new ScgiEndpoint(address, { keepalive: server.keepalive, preconnect: server.preconnect, connectTimeout: PRECONNECT_TIMEOUT }),
+        target: new ScgiEndpoint(address, {
+          keepalive: server.keepalive, preconnect: server.preconnect, connectTimeout: PRECONNECT_TIMEOUT,
+        }),
         weight: server.weight,
         maxConns: server.maxConns,
         maxFails: server.maxFails,

@@ -1,0 +1,3 @@
+export { ScgiDispatcher } from './dispatcher.ts'
+export { createUpstreams } from '../upstream/server-group.ts'
+export type * from '../../types/dispatcher.ts'

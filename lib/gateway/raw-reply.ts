@@ -1,0 +1,48 @@
+import { constants } from 'node:http2'
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyReply } from 'fastify'
+
+/** Takes back status, reason phrase and headers that are not sent yet. */
+export function clearHead (reply: FastifyReply): void {
+  const { raw } = reply
+  for (const name of raw.getHeaderNames()) raw.removeHeader(name)
+  for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name)
+  reply.code(200)
+  if (!isHttp2(raw)) raw.statusMessage = ''
+}
+
+/** Who waits for the end of a connection: one listener serves any number of pipelined requests. */
+const waiting = new WeakMap<Socket, Set<() => void>>()
+
+/** Calls back when a connection closes. */
+export function onSocketClose (socket: Socket, call: () => void): void {
+  const known = waiting.get(socket)
+  if (known !== undefined) {
+    known.add(call)
+    return
+  }
+  const calls = new Set([call])
+  waiting.set(socket, calls)
+  socket.once('close', () => {
+    for (const each of calls) each()
+  })
+}
+
+export function offSocketClose (socket: Socket, call: () => void): void {
+  waiting.get(socket)?.delete(call)
+}
+
+export function isHttp2 (raw: ServerResponse): boolean {
+  return 'stream' in raw
+}
+
+/** Ends a reply so that the client can tell it is not whole: a stream of HTTP/2 that is only destroyed looks complete. */
+export function breakOff (raw: ServerResponse): void {
+  const stream: unknown = 'stream' in raw ? raw.stream : undefined
+  if (typeof stream === 'object' && stream !== null && 'close' in stream && typeof stream.close === 'function') {
+    stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  } else {
+    raw.destroy()
+  }
+}

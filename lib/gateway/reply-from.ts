@@ -1,0 +1,278 @@
+import { errors } from 'undici'
+import fp from 'fastify-plugin'
+import replyFrom from '@fastify/reply-from'
+import { parseBind } from './bind.ts'
+import { RequestInfo } from './info.ts'
+import { HeaderFilter } from './response-headers.ts'
+import { FastifyView } from './view.ts'
+import { ScgiDispatcher } from '../dispatcher/dispatcher.ts'
+import { FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { PARAM_SETS } from '../upstream/param-sets.ts'
+import type { FastifyReplyFromHooks } from '@fastify/reply-from'
+import type { Dispatcher } from 'undici'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Selector } from './registry.ts'
+import type { DispatchContext, DispatchOptions, ScgiDispatcherOptions } from '../../types/dispatcher.ts'
+import type { Attempt } from '../../types/request.ts'
+import type { FastifyScgiOptions, ParamValue, RequestHeaders } from '../../types/options.ts'
+
+type From = (this: FastifyReply, source?: string, options?: FastifyReplyFromHooks) => FastifyReply
+type Headers = Record<string, string | string[]>
+
+/** Only its path, query and headers matter: the group chooses the server, and Host is the client's. */
+const BASE = 'http://localhost/'
+/** Where the headers of a request carry it through @fastify/reply-from to the dispatcher, which does not see the key. */
+const CALL = Symbol('fastify-scgi.call')
+const WHOLE_PATH = { segments: 0, ignoreDuplicateSlashes: false, rewritePrefix: '' }
+
+/** Options that mean the same to the plugin and to a dispatcher. */
+const SHARED = [
+  'defaultParams', 'maxParamsSize', 'passRequestHeaders', 'underscoresInHeaders', 'requestBuffering', 'socketKeepalive',
+  'connectTimeout', 'sendTimeout', 'readTimeout', 'nextUpstream',
+] as const
+type Shared = Pick<ScgiDispatcherOptions, typeof SHARED[number]>
+
+/** What a dispatcher cannot know of a connection that is not its own. */
+const OF_THE_CLIENT: Readonly<Record<string, (view: FastifyView) => string | number>> = {
+  SERVER_ADDR: view => view.serverAddr,
+  SERVER_PORT: view => view.serverPort,
+  SERVER_PROTOCOL: view => view.protocol,
+  REQUEST_SCHEME: view => view.scheme,
+  HTTPS: view => view.scheme === 'https' ? 'on' : '',
+  REMOTE_ADDR: view => view.remoteAddr,
+  REMOTE_PORT: view => view.remotePort,
+}
+
+/** One call of `reply.from()`. */
+class Call {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly view: FastifyView
+
+  constructor (reply: FastifyReply) {
+    this.request = reply.request
+    this.reply = reply
+    // Addresses are gone with the client's connection.
+    this.view = new FastifyView(reply.request, WHOLE_PATH, undefined)
+  }
+
+  static of ({ headers }: DispatchOptions): Call {
+    const call: unknown = typeof headers === 'object' && headers !== null ? Reflect.get(headers, CALL) : undefined
+    if (call instanceof Call) return call
+    throw new errors.InvalidArgumentError('this dispatcher serves reply.from() alone')
+  }
+}
+
+/** `request.scgi` of such a call. */
+class FromInfo extends RequestInfo {
+  override readonly attempts: Attempt[]
+
+  constructor ({ attempts }: DispatchContext) {
+    super()
+    // The list is the dispatcher's, and grows.
+    this.attempts = attempts
+  }
+}
+
+/**
+ * Adds `reply.from()` of @fastify/reply-from to an instance, over SCGI to what `select` gives. It is as that package has it, save for what
+ * a gateway owes: the client's Host, address and scheme reach the application; X-Forwarded-*, hidden headers, hooks and time limits are
+ * those of the registration; nothing is sent twice, for `nextUpstream` has decided already; failures are answered with the error and the
+ * status that the gateway itself would give; a client that leaves ends the request. What is given to `reply.from()` itself goes before.
+ * @throws FST_SCGI_OPT_UNSUPPORTED where the instance has a `reply.from()`
+ */
+export async function registerReplyFrom (fastify: FastifyInstance, select: Selector, options: FastifyScgiOptions): Promise<void> {
+  if (fastify.hasReplyDecorator('from')) throw new FST_SCGI_OPT_UNSUPPORTED('replyFrom', 'this instance has reply.from() already')
+  const dispatcher = new ScgiDispatcher(request => select(Call.of(request).request), dispatcherOptions(options))
+  const tracked = dispatcher.compose(next => (request, handler) =>
+    next(request, new Tracking(handler, Call.of(request), options.ignoreClientAbort === true)))
+  const defaults = new Defaults(options)
+  await fastify.register(fp((instance: FastifyInstance, _options: object, done: (error?: Error) => void) => {
+    const facade: FastifyInstance = Object.create(instance, {
+      decorateReply: {
+        value: (name: string, from: From) => instance.decorateReply(name, defaults.around(from)),
+      },
+    })
+    replyFrom(facade, { base: BASE, undici: tracked, destroyAgent: true, disableRequestLogging: true }, done)
+  }, { fastify: '5.x', name: '@fastify/reply-from' }))
+}
+
+/** Fills in what a call of `reply.from()` leaves open. */
+class Defaults {
+  readonly #options: FastifyScgiOptions
+  readonly #filter: HeaderFilter
+
+  constructor (options: FastifyScgiOptions) {
+    this.#options = options
+    this.#filter = new HeaderFilter(options.hideHeaders ?? [], options.passHeaders ?? [])
+  }
+
+  around (from: From): From {
+    const complete = (reply: FastifyReply, given: FastifyReplyFromHooks): FastifyReplyFromHooks => this.#complete(reply, given)
+    return function (source, given = {}) {
+      return from.call(this, source, complete(this, given))
+    }
+  }
+
+  #complete (reply: FastifyReply, given: FastifyReplyFromHooks): FastifyReplyFromHooks {
+    const call = new Call(reply)
+    const options = this.#options
+    const retries = given.retriesCount !== undefined || given.retryDelay !== undefined || 'maxRetriesOn503' in given
+    return {
+      ...(retries ? undefined : { retryDelay: () => null }),
+      ...(options.passRequestBody === false ? { body: null } : undefined),
+      onError: (_reply, { error }) => this.#answer(reply, error),
+      ...given,
+      rewriteRequestHeaders: (request, headers) => {
+        let own = this.#requestHeaders(call, headers)
+        if (given.rewriteRequestHeaders !== undefined) own = given.rewriteRequestHeaders(request, own)
+        else if (options.rewriteRequestHeaders !== undefined) own = options.rewriteRequestHeaders(call.request, own)
+        const sent: RequestHeaders & { [CALL]: Call } = { ...own, [CALL]: call }
+        return sent
+      },
+      rewriteHeaders: (headers, request) => {
+        const own = this.#replyHeaders(call, headers)
+        if (given.rewriteHeaders !== undefined) return given.rewriteHeaders(own, request)
+        return options.rewriteHeaders === undefined ? own : options.rewriteHeaders(own, call.request)
+      },
+    }
+  }
+
+  #requestHeaders ({ request, view }: Call, headers: RequestHeaders): RequestHeaders {
+    const own: RequestHeaders = { ...headers, host: request.host }
+    if ((this.#options.forwarded ?? 'set') !== 'set') return own
+    for (const name of Object.keys(own)) if (name === 'forwarded' || name.startsWith('x-forwarded')) delete own[name]
+    if (view.forwardedFor !== '') own['x-forwarded-for'] = view.forwardedFor
+    if (view.host !== '') own['x-forwarded-host'] = view.host
+    own['x-forwarded-proto'] = view.scheme
+    return own
+  }
+
+  #replyHeaders ({ request }: Call, headers: RequestHeaders): Headers {
+    const given: Headers = {}
+    for (const name in headers) {
+      const value = headers[name]
+      if (value !== undefined) given[name] = value
+    }
+    const head = { statusCode: 200, statusMessage: '', headers: given, rawHeaders: [], contentLength: -1, chunked: false, nph: false }
+    const own = this.#filter.apply(head, request.raw.httpVersionMajor === 2)
+    const length = given['content-length']
+    return length === undefined ? own : { ...own, 'content-length': length }
+  }
+
+  #answer (reply: FastifyReply, error: Error): void {
+    // The client has left, or was given another answer.
+    if (reply.sent || reply.raw.destroyed) return
+    const cause = ownError(error) ?? error
+    if (this.#options.onError === undefined) reply.send(cause)
+    else this.#options.onError(reply, { error: cause })
+  }
+}
+
+/** Watches a request for `request.scgi`, for the log, and for the client. */
+class Tracking implements Dispatcher.DispatchHandler {
+  readonly #handler: Dispatcher.DispatchHandler
+  readonly #call: Call
+  readonly #ignoreClientAbort: boolean
+  #context: DispatchContext | undefined
+  #info: FromInfo | undefined
+
+  constructor (handler: Dispatcher.DispatchHandler, call: Call, ignoreClientAbort: boolean) {
+    this.#handler = handler
+    this.#call = call
+    this.#ignoreClientAbort = ignoreClientAbort
+  }
+
+  onRequestStart (controller: Dispatcher.DispatchController, context: DispatchContext): void {
+    const { request, reply } = this.#call
+    this.#context = context
+    this.#info = new FromInfo(context)
+    request.scgi = this.#info
+    this.#handler.onRequestStart?.(controller, context)
+    if (this.#ignoreClientAbort || controller.aborted) return
+    const leave = (): void => {
+      if (!reply.raw.writableFinished) controller.abort(new errors.RequestAbortedError('The client closed the connection'))
+    }
+    if (reply.raw.destroyed) leave()
+    else reply.raw.once('close', leave)
+  }
+
+  onResponseStart (controller: Dispatcher.DispatchController, statusCode: number, headers: Headers, statusMessage?: string): void {
+    if (this.#info !== undefined) this.#info.head = this.#context?.head
+    const { raw } = this.#call.reply
+    if (statusMessage !== undefined && statusMessage !== '' && this.#call.request.raw.httpVersionMajor < 2) raw.statusMessage = statusMessage
+    this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)
+  }
+
+  onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#handler.onResponseData?.(controller, chunk)
+  }
+
+  onResponseEnd (controller: Dispatcher.DispatchController, trailers: Headers): void {
+    this.#log()
+    this.#handler.onResponseEnd?.(controller, trailers)
+  }
+
+  onResponseError (controller: Dispatcher.DispatchController, error: Error): void {
+    this.#log(error)
+    this.#handler.onResponseError?.(controller, error)
+  }
+
+  #log (error?: Error): void {
+    const { log } = this.#call.request
+    if (log.level !== 'debug' && log.level !== 'trace') return
+    const attempts = this.#context?.attempts ?? []
+    for (const attempt of attempts) {
+      log.debug({ upstream: attempt, err: attempt === attempts.at(-1) ? error : undefined }, `upstream ${attempt.address} ${attempt.status ?? '-'}`)
+    }
+  }
+}
+
+function dispatcherOptions (options: FastifyScgiOptions): ScgiDispatcherOptions {
+  const { params = {}, defaultParams = 'cgi', buffering, forwarded } = options
+  const bind = parseBind(options.bind)
+  const made: ScgiDispatcherOptions = {
+    params: { ...clientParams(defaultParams) },
+    forwarded: forwarded === 'drop' ? 'drop' : 'pass',
+    bind: request => {
+      const local = bind(Call.of(request).request)
+      if (local === undefined) return undefined
+      const { localAddress, localPort } = local
+      if (localPort === undefined) return localAddress
+      return localAddress.includes(':') ? `[${localAddress}]:${localPort}` : `${localAddress}:${localPort}`
+    },
+  }
+  for (const [name, value] of Object.entries(params)) made.params = { ...made.params, [name]: ofRequest(value) }
+  for (const key of SHARED) copy(options, made, key)
+  if (typeof buffering === 'object' && buffering.bufferSize !== undefined) made.bufferSize = buffering.bufferSize
+  return made
+}
+
+function copy<Key extends keyof Shared> (from: Shared, to: Shared, key: Key): void {
+  if (from[key] !== undefined) to[key] = from[key]
+}
+
+/** The parameters of the set that tell of the client's connection. */
+function clientParams (set: NonNullable<FastifyScgiOptions['defaultParams']>): Record<string, ParamValue<DispatchOptions>> {
+  const params: Record<string, ParamValue<DispatchOptions>> = {}
+  for (const { name } of set === false ? [] : PARAM_SETS[set].params) {
+    const read = OF_THE_CLIENT[name]
+    if (read !== undefined) params[name] = { value: request => String(read(Call.of(request).view)), ifNotEmpty: name === 'HTTPS' }
+  }
+  return params
+}
+
+function ofRequest (value: ParamValue): ParamValue<DispatchOptions> {
+  if (typeof value === 'function') return request => value(Call.of(request).request)
+  if (typeof value !== 'object' || value === null) return value
+  const { value: given } = value
+  return { ...value, value: typeof given === 'function' ? request => given(Call.of(request).request) : given }
+}
+
+/** The error of ours behind those that undici and @fastify/reply-from have put around it. */
+function ownError (error: Error): Error | undefined {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
+    if ('code' in at && typeof at.code === 'string' && at.code.startsWith('FST_SCGI_')) return at
+  }
+  return undefined
+}

@@ -5,13 +5,14 @@ import { breakOff, clearHead, isHttp2, offSocketClose, onSocketClose } from './r
 import { ReplyStream, type ReplySource } from '../scgi/reply-stream.ts'
 import { FastifyView, type MountPoint } from './view.ts'
 import { Pass, type PassHandler, type PassRequest } from '../upstream/pass.ts'
+import { FST_SCGI_CLIENT_ABORT } from '../errors.ts'
 import { show } from '../units.ts'
 import type { Mount } from './mount.ts'
 import type { Group } from '../balancer/group.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
 import type { Attempt } from '../../types/request.ts'
 import type { RequestBody, ResponseHead } from '../../types/exchange.ts'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 
 /** What the gateways of one application share. */
 export interface GatewayState {
@@ -190,7 +191,7 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
 
   onAttempt (attempt: Attempt, error: Error | undefined): void {
     const { log } = this.#request
-    if (log.level === 'debug' || log.level === 'trace') {
+    if (isVerbose(log)) {
       log.debug({ upstream: attempt, err: error }, `upstream ${attempt.address} ${attempt.status ?? '-'}`)
     }
   }
@@ -237,7 +238,8 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
     }
     this.#pass?.abort()
     this.#end()
-    this.#request.log.debug('client closed the connection')
+    const { log } = this.#request
+    if (isVerbose(log)) log.debug({ err: new FST_SCGI_CLIENT_ABORT() }, 'client closed the connection')
   }
 
   #end (): void {
@@ -414,6 +416,11 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
 function trueType ({ raw }: FastifyRequest): { 'content-type'?: string } {
   const type = raw.headers['content-type']
   return type === undefined ? {} : { 'content-type': type }
+}
+
+/** Whether debug lines are written: what goes into one is not made for nobody. */
+function isVerbose ({ level }: FastifyBaseLogger): boolean {
+  return level === 'debug' || level === 'trace'
 }
 
 function turn (exchange: GatewayExchange): void {

@@ -34,6 +34,9 @@ export function streamBody (pieces: Iterable<Buffer> | Readable, length: number)
   return { length, replayable: false, open: () => pieces instanceof Readable ? pieces : Readable.from(pieces, { objectMode: false }) }
 }
 
+/** Acts on what an exchange tells. */
+export type OnEvent = (event: string, observed: Observed) => void
+
 /** An exchange under observation. What it tells is written down; `on` may act on it. */
 export class Observed implements ExchangeHandler {
   readonly exchange: Exchange
@@ -44,10 +47,10 @@ export class Observed implements ExchangeHandler {
   /** Fulfilled when it has ended, well or not. */
   readonly over: Promise<void>
   readonly #chunks: Buffer[] = []
-  readonly #on: (event: string, observed: Observed) => void
+  readonly #on: OnEvent
   #resolve = (): void => {}
 
-  constructor (server: ServerAddress, request: ExchangeRequest, pool?: ConnectionPool, on: (event: string, observed: Observed) => void = () => {}) {
+  constructor (server: ServerAddress, request: ExchangeRequest, pool?: ConnectionPool, on: OnEvent = () => {}) {
     this.#on = on
     this.over = new Promise((resolve) => { this.#resolve = resolve })
     this.exchange = new Exchange(server, request, this, pool)
@@ -91,7 +94,7 @@ export class Observed implements ExchangeHandler {
 
 /** Starts an exchange and waits for its end. */
 export async function exchanged (
-  server: ServerAddress, request: ExchangeRequest, pool?: ConnectionPool, on?: (event: string, observed: Observed) => void
+  server: ServerAddress, request: ExchangeRequest, pool?: ConnectionPool, on?: OnEvent
 ): Promise<Observed> {
   const observed = new Observed(server, request, pool, on)
   observed.exchange.start()

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { Applications } from './helpers/applications.ts'
+import { missingPackage } from './helpers/packages.ts'
+import { RTORRENT, startRtorrent } from './helpers/rtorrent.ts'
+import { runSnippet } from './helpers/run-snippet.ts'
+import { ModuleDir, ROOT } from './helpers/snippets.ts'
+import { tempDir } from './helpers/temp.ts'
+import { startUwsgi, UWSGI } from './helpers/uwsgi.ts'
+
+let applications: Applications
+let modules: ModuleDir
+before(async () => {
+  applications = await Applications.create()
+  modules = await ModuleDir.create()
+})
+after(async () => {
+  await applications[Symbol.asyncDispose]()
+  await modules[Symbol.asyncDispose]()
+})
+
+function read (file: string): Promise<string> {
+  return readFile(join(ROOT, 'examples', file), 'utf8')
+}
+
+for (const file of readdirSync(join(ROOT, 'examples')).filter(name => name.endsWith('.ts'))) {
+  test(`examples/${file} runs`, async () => {
+    const text = await read(file)
+    const notes = [...text.matchAll(/^\/\/ ((?:try|try over scgi|prints): .*)$/gm)].map(match => match[1] ?? '')
+    assert.ok(notes.length > 0)
+    await runSnippet(text, notes, applications, modules)
+  })
+}
+
+test('examples/rtorrent.ts speaks to rTorrent', { skip: missingPackage('rtorrent', RTORRENT) }, async () => {
+  await using server = await startRtorrent()
+  const text = (await read('rtorrent.ts')).replace('unix:/run/rtorrent.sock', server.address)
+  const call = '<methodCall><methodName>system.client_version</methodName></methodCall>'
+  await runSnippet(text, [`try: POST /RPC2 authorization=Basic%20bWU6c2VjcmV0 type=text/xml body=${call} -> 200 <methodResponse>`], applications, modules)
+})
+
+test('examples/uwsgi.ts speaks to uWSGI', { skip: missingPackage('uwsgi and uwsgi-plugin-python3', ...UWSGI) }, async () => {
+  await using dir = await tempDir()
+  const app = dir.file('app.py')
+  await writeFile(app, `
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return ['{SCRIPT_NAME} {PATH_INFO} {QUERY_STRING}'.format(**environ).encode()]
+`)
+  await using server = await startUwsgi({ app })
+  const text = (await read('uwsgi.ts')).replace('unix:/run/app.sock', server.address)
+  await runSnippet(text, ['try: GET /shop/cart?id=1 -> 200 /shop /cart id=1'], applications, modules)
+})

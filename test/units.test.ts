@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { MAX_TIME, parseSize, parseTime, show } from '../lib/units.ts'
+
+test('times', () => {
+  for (const [value, ms] of [
+    [0, 0], [1500, 1500], [0.5, 0.5], ['0', 0], ['250', 250], ['500ms', 500], ['60s', 60_000], ['1.5s', 1500], ['10m', 600_000], ['1h', 3_600_000],
+    ['1d', 86_400_000], [' 5s ', 5000], [MAX_TIME, MAX_TIME],
+  ] as const) assert.equal(parseTime('t', value), ms, String(value))
+  for (const value of [-1, NaN, Infinity, MAX_TIME + 1, '', 's', '5 s', '5x', '-5s', '1e3', '25d', null, true, {}, [], () => 1, 5n]) {
+    assert.throws(() => parseTime('readTimeout', value), (error: Error & { code: string }) => {
+      assert.equal(error.code, 'FST_SCGI_OPT_INVALID')
+      assert.ok(error instanceof TypeError)
+      assert.ok(error.message.includes("'readTimeout'") && error.message.includes(show(value)) && error.message.includes('milliseconds'), error.message)
+      return true
+    }, String(value))
+  }
+})
+
+test('sizes', () => {
+  for (const [value, size] of [[0, 0], [4096, 4096], ['0', 0], ['100', 100], ['8k', 8192], ['8K', 8192], ['1m', 1_048_576], ['2g', 2_147_483_648], [' 1k ', 1024]] as const) {
+    assert.equal(parseSize('s', value), size, String(value))
+  }
+  for (const value of [-1, 0.5, NaN, Infinity, 2 ** 53, '', 'k', '1.5k', '1kb', '1t', '-1k', '99999999999g', null, false, {}, []]) {
+    assert.throws(() => parseSize('bufferSize', value), (error: Error & { code: string }) => {
+      assert.equal(error.code, 'FST_SCGI_OPT_INVALID')
+      assert.ok(error.message.includes("'bufferSize'") && error.message.includes(show(value)) && error.message.includes('bytes'), error.message)
+      return true
+    }, String(value))
+  }
+})
+
+test('values in messages', () => {
+  const circular: Record<string, unknown> = {}
+  circular['self'] = circular
+  for (const [value, text] of [
+    ['a', '"a"'], [1, '1'], [undefined, 'undefined'], [null, 'null'], [{ a: [1] }, '{"a":[1]}'], [5n, '5'], [NaN, 'NaN'], [-Infinity, '-Infinity'], [circular, '[object Object]'],
+    [function named () {}, 'function named'], [(() => () => {})(), 'function (anonymous)'], [Symbol('s'), 'Symbol(s)'],
+    ['x'.repeat(200), `"${'x'.repeat(96)}...`], [Object.create(null), '{}'],
+  ] as const) assert.equal(show(value), text)
+})

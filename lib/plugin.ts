@@ -77,7 +77,6 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
   const mount = compileMount(options)
   const allowAny = flag('allowAnyUpstream', options.allowAnyUpstream, false)
   const closeTimeout = parseTime('closeTimeout', options.closeTimeout ?? 10_000)
-  flag('replyFrom', options.replyFrom, false)
   const { bodyLimit } = options
   if (bodyLimit !== undefined && !(Number.isSafeInteger(bodyLimit) && bodyLimit > 0)) {
     throw new FST_SCGI_OPT_INVALID('bodyLimit', show(bodyLimit), 'an integer of 1 or more')

@@ -97,7 +97,8 @@ export class BodyReader {
 
   read (found: Buffer | Readable): void {
     if (Buffer.isBuffer(found)) {
-      this.#finish(found.length > this.#limit ? new FST_SCGI_BODY_TOO_LARGE(this.#limit) : null, this.#settings.pass ? new MemoryBody(found) : null)
+      const error = found.length > this.#limit ? new FST_SCGI_BODY_TOO_LARGE(this.#limit) : null
+      this.#finish(error, this.#settings.pass ? new MemoryBody(found) : null)
       return
     }
     const length = announcedLength(found, this.#request)

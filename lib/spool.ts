@@ -49,6 +49,7 @@ export class Spool {
   /** A write to the file (or its opening) is on its way; the descriptor may not be closed under it. */
   #busy = false
   #closed = false
+  #afterWrite: (() => void) | undefined
   readonly #readers = new Set<Readable>()
 
   constructor (options: SpoolOptions) {
@@ -76,9 +77,13 @@ export class Spool {
     else this.#flush(done)
   }
 
-  /** Ends the writing; what is in memory stays there if all of it is, and goes to the file otherwise. */
+  /**
+   * Ends the writing; what is in memory stays there if all of it is, and goes to the file otherwise. A write may still be on its way:
+   * a stream that is paused can end all the same.
+   */
   end (done: (error?: Error) => void): void {
-    if (this.#fd === -1 || this.#chunks.length === 0) done()
+    if (this.#busy) this.#afterWrite = () => this.end(done)
+    else if (this.#fd === -1 || this.#chunks.length === 0) done()
     else this.#flush(done)
   }
 
@@ -124,6 +129,9 @@ export class Spool {
       this.#release()
       if (!error) {
         done()
+        const next = this.#afterWrite
+        this.#afterWrite = undefined
+        next?.()
         return
       }
       const failure = new FST_SCGI_TEMP_FILE(`${error.code ?? error.message} in ${this.#options.tempPath ?? ownDirectory ?? tmpdir()}`)

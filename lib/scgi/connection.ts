@@ -58,6 +58,7 @@ export class Connection {
   readonly #family: Family
   #socketKeepalive: number | undefined
   #timeout = 0
+  #tcp = false
   /** It was left in a state that the next connection must not inherit. */
   #spoilt = false
 
@@ -109,6 +110,7 @@ export class Connection {
     this.setSocketKeepalive(socketKeepalive)
     // The timer of the connection before is gone with it.
     this.#timeout = 0
+    this.#tcp = host !== undefined
     if (host === undefined) {
       socket.connect({ path: socketPath ?? '' })
     } else {
@@ -149,6 +151,14 @@ export class Connection {
     if (milliseconds === this.#timeout) return
     this.#timeout = milliseconds
     this.socket.setTimeout(milliseconds)
+  }
+
+  /**
+   * To be asked once, at the end of a connection: it was a reset. One that comes together with the last bytes looks like an orderly end;
+   * only the address of the other side is gone then. A unix socket knows no resets.
+   */
+  get wasReset (): boolean {
+    return this.#tcp && this.socket.remoteAddress === undefined
   }
 
   /** SO_KEEPALIVE with this initial delay in milliseconds; `undefined` is off. */

@@ -129,7 +129,7 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
       return
     }
     // Other statuses may well be an application's own; this one is what every HTTP server says to a netstring.
-    if (head.statusCode === 400 && looksLikeHttpServer(head)) {
+    if (head.statusCode === 400 && head.rawHeaders.length > 0 && looksLikeHttpServer(head)) {
       this.#fail('invalid_header', new errors.FST_SCGI_INVALID_HEADER(this.#address.name, explainHttp(head)))
       return
     }
@@ -147,7 +147,9 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
       return
     }
     const missing = this.#body?.end()
-    if (missing === undefined) this.#finish()
+    if (missing === undefined && this.#connection?.wasReset === true) {
+      this.#fail('error', new errors.FST_SCGI_READ(this.#address.name, 'ECONNRESET'))
+    } else if (missing === undefined) this.#finish()
     else this.#fail('error', new errors.FST_SCGI_BODY_TRUNCATED(this.#address.name, missing))
   }
 

@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import { FST_SCGI_OPT_INVALID } from './errors.ts'
+import { gatewayErrorHandler } from './gateway/error-handler.ts'
 import { GatewayExchange, type GatewayState, type Service } from './gateway/handler.ts'
 import { compileMount, flag } from './gateway/mount.ts'
 import { Registry, type Selector } from './gateway/registry.ts'
@@ -143,6 +144,7 @@ function mountRoutes (
       method: methodsOf(scope, options.httpMethods),
       url,
       handler,
+      errorHandler: gatewayErrorHandler,
       ...(bodyLimit === undefined ? undefined : { bodyLimit }),
       ...(constraints === undefined ? undefined : { constraints }),
       ...(config === undefined ? undefined : { config }),

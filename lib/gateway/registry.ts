@@ -82,7 +82,7 @@ export class Registry {
   /** Stops watching, and closes idle connections. */
   close (): void {
     for (const group of this.#watched.keys()) this.#leave(group)
-    for (const group of this.#dynamic.values()) group.closeIdle()
+    for (const group of [...this.#dynamic.values(), ...this.#byAddress.values()]) group.closeIdle()
     this.#once.clear()
   }
 

@@ -130,6 +130,8 @@ export class BodyReader {
       source.off('data', this.#touch)
       source.off('end', this.#end)
       source.off('close', this.#gone)
+      // What is left of a body that no server takes any more must be read, or the client never comes to read the answer.
+      if (this.#streaming) source.resume()
     }
     this.#spool?.close()
   }

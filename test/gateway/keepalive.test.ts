@@ -53,7 +53,7 @@ test('a client cannot offer it', async () => {
   assert.deepEqual([one.requests[0]?.param('SCGI_KEEPALIVE'), one.requests[0]?.param('HTTP_SCGI_KEEPALIVE')], [undefined, undefined])
 })
 
-describe('the connection is not kept', () => {
+describe('the connection is not kept', { concurrency: 4 }, () => {
   const cases: Record<string, { method?: string, answer: string | Script, body?: Buffer, status?: number }> = {
     'when the server does not agree': { answer: (x) => x.write('Content-Length: 2\r\n\r\nok') },
     'when the server says no': { answer: (x) => x.write('SCGI-Keepalive: 0\r\nContent-Length: 2\r\n\r\nok') },
@@ -186,7 +186,7 @@ test('app.close() closes idle connections, also of a group that it shares', asyn
   await one.idle()
 })
 
-describe('a kept connection that dies under its next request', () => {
+describe('a kept connection that dies under its next request', { concurrency: 4 }, () => {
   /** Keeps the first exchange's connection and ends it under the second request, as `die` says. */
   async function stale (method: string, on: NextUpstreamCondition[] | undefined, die: Script, other?: string) {
     const one = await startRecorder({

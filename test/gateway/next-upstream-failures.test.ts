@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { after, describe, test } from 'node:test'
+import { createUpstreams } from '../../lib/index.ts'
 import { fullBacklog } from '../helpers/full-backlog.ts'
 import { startPassing, trail } from '../helpers/passing.ts'
 import { refusedAddress, startRecorder } from '../helpers/recorder.ts'
@@ -44,7 +45,7 @@ const KINDS: Kind[] = [
     phase: 'connect',
     code: 'FST_SCGI_CONNECT_TIMEOUT',
     start: fullBacklog,
-    options: { connectTimeout: 200 },
+    options: { connectTimeout: 150 },
   },
   {
     name: 'reset before the reply',
@@ -123,7 +124,7 @@ const KINDS: Kind[] = [
     code: 'FST_SCGI_SEND_TIMEOUT',
     start: stalled,
     body: () => LARGE,
-    options: { sendTimeout: 200, bodyLimit: 1 << 22 },
+    options: { sendTimeout: 150, bodyLimit: 1 << 22 },
   },
   {
     name: 'read timeout',
@@ -133,7 +134,7 @@ const KINDS: Kind[] = [
     phase: 'head',
     code: 'FST_SCGI_READ_TIMEOUT',
     start: recorded(async (x) => { await x.closed }),
-    options: { readTimeout: 200 },
+    options: { readTimeout: 150 },
   },
 ]
 
@@ -145,20 +146,24 @@ const LINE_END = { params: { LINE: '\r\n\r\n' } }
 
 for (const kind of KINDS) {
   const { condition, status } = kind
-  describe(`${kind.name}: ${condition}`, { concurrency: 8 }, async () => {
+  describe(`${kind.name}: ${condition}`, { concurrency: 16 }, async () => {
     const bad = await kind.start()
     const good = await startRecorder({ answer: async (x) => { await x.body(); await x.end('Content-Length: 4\r\nX-Server: good\r\n\r\ngood') } })
-    const cells = METHODS.flatMap((method) => [true, false].flatMap((listed) => [true, false].map((nonIdempotent) => {
+    const rules = [true, false].flatMap((listed) => [true, false].map((nonIdempotent) => {
       const other: NextUpstreamCondition[] = condition === 'error' ? ['timeout', 'invalid_header'] : ['error']
       const on: NextUpstreamCondition[] = listed ? [condition] : other
       if (nonIdempotent) on.push('non_idempotent')
-      return { method, listed, nonIdempotent, on, name: `${method}-${on.join('-')}` }
-    })))
-    const gateway = await startPassing(cells.map(({ name, on }) => ({
+      return { listed, nonIdempotent, on, path: `/${on.join('-')}` }
+    }))
+    // Each cell has a group of its own, whose first turn is the failing server's.
+    const cells = rules.flatMap((rule) => METHODS.map((method) => {
+      return { ...rule, method, group: createUpstreams([bad.address, good.address]) }
+    }))
+    const gateway = await startPassing(rules.map(({ path, on }) => ({
       ...kind.options,
       ...(condition === 'invalid_header' ? LINE_END : undefined),
-      prefix: `/${name}`,
-      upstreams: { name, servers: [bad.address, good.address] },
+      prefix: path,
+      upstreams: (request) => cells.find((cell) => cell.path === path && cell.method === request.method)?.group ?? '',
       nextUpstream: on,
     })))
     // `after` hooks of a suite wait for its tests; disposing of what failed is the tests' own business.
@@ -167,12 +172,12 @@ for (const kind of KINDS) {
       await Promise.all([bad[Symbol.asyncDispose](), good.close()])
     })
 
-    for (const { method, listed, nonIdempotent, name } of cells) {
+    for (const { method, listed, nonIdempotent, path, group } of cells) {
       const goesOn = listed && (!kind.sent || nonIdempotent || !ONCE.has(method))
       test(`${method}, ${listed ? 'listed' : 'not listed'}${nonIdempotent ? ', non_idempotent' : ''}: ${goesOn ? 'next server' : status}`, async () => {
-        const body = kind.body?.(method) ?? (['PUT', 'POST', 'PATCH', 'LOCK'].includes(method) ? `body of ${name}` : '')
-        const { response, scgi, error } = await gateway.send(method, `/${name}/x`, body)
-        const [failed, served] = gateway.servers(name)
+        const body = kind.body?.(method) ?? (['PUT', 'POST', 'PATCH', 'LOCK'].includes(method) ? `body of ${method}` : '')
+        const { response, scgi, error } = await gateway.send(method, `${path}/${method}`, body)
+        const [failed, served] = group.servers
         assert.equal(response.statusCode, goesOn ? 200 : status)
         assert.deepEqual(trail(scgi.attempts), goesOn
           ? [`${bad.address} ${status}`, `${good.address} 200`]
@@ -180,7 +185,7 @@ for (const kind of KINDS) {
         // A failed attempt counts whether the request goes on or not.
         assert.deepEqual([failed?.fails, served?.fails], [1, 0])
         assert.deepEqual([failed?.active, served?.active], [0, 0])
-        const arrived = good.requests.filter((request) => request.param('REQUEST_URI') === `/${name}/x`)
+        const arrived = good.requests.filter((request) => request.param('REQUEST_URI') === `${path}/${method}`)
         assert.equal(arrived.length, goesOn ? 1 : 0)
         if (goesOn) {
           assert.equal(arrived[0]?.param('REQUEST_METHOD'), method)

@@ -1,6 +1,7 @@
 // How a request goes on after a status of the application: one test a cell of nginx's table.
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
+import { createUpstreams } from '../../lib/index.ts'
 import { startPassing, trail } from '../helpers/passing.ts'
 import { refusedAddress, startRecorder } from '../helpers/recorder.ts'
 import { headerValue } from '../helpers/http-response.ts'
@@ -25,14 +26,18 @@ for (const { status, condition, counts } of STATUSES) {
       answer: async (x) => { await x.body(); await x.end(`Status: ${status} No\r\nX-Server: bad\r\nContent-Length: 3\r\n\r\nbad`) },
     })
     const good = await startRecorder({ answer: async (x) => { await x.body(); await x.end('X-Server: good\r\nContent-Length: 4\r\n\r\ngood') } })
-    const cells = METHODS.flatMap((method) => [true, false].flatMap((listed) => [true, false].map((nonIdempotent) => {
+    const rules = [true, false].flatMap((listed) => [true, false].map((nonIdempotent) => {
       const on: NextUpstreamCondition[] = listed ? [condition] : ['error', 'timeout', ...CONDITIONS.filter((other) => other !== condition)]
       if (nonIdempotent) on.push('non_idempotent')
-      return { method, listed, nonIdempotent, on, name: `${method}-${listed}-${nonIdempotent}` }
-    })))
-    const gateway = await startPassing(cells.map(({ name, on }) => ({
-      prefix: `/${name}`,
-      upstreams: { name, servers: [bad.address, good.address] },
+      return { listed, nonIdempotent, on, path: `/${listed}-${nonIdempotent}` }
+    }))
+    // Each cell has a group of its own, whose first turn is the failing server's.
+    const cells = rules.flatMap((rule) => METHODS.map((method) => {
+      return { ...rule, method, group: createUpstreams([bad.address, good.address]) }
+    }))
+    const gateway = await startPassing(rules.map(({ path, on }) => ({
+      prefix: path,
+      upstreams: (request) => cells.find((cell) => cell.path === path && cell.method === request.method)?.group ?? '',
       nextUpstream: on,
     })))
     after(async () => {
@@ -40,12 +45,12 @@ for (const { status, condition, counts } of STATUSES) {
       await Promise.all([bad.close(), good.close()])
     })
 
-    for (const { method, listed, nonIdempotent, name } of cells) {
+    for (const { method, listed, nonIdempotent, path, group } of cells) {
       const goesOn = listed && (nonIdempotent || !ONCE.has(method))
       test(`${method}, ${listed ? 'listed' : 'not listed'}${nonIdempotent ? ', non_idempotent' : ''}: ${goesOn ? 'next server' : status}`, async () => {
-        const body = ['PUT', 'POST', 'PATCH', 'LOCK'].includes(method) ? `body of ${name}` : ''
-        const { response, scgi, error } = await gateway.send(method, `/${name}/x`, body)
-        const [failed, served] = gateway.servers(name)
+        const body = ['PUT', 'POST', 'PATCH', 'LOCK'].includes(method) ? `body of ${method}` : ''
+        const { response, scgi, error } = await gateway.send(method, `${path}/${method}`, body)
+        const [failed, served] = group.servers
         // What is not passed on is the application's answer, as it wrote it.
         assert.equal(response.statusCode, goesOn ? 200 : status)
         assert.equal(headerValue(response, 'x-server'), goesOn ? 'good' : 'bad')
@@ -55,7 +60,7 @@ for (const { status, condition, counts } of STATUSES) {
         assert.equal(failed?.fails, goesOn && counts ? 1 : 0)
         assert.equal(served?.fails, 0)
         assert.deepEqual([failed?.active, served?.active], [0, 0])
-        const arrived = good.requests.filter((request) => request.param('REQUEST_URI') === `/${name}/x`)
+        const arrived = good.requests.filter((request) => request.param('REQUEST_URI') === `${path}/${method}`)
         assert.equal(arrived.length, goesOn ? 1 : 0)
         if (goesOn) assert.equal(arrived[0]?.body.toString(), body)
       })

@@ -67,7 +67,7 @@ test('a socket path may have 107 bytes, as the system has it', { skip: process.p
 })
 
 test('no text makes it throw anything else', () => {
-  fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.stringMatching(/^(scgi:\/\/|unix:|\[)?[a-z0-9:.[\]/%|]*$/)), (text) => {
+  fc.assert(fc.property(fc.oneof(fc.string(), fc.stringMatching(/^(scgi:\/\/|unix:|\[)?[a-z0-9:.[\]/%|]*$/)), (text) => {
     try {
       const parsed = parseAddress('a', text)
       assert.ok((parsed.hostname === undefined) !== (parsed.socketPath === undefined))

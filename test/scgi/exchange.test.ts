@@ -256,13 +256,27 @@ describe('pause', () => {
     assert.equal(body.toString(), 'onetwoth')
   })
 
+  test('after resume the time limit runs, also where nothing comes any more', async () => {
+    await using one = await startRecorder({ answer: async (x) => { await x.write('Content-Length: 8\r\n\r\none'); await x.closed } })
+    const begun = performance.now()
+    const request = exchangeRequest({ timeouts: { connect: 0, send: 0, read: 60 } })
+    const { error } = await exchanged(serverAt(one.address), request, undefined, (event, { exchange }) => {
+      if (event !== 'data') return
+      exchange.pause()
+      setTimeout(() => exchange.resume(), 150)
+    })
+    assert.equal(error?.code, 'FST_SCGI_READ_TIMEOUT')
+    assert.ok(performance.now() - begun > 200)
+  })
+
   test('again and again: every byte comes, up to the end of the connection', async () => {
     const reply = Buffer.alloc(400_000)
     for (let i = 0; i < reply.length; i++) reply[i] = i * 7 + (i >> 8)
     await using dir = await tempDir()
     await using one = await startRecorder({ listen: ['tcp', { path: dir.socket() }], answer: Buffer.concat([Buffer.from('\r\n'), reply]) })
     for (const address of one.addresses) {
-      const { body, error } = await exchanged(serverAt(address), exchangeRequest({ bufferSize: 8192 }), undefined, (event, { exchange }) => {
+      const request = exchangeRequest({ bufferSize: 8192 })
+      const { body, error } = await exchanged(serverAt(address), request, undefined, (event, { exchange }) => {
         if (event !== 'data') return
         exchange.pause()
         setImmediate(() => exchange.resume())

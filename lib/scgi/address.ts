@@ -5,7 +5,7 @@ import { show } from '../units.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
 
 /** The port of SCGI where an address names none. */
-export const DEFAULT_PORT = 4000
+const DEFAULT_PORT = 4000
 
 /** sun_path holds 108 bytes on Linux and 104 on the BSDs and macOS, the closing NUL included; the system cuts a longer one silently. */
 const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103

@@ -15,12 +15,12 @@ TEXT[0x7f] = 0
 
 /** What becomes of a header's repeated lines, and which headers the parser itself reads. */
 export const LIST = 0
-export const FIRST = 1
+const FIRST = 1
 export const LAST = 2
 export const STATUS = 3
 export const LOCATION = 4
 export const CONTENT_LENGTH = 5
-export const TRANSFER_ENCODING = 6
+const TRANSFER_ENCODING = 6
 
 /** A header name as it came, with its lower-case form: strings that need not be made for each reply. */
 export interface HeaderName {

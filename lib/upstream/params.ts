@@ -6,7 +6,7 @@ import { isWide, utf8 } from './path.ts'
 import type { ParamValue } from '../../types/options.ts'
 import type { DefaultParam, ParamSetName, ParamsExchange, RequestView } from './param-sets.ts'
 
-export type { ParamSetName, ParamsExchange, RequestView } from './param-sets.ts'
+export type { ParamsExchange, RequestView } from './param-sets.ts'
 
 /** How requests are encoded; `R` is what the functions in `params` are given. */
 export interface ParamsOptions<R> {

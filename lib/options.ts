@@ -86,11 +86,29 @@ function checkNames<T extends { upstreams: unknown }> (given: unknown, known: Kn
   }
 }
 
+/** Directives whose option has another name. */
+const RENAMED: Readonly<Record<string, string>> = { pass: 'upstreams', param: 'params', timeout: 'readTimeout', servers: 'upstreams' }
+
 /** The option that was probably meant. */
 function hint (name: string, known: string[]): string {
   const plain = (text: string): string => text.toLowerCase().replace(/^scgi_/, '').replaceAll('_', '')
   const wanted = plain(name)
-  const match = known.find(option => plain(option) === wanted) ??
+  const match = known.find(option => plain(option) === wanted) ?? RENAMED[wanted] ??
+    known.find(option => distance(plain(option), wanted) <= 2) ??
     known.find(option => plain(option).startsWith(wanted) || wanted.startsWith(plain(option)))
   return match === undefined ? ' in this version' : ` (is '${match}' meant?)`
+}
+
+/** Letters to add, to drop or to change to make one word of the other. */
+function distance (a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
 }

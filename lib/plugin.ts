@@ -2,11 +2,13 @@ import fp from 'fastify-plugin'
 import { FST_SCGI_OPT_INVALID } from './errors.ts'
 import { gatewayErrorHandler } from './gateway/error-handler.ts'
 import { GatewayExchange, type GatewayState, type Service } from './gateway/handler.ts'
+import { resolveTarget } from './gateway/dot-segments.ts'
+import { isMediaType } from './gateway/view.ts'
 import { compileMount, flag } from './gateway/mount.ts'
 import { Registry, type Selector } from './gateway/registry.ts'
 import { checkReplyOptions, readRegisterOptions } from './options.ts'
 import { mountSegments } from './upstream/path.ts'
-import { parseTime, show } from './units.ts'
+import { parseSize, parseTime, show } from './units.ts'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import type { ScgiRequestInfo } from '../types/request.ts'
@@ -22,9 +24,6 @@ interface Root {
   readonly state: GatewayState
   readonly services: WeakMap<ReplyScgiOptions, Promise<{ service: Omit<Service, 'bodyLimit' | 'point'>, select: Selector, rewritePrefix: string }>>
 }
-
-/** A media type as Fastify takes it; it answers any other by itself with 415, before a parser is asked. */
-const MEDIA_TYPE = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/
 
 /** The decorators, once for the instance that registers and all below it. */
 function rootOf (fastify: FastifyInstance): Root {
@@ -78,10 +77,8 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
   const mount = compileMount(options)
   const allowAny = flag('allowAnyUpstream', options.allowAnyUpstream, false)
   const closeTimeout = parseTime('closeTimeout', options.closeTimeout ?? 10_000)
-  const { bodyLimit } = options
-  if (bodyLimit !== undefined && !(Number.isSafeInteger(bodyLimit) && bodyLimit > 0)) {
-    throw new FST_SCGI_OPT_INVALID('bodyLimit', show(bodyLimit), 'an integer of 1 or more')
-  }
+  const bodyLimit = options.bodyLimit === undefined ? undefined : parseSize('bodyLimit', options.bodyLimit)
+  if (bodyLimit === 0) throw new FST_SCGI_OPT_INVALID('bodyLimit', show(options.bodyLimit), 'at least 1 byte')
   const { select, ready } = await root.registry.add(options.upstreams, allowAny)
   if (ready !== undefined) {
     fastify.addHook('onReady', done => {
@@ -102,7 +99,7 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
   await fastify.register(async scope => {
     const state: GatewayState = { closing: false, running: new Set(), onIdle: undefined }
     drain(scope, state, closeTimeout)
-    mountRoutes(scope, options, { mount, select, state })
+    mountRoutes(scope, options, { mount, select, state, bodyLimit })
   }, inner)
   // What is below the prefix is asked for by its own name, or relative links would lead elsewhere.
   if (prefix.length > 1 && prefix.endsWith('/')) {
@@ -121,24 +118,36 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
 }
 
 function mountRoutes (
-  scope: FastifyInstance, options: FastifyScgiOptions, { mount, select, state }: { mount: Service['mount'], select: Selector, state: GatewayState }
+  scope: FastifyInstance,
+  options: FastifyScgiOptions,
+  { mount, select, state, bodyLimit }: { mount: Service['mount'], select: Selector, state: GatewayState, bodyLimit: number | undefined }
 ): void {
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
   scope.addHook('onRequest', (request, _reply, done) => {
     const type = request.raw.headers['content-type']
-    if (type !== undefined && !MEDIA_TYPE.test(type)) request.headers = { 'content-type': 'application/octet-stream' }
+    // Fastify answers a type that is none by itself with 415, before a parser is asked.
+    if (type !== undefined && !isMediaType(type)) request.headers = { 'content-type': 'application/octet-stream' }
     done()
   })
   const service: Service = {
     mount,
-    bodyLimit: options.bodyLimit ?? scope.initialConfig.bodyLimit ?? 1_048_576,
+    bodyLimit: bodyLimit ?? scope.initialConfig.bodyLimit ?? 1_048_576,
     point: mountPoint(scope, `${scope.prefix.replace(/\/$/, '')}/*`, options.rewritePrefix),
   }
   const handler = (request: FastifyRequest, reply: FastifyReply): void => {
-    run(service, state, select, request, reply)
+    const { raw } = request
+    const target = resolveTarget(raw.url ?? '', service.point)
+    if (target === undefined) {
+      run(service, state, select, request, reply)
+      return
+    }
+    // Routed again, so that a route of the resolved path, and what guards it, is not passed by. REQUEST_URI stays the client's.
+    reply.hijack()
+    Object.assign(raw, { originalUrl: request.originalUrl, url: target })
+    scope.routing(raw, reply.raw)
   }
-  const { bodyLimit, constraints, config, preHandler, preValidation, logLevel } = options
+  const { constraints, config, preHandler, preValidation, logLevel } = options
   for (const url of ['/', '/*']) {
     scope.route({
       method: methodsOf(scope, options.httpMethods),

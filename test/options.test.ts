@@ -75,7 +75,7 @@ const WRONG: Record<string, unknown[]> = {
   prefix: ['app', 5, null],
   rewritePrefix: ['x', 5],
   httpMethods: ['GET', [], ['BREW'], ['get'], [5]],
-  bodyLimit: ['1m', 0, -1, 0.5, null, NaN],
+  bodyLimit: ['1x', 0, -1, 0.5, null, NaN],
   replyFrom: ['yes', 1, null],
 }
 

@@ -160,8 +160,8 @@ export interface FastifyScgiOptions extends ExchangeOptions, ExchangeHooks {
   replyFrom?: boolean
   /** How long `app.close()` waits for replies in flight before it cuts them. Default 10s. */
   closeTimeout?: Time
-  /** Largest request body in bytes; a longer one is refused with 413. Default: Fastify's. */
-  bodyLimit?: number
+  /** Largest request body; a longer one is refused with 413. Default: Fastify's, 1 MiB unless set. */
+  bodyLimit?: Size
   /** Fastify's route constraints. */
   constraints?: Exclude<RouteShorthandOptions['constraints'], undefined>
   /** Fastify's route config. */

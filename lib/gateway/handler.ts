@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream'
 import { RequestInfo } from './info.ts'
 import { BodyReader, findBody } from './request-body.ts'
-import { breakOff, clearHead, isHttp2, offSocketClose, onSocketClose } from './raw-reply.ts'
+import { breakOff, clearHead, isGone, isHttp2, offSocketClose, onSocketClose } from './raw-reply.ts'
 import { ReplyStream, type ReplySource } from '../scgi/reply-stream.ts'
-import { FastifyView, type MountPoint } from './view.ts'
+import { FastifyView, isMediaType, type MountPoint } from './view.ts'
 import { Pass, type PassHandler, type PassRequest } from '../upstream/pass.ts'
 import { FST_SCGI_CLIENT_ABORT } from '../errors.ts'
 import { show } from '../units.ts'
@@ -80,6 +80,11 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
     this.localAddress = local?.localAddress
     this.localPort = local?.localPort
     request.scgi = this.#info
+    // While an asynchronous hook ran, say: nobody is left to be answered, and nothing is begun.
+    if (isGone(reply.raw) || request.raw.socket.destroyed) {
+      this.#over = this.#closed = true
+      return
+    }
     state.running.add(this)
     reply.raw.once('close', this.#clientClosed)
     // A pipelined request waits for its turn, and until then its reply does not hear of the connection.
@@ -91,6 +96,7 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
    * @param given the body, where it is not the request's own
    */
   start (group: Group<Endpoint>, given?: Buffer | string | Readable): void {
+    if (this.#over) return
     let found
     try {
       found = findBody(this.#request, given)
@@ -271,7 +277,7 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
       }
       const whole = this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces, this.#collected)
       // Fastify gives every Buffer a type, and the application gave none.
-      if (headers['content-type'] === undefined) reply.header('content-length', whole.length).send(Readable.from([whole], { objectMode: false }))
+      if (!isMediaType(headers['content-type'])) reply.header('content-length', whole.length).send(Readable.from([whole], { objectMode: false }))
       else reply.send(whole)
     } catch (error) {
       this.#sendFailed(error)
@@ -300,15 +306,28 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
       const { raw } = reply
       // A head without a byte of body (server-sent events, a long poll) goes to the client now; but only when everything that
       // wants to change it has done so, that is when the body is being piped.
-      raw.once('pipe', () => {
-        if (!raw.headersSent && stream.readableLength === 0) raw.flushHeaders()
-      })
+      raw.once('pipe', () => this.#beginStream(stream))
       reply.send(stream)
     } catch (error) {
       stream.destroy()
       this.#sendFailed(error)
     }
     return stream
+  }
+
+  /** Writes the head by itself: with the first piece of the body an error of Node.js about it would come where nobody catches it. */
+  #beginStream (stream: ReplyStream): void {
+    const { raw } = this.#reply
+    if (raw.headersSent) return
+    try {
+      if (stream.readableLength === 0) raw.flushHeaders()
+      else raw.writeHead(raw.statusCode)
+    } catch (error) {
+      this.#request.log.error({ err: error }, 'the reply could not be sent')
+      this.#pass?.abort()
+      this.#end()
+      breakOff(raw)
+    }
   }
 
   /**
@@ -360,6 +379,7 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
       if (typeof headers !== 'object' || headers === null || headers instanceof Promise) {
         throw new TypeError(`the hook 'rewriteHeaders' gave ${show(headers)}, expected an object of headers`)
       }
+      headers = mount.filter.clean(headers, http2)
     }
     this.#reply.code(head.statusCode)
     if (!http2) {

@@ -46,3 +46,10 @@ export function breakOff (raw: ServerResponse): void {
     raw.destroy()
   }
 }
+
+/** The client's connection, or its stream, has ended already: nothing will tell of it any more. */
+export function isGone (raw: ServerResponse): boolean {
+  const stream: unknown = 'stream' in raw ? raw.stream : undefined
+  if (typeof stream === 'object' && stream !== null && 'destroyed' in stream) return stream.destroyed === true
+  return raw.destroyed
+}

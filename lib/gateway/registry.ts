@@ -95,6 +95,7 @@ export class Registry {
   #groupOf (upstreams: Exclude<Upstreams, Function>): ServerGroup {
     if (upstreams instanceof ServerGroup) return upstreams
     if (typeof upstreams === 'string') return new ServerGroup({ servers: [upstreams] })
+    if (Array.isArray(upstreams) && upstreams.length === 0) throw new FST_SCGI_OPT_INVALID('upstreams', '[]', 'at least one server')
     if (Array.isArray(upstreams)) return new ServerGroup({ servers: upstreams })
     if (typeof upstreams === 'object' && upstreams !== null && Array.isArray(upstreams.servers)) {
       return new ServerGroup({ ...upstreams, servers: [...upstreams.servers] })

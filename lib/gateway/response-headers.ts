@@ -3,7 +3,14 @@ import type { ResponseHead } from '../../types/exchange.ts'
 /** Headers that have their meaning between application and gateway. */
 const HIDDEN = ['status', 'x-accel-expires', 'x-accel-redirect', 'x-accel-limit-rate', 'x-accel-buffering', 'x-accel-charset', 'scgi-keepalive']
 /** Headers of the connection between application and gateway, and those that the gateway makes anew. */
-const NEVER = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'content-length']
+const NEVER = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'content-length'])
+/** What Node.js sends only once over HTTP/2. */
+const SINGLE = new Set([
+  'access-control-allow-credentials', 'access-control-max-age', 'access-control-request-method', 'age', 'authorization', 'content-encoding',
+  'content-language', 'content-location', 'content-md5', 'content-range', 'content-type', 'date', 'dnt', 'etag', 'expires', 'from', 'host',
+  'if-match', 'if-modified-since', 'if-none-match', 'if-range', 'if-unmodified-since', 'last-modified', 'location', 'max-forwards',
+  'proxy-authorization', 'range', 'referer', 'retry-after', 'tk', 'upgrade-insecure-requests', 'user-agent', 'x-content-type-options',
+])
 
 /** Decides which headers of a reply the client gets. */
 export class HeaderFilter {
@@ -26,10 +33,16 @@ export class HeaderFilter {
     for (const name in headers) {
       const value = headers[name]
       if (value === undefined || this.#hidden.has(name)) continue
-      if (http2 && (name === 'upgrade' || name === 'http2-settings')) continue
       passed[name] = value
     }
-    return passed
+    return http2 ? forHttp2(passed) : passed
+  }
+
+  /** The headers that a hook gave instead, without those that are not the hook's to give. */
+  clean (given: Record<string, string | string[]>, http2: boolean): Record<string, string | string[]> {
+    const headers = { ...given }
+    for (const name of Object.keys(headers)) if (NEVER.has(name.toLowerCase())) delete headers[name]
+    return http2 ? forHttp2(headers) : headers
   }
 
   /** The lower-case names of the headers with the first spelling that the application gave each. */
@@ -41,6 +54,17 @@ export class HeaderFilter {
     }
     return names
   }
+}
+
+function forHttp2 (headers: Record<string, string | string[]>): Record<string, string | string[]> {
+  delete headers['upgrade']
+  delete headers['http2-settings']
+  for (const name in headers) {
+    const value = headers[name]
+    if (!Array.isArray(value) || !SINGLE.has(name.toLowerCase())) continue
+    headers[name] = name === 'content-encoding' || name === 'content-language' ? value.join(', ') : value[0] ?? ''
+  }
+  return headers
 }
 
 function lower (name: string): string {

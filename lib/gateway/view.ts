@@ -4,6 +4,12 @@ import type { RequestView } from '../upstream/params.ts'
 import type { RequestHeaders } from '../../types/options.ts'
 import type { FastifyRequest } from 'fastify'
 
+const SLASH = 47
+const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)/i
+/** RFC 3986 section 3.2.2, with a port. It goes into SERVER_NAME and into the links that applications make. */
+const HOST = /^(?:\[[0-9a-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d*)?$/i
+const MEDIA_TYPE = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/
+
 /** Where in the path the application begins. */
 export interface MountPoint {
   /** Path segments before PATH_INFO. */
@@ -50,7 +56,7 @@ export class FastifyView implements RequestView {
     this.documentUri = mount.rewritePrefix === '' ? path.documentUri : path.scriptName + this.pathInfo
     this.protocol = raw.httpVersionMajor === 2 ? 'HTTP/2.0' : raw.httpVersionMinor === 0 ? 'HTTP/1.0' : 'HTTP/1.1'
     this.scheme = request.protocol === 'https' ? 'https' : 'http'
-    this.host = request.host.toLowerCase()
+    this.host = hostOf(request, uri)
     this.serverAddr = plain(socket.localAddress)
     this.serverPort = socket.localPort ?? ''
     this.remoteAddr = plain(request.ip)
@@ -62,6 +68,19 @@ export class FastifyView implements RequestView {
     const contentType = rewritten === undefined ? raw.headers['content-type'] : rewritten['content-type']
     this.contentType = typeof contentType === 'string' ? contentType : undefined
   }
+}
+
+/** A media type as Fastify takes it. */
+export function isMediaType (type: unknown): boolean {
+  return typeof type === 'string' && MEDIA_TYPE.test(type)
+}
+
+/** The host of a target in absolute-form goes before the Host header (RFC 9112 section 3.2.2), but not before a trusted proxy's word. */
+function hostOf (request: FastifyRequest, uri: string): string {
+  let { host } = request
+  if (uri.charCodeAt(0) !== SLASH && host === (request.raw.headers.host ?? '')) host = ABSOLUTE_FORM.exec(uri)?.[1] ?? host
+  if (host !== '' && !HOST.test(host)) throw new FST_SCGI_BAD_REQUEST('the Host header is no host')
+  return host.toLowerCase()
 }
 
 /** IPv4 clients of a dual-stack socket look like ::ffff:192.0.2.1; every application expects 192.0.2.1. */

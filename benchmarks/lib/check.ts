@@ -1,0 +1,44 @@
+import { once } from 'node:events'
+import { Agent, get, type IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
+import { makeReply, type Kind } from '../origin/replies.ts'
+
+/** Waits until a port accepts connections; rejects after five seconds. */
+export async function waitForPort (port: number, name: string): Promise<void> {
+  for (let turn = 0; turn < 100; turn++) {
+    const socket = connect({ host: '127.0.0.1', port })
+    try {
+      await once(socket, 'connect')
+      return
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    } finally {
+      socket.destroy()
+    }
+  }
+  throw new Error(`${name} does not listen on port ${port}`)
+}
+
+/**
+ * Asks a peer for one reply and compares it with what the origin sends: status, every byte of the body, the header lines.
+ * Returns the bytes that the reply takes on a keep-alive connection.
+ */
+export async function checkReply (port: number, kind: Kind, name: string): Promise<number> {
+  const agent = new Agent({ keepAlive: true })
+  try {
+    const request = get({ host: '127.0.0.1', port, path: `/${kind}`, agent })
+    const [response]: IncomingMessage[] = await once(request, 'response')
+    if (response === undefined) throw new Error(`${name}: no reply to /${kind}`)
+    const socket = response.socket // the agent takes it back at the end
+    const body = Buffer.concat(await response.toArray())
+    const expected = makeReply(kind)
+    if (response.statusCode !== 200) throw new Error(`${name}: status ${response.statusCode} for /${kind}: ${body.toString('latin1', 0, 300)}`)
+    if (!body.equals(expected.body)) throw new Error(`${name}: ${body.length} bytes for /${kind} are not the ${expected.body.length} that the origin sent`)
+    for (const [header] of expected.headers) {
+      if (header !== 'Content-Length' && response.headers[header.toLowerCase()] === undefined) throw new Error(`${name}: ${header} is missing from /${kind}`)
+    }
+    return socket.bytesRead
+  } finally {
+    agent.destroy()
+  }
+}

@@ -1,0 +1,63 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { availableParallelism, cpus, loadavg, release, type } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { programVersion } from '../peers/peer.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** The machine and the source that were measured. */
+export interface Machine {
+  readonly date: string
+  readonly cpu: string
+  readonly cores: number
+  readonly kernel: string
+  readonly node: string
+  readonly commit: string
+  /** Load average of the last minute: what else the machine did when the run began. */
+  readonly load: number
+}
+
+/** Which cores the gateways, and the origins with the load generator, run on; undefined where they cannot be kept apart. */
+export interface Cores {
+  readonly gateway: number | undefined
+  readonly rest: number | undefined
+}
+
+function commit (): string {
+  try {
+    const git = (...args: string[]): string => execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+    const changed = git('status', '--porcelain', '--', 'lib', 'types', 'package.json') !== ''
+    return git('rev-parse', '--short', 'HEAD') + (changed ? ' with changes' : '')
+  } catch {
+    return 'unknown'
+  }
+}
+
+export function describeMachine (): Machine {
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: availableParallelism(),
+    kernel: `${type()} ${release()}`,
+    node: process.version,
+    commit: commit(),
+    load: loadavg()[0] ?? NaN,
+  }
+}
+
+/** The numbers in a list such as `0-3,8`. */
+function expand (text: string): number[] {
+  return text.split(',').flatMap((part) => {
+    const [first = NaN, last = first] = part.split('-').map(Number)
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index)
+  })
+}
+
+/** The first two cores that this process may use. */
+export function chooseCores (): Cores {
+  const allowed = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
+  const [gateway, rest] = allowed === undefined ? [] : expand(allowed)
+  const pinned = rest !== undefined && programVersion('taskset', ['--version'], /(\d)/) !== undefined
+  return pinned ? { gateway, rest } : { gateway: undefined, rest: undefined }
+}

@@ -1,0 +1,94 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Running } from './box.ts'
+import { formatTable } from './report.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+interface ProfileNode {
+  readonly id: number
+  readonly callFrame: { readonly functionName: string, readonly url: string, readonly lineNumber: number }
+  readonly children?: readonly number[]
+}
+
+interface Profile {
+  readonly nodes: readonly ProfileNode[]
+  readonly samples: readonly number[]
+  readonly timeDeltas: readonly number[]
+}
+
+/** Sends one command to a peer's profiler and waits for its answer. */
+async function command (running: Running, message: Record<string, string>): Promise<void> {
+  const answer = once(running.child, 'message', { signal: AbortSignal.timeout(30_000) })
+  running.child.send(message)
+  await answer
+}
+
+/** Profiles a peer while `work` runs; the profile is written to `path` in Chrome's format. */
+export async function profileWhile (running: Running, path: string, work: () => Promise<unknown>): Promise<void> {
+  await command(running, { profile: 'start' })
+  await work()
+  await command(running, { profile: 'stop', path })
+}
+
+function place (node: ProfileNode): string {
+  const { functionName, url, lineNumber } = node.callFrame
+  const name = functionName === '' ? '(anonymous)' : functionName
+  if (url === '') return name
+  const file = url.replace(/^file:\/\//, '').replace(root, '').replace(/^node_modules\//, '')
+  return `${name} ${file}:${lineNumber + 1}`
+}
+
+/** Whose code a function is. */
+function owner (node: ProfileNode): string {
+  const { functionName, url } = node.callFrame
+  if (url === '') return functionName.startsWith('(') ? functionName : '(native)'
+  if (url.startsWith('node:')) return url.replace(/^(node:(?:internal\/)?[^/]+).*$/, '$1')
+  const module = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]
+  return module ?? 'this package'
+}
+
+function top (times: ReadonlyMap<string, number>, total: number, count: number): string[][] {
+  return [...times].sort((a, b) => b[1] - a[1]).slice(0, count).map(([name, time]) => [`${(100 * time / total).toFixed(1)} %`, name])
+}
+
+function add (times: Map<string, number>, key: string, time: number): void {
+  times.set(key, (times.get(key) ?? 0) + time)
+}
+
+/**
+ * What a profile says: where the time was spent by function (alone), by owner, and by function with all it called.
+ * Time in which nothing ran is left out.
+ */
+export function profileReport (path: string, count = 40): string {
+  const profile: Profile = JSON.parse(readFileSync(path, 'utf8'))
+  const nodes = new Map(profile.nodes.map((node) => [node.id, node]))
+  const parents = new Map(profile.nodes.flatMap((node) => (node.children ?? []).map((child) => [child, node.id] as const)))
+  const own = new Map<number, number>()
+  profile.samples.forEach((id, index) => own.set(id, (own.get(id) ?? 0) + (profile.timeDeltas[index] ?? 0)))
+
+  const byFunction = new Map<string, number>()
+  const byOwner = new Map<string, number>()
+  const inclusive = new Map<string, number>()
+  let total = 0
+  for (const [id, time] of own) {
+    const node = nodes.get(id)
+    if (node === undefined || node.callFrame.functionName === '(idle)') continue
+    total += time
+    add(byFunction, place(node), time)
+    add(byOwner, owner(node), time)
+    const seen = new Set<string>() // recursion counts once
+    for (let at: ProfileNode | undefined = node; at !== undefined; at = nodes.get(parents.get(at.id) ?? -1)) {
+      const name = place(at)
+      if (!seen.has(name)) add(inclusive, name, time)
+      seen.add(name)
+    }
+  }
+  inclusive.delete('(root)')
+  return [
+    formatTable(['self', 'function'], top(byFunction, total, count), 2),
+    formatTable(['self', 'owner'], top(byOwner, total, count), 2),
+    formatTable(['with callees', 'function'], top(inclusive, total, count), 2),
+  ].join('\n\n')
+}

@@ -1,0 +1,80 @@
+import type { Cores, Machine } from './machine.ts'
+import type { Row } from './measure.ts'
+import type { BenchOptions } from './options.ts'
+import { resultTable, targetTable } from './report.ts'
+
+/** A run, as far as the page tells of it. */
+export interface Run {
+  readonly rows: readonly Row[]
+  readonly machine: Machine
+  readonly cores: Cores
+  readonly versions: Readonly<Record<string, string>>
+  readonly options: BenchOptions
+  readonly generator: string
+}
+
+const titles: Readonly<Record<string, string>> = {
+  'fastify-scgi': 'fastify-scgi on fastify',
+  'http-proxy': '@fastify/http-proxy',
+}
+
+function command ({ options }: Run): string {
+  const flags = [
+    ...(options.kinds.length < 5 ? [`--only ${options.kinds.join(',')}`] : []),
+    ...(options.transports.length < 2 ? [`--transport ${options.transports.join(',')}`] : []),
+    ...(options.peers === undefined ? [] : [`--peers ${options.peers.join(',')}`]),
+    ...(options.internal ? ['--internal'] : []),
+    ...(options.browser ? ['--browser'] : []),
+    `--rounds ${options.rounds}`, `--seconds ${options.seconds}`, '--write',
+  ]
+  return `npm run bench -- ${flags.join(' ')}`
+}
+
+/** benchmarks/README.md. */
+export function readme (run: Run): string {
+  const { machine, cores, versions, options, generator, rows } = run
+  const pinned = cores.gateway === undefined
+    ? 'Nothing was pinned to a core: the gateways shared theirs with the load.'
+    : `The gateway's processes are pinned to core ${cores.gateway}; the origins and the load generator (${generator}) to core ${cores.rest}.`
+  const targets = targetTable(rows)
+  return `# Benchmarks
+
+This page is written by \`npm run bench -- --write\`; run it on your own machine and read the ratios, not the absolute numbers.
+
+## The gateway against its peers
+
+${machine.date}, commit ${machine.commit}: ${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${machine.node.slice(1)},
+load average ${machine.load.toFixed(1)} before the run${machine.load > 0.5 * machine.cores ? ' (**other work was going on: the numbers are worth less**)' : ''};
+${Object.entries(versions).map(([name, version]) => `${titles[name] ?? name} ${version.replace(/^v/, '')}`).join(', ')}.
+\`${command(run)}\`
+
+${resultTable(rows)}
+
+- **CPU µs/request** is the measure: user and system time of all processes of the gateway (/proc/PID/stat, threads and exited
+  children included) in one round, over the requests of that round. Median of ${options.rounds} rounds of ${options.seconds} s; user+sys are medians of their own.
+- **ours/peer** is the CPU time per request of fastify-scgi over that of the peer on the same transport: below 1, this gateway
+  needs less. It is taken round by round, then the median. min–max are the smallest and the largest round.
+- **requests/s** and **p99** are what ${options.connections} keep-alive connections saw. They are bounded by the origin and the load generator wherever
+  those fill their core before the gateway fills its own, which is so for the servers written in C on small replies: there they say
+  nothing about the gateway, and its CPU time per request is then somewhat above what it would be under full load.
+${targets === undefined ? '' : `\n## Targets\n\n${targets}\n`}
+## How it is measured
+
+- Each peer is started by the bench with its stock settings: fastify-scgi and @fastify/http-proxy with no option but the upstream and
+  no logger; nginx with one worker, its scgi_params and no access log; Apache with mpm_event, one process of 128 threads and mod_proxy_scgi;
+  lighttpd with mod_scgi. Limits on requests per connection are lifted everywhere. A peer that is not installed is left out by name.
+- ${pinned}
+- The SCGI origin is one Node process without a framework that answers at the last byte of the netstring with a Buffer made beforehand,
+  and closes; @fastify/http-proxy speaks HTTP keep-alive to a \`node:http\` server with the same replies, over TCP.
+- Replies: 1 kB with Content-Length (1k), without (1k-nolength), with Content-Length and 12 header lines (1k-12headers), 100 kB, 10 MB.
+  Before the rounds each peer's reply is compared with the origin's, byte for byte. A reply other than 2xx or a socket error fails the run.
+- Rounds are interleaved: one of each peer on each transport, in an order that moves on by one each time, then the next. Each is
+  warmed up first. After a round the bench waits until the gateway is quiet; that work counts.
+- From 100 kB on, requests are the bytes received over the bytes of one reply, since the end of a round cuts replies under way. Where
+  a round of that length does not see two replies on each connection, it is made longer (30 s at most).
+
+\`npm run bench -- --help\` lists the options; \`--profile\` shows where the gateway spends its time, \`--internal\` adds what Fastify
+and Node cost alone (Fastify answering from memory; \`node:http\` with a bare SCGI exchange that checks nothing), \`--baseline DIR\` an
+earlier build, \`--micro\` runs the small benchmarks of single functions.
+`
+}

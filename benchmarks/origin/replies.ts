@@ -1,0 +1,41 @@
+/** What the origins answer, chosen by path: the same bytes over SCGI and over HTTP. */
+export const kinds = ['1k', '1k-nolength', '1k-12headers', '100k', '10m'] as const
+
+export type Kind = typeof kinds[number]
+
+export interface Reply {
+  /** Header lines, Content-Type and (save for `1k-nolength`) Content-Length included. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly body: Buffer
+}
+
+const sizes: Readonly<Record<Kind, number>> = {
+  '1k': 1024,
+  '1k-nolength': 1024,
+  '1k-12headers': 1024,
+  '100k': 100 * 1024,
+  '10m': 10 * 1024 * 1024,
+}
+
+/** Ten more lines, as a web application behind a gateway sends them. */
+const application: readonly (readonly [string, string])[] = [
+  ['Cache-Control', 'private, max-age=0, must-revalidate'],
+  ['ETag', '"5f2b-17c3e6d1a40"'],
+  ['Last-Modified', 'Tue, 03 Nov 2026 10:11:12 GMT'],
+  ['Vary', 'Accept-Encoding, Cookie'],
+  ['Set-Cookie', 'session=0123456789abcdef0123456789abcdef; Path=/; HttpOnly; SameSite=Lax'],
+  ['Set-Cookie', 'csrftoken=fedcba9876543210fedcba9876543210; Path=/; SameSite=Strict'],
+  ['X-Frame-Options', 'DENY'],
+  ['X-Content-Type-Options', 'nosniff'],
+  ['Referrer-Policy', 'same-origin'],
+  ['Content-Language', 'en'],
+]
+
+/** The reply of one kind. */
+export function makeReply (kind: Kind): Reply {
+  const size = sizes[kind]
+  const headers: (readonly [string, string])[] = [['Content-Type', 'text/plain; charset=utf-8']]
+  if (kind !== '1k-nolength') headers.push(['Content-Length', String(size)])
+  if (kind === '1k-12headers') headers.push(...application)
+  return { headers, body: Buffer.alloc(size, 'The quick brown fox jumps over the lazy dog.\n') }
+}

@@ -1,0 +1,84 @@
+import { cpSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { kinds } from '../origin/replies.ts'
+import type { Box } from '../lib/box.ts'
+import type { Origins, Peer, StartedPeer, Transport } from './peer.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+function packageVersion (name: string): string | undefined {
+  try {
+    const manifest: { version?: string } = JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8'))
+    return manifest.version
+  } catch {
+    return undefined
+  }
+}
+
+async function startApp (
+  box: Box, name: string, app: string, settings: Record<string, unknown>, core: number | undefined
+): Promise<StartedPeer> {
+  const path = fileURLToPath(new URL(`./${app}.app.js`, import.meta.url))
+  // Plain node: what is measured must not run behind a loader.
+  const running = await box.start(name, process.execPath, [path, JSON.stringify(settings)], { core, announces: true, channel: true })
+  return { running, port: Number(running.announced.port) }
+}
+
+function scgiTarget (origins: Origins, transport: Transport): string {
+  return transport === 'unix' ? `unix:${origins.scgiPath}` : `127.0.0.1:${origins.scgiPort}`
+}
+
+/** This gateway with its defaults, as built in `dist`. */
+export function fastifyScgi (dist: string): Peer {
+  return {
+    name: 'fastify-scgi',
+    transports: ['unix', 'tcp'],
+    version: () => existsSync(join(dist, 'lib/index.js')) ? packageVersion('fastify') : undefined,
+    start: (box, origins, transport, core) =>
+      startApp(box, `fastify-scgi-${transport}`, 'fastify-scgi', { dist, upstreams: scgiTarget(origins, transport) }, core),
+  }
+}
+
+/** Another build of this gateway, to compare with. It is copied, so `dist` may lie anywhere. */
+export function baseline (dist: string): Peer {
+  return {
+    name: 'baseline',
+    transports: ['unix', 'tcp'],
+    version: () => existsSync(join(dist, 'lib/index.js')) ? packageVersion('fastify') : undefined,
+    start (box, origins, transport, core) {
+      const copy = join(box.dir, `baseline-${transport}`)
+      cpSync(dist, join(copy, 'dist'), { recursive: true })
+      writeFileSync(join(copy, 'package.json'), '{ "type": "module" }')
+      symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+      return startApp(box, `baseline-${transport}`, 'fastify-scgi', { dist: join(copy, 'dist'), upstreams: scgiTarget(origins, transport) }, core)
+    },
+  }
+}
+
+/** Fastify and \@fastify/http-proxy with its defaults, in front of the HTTP origin. */
+export const httpProxy: Peer = {
+  name: 'http-proxy',
+  transports: ['tcp'],
+  version: () => packageVersion('@fastify/http-proxy'),
+  start: (box, origins, transport, core) =>
+    startApp(box, `http-proxy-${transport}`, 'http-proxy', { upstream: `http://127.0.0.1:${origins.httpPort}` }, core),
+}
+
+/** What Fastify alone costs: a route that sends a Buffer and asks nobody. */
+export const staticRoute: Peer = {
+  name: 'static',
+  transports: ['tcp'],
+  version: () => packageVersion('fastify'),
+  start: (box, origins, transport, core) => startApp(box, `static-${transport}`, 'static',
+    { upstream: `http://127.0.0.1:${origins.httpPort}`, paths: kinds.map((kind) => `/${kind}`) }, core),
+}
+
+/** What Node alone costs: node:http and a bare SCGI exchange that checks nothing. */
+export const floor: Peer = {
+  name: 'floor',
+  transports: ['unix', 'tcp'],
+  version: () => process.version,
+  start: (box, origins, transport, core) =>
+    startApp(box, `floor-${transport}`, 'floor', transport === 'unix' ? { path: origins.scgiPath } : { host: '127.0.0.1', port: origins.scgiPort }, core),
+}

@@ -33,7 +33,7 @@ export interface Row {
 // From this size on, replies that the end of a round cuts are a part of its work that cannot be left out.
 const countedByBytes = 65536
 
-const warmUpRequests = 12_000
+const warmUpRequests = 30_000
 const warmUpLimit = 30_000
 const longestRound = 30
 
@@ -68,7 +68,7 @@ export async function prepare (
   let seconds = load.seconds
   const measure = (): Promise<Round> => measureRound(contestant, kind, wireSize, generator, { ...load, seconds })
   if (makeReply(kind).body.length < countedByBytes) {
-    // A compiler has done its work after some thousand requests.
+    // V8 has settled after some ten thousand requests.
     let requests = 0
     do requests += (await measure()).requests
     while (requests < warmUpRequests && Date.now() - begun < warmUpLimit)

@@ -36,6 +36,10 @@ const countedByBytes = 65536
 const warmUpRequests = 30_000
 const warmUpLimit = 30_000
 const longestRound = 30
+// V8 drops the compiled code of a process that was idle for some seconds; it comes back within some thousand requests.
+const idleLimit = 2_000
+const runUpRequests = 5_000
+const runUpLimit = 5_000
 
 /** One round. Rejects on any reply other than 2xx and on any socket error. */
 async function measureRound (
@@ -59,24 +63,64 @@ async function measureRound (
   }
 }
 
-/** Brings a peer to the speed at which it stays, and returns the function that measures one round of it. */
+/** One contestant with one kind of reply. */
+class Lane {
+  readonly #contestant: Contestant
+  readonly #kind: Kind
+  readonly #generator: LoadGenerator
+  readonly #load: LoadOptions
+  readonly #large: boolean
+  #wireSize = NaN
+  #seconds: number
+  #lastUsed = 0
+
+  constructor (contestant: Contestant, kind: Kind, generator: LoadGenerator, load: LoadOptions) {
+    this.#contestant = contestant
+    this.#kind = kind
+    this.#generator = generator
+    this.#load = load
+    this.#large = makeReply(kind).body.length >= countedByBytes
+    this.#seconds = load.seconds
+  }
+
+  /** Checks the reply and brings the peer to the speed at which it stays. */
+  async prepare (): Promise<void> {
+    const { port, peer, transport } = this.#contestant
+    this.#wireSize = await checkReply(port, this.#kind, `${peer} (${transport})`)
+    if (!this.#large) return await this.#run(warmUpRequests, warmUpLimit)
+    // A peer may take in all the replies under way before it sends the first: a round holds two of each connection at least.
+    while ((await this.#measure(this.#seconds)).requests < 2 * this.#load.connections && this.#seconds < longestRound) {
+      this.#seconds = Math.min(2 * this.#seconds, longestRound)
+    }
+  }
+
+  /** One round. */
+  async round (): Promise<Round> {
+    if (Date.now() - this.#lastUsed > idleLimit) await this.#run(this.#large ? 1 : runUpRequests, runUpLimit)
+    return await this.#measure(this.#seconds)
+  }
+
+  async #run (requests: number, limit: number): Promise<void> {
+    const begun = Date.now()
+    let done = 0
+    do done += (await this.#measure(1)).requests
+    while (done < requests && Date.now() - begun < limit)
+  }
+
+  async #measure (seconds: number): Promise<Round> {
+    const round = await measureRound(this.#contestant, this.#kind, this.#wireSize, this.#generator, { ...this.#load, seconds })
+    this.#lastUsed = Date.now()
+    return round
+  }
+}
+
+/** Makes a peer ready for one kind of reply, and returns the function that measures one round of it. */
 export async function prepare (
   contestant: Contestant, kind: Kind, generator: LoadGenerator, load: LoadOptions
 ): Promise<() => Promise<Round>> {
-  const wireSize = await checkReply(contestant.port, kind, `${contestant.peer} (${contestant.transport})`)
-  const begun = Date.now()
-  let seconds = load.seconds
-  const measure = (): Promise<Round> => measureRound(contestant, kind, wireSize, generator, { ...load, seconds })
-  if (makeReply(kind).body.length < countedByBytes) {
-    // V8 has settled after some ten thousand requests.
-    let requests = 0
-    do requests += (await measure()).requests
-    while (requests < warmUpRequests && Date.now() - begun < warmUpLimit)
-  } else {
-    // A peer may take in all the replies under way before it sends the first: a round holds two of each connection at least.
-    while ((await measure()).requests < 2 * load.connections && seconds < longestRound) seconds = Math.min(2 * seconds, longestRound)
-  }
-  return measure
+  const lane = new Lane(contestant, kind, generator, load)
+  await lane.prepare()
+  return () => lane.round()
 }
 
 /**

@@ -69,7 +69,7 @@ ${targets === undefined ? '' : `\n## Targets\n\n${targets}\n`}
 - Replies: 1 kB with Content-Length (1k), without (1k-nolength), with Content-Length and 12 header lines (1k-12headers), 100 kB, 10 MB.
   Before the rounds each peer's reply is compared with the origin's, byte for byte. A reply other than 2xx or a socket error fails the run.
 - Rounds are interleaved: one of each peer on each transport, in an order that moves on by one each time, then the next. Each is
-  warmed up first. After a round the bench waits until the gateway is quiet; that work counts.
+  warmed up first, and again where it was idle before a round (V8 drops compiled code when idle). After a round the bench waits until the gateway is quiet; that work counts.
 - From 100 kB on, requests are the bytes received over the bytes of one reply, since the end of a round cuts replies under way. Where
   a round of that length does not see two replies on each connection, it is made longer (30 s at most).
 

@@ -2,7 +2,8 @@ import type { Dispatcher } from 'undici'
 import type { NextUpstreamCondition, NextUpstreamOptions, ParamValue, RequestBufferingOptions } from './options.ts'
 import type { ResponseHead } from './exchange.ts'
 import type { Attempt } from './request.ts'
-import type { Address, GroupOptions, ServerOptions, Size, Time, UpstreamGroup } from './upstream.ts'
+import type { UpstreamGroup } from './live.ts'
+import type { Address, GroupOptions, ServerOptions, Size, Time, UpstreamServers } from './upstream.ts'
 
 /** What undici is asked for: origin, path, method, headers, body. */
 export type DispatchOptions = Dispatcher.DispatchOptions
@@ -14,9 +15,9 @@ export type DispatchOptions = Dispatcher.DispatchOptions
 export type DispatcherUpstreams =
   | Address
   | (Address | ServerOptions)[]
-  | GroupOptions
+  | GroupOptions<DispatchOptions>
   | UpstreamGroup
-  | ((options: DispatchOptions) => UpstreamGroup | Promise<UpstreamGroup>)
+  | ((options: DispatchOptions) => UpstreamServers | Promise<UpstreamServers>)
 
 /** The `context` that handlers get, and that `request()` gives: what became of the request, filled in as it goes. */
 export interface DispatchContext {
@@ -24,6 +25,11 @@ export interface DispatchContext {
   readonly attempts: Attempt[]
   /** What the application answered, the headers included that the handler does not get. */
   readonly head: ResponseHead | undefined
+  /**
+   * What a group with `sticky: { cookie }` would have the client keep: the value of a Set-Cookie header. The reply that the handler gets has it not;
+   * whoever hands the reply on to a client adds it.
+   */
+  readonly setCookie: string | undefined
 }
 
 /** Options of `new ScgiDispatcher(upstreams, options)`. They have the meaning that they have in the plugin. */

@@ -4,6 +4,10 @@ import type { Readable } from 'node:stream'
  * Where one server listens. Host names are resolved before they get here: `host` is an IP literal.
  */
 export interface ServerAddress {
+  /** What the server speaks. Default `'scgi'`. */
+  readonly protocol?: 'scgi' | 'http' | 'https' | undefined
+  /** The name that was resolved to `host`, for TLS; `undefined` where the address names no host. */
+  readonly hostname?: string | undefined
   /** `'10.0.0.1:4000'`, `'[::1]:4000'` or `'unix:/run/app.sock'`: nginx's format, used in logs, errors and `upstreamAddr`. */
   readonly name: string
   /** IP literal, without brackets; `undefined` for a unix socket. */
@@ -12,7 +16,10 @@ export interface ServerAddress {
   readonly port: number
   /** Path of the unix socket; `undefined` for TCP. */
   readonly socketPath: string | undefined
-  /** Path of an `scgi://host/path` address without its trailing slash; it is put before PATH_INFO. Empty when there is none. */
+  /**
+   * Path of the address without its trailing slash; empty when there is none. That of `scgi://host/path` is put before PATH_INFO and
+   * decoded, that of `http://host/path` before the path of the request and percent-encoded.
+   */
   readonly pathPrefix: string
 }
 
@@ -72,10 +79,25 @@ export interface RequestBody {
   open (): Buffer | Readable
 }
 
+/**
+ * A request as a server that speaks HTTP gets it. All strings are binary strings: one char a byte. Framing (Content-Length) and
+ * the connection's own headers are not in it.
+ */
+export interface HttpRequestHead {
+  /** Path and query, percent-encoded; `'*'` for the asterisk-form. */
+  readonly path: string
+  /** Value of Host; empty where the client gave none. */
+  readonly host: string
+  /** Name and value of each header line in order, Host aside: `[name, value, name, value, ...]`. */
+  readonly headers: string[]
+}
+
 /** One request to one server. */
 export interface ExchangeRequest {
-  /** The complete header netstring, comma included. */
+  /** For a server that speaks SCGI: the complete header netstring, comma included. Else empty. */
   readonly head: Buffer
+  /** For a server that speaks HTTP. */
+  readonly http?: HttpRequestHead | undefined
   readonly body: RequestBody | null
   /** Request method: the reply to HEAD has no body. */
   readonly method: string
@@ -121,7 +143,7 @@ export interface ExchangeControl {
   readonly bytesSent: number
   /** Bytes received from the server, head and framing included. */
   readonly bytesReceived: number
-  /** Bytes of the reply after its head, surplus past Content-Length included. */
+  /** Bytes of the reply after its head, surplus past Content-Length included; from an HTTP server, bytes of its payload. */
   readonly bodyReceived: number
   /** The request went over a socket that was connected before (`keepalive`, `preconnect`). */
   readonly reused: boolean

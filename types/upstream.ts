@@ -1,6 +1,12 @@
+import type { FastifyRequest } from 'fastify'
+import type { StickyOptions } from './sticky.ts'
+import type { HealthOptions, OutlierOptions, ResolverOptions } from './health.ts'
+
 /**
  * An address of an SCGI server: `'localhost:4000'`, `'[::1]:4000'`, `'unix:/run/app.sock'`, `'scgi://host[:4000][/path]'`,
  * `'unix:/run/app.sock|scgi://name/path'`. The default port is 4000. A path is put before PATH_INFO.
+ * In a group also of an HTTP server: `'http://host[:80][/path]'`, `'https://host[:443][/path]'`; a path is put before that of the
+ * request (see docs/http-members.md).
  */
 export type Address = string
 
@@ -29,17 +35,131 @@ export interface ServerOptions {
   backup?: boolean
   /** Permanently out of use. Default false. (nginx: down) */
   down?: boolean
-  /** Idle connections kept for reuse, where the server agrees to it (see docs/connections.md). Default 0, off. */
+  /** Gets no new requests save those that are bound to it by a sticky session. Default false. (nginx: drain) */
+  drain?: boolean
+  /**
+   * Time in which the weight grows from 0 to what it is, when the server comes back (from failures, a failed check, an edit) or
+   * is added. Not with the methods hash, ip_hash and random. Default 0, at once. (nginx: slow_start)
+   */
+  slowStart?: Time
+  /** Servers of a lower set come first; those of a higher one serve while none of a lower can. 0 or more. Default 0. (Apache: lbset) */
+  lbset?: number
+  /** Takes the place of one server of its set for as long as that one is out. Default false. (Apache: hot spare, status=+R) */
+  spare?: boolean
+  /** Serves while no other server of its set can. Default false. (Apache: hot standby, status=+H) */
+  standby?: boolean
+  /**
+   * Time for which failures keep the server out, instead of `failTimeout` and its single probe: after it they are forgotten, and it
+   * gets its share of the requests again. 0: it is never out. Default: none. (Apache: retry)
+   */
+  retry?: Time
+  /** Name of the server in sticky sessions, 1 to 96 characters. (nginx: route; Apache: route) */
+  route?: string
+  /** The route whose server gets the sessions of this server while it is out. (Apache: redirect) */
+  redirect?: string
+  /**
+   * Look the name up in the DNS again and again: when an answer has run out, servers come and go with the next one, and those that stay
+   * keep their state. The application starts, too, while there is no answer: the line then has no servers. Default false: the name is
+   * looked up once, at the start, in the system's way. (nginx: resolve)
+   */
+  resolve?: boolean
+  /**
+   * Take servers, ports and weights from the SRV records of this service of the name, with `resolve`. `'http'` asks for
+   * `_http._tcp.name`; one with a dot stands before the name as it is. The address has no port. Records of the lowest priority serve,
+   * the others are backups; their weights count where `weight` is 1. (nginx: service)
+   */
+  service?: string
+  /**
+   * Idle connections kept for reuse, where the server agrees to it (see docs/connections.md). Default 0, off; 32 for an HTTP server.
+   */
   keepalive?: number
-  /** Connections opened ahead of the requests, at most 2 s old. Default 0, off. Not for servers with a single worker. */
+  /** Connections opened ahead of the requests, at most 2 s old. Default 0, off. Not for servers with a single worker, nor for HTTP ones. */
   preconnect?: number
+  /** How the server of an `https://` address is known. */
+  tls?: ServerTlsOptions
 }
 
-/** A group of servers (nginx: `upstream`; Apache: `balancer://`). */
-export interface GroupOptions {
+/** TLS to one server. */
+export interface ServerTlsOptions {
+  /** Certificates of the authorities that may vouch for the server, in PEM. Default: those that Node.js knows. */
+  ca?: string | Buffer | (string | Buffer)[]
+  /** Certificate that this side shows, in PEM; with `key`. Default none. */
+  cert?: string | Buffer
+  /** Private key of `cert`, in PEM. */
+  key?: string | Buffer
+  /** Refuse a server whose certificate does not hold. Default true. */
+  rejectUnauthorized?: boolean
+  /** The name that is asked for (SNI) and that the certificate must bear. Default: the one in the address. */
+  servername?: string
+}
+
+/** What a balancing method of one's own may know. */
+export interface BalanceContext<Request = FastifyRequest> {
+  /** The request; `undefined` where there is none. */
+  readonly request: Request | undefined
+  /** Address of the client. */
+  readonly clientAddress: string | undefined
+  /** The servers that may serve now, at least one: up, below maxConns, not yet tried for this request. */
+  readonly servers: readonly UpstreamServer[]
+}
+
+/**
+ * How the servers of a group take turns, always among those that can serve:
+ * - `'round_robin'`: by weight, each server's turns spread evenly over the cycle (nginx's default; Apache: byrequests)
+ * - `'least_conn'`: the fewest running exchanges for its weight (nginx: least_conn)
+ * - `{ leastTime }`: the shortest average time until the head or the last byte, load and weight considered; with `inflight` the
+ *   age of running exchanges counts, too (nginx: least_time)
+ * - `'ip_hash'`: clients of one network keep their server (nginx: ip_hash)
+ * - `{ hash }`: requests of one key keep their server; with `consistent` (ketama) also when servers come and go. A key that is
+ *   `''` or `undefined` leaves it to round robin (nginx: hash)
+ * - `'random'`, `{ random: 'two' }`: by chance; the less loaded one of two by chance (nginx: random, random two)
+ * - `'bytraffic'`: the fewest bytes for its weight (Apache: bytraffic)
+ * - `'bybusyness'`: the fewest running exchanges, whatever its weight (Apache: bybusyness)
+ * - `{ select }`: a function that gives one of `context.servers`, or `undefined` for round robin. It is asked at each attempt; what
+ *   it throws, and `FST_SCGI_SELECT` for any other value, is the answer to the request
+ */
+export type Balance<Request = FastifyRequest> =
+  | 'round_robin' | 'least_conn' | 'ip_hash' | 'random' | 'bytraffic' | 'bybusyness'
+  | { leastTime: 'header' | 'lastByte', inflight?: boolean }
+  | { hash: (request: Request) => string | undefined, consistent?: boolean }
+  | { random: 'two' }
+  | { select: (context: BalanceContext<Request>) => UpstreamServer | undefined }
+
+/** Requests that wait for a server. (nginx: queue) */
+export interface UpstreamQueueOptions {
+  /** So many requests may wait; one more is answered with 502 (`FST_SCGI_QUEUE_FULL`). */
+  size: number
+  /** The longest wait; then the answer is 502 (`FST_SCGI_QUEUE_TIMEOUT`). Default 60s. */
+  timeout?: Time
+}
+
+/** A group of servers (nginx: `upstream`; Apache: `balancer://`). See docs/balancing.md. */
+export interface GroupOptions<Request = FastifyRequest> {
   /** Name of the group: what `'balancer://name'` finds, and what logs show when no server is left. Default: its addresses. */
   name?: string
   servers: (Address | ServerOptions)[]
+  /** Active checks of the servers; a list has one check for each protocol. Default: none. */
+  health?: HealthOptions | HealthOptions[]
+  /** Eject servers that fail far more often than they should. Default: off. */
+  outlier?: OutlierOptions
+  /** Who is asked for the names of servers with `resolve`. */
+  resolver?: ResolverOptions
+  /** How the servers take turns. Default `'round_robin'`. */
+  balance?: Balance<Request>
+  /** Which requests are bound to one server. Default: none. (nginx: sticky; Apache: stickysession) */
+  sticky?: StickyOptions<Request>
+  /** Requests wait, first come, first served, while every server that lives is at its maxConns. Default: they do not. (nginx: queue) */
+  queue?: UpstreamQueueOptions
+  /**
+   * Statuses that count as a failure of the server that answered with them. The client gets the reply all the same, unless
+   * `nextUpstream` passes the request on. Default: none. (Apache: failonstatus)
+   */
+  failOnStatus?: number[]
+  /**
+   * When failures keep every server out, forget them all and try again at once, rather than answer 502 until a `failTimeout` is over.
+   * Default false. (Apache: forcerecovery)
+   */
+  forceRecovery?: boolean
 }
 
 /**
@@ -49,22 +169,51 @@ export interface GroupOptions {
  */
 export type AttemptOutcome = 'ok' | 'failed' | 'next' | 'abort'
 
+/**
+ * How a server stands: `up`, or why it gets no requests: `down` (by an edit or the configuration), `draining` (only requests
+ * that are bound to it), `unhealthy` (active checks), `ejected` (it failed far more often than the others), `failed` (out for
+ * its failures), `full` (at maxConns), `removed` (no longer in its group).
+ */
+export type ServerState = 'up' | 'down' | 'draining' | 'unhealthy' | 'ejected' | 'failed' | 'full' | 'removed'
+
 /** A server of a group as the balancer keeps it. */
 export interface UpstreamServer {
   readonly name: string
   readonly weight: number
+  readonly maxConns: number
   readonly backup: boolean
   readonly down: boolean
+  /** Takes only requests that are bound to it. */
+  readonly drain: boolean
+  /** What active health checks found; true where there are none. */
+  readonly healthy: boolean
+  readonly state: ServerState
+  /** Why it is out, where whoever took it out has said so. */
+  readonly reason: string | undefined
+  /** Its name in sticky sessions. */
+  readonly route: string | undefined
   /** Exchanges running now. */
   readonly active: number
   /** Failed attempts that count at present. */
   readonly fails: number
   /** Out because of failed attempts, at this moment. */
   readonly failed: boolean
+  /** Attempts that it has answered. */
+  readonly served: number
+  /** Attempts that have failed. */
+  readonly failures: number
+  /** Bytes of all attempts, heads included. */
+  readonly bytesSent: number
+  readonly bytesReceived: number
+  /** Average times until the head and until the last byte, in milliseconds, the latest attempts counting most. */
+  readonly headerTime: number | undefined
+  readonly responseTime: number | undefined
+  /** The latest error of an attempt. */
+  readonly lastError: Error | undefined
 }
 
-/** A group that several registrations may share; made by `createUpstreams`. */
-export interface UpstreamGroup {
+/** Servers that are balanced together. */
+export interface UpstreamServers {
   readonly name: string
   readonly servers: readonly UpstreamServer[]
 }

@@ -3,12 +3,19 @@
 import { bench, group as section, run } from 'mitata'
 import { Group } from '../../lib/balancer/group.ts'
 import type { PeerOptions } from '../../lib/balancer/peer.ts'
+import { METHODS, methodOf } from '../balance/methods.ts'
 
 const SIZES = [1, 2, 10, 100, 1000]
 
+const KEYS = Array.from({ length: 1024 }, (_, index) => `/shop/items/${index}?page=1`)
+const METRICS = { headerTime: 4, responseTime: 5, bytesSent: 500, bytesReceived: 5000 }
+
+function peersOf (size: number, settings?: Partial<PeerOptions<number>>): PeerOptions<number>[] {
+  return Array.from({ length: size }, (_, index) => ({ name: `127.0.0.1:${4000 + index}`, target: index, weight: 1 + index % 3, ...settings }))
+}
+
 function makeGroup (size: number, settings?: Partial<PeerOptions<number>>): Group<number> {
-  const peers = Array.from({ length: size }, (_, index) => ({ name: `127.0.0.1:${4000 + index}`, target: index, weight: 1 + index % 3, ...settings }))
-  return new Group({ name: `of ${size}`, peers })
+  return new Group({ name: `of ${size}`, peers: peersOf(size, settings) })
 }
 
 function request (group: Group<number>): void {
@@ -57,5 +64,23 @@ section('two attempts of a request', () => {
     })
   }
 })
+
+for (const method of Object.keys(METHODS).filter(name => name !== 'round_robin')) {
+  section(`${method}: begin, next, release`, () => {
+    for (const size of SIZES.slice(1)) {
+      const group = new Group({ name: method, peers: peersOf(size), method: methodOf(method, 1) })
+      let number = 0
+      // The request is the gateway's own object, made anyway.
+      const asked = { source: '', clientAddress: '192.0.2.7' }
+      bench(`${size} servers`, () => {
+        asked.source = KEYS[number++ & 1023] ?? ''
+        const selection = group.begin(asked)
+        const peer = selection.next()
+        if (peer === undefined) throw new Error('no live upstreams')
+        selection.release(peer, 'ok', METRICS)
+      })
+    }
+  })
+}
 
 await run()

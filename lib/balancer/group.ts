@@ -1,19 +1,36 @@
 import assert from 'node:assert/strict'
 import { performance } from 'node:perf_hooks'
-import type { AttemptOutcome, UpstreamGroup } from '../../types/upstream.ts'
-import type { Method, Picker, PickRequest } from './method.ts'
+import type { AttemptOutcome, UpstreamServers } from '../../types/upstream.ts'
+import type { Method, PickRequest } from './method.ts'
 import { Peer } from './peer.ts'
-import type { Clock, PeerOptions } from './peer.ts'
+import { keyOf } from './peer-options.ts'
+import type { AttemptMetrics, Clock, PeerEdit, PeerOptions, PeerOwner, StateChange } from './peer-options.ts'
+import { WaitQueue } from './queue.ts'
+import type { QueueOptions } from './queue.ts'
 import { roundRobin } from './round-robin.ts'
 import { Selection } from './selection.ts'
+import type { Stickiness } from './sticky/stickiness.ts'
+import { arrange } from './tiers.ts'
+import type { PeerSet, Tiers } from './tiers.ts'
+
+/** What became of a peer: an edit, or that it came or went. */
+export type PeerChange = PeerEdit | 'added' | 'removed'
 
 export interface GroupOptions<T> {
   /** What logs show where no server is left. */
   name: string
-  /** At least one that is not a backup. */
+  /** May be empty, to be filled later. */
   peers: readonly PeerOptions<T>[]
   /** Default: smooth weighted round robin. */
   method?: Method<T> | undefined
+  /** The sessions. Default: none. (nginx: sticky) */
+  sticky?: Stickiness<T> | undefined
+  /** Requests that find every live server at maxConns wait. Default: they do not. (nginx: queue) */
+  queue?: QueueOptions | undefined
+  /** When every server is out for its failures, all are forgiven at once. Default false. (Apache: forcerecovery) */
+  forceRecovery?: boolean | undefined
+  /** Statuses that count as a failure of the server whose reply has them. Default: none. (Apache: failonstatus) */
+  failOnStatus?: ReadonlySet<number> | undefined
   /** Clock in milliseconds; must never go back. Default: the time since the process began. */
   now?: Clock | undefined
   /**
@@ -21,49 +38,137 @@ export interface GroupOptions<T> {
    * attempt is released, after all accounts are settled, and must not throw.
    */
   onStateChange?: ((peer: Peer<T>, state: 'down' | 'up') => void) | undefined
-}
-
-/** Peers that are balanced together. */
-export interface PeerSet<T> {
-  readonly peers: readonly Peer<T>[]
-  readonly picker: Picker
+  /** Called after a peer was edited, added or removed. Must not throw. */
+  onChange?: ((peer: Peer<T>, change: PeerChange) => void) | undefined
+  /** Called at the end of every attempt, when it is entered in the accounts. Must not throw. */
+  onOutcome?: ((peer: Peer<T>, outcome: AttemptOutcome, metrics: AttemptMetrics | undefined) => void) | undefined
 }
 
 /** A group of servers, and which of them serves next. Shared by all requests to it. (nginx: upstream) */
-export class Group<T> implements UpstreamGroup {
+export class Group<T> implements UpstreamServers, PeerOwner<T> {
   readonly name: string
-  /** All peers in the order of the configuration. */
-  readonly servers: readonly Peer<T>[]
-  /** One server and no backup: its failures do not count, and it is never tried twice for a request. */
-  readonly single: boolean
+  /** Where requests wait; `undefined` where they do not. */
+  readonly queue: WaitQueue | undefined
+  /** Which requests are bound to which server; `undefined` where none are. */
+  readonly sticky: Stickiness<T> | undefined
+  readonly failOnStatus: ReadonlySet<number> | undefined
+  readonly forceRecovery: boolean
 
   // The rest is for Selection.
 
-  readonly primary: PeerSet<T>
-  readonly backup: PeerSet<T> | undefined
-  /** Peers that are not down. */
-  readonly tries: number
-  /** The time of the pick that is being made; meaningless while no peer has failures. */
-  time = -Infinity
+  tiers: Tiers<T>
+  first: PeerSet<T>
+  /** Peers that are not down and not draining. */
+  tries = 0
 
   readonly #now: Clock
-  readonly #onStateChange: ((peer: Peer<T>, state: 'down' | 'up') => void) | undefined
-  /** Number of peers with failures. */
-  #failing = 0
+  readonly #method: Method<T>
+  readonly #onStateChange: GroupOptions<T>['onStateChange']
+  readonly #onChange: GroupOptions<T>['onChange']
+  readonly #onOutcome: GroupOptions<T>['onOutcome']
+  #servers: readonly Peer<T>[]
+  /** Number of peers whose state depends on the time. */
+  #timed = 0
+  /** The edits that are part of a larger one, which arranges the peers, and tells of them, at its end. */
+  #edits: [Peer<T>, PeerEdit][] | undefined
 
   constructor (options: GroupOptions<T>) {
-    const { method = roundRobin, now = monotonic } = options
     this.name = options.name
-    this.#now = now
+    this.#now = options.now ?? monotonic
+    this.#method = options.method ?? roundRobin
     this.#onStateChange = options.onStateChange
-    this.servers = options.peers.map(peer => new Peer(peer, now))
-    const primary = this.servers.filter(peer => !peer.backup)
-    const backup = this.servers.filter(peer => peer.backup)
-    assert(primary.length > 0, 'a group has a server that is not a backup')
-    this.single = this.servers.length === 1
-    this.tries = this.servers.filter(peer => !peer.down).length
-    this.primary = { peers: primary, picker: method(primary) }
-    this.backup = backup.length === 0 ? undefined : { peers: backup, picker: method(backup) }
+    this.#onChange = options.onChange
+    this.#onOutcome = options.onOutcome
+    this.forceRecovery = options.forceRecovery ?? false
+    this.failOnStatus = options.failOnStatus
+    this.sticky = options.sticky
+    this.#servers = options.peers.map(peer => new Peer(peer, this))
+    this.tiers = arrange(this.#servers, this.#method)
+    this.first = firstOf(this.tiers)
+    this.#count()
+    this.queue = options.queue === undefined ? undefined : new WaitQueue(options.queue, this.#now, () => this.#nextReturn())
+  }
+
+  /** All peers in the order of the configuration, as they are at present. */
+  get servers (): readonly Peer<T>[] {
+    return this.#servers
+  }
+
+  /** One server and no backup: its failures do not count, and it is never tried twice for a request. */
+  get single (): boolean {
+    return this.tiers.single
+  }
+
+  /** The time by the clock of the group, in milliseconds. */
+  now (): number {
+    return this.#now()
+  }
+
+  /** The first peer of that key. */
+  find (key: string): Peer<T> | undefined {
+    return this.#servers.find(peer => peer.key === key)
+  }
+
+  /**
+   * Replaces the list. Peers whose key is in the new one stay, with their target and their state, and take over the settings
+   * that differ from those they were given last. The others are never picked again; exchanges that run with them go on.
+   */
+  update (options: readonly PeerOptions<T>[]): { added: Peer<T>[], removed: Peer<T>[] } {
+    const before = new Map<string, Peer<T>[]>()
+    for (const peer of this.#servers) {
+      const alike = before.get(peer.key)
+      if (alike === undefined) before.set(peer.key, [peer])
+      else alike.push(peer)
+    }
+    const added: Peer<T>[] = []
+    const servers: Peer<T>[] = []
+    const edits: [Peer<T>, PeerEdit][] = this.#edits = []
+    try {
+      for (const settings of options) {
+        let peer = before.get(keyOf(settings))?.shift()
+        if (peer === undefined) added.push(peer = new Peer(settings, this))
+        else peer.configure(settings)
+        servers.push(peer)
+      }
+    } finally {
+      this.#edits = undefined
+    }
+    const removed = [...before.values()].flat()
+    this.#servers = servers
+    for (const peer of removed) {
+      peer.remove()
+      this.#retime(peer)
+    }
+    for (const peer of added) this.#welcome(peer)
+    this.#arrange()
+    for (const [peer, what] of edits) this.#onChange?.(peer, what)
+    for (const peer of removed) this.#onChange?.(peer, 'removed')
+    for (const peer of added) this.#onChange?.(peer, 'added')
+    this.queue?.wake()
+    return { added, removed }
+  }
+
+  /** Adds a peer at the end of the list. */
+  add (options: PeerOptions<T>): Peer<T> {
+    const peer = new Peer(options, this)
+    this.#servers = [...this.#servers, peer]
+    this.#welcome(peer)
+    this.#arrange()
+    this.#onChange?.(peer, 'added')
+    this.queue?.wake()
+    return peer
+  }
+
+  /** Takes a peer off the list; exchanges that run with it go on. False where it is not in the list. */
+  remove (peer: Peer<T>): boolean {
+    if (!this.#servers.includes(peer)) return false
+    this.#servers = this.#servers.filter(other => other !== peer)
+    peer.remove()
+    this.#retime(peer)
+    this.#arrange()
+    this.#onChange?.(peer, 'removed')
+    this.queue?.wake()
+    return true
   }
 
   /** Begins the attempts of one request. `request` is for methods that look at it. */
@@ -71,22 +176,113 @@ export class Group<T> implements UpstreamGroup {
     return new Selection(this, request)
   }
 
-  /** Reads the clock for a pick. It costs as much as a pick, so it is left alone while no peer's state depends on it. */
-  tick (): void {
-    if (this.#failing > 0) this.time = this.#now()
+  /**
+   * The time, for a pick; -Infinity while nothing depends on it. Reading the clock costs as much as a pick, so it is left alone then.
+   */
+  tick (): number {
+    return this.#timed > 0 || this.tiers.timed ? this.#now() : -Infinity
   }
 
-  /** Enters the outcome of an attempt in the accounts of its peer. */
-  account (peer: Peer<T>, outcome: AttemptOutcome, pass: object): void {
-    if (outcome === 'abort') {
-      peer.attemptAborted(pass)
+  /** Forgives all failures if nothing but failures keeps every peer out; false otherwise. */
+  recover (): boolean {
+    const now = this.#now()
+    const alive = this.#servers.filter(peer => !peer.down && !peer.drain)
+    if (alive.length === 0 || !alive.every(peer => peer.isFailedOnly(now))) return false
+    for (const peer of alive) {
+      const change = peer.forgive()
+      this.#retime(peer)
+      this.#tell(peer, change)
+    }
+    return true
+  }
+
+  /** Enters the outcome of an attempt, which is over, in the accounts of its peer. */
+  account (
+    peer: Peer<T>, outcome: AttemptOutcome, pass: object, metrics: AttemptMetrics | undefined, error: Error | undefined, complete: boolean
+  ): void {
+    if (outcome === 'ok' || outcome === 'next') peer.served += 1
+    else if (outcome === 'failed') peer.failures += 1
+    if (error !== undefined && outcome !== 'abort') peer.lastError = error
+    if (metrics !== undefined) peer.measured(metrics, outcome === 'ok', complete)
+    // What a server does that is gone, or is the only one, moves nobody in or out.
+    if (!peer.removed && !this.tiers.single) {
+      let change: StateChange
+      if (outcome === 'abort') peer.attemptAborted(pass)
+      else change = outcome === 'failed' ? peer.attemptFailed() : peer.attemptAnswered()
+      if (peer.counted !== peer.timed) this.#retime(peer)
+      if (change !== undefined) this.#tell(peer, change)
+    }
+    this.#onOutcome?.(peer, outcome, metrics)
+    if (this.queue !== undefined && this.queue.length > 0) this.queue.wake()
+  }
+
+  /** Called by a peer that was edited. */
+  edited (peer: Peer<T>, what: PeerEdit, returned: boolean): void {
+    if (peer.removed) return
+    if (returned) peer.ramp()
+    this.#retime(peer)
+    if (this.#edits !== undefined) {
+      this.#edits.push([peer, what])
       return
     }
-    const failing = peer.fails > 0
-    const change = outcome === 'failed' ? peer.attemptFailed() : peer.attemptAnswered()
-    if (failing !== (peer.fails > 0)) this.#failing += failing ? -1 : 1
-    if (change !== undefined) this.#onStateChange?.(peer, change)
+    if (what === 'weight' || what === 'tier') this.#arrange()
+    else this.#count()
+    if (returned) this.#reset()
+    this.#onChange?.(peer, what)
+    this.queue?.wake()
   }
+
+  #welcome (peer: Peer<T>): void {
+    peer.ramp()
+    this.#retime(peer)
+  }
+
+  #arrange (): void {
+    this.tiers = arrange(this.#servers, this.#method)
+    this.first = firstOf(this.tiers)
+    this.#count()
+    this.#reset()
+    const only = this.#servers[0]
+    // From now on nothing would clear the failures of the only one left.
+    if (this.tiers.single && only !== undefined) {
+      const change = only.forgive()
+      this.#retime(only)
+      this.#tell(only, change)
+    }
+  }
+
+  #count (): void {
+    let tries = 0
+    for (const peer of this.#servers) if (!peer.down && !peer.drain) tries += 1
+    this.tries = tries
+  }
+
+  #reset (): void {
+    for (const { picker } of this.tiers.sets) picker.reset?.()
+  }
+
+  #retime (peer: Peer<T>): void {
+    const timed = peer.timed && !peer.removed
+    if (timed === peer.counted) return
+    peer.counted = timed
+    this.#timed += timed ? 1 : -1
+  }
+
+  #tell (peer: Peer<T>, change: StateChange): void {
+    if (change === undefined) return
+    if (change === 'up') this.#reset()
+    this.#onStateChange?.(peer, change)
+  }
+
+  #nextReturn (): number {
+    return this.#servers.reduce((least, peer) => Math.min(least, peer.returnsAt), Infinity)
+  }
+}
+
+function firstOf<T> (tiers: Tiers<T>): PeerSet<T> {
+  const [first] = tiers.sets
+  assert(first !== undefined)
+  return first
 }
 
 /**

@@ -1,75 +1,195 @@
-import assert from 'node:assert/strict'
-import type { UpstreamServer } from '../../types/upstream.ts'
+import type { ServerState, UpstreamServer } from '../../types/upstream.ts'
+import { checkNumbers, keyOf } from './peer-options.ts'
+import type { AttemptMetrics, PeerEdit, PeerOptions, PeerOwner, StateChange } from './peer-options.ts'
 
-/** A clock in milliseconds that never goes back. */
-export type Clock = () => number
+export type { AttemptMetrics, Clock, PeerEdit, PeerOptions, PeerOwner, StateChange } from './peer-options.ts'
 
-export interface PeerOptions<T> {
-  /** What logs and `upstreamAddr` show. */
-  name: string
-  /** Whatever the transport needs to connect; the balancer only hands it out. */
-  target: T
-  /** Integer, 1 or more. Default 1. (nginx: weight) */
-  weight?: number | undefined
-  /** Most attempts at a time; 0 is without limit. Default 0. (nginx: max_conns) */
-  maxConns?: number | undefined
-  /** Failures that take the peer out; 0 never does. Default 1. (nginx: max_fails) */
-  maxFails?: number | undefined
-  /** Milliseconds. Default 10000. (nginx: fail_timeout) */
-  failTimeout?: number | undefined
-  /** Default false. (nginx: backup) */
-  backup?: boolean | undefined
-  /** Default false. (nginx: down) */
-  down?: boolean | undefined
-}
+// Why a peer is out, its failures and its load aside: any of these.
+const DOWN = 1
+const DRAIN = 2
+const UNHEALTHY = 4
+const EJECTED = 8
+const REMOVED = 16
 
-/** What the attempts on a peer did to its standing: it went out, it came back, or neither. */
-export type StateChange = 'down' | 'up' | undefined
+/** The share of a new sample in an average of times. */
+const SAMPLE = 0.05
 
-/** One server of a group: its settings, its share of the turns, and its failures. */
+/** One server of a group: its settings, its share of the turns, its failures, and what is known of its work. */
 export class Peer<T> implements UpstreamServer {
+  readonly key: string
   readonly name: string
   readonly target: T
-  readonly weight: number
-  readonly maxConns: number
-  readonly maxFails: number
+  readonly server: string
+  weight: number
+  maxConns: number
+  maxFails: number
   /** In milliseconds. */
-  readonly failTimeout: number
-  readonly backup: boolean
-  readonly down: boolean
+  failTimeout: number
+  retry: number | undefined
+  slowStart: number
+  backup: boolean
+  lbset: number
+  spare: boolean
+  standby: boolean
+  route: string | undefined
+  redirect: string | undefined
 
   active = 0
   fails = 0
+  served = 0
+  failures = 0
+  bytesSent = 0
+  bytesReceived = 0
+  headerTime: number | undefined = undefined
+  responseTime: number | undefined = undefined
+  lastError: Error | undefined = undefined
+  /** Why the peer is out, in the words of whoever took it out (a health check, the outlier detection). */
+  reason: string | undefined = undefined
 
   /** Round robin: the weight that counts at present; less than `weight` for a while after failures. */
   effectiveWeight: number
   /** Round robin: what the peer is owed, in turns times the weights of all. */
   currentWeight = 0
+  /** By traffic: bytes sent and received since the accounts of all were last made equal. */
+  traffic = 0
+  /** Least time: when the peer was last chosen after a pause of more than `failTimeout`. */
+  seen = -Infinity
+  /** Least time with in-flight requests: sum of the times at which they began, and their number. */
+  begunSum = 0
+  begunCount = 0
+  /** The weight grows. */
+  ramping = false
+  /** The group counts the peer among those whose state depends on the time. */
+  counted = false
 
+  #blocks = 0
+  #ejectedUntil = -Infinity
+  /** Since when the weight grows; NaN where it does not. */
+  #rampBegan = NaN
+  /** The state change that was told last. */
+  #out = false
   /** When an attempt failed last. */
   #accessed = -Infinity
   /** When an attempt failed last, or the peer was given another chance after that. */
   #checked = -Infinity
   /** The pass that was given the latest such chance, until something is known of how it ended. */
   #prober: object | undefined
-  readonly #now: Clock
+  #options: PeerOptions<T>
+  readonly #owner: PeerOwner<T>
 
-  constructor (options: PeerOptions<T>, now: Clock) {
-    const { weight = 1, maxConns = 0, maxFails = 1, failTimeout = 10_000 } = options
-    assert(Number.isSafeInteger(weight) && weight >= 1, 'weight is an integer of 1 or more')
-    assert(Number.isSafeInteger(maxConns) && maxConns >= 0, 'maxConns is an integer of 0 or more')
-    assert(Number.isSafeInteger(maxFails) && maxFails >= 0, 'maxFails is an integer of 0 or more')
-    assert(failTimeout >= 0, 'failTimeout is 0 or more')
+  constructor (options: PeerOptions<T>, owner: PeerOwner<T>) {
+    checkNumbers(options)
+    this.key = keyOf(options)
     this.name = options.name
     this.target = options.target
-    this.weight = weight
-    this.maxConns = maxConns
-    this.maxFails = maxFails
-    this.failTimeout = failTimeout
+    this.server = options.server ?? options.name
+    this.weight = this.effectiveWeight = options.weight ?? 1
+    this.maxConns = options.maxConns ?? 0
+    this.maxFails = options.maxFails ?? 1
+    this.failTimeout = options.failTimeout ?? 10_000
+    this.retry = options.retry
+    this.slowStart = options.slowStart ?? 0
     this.backup = options.backup ?? false
-    this.down = options.down ?? false
+    this.lbset = options.lbset ?? 0
+    this.spare = options.spare ?? false
+    this.standby = options.standby ?? false
+    this.route = options.route
+    this.redirect = options.redirect
+    this.#blocks = (options.down === true ? DOWN : 0) | (options.drain === true ? DRAIN : 0)
+    this.#options = options
+    this.#owner = owner
+  }
+
+  /** Out for good, until it is set otherwise. */
+  get down (): boolean {
+    return (this.#blocks & DOWN) !== 0
+  }
+
+  set down (down: boolean) {
+    this.#block(DOWN, down, 'down')
+  }
+
+  /** Takes no request but those that are bound to it. */
+  get drain (): boolean {
+    return (this.#blocks & DRAIN) !== 0
+  }
+
+  set drain (drain: boolean) {
+    this.#block(DRAIN, drain, 'drain')
+  }
+
+  /** What active checks found. */
+  get healthy (): boolean {
+    return (this.#blocks & UNHEALTHY) === 0
+  }
+
+  set healthy (healthy: boolean) {
+    this.#block(UNHEALTHY, !healthy, 'healthy')
+  }
+
+  /** It was taken off its group. Exchanges may still run. */
+  get removed (): boolean {
+    return (this.#blocks & REMOVED) !== 0
+  }
+
+  /** The time, by the clock of the group, before which the peer serves nobody; -Infinity where it was not ejected. */
+  get ejectedUntil (): number {
+    return this.#ejectedUntil
+  }
+
+  set ejectedUntil (until: number) {
+    const before = this.#ejectedUntil
+    if (until === before) return
+    this.#ejectedUntil = until
+    if (until === -Infinity) this.#blocks &= ~EJECTED
+    else this.#blocks |= EJECTED
+    this.#owner.edited(this, 'ejected', until < before && until <= this.#owner.now())
+  }
+
+  /** Changes the share of the peer. */
+  setWeight (weight: number): void {
+    checkNumbers({ weight })
+    if (weight === this.weight) return
+    this.weight = weight
+    // What failures took off it has grown back in a few rounds anyway.
     this.effectiveWeight = weight
-    this.#now = now
+    this.#owner.edited(this, 'weight', false)
+  }
+
+  /**
+   * Takes over settings that are others than those given last; what was edited meanwhile and is configured as before stays
+   * as edited.
+   */
+  configure (options: PeerOptions<T>): void {
+    checkNumbers(options)
+    const given = this.#options
+    this.#options = options
+    if (options.maxFails !== given.maxFails) this.maxFails = options.maxFails ?? 1
+    if (options.failTimeout !== given.failTimeout) this.failTimeout = options.failTimeout ?? 10_000
+    if (options.retry !== given.retry) this.retry = options.retry
+    if (options.slowStart !== given.slowStart) this.slowStart = options.slowStart ?? 0
+    if (options.route !== given.route) this.route = options.route
+    if (options.redirect !== given.redirect) this.redirect = options.redirect
+    if (options.weight !== given.weight) this.setWeight(options.weight ?? 1)
+    if (options.down !== given.down) this.down = options.down ?? false
+    if (options.drain !== given.drain) this.drain = options.drain ?? false
+    if (options.maxConns !== given.maxConns) {
+      this.maxConns = options.maxConns ?? 0
+      this.#owner.edited(this, 'limits', false)
+    }
+    if (options.backup !== given.backup || options.lbset !== given.lbset ||
+        options.spare !== given.spare || options.standby !== given.standby) {
+      this.backup = options.backup ?? false
+      this.lbset = options.lbset ?? 0
+      this.spare = options.spare ?? false
+      this.standby = options.standby ?? false
+      this.#owner.edited(this, 'tier', false)
+    }
+  }
+
+  /** Nobody chooses it any more. */
+  remove (): void {
+    this.#blocks |= REMOVED
   }
 
   /**
@@ -77,22 +197,123 @@ export class Peer<T> implements UpstreamServer {
    * will show whether the server is back: a caller that waited for a success to see false might never send one.
    */
   get failed (): boolean {
-    return this.#isOut() && this.#isBlocked(this.#now())
+    return this.#isOut() && this.#isBlocked(this.#owner.now())
   }
 
-  /** Whether the peer may serve at `now`, which only matters to a peer with failures. */
+  get state (): ServerState {
+    const blocks = this.#blocks
+    if ((blocks & REMOVED) !== 0) return 'removed'
+    if ((blocks & DOWN) !== 0) return 'down'
+    if ((blocks & DRAIN) !== 0) return 'draining'
+    if ((blocks & UNHEALTHY) !== 0) return 'unhealthy'
+    if ((blocks & EJECTED) !== 0 && this.#owner.now() < this.#ejectedUntil) return 'ejected'
+    if (this.failed) return 'failed'
+    return this.#hasRoom() ? 'up' : 'full'
+  }
+
+  /** Its state depends on the time. */
+  get timed (): boolean {
+    return this.fails > 0 || this.ramping || (this.#blocks & EJECTED) !== 0
+  }
+
+  /** Whether the peer may serve at `now`, which only matters to a peer that is `timed`. */
   available (now: number): boolean {
-    return !this.down &&
-      (this.maxConns === 0 || this.active < this.maxConns) &&
-      !(this.fails > 0 && this.#isOut() && this.#isBlocked(now))
+    // Nearly all are like this, and it is asked for each of them at each pick.
+    if (this.#blocks === 0 && this.fails === 0 && this.maxConns === 0) return true
+    return this.#isOpen(this.#blocks, now) && this.#hasRoom() && !(this.#isOut() && this.#isBlocked(now))
+  }
+
+  /** Whether the peer may serve a request that is bound to it: as `available`, but while it is draining too. */
+  reachable (now: number): boolean {
+    return this.#isOpen(this.#blocks & ~DRAIN, now) && this.#hasRoom() && !(this.#isOut() && this.#isBlocked(now))
+  }
+
+  /** Whether the peer could serve at `now` if fewer attempts were running. */
+  full (now: number): boolean {
+    return !this.#hasRoom() && this.#isOpen(this.#blocks, now) && !(this.#isOut() && this.#isBlocked(now))
+  }
+
+  /** The same for a request that is bound to it. */
+  crowded (now: number): boolean {
+    return !this.#hasRoom() && this.#isOpen(this.#blocks & ~DRAIN, now) && !(this.#isOut() && this.#isBlocked(now))
+  }
+
+  /** Whether nothing but its failures keeps the peer out. */
+  isFailedOnly (now: number): boolean {
+    return this.#isOpen(this.#blocks, now) && this.#isOut() && this.#isBlocked(now)
+  }
+
+  /** When the time alone will bring the peer back; Infinity where it will not. */
+  get returnsAt (): number {
+    const blocks = this.#blocks
+    if ((blocks & ~EJECTED) !== 0) return Infinity
+    const now = this.#owner.now()
+    let at = -Infinity
+    if (blocks === EJECTED && this.#ejectedUntil > now) at = this.#ejectedUntil
+    if (this.#isOut() && this.#isBlocked(now)) at = Math.max(at, this.#checked + this.#timeOut())
+    return at === -Infinity ? Infinity : at
+  }
+
+  /** The weight that counts at `now`. */
+  share (now: number): number {
+    return this.ramping ? Math.min(this.effectiveWeight, this.#rampWeight(now)) : this.effectiveWeight
+  }
+
+  /** The weight that counts at `now`, failures aside; more than 0. */
+  rank (now: number): number {
+    return this.ramping ? Math.max(this.#rampWeight(now), this.weight * 0.001) : this.weight
+  }
+
+  /** The peer has come (back): its weight grows from 0 if it has `slowStart`. */
+  ramp (): void {
+    if (this.slowStart === 0) return
+    this.#rampBegan = this.#owner.now()
+    this.ramping = true
+  }
+
+  /** When the peer was last known to fail, to be probed, or to be chosen after a pause. */
+  get checked (): number {
+    return Math.max(this.#checked, this.seen)
+  }
+
+  #rampWeight (now: number): number {
+    const part = (now - this.#rampBegan) / this.slowStart
+    if (part < 1) return this.weight * Math.max(part, 0)
+    this.ramping = false
+    return this.weight
+  }
+
+  #hasRoom (): boolean {
+    return this.maxConns === 0 || this.active < this.maxConns
+  }
+
+  #isOpen (blocks: number, now: number): boolean {
+    if (blocks === 0) return true
+    if (blocks !== EJECTED || now < this.#ejectedUntil) return false
+    // Its time is over.
+    this.#blocks &= ~EJECTED
+    this.#ejectedUntil = -Infinity
+    this.ramp()
+    return true
   }
 
   #isOut (): boolean {
-    return this.maxFails > 0 && this.fails >= this.maxFails
+    return this.maxFails > 0 && this.fails >= this.maxFails && this.retry !== 0
   }
 
+  #timeOut (): number {
+    return this.retry ?? this.failTimeout
+  }
+
+  /** It has failed within the time for which failures keep a peer out. */
   #isBlocked (now: number): boolean {
-    return now - this.#checked <= this.failTimeout
+    return now - this.#checked <= this.#timeOut()
+  }
+
+  #block (bit: number, on: boolean, what: PeerEdit): void {
+    if (((this.#blocks & bit) !== 0) === on) return
+    this.#blocks ^= bit
+    this.#owner.edited(this, what, !on)
   }
 
   /**
@@ -100,21 +321,28 @@ export class Peer<T> implements UpstreamServer {
    * stays the only attempt on a peer that is out, and a success from now on clears the failures.
    */
   picked (now: number, pass: object): void {
-    if (this.#isBlocked(now)) return
+    if (this.retry !== undefined && this.#isOut()) {
+      // It would not have been picked before its time was over: all is forgotten, and any request may be the probe.
+      this.fails = 0
+      return
+    }
+    if (now - this.#checked <= this.failTimeout) return
     this.#checked = now
     this.#prober = pass
   }
 
   /** An attempt failed. */
   attemptFailed (): StateChange {
-    const now = this.#now()
+    const now = this.#owner.now()
     this.fails += 1
     this.#accessed = now
     this.#checked = now
     this.#prober = undefined
     if (this.maxFails === 0) return undefined
     this.effectiveWeight = Math.max(0, this.effectiveWeight - Math.floor(this.weight / this.maxFails))
-    return this.fails === this.maxFails ? 'down' : undefined
+    if (this.#out || !this.#isOut()) return undefined
+    this.#out = true
+    return 'down'
   }
 
   /**
@@ -122,11 +350,26 @@ export class Peer<T> implements UpstreamServer {
    * successes among recent failures do not count, or a server that fails every other time would never go out.
    */
   attemptAnswered (): StateChange {
-    if (this.fails === 0 || this.#accessed >= this.#checked) return undefined
-    const change = this.#isOut() ? 'up' : undefined
+    if (this.fails > 0) {
+      if (this.#accessed >= this.#checked) return undefined
+      this.fails = 0
+      this.#prober = undefined
+    }
+    return this.#backIn()
+  }
+
+  /** Forgets all failures. */
+  forgive (): StateChange {
     this.fails = 0
     this.#prober = undefined
-    return change
+    return this.#backIn()
+  }
+
+  #backIn (): StateChange {
+    if (!this.#out) return undefined
+    this.#out = false
+    this.ramp()
+    return 'up'
   }
 
   /**
@@ -138,8 +381,28 @@ export class Peer<T> implements UpstreamServer {
   attemptAborted (pass: object): void {
     if (this.#prober !== pass) return
     this.#prober = undefined
-    const now = this.#now()
+    const now = this.#owner.now()
     const taken = now - this.#checked
     this.#checked = Math.min(this.#checked, now + taken - this.failTimeout)
   }
+
+  /**
+   * Enters what was measured.
+   * @param good the reply was the answer to the request: its times count
+   * @param complete it came to its end, so that the time of its last byte counts, too
+   */
+  measured (metrics: AttemptMetrics, good: boolean, complete: boolean): void {
+    const { headerTime, responseTime, bytesSent, bytesReceived } = metrics
+    this.bytesSent += bytesSent
+    this.bytesReceived += bytesReceived
+    this.traffic += bytesSent + bytesReceived
+    if (!good || headerTime === undefined) return
+    this.headerTime = average(this.headerTime, headerTime)
+    if (complete && responseTime !== undefined) this.responseTime = average(this.responseTime, responseTime)
+  }
+}
+
+/** nginx's, without its rounding to whole milliseconds, which would swallow every change of less than 10 ms. */
+function average (old: number | undefined, sample: number): number {
+  return old === undefined ? sample : old + SAMPLE * (sample - old)
 }

@@ -1,8 +1,8 @@
-import type { UpstreamGroup } from '../../types/upstream.ts'
+import type { UpstreamServers } from '../../types/upstream.ts'
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 
 /** Groups by name. As host names are, the names are the same in upper and in lower case. */
-export class GroupRegistry<G extends UpstreamGroup> implements Iterable<G> {
+export class GroupRegistry<G extends UpstreamServers> implements Iterable<G> {
   readonly #groups = new Map<string, G>()
 
   /**

@@ -19,6 +19,7 @@ class RoundRobin<T> implements Picker {
 
   pick (context: PickContext): number {
     const peers = this.#peers
+    const { time } = context
     let best: Peer<T> | undefined
     let bestIndex = -1
     let total = 0
@@ -26,10 +27,7 @@ class RoundRobin<T> implements Picker {
       const peer = peers[index]
       // A peer that is passed over keeps its weights as they are.
       if (peer === undefined || !context.usable(index)) continue
-      const weight = peer.effectiveWeight
-      peer.currentWeight += weight
-      total += weight
-      if (weight < peer.weight) peer.effectiveWeight = weight + 1
+      total += takePart(peer, time)
       // Strictly greater: of equals the earlier one has its turn.
       if (best === undefined || peer.currentWeight > best.currentWeight) {
         best = peer
@@ -39,4 +37,32 @@ class RoundRobin<T> implements Picker {
     if (best !== undefined) best.currentWeight -= total
     return bestIndex
   }
+
+  /** It was that peer's turn; but turns that it had beyond its share are not held against it for ever. */
+  taken (index: number, context: PickContext): void {
+    const peers = this.#peers
+    const chosen = peers[index]
+    if (chosen === undefined) return
+    let weights = 0
+    for (const peer of peers) weights += peer.weight
+    if (chosen.currentWeight <= chosen.weight - weights) return
+    let total = 0
+    for (let each = 0; each < peers.length; each++) {
+      const peer = peers[each]
+      if (peer !== undefined && context.usable(each)) total += takePart(peer, context.time)
+    }
+    chosen.currentWeight -= total
+  }
+}
+
+/**
+ * A round that the peer takes part in, won or not. Returns its weight in it; the winner pays the weights of all. Other
+ * methods decide by such rounds among peers that are equal to them.
+ */
+export function takePart<T> (peer: Peer<T>, time: number): number {
+  const { effectiveWeight } = peer
+  const weight = peer.ramping ? peer.share(time) : effectiveWeight
+  peer.currentWeight += weight
+  if (effectiveWeight < peer.weight) peer.effectiveWeight = effectiveWeight + 1
+  return weight
 }

@@ -31,6 +31,7 @@ class Core {
       }
     } else {
       const group = this.#group = groupOf(upstreams)
+      group.hold()
       this.#find = () => group.balancer ?? group.open()
     }
   }
@@ -64,8 +65,8 @@ class Core {
   }
 
   #shut (): void {
+    if (!this.destroyed) this.#group?.release()
     this.destroyed = true
-    this.#group?.closeIdle()
   }
 
   #over (request: DispatchedRequest): void {

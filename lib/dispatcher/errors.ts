@@ -40,6 +40,9 @@ function translate (error: Error & { code?: unknown }): Error | undefined {
     case 'FST_SCGI_PREMATURE_CLOSE':
     case 'FST_SCGI_BODY_TRUNCATED':
     case 'FST_SCGI_NO_LIVE_UPSTREAMS':
+    case 'FST_SCGI_NO_FAILOVER':
+    case 'FST_SCGI_QUEUE_FULL':
+    case 'FST_SCGI_QUEUE_TIMEOUT':
     case 'FST_SCGI_RESOLVE':
       return socketError(error)
     default:

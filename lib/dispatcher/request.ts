@@ -8,7 +8,7 @@ import type { Endpoint } from '../transport/endpoint.ts'
 import type { Receiver, RequestControl } from './handlers.ts'
 import type { Settings } from './options.ts'
 import type { DispatchContext, DispatchOptions } from '../../types/dispatcher.ts'
-import type { ExchangeTimeouts, RequestBody, ResponseHead } from '../../types/exchange.ts'
+import type { ExchangeTimeouts, HttpRequestHead, RequestBody, ResponseHead } from '../../types/exchange.ts'
 import type { Attempt } from '../../types/request.ts'
 
 /** Finds the group that serves a request. */
@@ -30,6 +30,7 @@ class Timeouts implements ExchangeTimeouts {
 class Context implements DispatchContext {
   readonly attempts: Attempt[] = []
   head: ResponseHead | undefined = undefined
+  setCookie: string | undefined = undefined
 }
 
 /** One request that undici has dispatched. */
@@ -114,6 +115,20 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
     this.#running?.resume()
   }
 
+  /** What the functions of a group are given. */
+  get source (): DispatchOptions {
+    return this.#options
+  }
+
+  get cookie (): string | undefined {
+    const { cookie } = this.#view.headers
+    return typeof cookie === 'object' ? cookie.join('; ') : cookie
+  }
+
+  get target (): string {
+    return this.#view.uri
+  }
+
   encode (endpoint: Endpoint): Buffer {
     const head = this.#settings.encoder.encode(this.#view, this.#options, {
       contentLength: this.body === null ? 0 : this.body.length,
@@ -124,9 +139,18 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
     return head
   }
 
+  encodeHttp ({ pathPrefix }: Endpoint): HttpRequestHead {
+    const { segments } = this.#settings
+    const head = this.#settings.encoder.encodeHttp(this.#view, this.#options, { target: this.#view.uri, segments, rewritePrefix: '', pathPrefix })
+    // At least that; undici adds the lines of the connection.
+    this.#headLength = head.path.length + head.headers.join('').length
+    return head
+  }
+
   onHead (head: ResponseHead): void {
     this.#headGiven = true
     this.#context.head = head
+    this.#context.setCookie = this.#running?.setCookie
     const bodyTimeout = this.#bodyTimeout
     if (bodyTimeout !== undefined) bodyTimeout.timeouts.read = bodyTimeout.limit
     this.#call(() => this.#receiver.head(head))
@@ -198,7 +222,8 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
 
   #finish (error?: Error): void {
     this.#over = true
-    const sent = this.#context.attempts.at(-1)?.bytesSent === this.#headLength + (this.body?.length ?? 0)
+    const attempt = this.#context.attempts.at(-1)
+    const sent = attempt !== undefined && attempt.bytesSent >= this.#headLength + (this.body?.length ?? 0)
     this.#reader?.close(sent, error)
     this.#done(this)
   }

@@ -4,9 +4,13 @@ import type { ExchangeControl, ExchangeHandler, ExchangeRequest, ServerAddress }
 
 /** What the balancer hands out for a server: the way to have an exchange with it. */
 export interface Endpoint {
+  /** Where the server listens. */
+  readonly address: ServerAddress
   /** The server's address, as logs show it. */
   readonly name: string
-  /** Path of the server's address, put before PATH_INFO. */
+  /** Which form of a request its exchanges take: `ExchangeRequest.head`, or `ExchangeRequest.http`. */
+  readonly protocol: 'scgi' | 'http'
+  /** Path of the server's address, put before PATH_INFO; percent-encoded for HTTP. */
   readonly pathPrefix: string
   /** Requests offer to keep the connection. */
   readonly keepalive: boolean
@@ -25,20 +29,21 @@ export interface ScgiEndpointOptions {
 
 /** A server that speaks SCGI. */
 export class ScgiEndpoint implements Endpoint {
-  readonly #address: ServerAddress
+  readonly protocol = 'scgi'
+  readonly address: ServerAddress
   readonly #pool: ConnectionPool | undefined
 
   constructor (address: ServerAddress, options: ScgiEndpointOptions) {
-    this.#address = address
+    this.address = address
     this.#pool = options.keepalive > 0 || options.preconnect > 0 ? new ConnectionPool(address, options) : undefined
   }
 
   get name (): string {
-    return this.#address.name
+    return this.address.name
   }
 
   get pathPrefix (): string {
-    return this.#address.pathPrefix
+    return this.address.pathPrefix
   }
 
   get keepalive (): boolean {
@@ -46,7 +51,7 @@ export class ScgiEndpoint implements Endpoint {
   }
 
   exchange (request: ExchangeRequest, handler: ExchangeHandler): ExchangeControl {
-    return new Exchange(this.#address, request, handler, this.#pool)
+    return new Exchange(this.address, request, handler, this.#pool)
   }
 
   closeIdle (): void {

@@ -107,6 +107,62 @@ export class HeaderEncoder {
     return (special ? undefined : this.#plain(headers)) ?? this.#careful(headers, rawHeaders)
   }
 
+  /**
+   * The header lines that are sent, `[name, value, ...]`: as they came, byte for byte and in their order, as long as the user's hooks
+   * have left them as they were; then what the hooks have added. By the same rules as `pairs`, save that a name with an underscore
+   * is one of its own. Cookie is one line: over HTTP/2 it may come in pieces.
+   * @param contentType what is sent as Content-Type, which is always; empty for none
+   * @throws as `pairs`, NUL aside
+   */
+  lines (headers: Headers, rawHeaders: readonly string[], contentType: string): string[] {
+    this.#inspect(rawHeaders)
+    const received = collect(rawHeaders)
+    const listed = listedInConnection(headers, received)
+    const rewritten = this.#rules.pass === false ? new Map<string, string | string[]>() : this.#rewritten(headers, received)
+    // Without lines nothing tells the client's own from a hook's.
+    if (rawHeaders.length === 0) for (const name of rewritten.keys()) if (listed.has(name.replaceAll('_', '-'))) rewritten.delete(name)
+    const lines: string[] = []
+    let type = contentType
+    let cookie = false
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const name = rawHeaders[i] ?? ''
+      const lower = name.toLowerCase()
+      if (lower === 'content-type' && type !== '') {
+        lines.push(name, type)
+        type = ''
+      }
+      const key = this.#keys.get(lower) ?? this.#learnKey(lower)
+      if (key.label === '' || headers[lower] === undefined || rewritten.has(lower) || listed.has(lower.replaceAll('_', '-'))) continue
+      if (lower !== 'cookie') {
+        lines.push(name, rawHeaders[i + 1] ?? '')
+      } else if (!cookie) {
+        cookie = true
+        lines.push(name, received.get(lower)?.joined ?? '')
+      }
+    }
+    if (type !== '') lines.push('content-type', type)
+    for (const [name, value] of rewritten) {
+      for (const one of Array.isArray(value) ? value : [value]) lines.push(name, String(one))
+    }
+    return lines
+  }
+
+  /** What is not as the client sent it, by lower-case name. */
+  #rewritten (headers: Headers, received: Map<string, Lines>): Map<string, string | string[]> {
+    const rewritten = new Map<string, string | string[]>()
+    for (const name in headers) {
+      const value = headers[name]
+      const lower = name.toLowerCase()
+      const key = this.#keys.get(lower) ?? this.#learnKey(lower)
+      // What a hook wrote in upper case goes before the client's own.
+      if (value === undefined || key.label === '' || (name === lower && rewritten.has(lower))) continue
+      const text = join(value, key.separator)
+      const own = name === lower ? received.get(lower) : undefined
+      if (own === undefined || (text !== own.joined && text !== own.first)) rewritten.set(lower, lower === 'cookie' ? text : value)
+    }
+    return rewritten
+  }
+
   /** Number of names in the tables. */
   get size (): number {
     return this.#lines.size + this.#keys.size

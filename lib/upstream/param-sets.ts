@@ -8,6 +8,8 @@ export interface RequestView {
   readonly method: string
   /** Request target as the client wrote it. */
   readonly uri: string
+  /** Where an internal redirect has led, if one has: QUERY_STRING is its query, while REQUEST_URI stays the client's. */
+  readonly target?: string | undefined
   /** The three of `splitPath`. */
   readonly scriptName: string
   readonly pathInfo: string
@@ -81,7 +83,7 @@ function pathInfo ({ pathInfo }: RequestView, { pathPrefix }: ParamsExchange): s
 
 const requestMethod: DefaultParam = { name: 'REQUEST_METHOD', read: (view) => view.method }
 const requestUriParam: DefaultParam = { name: 'REQUEST_URI', read: (view) => requestUri(view.uri) }
-const queryStringParam: DefaultParam = { name: 'QUERY_STRING', read: (view) => queryString(view.uri) }
+const queryStringParam: DefaultParam = { name: 'QUERY_STRING', read: (view) => queryString(view.target ?? view.uri) }
 const documentUri: DefaultParam = { name: 'DOCUMENT_URI', read: (view) => view.documentUri }
 const documentRoot: DefaultParam = { name: 'DOCUMENT_ROOT', value: '' }
 const serverProtocol: DefaultParam = { name: 'SERVER_PROTOCOL', read: (view) => view.protocol }

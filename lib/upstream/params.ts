@@ -1,8 +1,10 @@
 import { FST_SCGI_BAD_REQUEST, FST_SCGI_OPT_INVALID, FST_SCGI_PARAMS_TOO_LARGE } from '../errors.ts'
 import { show } from '../units.ts'
 import { HeaderEncoder, headerParam, isHeaderName, isNeverSent } from './header-names.ts'
+import { HttpRequestEncoder, type HttpExchange, type SetHeader } from './http-request.ts'
 import { PARAM_SETS } from './param-sets.ts'
 import { isWide, utf8 } from './path.ts'
+import type { HttpRequestHead } from '../../types/exchange.ts'
 import type { ParamValue } from '../../types/options.ts'
 import type { DefaultParam, ParamSetName, ParamsExchange, RequestView } from './param-sets.ts'
 
@@ -35,6 +37,12 @@ export interface ParamsEncoder<R> {
    *   FST_SCGI_OPT_INVALID where a function in `params` gives something else than a string; whatever such a function throws
    */
   encode (view: RequestView, request: R, exchange: ParamsExchange): Buffer
+  /**
+   * The same request for a server that speaks HTTP. Of `params` it gets what is a header: HTTP_* and CONTENT_TYPE; `maxParamsSize` is a
+   * limit of the SCGI block.
+   * @throws as `encode`, and FST_SCGI_BAD_REQUEST for what HTTP cannot carry
+   */
+  encodeHttp (view: RequestView, request: R, exchange: HttpExchange): HttpRequestHead
 }
 
 /** One parameter in the order of the block. */
@@ -72,6 +80,7 @@ class Encoder<R> implements ParamsEncoder<R> {
   readonly #sendForwardedFor: boolean
   readonly #sendForwardedHost: boolean
   readonly #sendForwardedProto: boolean
+  readonly #http: HttpRequestEncoder<R>
 
   constructor ({ params = {}, defaultParams = 'cgi', maxParamsSize, passRequestHeaders, underscoresInHeaders = false, forwarded = 'set' }: ParamsOptions<R>) {
     const set = defaultParams === false ? { params: [], passRequestHeaders: true, maxParamsSize: 0 } : PARAM_SETS[defaultParams]
@@ -85,6 +94,17 @@ class Encoder<R> implements ParamsEncoder<R> {
     this.#sendForwardedFor = forwarded === 'set' && sends('x-forwarded-for')
     this.#sendForwardedHost = forwarded === 'set' && sends('x-forwarded-host')
     this.#sendForwardedProto = forwarded === 'set' && sends('x-forwarded-proto')
+    this.#http = new HttpRequestEncoder({
+      headers: this.#headers,
+      forwardedFor: this.#sendForwardedFor,
+      forwardedHost: this.#sendForwardedHost,
+      forwardedProto: this.#sendForwardedProto,
+      set: headersOf(params),
+    })
+  }
+
+  encodeHttp (view: RequestView, request: R, exchange: HttpExchange): HttpRequestHead {
+    return this.#http.encode(view, request, exchange)
   }
 
   encode (view: RequestView, request: R, exchange: ParamsExchange): Buffer {
@@ -184,6 +204,24 @@ function compileSteps<R> (
   }
   if (fixed !== '') steps.push({ name: '', fixed, label: '', read: undefined, ask: undefined, ifNotEmpty: false })
   return steps
+}
+
+/** What frames an HTTP request or belongs to its connection: never set by a parameter. */
+const FRAMING: ReadonlySet<string> = new Set([
+  'connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'te', 'trailer', 'upgrade', 'expect', 'content-length', 'content-type',
+])
+
+/** The parameters that are headers for a server that speaks HTTP. */
+function headersOf<R> (params: Readonly<Record<string, ParamValue<R>>>): SetHeader<R>[] {
+  const headers: SetHeader<R>[] = []
+  for (const [name, value] of Object.entries(params)) {
+    const own = name.startsWith('HTTP_') ? name.slice(5).toLowerCase().replaceAll('_', '-') : ''
+    const header = name === 'CONTENT_TYPE' ? 'content-type' : FRAMING.has(own) ? '' : own
+    if (!isHeaderName(header, false)) continue
+    const param = configured(name, value)
+    headers.push({ name: header, value: 'value' in param ? utf8(param.value) : request => asked(name, param.ask(request)) })
+  }
+  return headers
 }
 
 type Configured<R> = { name: string, ifNotEmpty: boolean } & ({ value: string } | { ask: (request: R) => string | undefined })

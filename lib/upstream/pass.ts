@@ -1,12 +1,19 @@
-import { FST_SCGI_NO_LIVE_UPSTREAMS } from '../errors.ts'
+import { FST_SCGI_NO_FAILOVER, FST_SCGI_NO_LIVE_UPSTREAMS, FST_SCGI_QUEUE_FULL, FST_SCGI_QUEUE_TIMEOUT } from '../errors.ts'
 import { failurePassesOn, mayResend, statusCountsAsFailure, statusPassesOn, type NextUpstream } from './next-upstream.ts'
 import type { Group } from '../balancer/group.ts'
+import type { PickRequest } from '../balancer/method.ts'
 import type { Peer } from '../balancer/peer.ts'
+import type { Waiter } from '../balancer/queue.ts'
 import type { Selection } from '../balancer/selection.ts'
+import type { Stickiness } from '../balancer/sticky/stickiness.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
 import type { AttemptOutcome } from '../../types/upstream.ts'
 import type { Attempt } from '../../types/request.ts'
-import type { ExchangeControl, ExchangeHandler, ExchangeTimeouts, RequestBody, ResponseHead, UpstreamError } from '../../types/exchange.ts'
+import type {
+  ExchangeControl, ExchangeHandler, ExchangeTimeouts, HttpRequestHead, RequestBody, ResponseHead, UpstreamError,
+} from '../../types/exchange.ts'
+
+const NO_HEAD = Buffer.alloc(0)
 
 /** What is the same for every request of a mount. */
 export interface PassSettings {
@@ -16,14 +23,19 @@ export interface PassSettings {
   readonly socketKeepalive: number | undefined
 }
 
-/** What is sent. */
-export interface PassRequest {
+/**
+ * What is sent. For methods that look at the request it also tells the client's address and the request itself (`clientAddress`,
+ * `source`: see PickRequest), best as getters, for most methods ask for neither.
+ */
+export interface PassRequest extends PickRequest {
   readonly method: string
   readonly body: RequestBody | null
   readonly localAddress: string | undefined
   readonly localPort: number | undefined
   /** The header netstring for a server. May throw: the request is then answered with that error. */
   encode (endpoint: Endpoint): Buffer
+  /** The same for a server that speaks HTTP. */
+  encodeHttp (endpoint: Endpoint): HttpRequestHead
 }
 
 /** Receives the outcome: `onHead`, `onData` ..., `onEnd`, or `onError`, before or after `onHead`, as the last call. */
@@ -41,8 +53,10 @@ export interface PassHandler {
  * One pass of a request through a group: attempts on one server after the other until one answers or the rules of
  * `nextUpstream` end it. Every server taken is given back, once.
  */
-export class Pass implements ExchangeHandler {
+export class Pass implements ExchangeHandler, Waiter {
   readonly attempts: Attempt[]
+  /** From the head on: what Set-Cookie is to tell the client besides, so that it keeps its server. */
+  setCookie: string | undefined = undefined
   readonly #group: Group<Endpoint>
   readonly #selection: Selection<Endpoint>
   readonly #settings: PassSettings
@@ -56,43 +70,48 @@ export class Pass implements ExchangeHandler {
   /** The running attempt has begun to write the request. */
   #sent = false
   #headGiven = false
-  #head: Buffer | undefined
+  /** The status of the reply is one that counts as a failure. */
+  #failing = false
+  /** In the queue. */
+  #waiting = false
+  #head: Buffer = NO_HEAD
+  #http: HttpRequestHead | undefined
   #headFor: Endpoint | undefined
 
   constructor (group: Group<Endpoint>, settings: PassSettings, request: PassRequest, handler: PassHandler, attempts: Attempt[]) {
     this.#group = group
-    this.#selection = group.begin()
+    this.#selection = group.begin(request)
     this.#settings = settings
     this.#request = request
     this.#handler = handler
     this.attempts = attempts
     this.#begun = settings.nextUpstream.timeout > 0 ? performance.now() : 0
     const { tries } = settings.nextUpstream
-    if (tries > 0 && tries < this.#selection.tries) this.#selection.tries = tries
+    if (tries > 0) this.#selection.limit(tries)
   }
 
   start (): void {
-    const peer = this.#peer = this.#selection.next()
-    this.#attemptBegun = performance.now()
-    this.#attempt = {
-      address: peer === undefined ? this.#group.name : peer.target.name,
-      status: undefined,
-      connectTime: undefined,
-      headerTime: undefined,
-      responseTime: undefined,
-      bytesSent: 0,
-      bytesReceived: 0,
-      responseLength: 0,
-    }
-    this.attempts.push(this.#attempt)
-    if (peer === undefined) {
-      const error = new FST_SCGI_NO_LIVE_UPSTREAMS(this.#group.name)
-      this.#attempt.status = 502
-      this.#endAttempt(error)
-      this.#handler.onError(error)
-    } else {
-      this.#exchange(peer, false)
-    }
+    const { queue } = this.#group
+    // Who comes now is served after those who wait.
+    if (queue !== undefined && queue.length > 0) this.#wait()
+    else this.#take(queue !== undefined)
+  }
+
+  /** No attempt was made yet, and any server would do. For the queue. */
+  get fresh (): boolean {
+    return this.#selection.fresh && !this.#selection.bound
+  }
+
+  /** For the queue, when a server may have become free. */
+  serve (): boolean {
+    this.#selection.renew()
+    return this.#take(true)
+  }
+
+  /** For the queue, when the time is over. */
+  expire (): void {
+    this.#waiting = false
+    this.#refuse(new FST_SCGI_QUEUE_TIMEOUT(this.#group.name, this.#group.queue?.timeout ?? 0))
   }
 
   /** Stop reading the body of the reply. */
@@ -106,10 +125,14 @@ export class Pass implements ExchangeHandler {
 
   /** Ends everything at once, without a further call of the handler save `onAttempt`. */
   abort (): void {
+    if (this.#waiting) {
+      this.#waiting = false
+      this.#group.queue?.leave(this)
+    }
     if (this.#peer === undefined) return
     this.#control?.abort()
-    this.#endAttempt(undefined)
-    this.#release(this.#headGiven ? 'ok' : 'abort')
+    const attempt = this.#endAttempt(undefined)
+    this.#release(this.#headGiven ? this.#outcome() : 'abort', attempt, undefined, false)
   }
 
   onConnect (): void {
@@ -123,14 +146,17 @@ export class Pass implements ExchangeHandler {
       attempt.headerTime = this.#elapsed()
       attempt.status = head.statusCode
     }
+    this.#selection.answered()
     if (head.statusCode >= 400 && statusPassesOn(this.#settings.nextUpstream, head.statusCode) &&
         this.#selection.tries > 1 && this.#mayGoOn()) {
       this.#control?.abort()
-      this.#endAttempt(undefined)
-      this.#release(statusCountsAsFailure(head.statusCode) ? 'failed' : 'next')
+      const failed = statusCountsAsFailure(head.statusCode) || this.#group.failOnStatus?.has(head.statusCode) === true
+      this.#release(failed ? 'failed' : 'next', this.#endAttempt(undefined))
       this.start()
       return
     }
+    this.#failing = this.#group.failOnStatus?.has(head.statusCode) === true
+    if (this.#group.sticky !== undefined && !this.#bind(this.#group.sticky, head)) return
     this.#headGiven = true
     this.#handler.onHead(head)
   }
@@ -140,15 +166,13 @@ export class Pass implements ExchangeHandler {
   }
 
   onEnd (): void {
-    this.#endAttempt(undefined)
-    this.#release('ok')
+    this.#release(this.#outcome(), this.#endAttempt(undefined))
     this.#handler.onEnd()
   }
 
   onError (error: UpstreamError): void {
     if (this.#headGiven) {
-      this.#endAttempt(error)
-      this.#release('ok')
+      this.#release(this.#outcome(), this.#endAttempt(error), error)
       this.#handler.onError(error)
       return
     }
@@ -166,10 +190,93 @@ export class Pass implements ExchangeHandler {
     this.#settleError(error, error.kind === 'local' ? 'abort' : 'failed')
   }
 
+  /**
+   * Takes the next server, and begins with it; ends the request where there is none. False where it waits.
+   * @param mayWait it has, or may have, a place in the queue
+   */
+  #take (mayWait: boolean): boolean {
+    let peer
+    try {
+      peer = this.#selection.next()
+    } catch (error) {
+      // A function of the user's: the key of a hash, a method of their own.
+      this.#leaveQueue()
+      this.#handler.onError(error instanceof Error ? error : new Error(String(error)))
+      return true
+    }
+    if (peer === undefined) {
+      if (mayWait && this.#selection.full) return this.#waiting ? false : this.#wait()
+      this.#leaveQueue()
+      if (this.#selection.held) this.#refuse(new FST_SCGI_NO_FAILOVER(this.#group.name), 503)
+      else this.#refuse(new FST_SCGI_NO_LIVE_UPSTREAMS(this.#group.name))
+      return true
+    }
+    this.#leaveQueue()
+    this.#peer = peer
+    this.#beginAttempt(peer.target.name)
+    this.#exchange(peer, false)
+    return true
+  }
+
+  #wait (): boolean {
+    this.#waiting = true
+    const { queue } = this.#group
+    if (queue?.enter(this) === true) return !this.#waiting
+    this.#waiting = false
+    this.#refuse(new FST_SCGI_QUEUE_FULL(this.#group.name, queue?.size ?? 0))
+    return true
+  }
+
+  #leaveQueue (): void {
+    if (!this.#waiting) return
+    this.#waiting = false
+    this.#group.queue?.leave(this)
+  }
+
+  /** Notes whose server it is that has answered. False where that has ended the request. */
+  #bind (sticky: Stickiness<Endpoint>, head: ResponseHead): boolean {
+    const peer = this.#peer
+    // A reply that counts against its server is no reason to come again.
+    if (peer === undefined || this.#failing) return true
+    try {
+      this.setCookie = sticky.answered(this.#request, this.#group.servers, peer, head)
+      return true
+    } catch (error) {
+      // A function of the user's: the session of a reply, the domain of a cookie.
+      const failure = error instanceof Error ? error : new Error(String(error))
+      this.#control?.abort()
+      this.#release('abort', this.#endAttempt(failure), failure)
+      this.#handler.onError(failure)
+      return false
+    }
+  }
+
+  /** No server took the request. */
+  #refuse (error: Error, status = 502): void {
+    this.#beginAttempt(this.#group.name).status = status
+    this.#endAttempt(error)
+    this.#handler.onError(error)
+  }
+
+  #beginAttempt (address: string): Attempt {
+    this.#attemptBegun = performance.now()
+    const attempt: Attempt = this.#attempt = {
+      address,
+      status: undefined,
+      connectTime: undefined,
+      headerTime: undefined,
+      responseTime: undefined,
+      bytesSent: 0,
+      bytesReceived: 0,
+      responseLength: 0,
+    }
+    this.attempts.push(attempt)
+    return attempt
+  }
+
   #settleError (error: UpstreamError, outcome: AttemptOutcome): void {
     if (this.#attempt !== undefined && error.kind !== 'local') this.#attempt.status = error.statusCode
-    this.#endAttempt(error)
-    this.#release(outcome)
+    this.#release(outcome, this.#endAttempt(error), error)
     if (outcome === 'failed' && this.#selection.tries > 0 && failurePassesOn(this.#settings.nextUpstream, error.kind) && this.#mayGoOn()) {
       this.start()
     } else {
@@ -194,20 +301,22 @@ export class Pass implements ExchangeHandler {
     const { method, body, localAddress, localPort } = this.#request
     const endpoint = peer.target
     this.#sent = false
-    if (this.#headFor === undefined || this.#headFor.pathPrefix !== endpoint.pathPrefix || this.#headFor.keepalive !== endpoint.keepalive) {
+    const known = this.#headFor
+    if (known?.pathPrefix !== endpoint.pathPrefix || known.keepalive !== endpoint.keepalive || known.protocol !== endpoint.protocol) {
       try {
-        this.#head = this.#request.encode(endpoint)
+        if (endpoint.protocol === 'http') this.#http = this.#request.encodeHttp(endpoint)
+        else this.#head = this.#request.encode(endpoint)
       } catch (error) {
         const failure = error instanceof Error ? error : new Error(String(error))
-        this.#endAttempt(failure)
-        this.#release('abort')
+        this.#release('abort', this.#endAttempt(failure), failure)
         this.#handler.onError(failure)
         return
       }
       this.#headFor = endpoint
     }
     const control = this.#control = endpoint.exchange({
-      head: this.#head ?? Buffer.alloc(0),
+      head: this.#head,
+      http: this.#http,
       body,
       method,
       timeouts,
@@ -223,9 +332,9 @@ export class Pass implements ExchangeHandler {
     return performance.now() - this.#attemptBegun
   }
 
-  #endAttempt (error: Error | undefined): void {
+  #endAttempt (error: Error | undefined): Attempt | undefined {
     const attempt = this.#attempt
-    if (attempt === undefined) return
+    if (attempt === undefined) return undefined
     this.#attempt = undefined
     attempt.responseTime = this.#elapsed()
     const control = this.#control
@@ -236,12 +345,18 @@ export class Pass implements ExchangeHandler {
       this.#control = undefined
     }
     this.#handler.onAttempt(attempt, error)
+    return attempt
   }
 
-  #release (outcome: AttemptOutcome): void {
+  /** How an attempt has ended whose head was good. */
+  #outcome (): AttemptOutcome {
+    return this.#failing ? 'failed' : 'ok'
+  }
+
+  #release (outcome: AttemptOutcome, attempt: Attempt | undefined, error?: Error, complete?: boolean): void {
     const peer = this.#peer
     if (peer === undefined) return
     this.#peer = undefined
-    this.#selection.release(peer, outcome)
+    this.#selection.release(peer, outcome, attempt, error, complete)
   }
 }

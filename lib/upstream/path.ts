@@ -26,6 +26,8 @@ const WIDE = /[\u0100-\uffff]/
 const NOT_ASCII = /[^\0-\x7f]/
 const ABSOLUTE_FORM = /^https?:\/\/[^/?#]+/i
 const REPEATED_SLASHES = /\/\/+/g
+const ENCODED_DOT = /%2e/gi
+const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i
 
 /**
  * How many path segments of a Fastify route pattern stand before its wildcard: `'/scgi-bin/*'` is 1, `'/a/:b/*'` is 2, `'/*'` is 0.
@@ -100,6 +102,32 @@ export function splitPath (rawTarget: string, segments: number, options?: SplitO
   const mount = path.slice(0, end)
   const rest = path.slice(end)
   return special ? splitSpecial(mount, rest) : { scriptName: mount, pathInfo: rest, documentUri: path }
+}
+
+/**
+ * What follows the first `segments` segments of a raw request target (see `splitPath`), not decoded, without the query: verbatim save
+ * for dot segments, which are resolved; one that leads out ends at the mount. Empty for the mount itself; `undefined` for a target
+ * that has no path.
+ */
+export function rawRest (rawTarget: string, segments: number, ignoreDuplicateSlashes = false): string | undefined {
+  let path = pathOf(rawTarget)
+  if (path === undefined) return undefined
+  if (ignoreDuplicateSlashes) path = path.replace(REPEATED_SLASHES, '/')
+  if (isWide(path)) path = utf8(path)
+  let end = 0
+  for (let left = segments; left > 0 && end !== -1; left--) end = path.indexOf('/', end + 1)
+  const rest = end === -1 ? '' : path.slice(end)
+  if (!DOT_SEGMENT.test(rest)) return rest
+  const kept: string[] = []
+  let directory = false
+  for (const segment of rest.split('/').slice(1)) {
+    const plain = segment.replace(ENCODED_DOT, '.')
+    directory = plain === '.' || plain === '..'
+    if (plain === '..') kept.pop()
+    else if (!directory) kept.push(segment)
+  }
+  if (directory) kept.push('')
+  return '/' + kept.join('/')
 }
 
 function splitSpecial (mount: string, rest: string): PathSplit | PathError {

@@ -1,33 +1,21 @@
-import { Group } from '../balancer/group.ts'
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
-import { literalAddress, needsLookup, parseAddress, resolveAddress, type Lookup, type ParsedAddress } from '../scgi/address.ts'
+import { FST_SCGI_OPT_INVALID } from '../errors.ts'
+import { literalAddress, needsLookup, type Lookup } from '../scgi/address.ts'
 import { ScgiEndpoint, type Endpoint } from '../transport/endpoint.ts'
-import { parseTime, show } from '../units.ts'
-import type { Peer } from '../balancer/peer.ts'
-import type { GroupOptions, ServerOptions, UpstreamGroup, UpstreamServer } from '../../types/upstream.ts'
+import { HttpEndpoint } from '../transport/http.ts'
+import { show } from '../units.ts'
+import { GroupEmitter } from './group-events.ts'
+import { readGroup, readServer, type GroupSettings, type ServerSettings } from './group-options.ts'
+import { requireCheck } from './health-options.ts'
+import { Members } from './members.ts'
+import type { Group } from '../balancer/group.ts'
+import type { PeerOptions } from '../balancer/peer.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
-
-/** A server as it was configured, its address read. */
-interface Server {
-  readonly address: ParsedAddress
-  readonly weight: number
-  readonly maxConns: number
-  readonly maxFails: number
-  readonly failTimeout: number
-  readonly backup: boolean
-  readonly down: boolean
-  readonly keepalive: number
-  readonly preconnect: number
-}
-
-const SERVER_OPTIONS = new Set(['address', 'weight', 'maxConns', 'maxFails', 'failTimeout', 'backup', 'down', 'keepalive', 'preconnect'])
-const GROUP_OPTIONS = new Set(['name', 'servers'])
+import type { GroupEvents, UpstreamGroup, UpstreamGroupState } from '../../types/live.ts'
+import type { Address, GroupOptions, ServerOptions, UpstreamServer } from '../../types/upstream.ts'
+import type { FastifyRequest } from 'fastify'
 
 /** Connections opened ahead are an offer: one that takes longer than this is given up. */
 const PRECONNECT_TIMEOUT = 2000
-
-/** Told when a server goes out for its failures, and when it is back. */
-export type StateListener = (group: ServerGroup, server: UpstreamServer, state: 'down' | 'up') => void
 
 /**
  * A group of servers with its balancer and its connections. It may be shared by any number of registrations, which open it
@@ -37,156 +25,198 @@ export class ServerGroup implements UpstreamGroup {
   readonly name: string
   /** It was given its name; else the name is made of its addresses. */
   readonly named: boolean
-  readonly #servers: readonly Server[]
-  readonly #given: readonly (string | ServerOptions)[]
-  readonly #listeners = new Set<StateListener>()
-  #opening: Promise<Group<Endpoint>> | undefined
-  #group: Group<Endpoint> | undefined
+  readonly #settings: GroupSettings
+  readonly #resolver: GroupOptions['resolver']
+  /** By address, as it was written. */
+  readonly #given = new Map<string, ServerOptions>()
+  readonly #emitter = new GroupEmitter()
+  readonly #members: Members
+  #opening: Promise<void> | undefined
+  #users = 0
 
-  constructor (options: GroupOptions, option = 'upstreams') {
-    const { servers, name } = options
-    for (const key of Object.keys(options)) {
-      if (!GROUP_OPTIONS.has(key)) throw new FST_SCGI_OPT_UNKNOWN(`${option}.${key}`, `: a group has ${[...GROUP_OPTIONS].join(', ')}`)
-    }
-    if (!Array.isArray(servers) || servers.length === 0) {
-      throw new FST_SCGI_OPT_INVALID(`${option}.servers`, show(servers), 'a list of at least one server')
-    }
-    if (name !== undefined && (typeof name !== 'string' || !/^[^\s\0,/]+$/.test(name))) {
-      throw new FST_SCGI_OPT_INVALID(`${option}.name`, show(name), 'a name without blanks, commas and slashes')
-    }
-    this.#given = [...servers]
-    this.#servers = servers.map((server, index) => readServer(server, `${option}[${index}]`))
-    if (this.#servers.every(server => server.backup)) {
-      throw new FST_SCGI_OPT_INVALID(option, show(servers), 'at least one server that is not a backup')
-    }
+  constructor (options: GroupOptions<never>, option = 'upstreams') {
+    const settings = this.#settings = readGroup(options, option)
+    const { servers, name } = settings
+    this.#resolver = options.resolver
+    for (const server of options.servers) this.#remember(server)
     this.named = name !== undefined
-    this.name = name ?? this.#servers.map(({ address }) => needsLookup(address) ? `${address.hostname ?? ''}:${address.port}` : literalAddress(address).name).join(',')
-    if (!this.#servers.some(server => needsLookup(server.address))) {
-      this.#group = this.#build(this.#servers.map(server => [server, [literalAddress(server.address)]]))
-    }
+    this.name = name ?? servers.map(({ address }) => needsLookup(address) ? `${address.hostname ?? ''}:${address.port}` : literalAddress(address).name).join(',')
+    this.#members = new Members({ group: this, settings, emitter: this.#emitter, endpoint: endpointOf, peer: peerOf })
   }
 
   /** The servers; empty until the names among their addresses are resolved. */
   get servers (): readonly UpstreamServer[] {
-    return this.#group?.servers ?? []
+    return this.#members.balancer.servers
   }
 
   /**
-   * The balancer, once every name is resolved.
+   * The balancer, once every name is resolved. What the group does beside the requests (health checks, names with `resolve`) goes on
+   * from now on.
    * @throws FST_SCGI_RESOLVE; it is tried again at the next call
    */
   async open (lookup?: Lookup): Promise<Group<Endpoint>> {
-    if (this.#group !== undefined) return this.#group
-    this.#opening ??= this.#resolve(lookup)
-    try {
-      return await this.#opening
-    } catch (error) {
-      this.#opening = undefined
-      throw error
+    if (!this.#members.ready) {
+      this.#opening ??= this.#members.open(lookup).finally(() => { this.#opening = undefined })
+      await this.#opening
     }
+    return this.#members.balancer
   }
 
   /** The balancer of a group that is open. */
   get balancer (): Group<Endpoint> | undefined {
-    return this.#group
+    return this.#members.ready ? this.#members.balancer : undefined
   }
 
-  /** Calls `listener` at every change of a server's state. Returns the way to stop it. */
-  watch (listener: StateListener): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+  /** Somebody uses the group from now on, and until `release`. */
+  hold (): void {
+    this.#users += 1
+    this.#members.start()
   }
 
-  /**
-   * For each address that was configured a group of that server alone, by the address as it was written: what a function
-   * `upstreams` may name.
-   */
-  singles (): [string, ServerGroup][] {
-    return this.#given.map(server => {
-      const options = typeof server === 'string' ? { address: server } : server
-      // Alone it stands in for nobody.
-      return [options.address, new ServerGroup({ servers: [{ ...options, backup: false }] })]
-    })
+  /** The last of those who use it stops it. */
+  release (): void {
+    this.#users -= 1
+    if (this.#users === 0) this.stop()
+    else this.closeIdle()
+  }
+
+  /** Ends health checks and questions to the DNS, and closes idle connections. The group stays usable: it begins again with `open`. */
+  stop (): void {
+    this.#members.stop()
+  }
+
+  /** Whether a server has this address, as it is written. */
+  lists (address: string): boolean {
+    return this.#given.has(address)
+  }
+
+  /** A group of the server with this address alone: what a function `upstreams` may name. */
+  single (address: string): ServerGroup | undefined {
+    const given = this.#given.get(address)
+    if (given === undefined) return undefined
+    // Alone it stands in for nobody.
+    const server = { ...given, backup: false, spare: false, standby: false }
+    return new ServerGroup({ servers: [server], ...(this.#resolver === undefined ? undefined : { resolver: this.#resolver }) })
   }
 
   /** Closes idle connections. The group stays usable. */
   closeIdle (): void {
-    for (const peer of this.#group?.servers ?? []) peer.target.closeIdle()
+    this.#members.closeIdle()
   }
 
-  async #resolve (lookup: Lookup | undefined): Promise<Group<Endpoint>> {
-    const resolved = await Promise.all(this.#servers.map(async (server): Promise<[Server, ServerAddress[]]> =>
-      [server, await resolveAddress(server.address, lookup)]))
-    this.#group = this.#build(resolved)
-    return this.#group
+  async add (server: Address | ServerOptions): Promise<readonly UpstreamServer[]> {
+    const { balance, health } = this.#settings
+    const settings = readServer(server, 'server', balance)
+    requireCheck(health, settings.address.protocol, 'server.address', settings.given)
+    const added = await this.#members.add(settings, typeof server === 'string' ? 'server' : 'server.address')
+    this.#remember(server)
+    return added
   }
 
-  #build (servers: [Server, ServerAddress[]][]): Group<Endpoint> {
-    return new Group<Endpoint>({
+  remove (server: string): readonly UpstreamServer[] {
+    const removed = this.#members.remove(server)
+    const { addresses } = this.#members
+    for (const address of [...this.#given.keys()]) if (!addresses.has(address)) this.#given.delete(address)
+    return removed
+  }
+
+  drain (server: string): void {
+    this.#members.edit(server, { drain: true })
+  }
+
+  enable (server: string): void {
+    this.#members.edit(server, { drain: false, down: false })
+  }
+
+  disable (server: string): void {
+    this.#members.edit(server, { down: true })
+  }
+
+  setWeight (server: string, weight: number): void {
+    if (!Number.isSafeInteger(weight) || weight < 1) throw new FST_SCGI_OPT_INVALID('weight', show(weight), 'an integer of 1 or more')
+    this.#members.edit(server, { weight })
+  }
+
+  on<E extends keyof GroupEvents> (event: E, listener: (event: GroupEvents[E]) => void): this {
+    this.#emitter.on(event, listener)
+    return this
+  }
+
+  off<E extends keyof GroupEvents> (event: E, listener: (event: GroupEvents[E]) => void): this {
+    this.#emitter.off(event, listener)
+    return this
+  }
+
+  toJSON (): UpstreamGroupState {
+    return {
       name: this.name,
-      onStateChange: (peer, state) => this.#tell(peer, state),
-      peers: servers.flatMap(([server, addresses]) => addresses.map(address => ({
-        name: address.name,
-        target: new ScgiEndpoint(address, {
-          keepalive: server.keepalive, preconnect: server.preconnect, connectTimeout: PRECONNECT_TIMEOUT,
-        }),
+      servers: this.servers.map(server => ({
+        name: server.name,
+        state: server.state,
+        reason: server.reason,
         weight: server.weight,
         maxConns: server.maxConns,
-        maxFails: server.maxFails,
-        failTimeout: server.failTimeout,
         backup: server.backup,
-        down: server.down,
-      }))),
-    })
+        route: server.route,
+        active: server.active,
+        fails: server.fails,
+        served: server.served,
+        failures: server.failures,
+        bytesSent: server.bytesSent,
+        bytesReceived: server.bytesReceived,
+        headerTime: server.headerTime,
+        responseTime: server.responseTime,
+        lastError: server.lastError?.message,
+      })),
+    }
   }
 
-  #tell (peer: Peer<Endpoint>, state: 'down' | 'up'): void {
-    for (const listener of this.#listeners) listener(this, peer, state)
+  #remember (server: Address | ServerOptions): void {
+    const options = typeof server === 'string' ? { address: server } : { ...server }
+    if (!this.#given.has(options.address)) this.#given.set(options.address, options)
   }
 }
 
-function readServer (server: unknown, option: string): Server {
-  const given = typeof server === 'string' ? { address: server } : server
-  if (!isRecord(given)) throw new FST_SCGI_OPT_INVALID(option, show(server), 'an address, or an object with an address')
-  for (const key of Object.keys(given)) {
-    if (!SERVER_OPTIONS.has(key)) throw new FST_SCGI_OPT_UNKNOWN(`${option}.${key}`, `: a server has ${[...SERVER_OPTIONS].join(', ')}`)
+function endpointOf (server: ServerSettings, address: ServerAddress): Endpoint {
+  if (address.protocol === 'http' || address.protocol === 'https') {
+    return new HttpEndpoint(address, { keepalive: server.keepalive, tls: server.tls })
   }
+  return new ScgiEndpoint(address, { keepalive: server.keepalive, preconnect: server.preconnect, connectTimeout: PRECONNECT_TIMEOUT })
+}
+
+/**
+ * A server at one of its addresses.
+ * @param key what it is recognised by when the servers of the group are listed anew
+ */
+function peerOf (server: ServerSettings, address: ServerAddress, target: Endpoint, key: string): PeerOptions<Endpoint> {
+  const { weight, maxConns, maxFails, failTimeout, retry, slowStart, backup, lbset, spare, standby, down, drain, route, redirect } = server
   return {
-    address: parseAddress(typeof server === 'string' ? option : `${option}.address`, given['address']),
-    weight: integer(`${option}.weight`, given['weight'], 1, 1),
-    maxConns: integer(`${option}.maxConns`, given['maxConns'], 0, 0),
-    maxFails: integer(`${option}.maxFails`, given['maxFails'], 0, 1),
-    failTimeout: given['failTimeout'] === undefined ? 10_000 : parseTime(`${option}.failTimeout`, given['failTimeout']),
-    backup: flag(`${option}.backup`, given['backup']),
-    down: flag(`${option}.down`, given['down']),
-    keepalive: integer(`${option}.keepalive`, given['keepalive'], 0, 0),
-    preconnect: integer(`${option}.preconnect`, given['preconnect'], 0, 0),
+    key,
+    name: address.name,
+    target,
+    server: server.text,
+    weight,
+    maxConns,
+    maxFails,
+    failTimeout,
+    retry,
+    slowStart,
+    backup,
+    lbset,
+    spare,
+    standby,
+    down,
+    drain,
+    route,
+    redirect,
   }
-}
-
-/** Takes anything that is an object with keys; what each key holds is checked where it is read. */
-function isRecord (value: unknown): value is Record<keyof ServerOptions | string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function integer (option: string, value: unknown, least: number, otherwise: number): number {
-  if (value === undefined) return otherwise
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least) {
-    throw new FST_SCGI_OPT_INVALID(option, show(value), `an integer of ${least} or more`)
-  }
-  return value
-}
-
-function flag (option: string, value: unknown): boolean {
-  if (value === undefined) return false
-  if (typeof value !== 'boolean') throw new FST_SCGI_OPT_INVALID(option, show(value), 'true or false')
-  return value
 }
 
 /**
  * A group of servers for several registrations: they share its balancer, its failure counts and its connections.
- * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
+ * `Request` is what functions among the options are given: in a group for `ScgiDispatcher` undici's DispatchOptions.
+ * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
  */
-export function createUpstreams (options: GroupOptions | GroupOptions['servers']): UpstreamGroup {
+export function createUpstreams<Request = FastifyRequest> (options: GroupOptions<Request> | GroupOptions['servers']): UpstreamGroup {
   return new ServerGroup(Array.isArray(options) ? { servers: options } : options)
 }

@@ -10,8 +10,8 @@ const byKey: Method<string> = peers => {
   const others = roundRobin(peers)
   const picker: Picker = {
     pick (context) {
-      const key = context.request?.key
-      if (key === undefined) return others.pick(context)
+      const key = context.request?.source
+      if (typeof key !== 'string') return others.pick(context)
       let position = typeof context.memo === 'number' ? context.memo : key.length
       for (let step = 0; step < peers.length; step++, position++) {
         const index = position % peers.length
@@ -27,8 +27,8 @@ const byKey: Method<string> = peers => {
 
 test('a method sees the request, what was tried, and what it noted itself', () => {
   const { group } = testGroup(weighted(1, 1, 1, 1), { method: byKey })
-  assert.deepEqual(exhaust(group.begin({ key: 'xy' }), 'next'), ['C', 'D', 'A', 'B'])
-  assert.deepEqual(exhaust(group.begin({ key: 'xyz' }), 'next'), ['D', 'A', 'B', 'C'])
+  assert.deepEqual(exhaust(group.begin({ source: 'xy' }), 'next'), ['C', 'D', 'A', 'B'])
+  assert.deepEqual(exhaust(group.begin({ source: 'xyz' }), 'next'), ['D', 'A', 'B', 'C'])
   assert.deepEqual(exhaust(group.begin(), 'next'), ['A', 'B', 'C', 'D'])
 })
 
@@ -41,7 +41,7 @@ test('a method is told of failed servers, and is asked for the backups apart, wi
   const { group, attempt } = testGroup([...weighted(1, 1, 1), { name: 'X', backup: true }, { name: 'Y', backup: true }], { method })
   assert.deepEqual(made, [['A', 'B', 'C'], ['X', 'Y']])
   assert.equal(attempt('failed'), 'A')
-  assert.deepEqual(exhaust(group.begin({ key: 'wxyz' }), 'next'), ['B', 'C', 'X', 'Y'])
+  assert.deepEqual(exhaust(group.begin({ source: 'wxyz' }), 'next'), ['B', 'C', 'X', 'Y'])
 })
 
 test('tried() knows the attempts of this request only', () => {

@@ -105,9 +105,13 @@ test('next() and release() alternate', () => {
   assert.deepEqual([a.active, b.active, selection.tries], [0, 0, 1])
 })
 
-test('a group needs a server that is not a backup, and sound numbers', () => {
-  assert.throws(() => testGroup([]), /not a backup/)
-  assert.throws(() => testGroup([{ name: 'A', backup: true }]), /not a backup/)
+test('a group may be empty, or have backups alone', () => {
+  const { group, attempt } = testGroup([])
+  assert.deepEqual([attempt('ok'), group.begin().tries, group.single], [undefined, 0, false])
+  assert.equal(testGroup([{ name: 'A', backup: true }]).attempt('ok'), 'A')
+})
+
+test('a group needs sound numbers', () => {
   for (const weight of [0, -1, 1.5, NaN]) assert.throws(() => testGroup([{ name: 'A', weight }]), /weight/)
   assert.throws(() => testGroup([{ name: 'A', maxConns: -1 }]), /maxConns/)
   assert.throws(() => testGroup([{ name: 'A', maxFails: 0.5 }]), /maxFails/)

@@ -123,7 +123,7 @@ test('what is no request goes to the handler as an error, and no connection is m
 test('options that cannot be are refused by name', () => {
   const at = '127.0.0.1:4000'
   const throws = (make: () => unknown, pattern: RegExp): void => assert.throws(make, pattern)
-  throws(() => new ScgiDispatcher('http://x'), /'upstreams\[0\]' cannot be used/)
+  throws(() => new ScgiDispatcher('ftp://x'), /'upstreams\[0\]' cannot be used/)
   // @ts-expect-error no upstreams
   throws(() => new ScgiDispatcher(5), /option 'upstreams' is 5/)
   throws(() => new ScgiDispatcher([]), /upstreams.servers/)

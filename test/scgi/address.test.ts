@@ -59,6 +59,30 @@ test('another scheme is refused as such', () => {
   }
 })
 
+test('addresses of HTTP servers, where they may be', () => {
+  const forms: [string, unknown[]][] = [
+    ['http://127.0.0.1', ['http', '127.0.0.1', 80, '']],
+    ['HTTP://127.0.0.1:8080/', ['http', '127.0.0.1', 8080, '']],
+    ['https://[::1]', ['https', '::1', 443, '']],
+    ['https://App.example:8443/a%20b/%2e%C3/', ['https', 'App.example', 8443, '/a%20b/%2e%C3']],
+    ['http://a/caf\u00e9/"x"', ['http', 'a', 80, '/caf%C3%A9/"x"']],
+    ['scgi://a/b', ['scgi', 'a', 4000, '/b']],
+    ['127.0.0.1', ['scgi', '127.0.0.1', 4000, '']],
+  ]
+  for (const [text, expected] of forms) {
+    const { protocol, hostname, port, pathPrefix } = parseAddress('a', text, true)
+    assert.deepEqual([protocol, hostname, port, pathPrefix], expected, text)
+  }
+  for (const text of ['http://', 'http:///a', 'http://user@a', 'http://a:0', 'http://a/?b', 'http://a/#b', 'http://a/%z', 'http://a/../b', 'http://a/b/.', 'http://::1', 'http://a b']) {
+    assert.throws(() => parseAddress('a', text, true), { code: 'FST_SCGI_OPT_INVALID' }, text)
+  }
+  for (const text of ['fcgi://a', 'http+unix://a', 'h2c://a']) {
+    assert.throws(() => parseAddress('a', text, true), { code: 'FST_SCGI_OPT_UNSUPPORTED', message: /scgi:\/\/, http:\/\/ and https:\/\// }, text)
+  }
+  const { protocol, hostname, host, name } = literalAddress(parseAddress('a', 'https://127.0.0.1:1/x', true))
+  assert.deepEqual([protocol, hostname, host, name], ['https', undefined, '127.0.0.1', '127.0.0.1:1'])
+})
+
 test('a socket path may have 107 bytes, as the system has it', { skip: process.platform === 'linux' ? false : 'less elsewhere' }, () => {
   assert.equal(parseAddress('a', `unix:/${'x'.repeat(106)}`).socketPath?.length, 107)
   assert.throws(() => parseAddress('a', `unix:/${'x'.repeat(107)}`), { code: 'FST_SCGI_OPT_INVALID' })

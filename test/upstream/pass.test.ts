@@ -9,7 +9,7 @@ import { Pass } from '../../lib/upstream/pass.ts'
 import type { PassHandler, PassRequest } from '../../lib/upstream/pass.ts'
 import type { Endpoint } from '../../lib/transport/endpoint.ts'
 import type {
-  Attempt, ExchangeControl, ExchangeHandler, ExchangeRequest, FailureKind, NextUpstreamCondition, RequestBody, ResponseHead,
+  Attempt, ExchangeControl, ExchangeHandler, ExchangeRequest, FailureKind, NextUpstreamCondition, RequestBody, ResponseHead, ServerAddress,
 } from '../../types/index.ts'
 
 /** What a played server does with an exchange. */
@@ -71,6 +71,8 @@ class Played implements ExchangeControl {
 }
 
 class Server implements Endpoint {
+  readonly protocol = 'scgi'
+  readonly address: ServerAddress
   readonly name: string
   readonly pathPrefix: string
   readonly keepalive: boolean
@@ -79,6 +81,7 @@ class Server implements Endpoint {
 
   constructor (name: string, play: Play, options: { pathPrefix?: string, keepalive?: boolean } = {}) {
     this.name = name
+    this.address = { name, host: '127.0.0.1', port: 1, socketPath: undefined, pathPrefix: options.pathPrefix ?? '' }
     this.play = play
     this.pathPrefix = options.pathPrefix ?? ''
     this.keepalive = options.keepalive ?? false
@@ -123,7 +126,7 @@ function prepare (servers: Server[], options: {
     },
   }
   const { on = ['error', 'timeout'], tries = 0, method = 'GET', body = null, encode = () => Buffer.from('head') } = options
-  const request: PassRequest = { method, body, localAddress: undefined, localPort: undefined, encode }
+  const request: PassRequest = { method, body, localAddress: undefined, localPort: undefined, encode, encodeHttp: () => assert.fail('no server speaks HTTP') }
   const settings = {
     nextUpstream: parseNextUpstream({ on, tries }),
     timeouts: { connect: 0, send: 0, read: 0 },

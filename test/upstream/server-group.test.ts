@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createUpstreams, ServerGroup } from '../../lib/upstream/server-group.ts'
-import type { GroupOptions } from '../../types/index.ts'
+import type { GroupOptions, ServerStateEvent } from '../../types/index.ts'
 
 test('the servers and what they begin with', () => {
   const group = createUpstreams(['127.0.0.1:1', { address: 'unix:/a', weight: 3, backup: true, down: true }])
@@ -26,7 +26,6 @@ test('what it does not take is refused by name', () => {
     [{ servers: 'a' }, 'INVALID', /upstreams\.servers/],
     [{}, 'INVALID', /upstreams\.servers/],
     [{ servers: ['a'], nam: 'b' }, 'UNKNOWN', /no option 'upstreams\.nam': a group has name, servers/],
-    [{ servers: ['a'], balance: 'least_conn' }, 'UNKNOWN', /upstreams\.balance/],
     [{ servers: ['a'], name: '' }, 'INVALID', /upstreams\.name/],
     [{ servers: ['a'], name: 'a b' }, 'INVALID', /upstreams\.name/],
     [{ servers: ['a'], name: 'a,b' }, 'INVALID', /upstreams\.name/],
@@ -46,7 +45,7 @@ test('what it does not take is refused by name', () => {
     [[{ address: 'a', preconnect: -1 }], 'INVALID', /preconnect/],
     [[{ address: 'a', down: 1 }], 'INVALID', /down/],
     [[{ address: 'a', backup: 'yes' }], 'INVALID', /backup/],
-    [['http://a'], 'UNSUPPORTED', /upstreams\[0\]/],
+    [['ftp://a'], 'UNSUPPORTED', /upstreams\[0\]/],
   ]
   for (const [options, code, message] of wrong) {
     assert.throws(() => Reflect.apply(createUpstreams, undefined, [options]), { code: `FST_SCGI_OPT_${code}`, message }, JSON.stringify(options))
@@ -81,18 +80,23 @@ test('a lookup that failed is tried again at the next open', async () => {
   assert.equal((await group.open(async () => [{ address: '10.0.0.1', family: 4 }])).servers.length, 1)
 })
 
-test('singles: each address for itself, a backup too', async () => {
+test('single: each address for itself, a backup too', () => {
   const options: GroupOptions = { servers: ['127.0.0.1:1', { address: 'unix:/a', backup: true, maxConns: 2 }, { address: '127.0.0.1:3', down: true }] }
-  const singles = new ServerGroup(options).singles()
-  assert.deepEqual(singles.map(([address]) => address), ['127.0.0.1:1', 'unix:/a', '127.0.0.1:3'])
-  for (const [, group] of singles) assert.equal(group.balancer?.single, true)
-  assert.deepEqual(singles.map(([, group]) => group.servers[0]?.down), [false, false, true])
+  const group = new ServerGroup(options)
+  const singles = ['127.0.0.1:1', 'unix:/a', '127.0.0.1:3'].map(address => group.single(address))
+  for (const single of singles) assert.equal(single?.balancer?.single, true)
+  assert.deepEqual(singles.map(single => single?.servers[0]?.down), [false, false, true])
+  assert.equal(group.single('127.0.0.1:2'), undefined)
 })
 
-test('watch: each listener is told of what becomes of a server, until it stops', async () => {
+test('state: each listener is told of what becomes of a server, until it stops', async () => {
   const group = new ServerGroup({ name: 'g', servers: [{ address: '127.0.0.1:1', failTimeout: 0 }, '127.0.0.1:2'] })
   const told: string[] = []
-  const stop = group.watch((watched, server, state) => told.push(`${watched.name} ${server.name} ${state}`))
+  const listener = (event: ServerStateEvent): void => {
+    assert.equal(event.group, group)
+    told.push(`${event.server.name} ${event.previous} ${event.state}`)
+  }
+  group.on('state', listener)
   const balancer = await group.open()
   const attempt = async (outcome: 'ok' | 'failed'): Promise<void> => {
     const selection = balancer.begin()
@@ -102,8 +106,8 @@ test('watch: each listener is told of what becomes of a server, until it stops',
   }
   await attempt('failed')
   for (let i = 0; i < 4; i++) await attempt('ok')
-  assert.deepEqual(told, ['g 127.0.0.1:1 down', 'g 127.0.0.1:1 up'])
-  stop()
+  assert.deepEqual(told, ['127.0.0.1:1 up failed', '127.0.0.1:1 failed up'])
+  group.off('state', listener)
   for (let i = 0; i < 3; i++) await attempt('failed')
   assert.equal(told.length, 2)
 })
@@ -112,5 +116,5 @@ test('later changes to the given list change nothing', () => {
   const servers = ['127.0.0.1:1']
   const group = new ServerGroup({ servers })
   servers.push('127.0.0.1:2')
-  assert.deepEqual([group.servers.length, group.singles().length], [1, 1])
+  assert.deepEqual([group.servers.length, group.lists('127.0.0.1:2')], [1, false])
 })

@@ -1,0 +1,104 @@
+import { MAX_TIME } from '../units.ts'
+
+export interface QueueOptions {
+  /** So many may wait. */
+  size: number
+  /** Milliseconds after which one waits no longer. */
+  timeout: number
+}
+
+/** A request that waits. */
+export interface Waiter {
+  /** It has tried no server yet: when it gets none, nobody who comes after it will. */
+  readonly fresh: boolean
+  /**
+   * Takes a server if there is one now. True if it did, or if waiting has become vain: it has left the queue, and what
+   * comes of that may have begun, and ended, already.
+   */
+  serve (): boolean
+  /** It has waited in vain, and has been taken off the queue. */
+  expire (): void
+}
+
+/** Requests that wait for a server below its maxConns, first come, first served. (nginx: queue) */
+export class WaitQueue {
+  readonly size: number
+  readonly timeout: number
+  readonly #now: () => number
+  /** When the time alone may bring a server back. */
+  readonly #nextReturn: () => number
+  /** Each with the time at which it gives up, which is the order in which they came. */
+  readonly #waiters = new Map<Waiter, number>()
+  #timer: NodeJS.Timeout | undefined
+  #waking = false
+  #again = false
+
+  constructor (options: QueueOptions, now: () => number, nextReturn: () => number) {
+    this.size = options.size
+    this.timeout = options.timeout
+    this.#now = now
+    this.#nextReturn = nextReturn
+  }
+
+  get length (): number {
+    return this.#waiters.size
+  }
+
+  /** Puts a request at the end; false where there is no place left. */
+  enter (waiter: Waiter): boolean {
+    if (this.#waiters.size >= this.size) return false
+    this.#waiters.set(waiter, this.#now() + this.timeout)
+    this.wake()
+    return true
+  }
+
+  /** Takes a request off, for instance because its client is gone. */
+  leave (waiter: Waiter): void {
+    if (!this.#waiters.delete(waiter)) return
+    if (!this.#waking) this.#arm()
+  }
+
+  /** A server may have become free. */
+  wake (): void {
+    if (this.#waking) {
+      this.#again = true
+      return
+    }
+    if (this.#waiters.size === 0) return
+    this.#waking = true
+    try {
+      do {
+        this.#again = false
+        for (const waiter of this.#waiters.keys()) {
+          if (!waiter.serve() && waiter.fresh) break
+        }
+      } while (this.#again)
+    } finally {
+      this.#waking = false
+    }
+    this.#arm()
+  }
+
+  #arm (): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const [deadline] = this.#waiters.values()
+    if (deadline === undefined) return
+    const now = this.#now()
+    // A server whose time is over must be asked for after it, not at it.
+    const wait = Math.min(deadline, this.#nextReturn() + 1) - now
+    this.#timer = setTimeout(() => this.#tick(), Math.min(Math.max(1, Math.ceil(wait)), MAX_TIME))
+  }
+
+  #tick (): void {
+    this.#timer = undefined
+    const now = this.#now()
+    for (const [waiter, deadline] of this.#waiters) {
+      if (deadline > now) break
+      this.#waiters.delete(waiter)
+      waiter.expire()
+    }
+    this.wake()
+    if (this.#timer === undefined) this.#arm()
+  }
+}

@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto'
+import type { ResponseHead } from '../../../types/exchange.ts'
+import type { PickRequest } from '../method.ts'
+import type { Clock } from '../peer-options.ts'
+import { cookieValue } from './cookies.ts'
+import { textOf } from './policy.ts'
+import type { SessionServer, StickyPolicy } from './policy.ts'
+
+export interface LearnOptions {
+  /** Name of the cookie that begins a session, or a function that finds the session in a reply. */
+  readonly create: string | ((request: unknown, head: ResponseHead) => unknown)
+  /** Name of the cookie of the session, or a function that finds the session in a request. */
+  readonly lookup: string | ((request: unknown) => unknown)
+  /** Milliseconds after which a session that nobody uses is forgotten. */
+  readonly timeout: number
+  /** So many sessions are known at most. */
+  readonly maxEntries: number
+  /** A clock in milliseconds that never goes back. */
+  readonly now: Clock
+}
+
+/**
+ * The gateway notes which server has begun a session: the application need know of nothing. (nginx: sticky learn) Servers are noted by
+ * name, so that sessions outlive edits of their group.
+ */
+export class StickyLearn implements StickyPolicy {
+  readonly #options: LearnOptions
+  readonly #sessions: SessionTable
+
+  constructor (options: LearnOptions) {
+    this.#options = options
+    this.#sessions = new SessionTable(options.timeout, options.maxEntries)
+  }
+
+  /** Number of sessions that are kept. */
+  get size (): number {
+    return this.#sessions.size
+  }
+
+  names ({ route, name }: SessionServer): readonly string[] {
+    return [route ?? name]
+  }
+
+  find<S> (request: PickRequest, servers: Pick<ReadonlyMap<string, S>, 'get'>): S | undefined {
+    const session = this.#lookup(request)
+    const name = session === undefined ? undefined : this.#sessions.get(session, this.#options.now())
+    return name === undefined ? undefined : servers.get(name)
+  }
+
+  answered (request: PickRequest, name: string, head: ResponseHead): void {
+    const { create, now } = this.#options
+    const begun = typeof create === 'string' ? cookieSet(head, create) : textOf(create(request.source, head))
+    if (begun !== undefined) {
+      this.#sessions.set(begun, name, now())
+      return
+    }
+    // One that is known is used, and may have moved; one that is not is nothing that an application has vouched for.
+    const session = this.#lookup(request)
+    if (session !== undefined) this.#sessions.renew(session, name, now())
+  }
+
+  #lookup (request: PickRequest): string | undefined {
+    const { lookup } = this.#options
+    return typeof lookup === 'string' ? textOf(cookieValue(request.cookie, lookup)) : textOf(lookup(request.source))
+  }
+}
+
+/** Sessions with the names of their servers. Those that were not used for the longest time come first, and go first. */
+class SessionTable {
+  readonly #entries = new Map<string, { name: string, until: number }>()
+  readonly #timeout: number
+  readonly #maxEntries: number
+
+  constructor (timeout: number, maxEntries: number) {
+    this.#timeout = timeout
+    this.#maxEntries = maxEntries
+  }
+
+  get size (): number {
+    return this.#entries.size
+  }
+
+  get (session: string, now: number): string | undefined {
+    const entry = this.#entries.get(keyOf(session))
+    return entry === undefined || entry.until <= now ? undefined : entry.name
+  }
+
+  set (session: string, name: string, now: number): void {
+    this.#put(keyOf(session), name, now)
+  }
+
+  renew (session: string, name: string, now: number): void {
+    const key = keyOf(session)
+    const entry = this.#entries.get(key)
+    if (entry !== undefined && entry.until > now) this.#put(key, name, now)
+  }
+
+  #put (key: string, name: string, now: number): void {
+    this.#entries.delete(key)
+    // All have the same time to live: the order of use is that of expiry.
+    for (const [oldest, { until }] of this.#entries) {
+      if (until > now && this.#entries.size < this.#maxEntries) break
+      this.#entries.delete(oldest)
+    }
+    this.#entries.set(key, { name, until: now + this.#timeout })
+  }
+}
+
+/** Of one size, whatever the session is, and no part of a string that a whole request would be kept for. */
+function keyOf (session: string): string {
+  return createHash('sha256').update(session).digest('base64url')
+}
+
+/** Value of a cookie that a reply sets. */
+function cookieSet ({ headers }: ResponseHead, name: string): string | undefined {
+  const given = headers['set-cookie']
+  if (given === undefined) return undefined
+  for (const line of typeof given === 'string' ? [given] : given) {
+    const equals = line.indexOf('=')
+    if (equals < 0 || line.slice(0, equals).trim() !== name) continue
+    const end = line.indexOf(';', equals)
+    return textOf(line.slice(equals + 1, end < 0 ? undefined : end).trim())
+  }
+  return undefined
+}

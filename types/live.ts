@@ -1,0 +1,94 @@
+import type { Address, ServerOptions, ServerState, UpstreamServer, UpstreamServers } from './upstream.ts'
+
+/** A server stands otherwise than before. */
+export interface ServerStateEvent {
+  readonly group: UpstreamGroup
+  readonly server: UpstreamServer
+  /** Never `'full'`, which comes and goes with the requests, nor `'removed'`, which is an event of its own. */
+  readonly state: ServerState
+  readonly previous: ServerState
+  /** Why, in words, where there is more to tell. */
+  readonly reason: string | undefined
+}
+
+/** A server came into its group, or left it. */
+export interface ServerListEvent {
+  readonly group: UpstreamGroup
+  readonly server: UpstreamServer
+}
+
+/** A server's weight was set. */
+export interface ServerWeightEvent {
+  readonly group: UpstreamGroup
+  readonly server: UpstreamServer
+  readonly weight: number
+}
+
+/** The DNS gives no answer for a name of the group any more, or does so again. */
+export interface ResolveEvent {
+  readonly group: UpstreamGroup
+  /** As it is written in the options. */
+  readonly address: Address
+  readonly state: 'failed' | 'recovered'
+  /** The question and the code of Node.js: `'app.example: ESERVFAIL'`. */
+  readonly reason: string | undefined
+}
+
+/** What a group tells of itself; the same goes over node:diagnostics_channel, to `fastify-scgi:server:state` and so on. */
+export interface GroupEvents {
+  /** `fastify-scgi:server:state` */
+  state: ServerStateEvent
+  /** `fastify-scgi:server:added` */
+  added: ServerListEvent
+  /** `fastify-scgi:server:removed` */
+  removed: ServerListEvent
+  /** `fastify-scgi:server:weight` */
+  weight: ServerWeightEvent
+  /** `fastify-scgi:group:resolve` */
+  resolve: ResolveEvent
+}
+
+/**
+ * A group that several registrations may share; made by `createUpstreams`. What is edited here holds at once, for requests that are yet
+ * to choose a server, and until the process ends: nothing is written anywhere.
+ *
+ * `server` is the name of one (`'10.0.0.1:4000'`), or an address as it was given in the options, which stands for all the servers that it
+ * has become. Errors: FST_SCGI_SERVER_UNKNOWN where the group has none of that name.
+ */
+export interface UpstreamGroup extends UpstreamServers {
+  /**
+   * Adds a server, or those that its name has. Fulfilled when they are there.
+   * Errors: those of the options at `register`, and FST_SCGI_OPT_INVALID for a server that the group has already.
+   */
+  add (server: Address | ServerOptions): Promise<readonly UpstreamServer[]>
+  /**
+   * Takes servers off the group. Exchanges that run go on to their end.
+   * Errors: FST_SCGI_SERVER_DISCOVERED for one of several that the DNS knows of: it would be back with the next answer.
+   */
+  remove (server: string): readonly UpstreamServer[]
+  /** No new requests, save those that are bound to the server. */
+  drain (server: string): void
+  /** Undoes `drain` and `disable`. */
+  enable (server: string): void
+  /** No requests at all: `down`. Exchanges that run go on to their end. */
+  disable (server: string): void
+  /** Sets the share of the requests: an integer of 1 or more. Errors: FST_SCGI_OPT_INVALID. */
+  setWeight (server: string, weight: number): void
+  /** Calls `listener` at each such event; what it throws is an uncaught exception. */
+  on<E extends keyof GroupEvents> (event: E, listener: (event: GroupEvents[E]) => void): this
+  off<E extends keyof GroupEvents> (event: E, listener: (event: GroupEvents[E]) => void): this
+  /** What there is to know of the servers, for an operator to see. */
+  toJSON (): UpstreamGroupState
+}
+
+/** A group as `JSON.stringify` shows it. */
+export interface UpstreamGroupState {
+  readonly name: string
+  readonly servers: readonly (Omit<UpstreamServer, 'down' | 'drain' | 'healthy' | 'failed' | 'lastError'> & { readonly lastError: string | undefined })[]
+}
+
+/** `fastify.scgi.groups`: the groups that the registrations of this application use. */
+export interface UpstreamGroups extends Iterable<UpstreamGroup> {
+  /** The group of that name, in upper or lower case. One that was given no name has that of its addresses. */
+  get (name: string): UpstreamGroup | undefined
+}

@@ -1,0 +1,58 @@
+import type { Timers } from '../timers.ts'
+
+interface Commit {
+  /** Entries of the key that are complete and are being put into the store. */
+  running: number
+  readonly waits: Map<() => void, () => void>
+}
+
+/**
+ * Entries that are complete but not yet in the store: whoever asks for one of them waits the moment that it takes, so that a client which
+ * has got a reply finds it in the cache.
+ */
+export class Commits {
+  readonly #clock: Timers
+  readonly #commits = new Map<string, Commit>()
+  #idle: (() => void)[] = []
+
+  constructor (clock: Timers) {
+    this.#clock = clock
+  }
+
+  begin (key: string): void {
+    const commit = this.#commits.get(key)
+    if (commit === undefined) this.#commits.set(key, { running: 1, waits: new Map() })
+    else commit.running++
+  }
+
+  end (key: string): void {
+    const commit = this.#commits.get(key)
+    if (commit === undefined || --commit.running > 0) return
+    this.#commits.delete(key)
+    for (const [callback, cancel] of commit.waits) {
+      cancel()
+      setImmediate(callback)
+    }
+    if (this.#commits.size > 0) return
+    const idle = this.#idle
+    this.#idle = []
+    for (const callback of idle) callback()
+  }
+
+  /** Calls back when the entries of a key are there, or after the timeout. False where there are none to wait for. */
+  wait (key: string, timeout: number, callback: () => void): boolean {
+    if (this.#commits.size === 0) return false
+    const commit = this.#commits.get(key)
+    if (commit === undefined) return false
+    commit.waits.set(callback, this.#clock.after(timeout, () => {
+      commit.waits.delete(callback)
+      callback()
+    }))
+    return true
+  }
+
+  /** Resolves when nothing is being put into the store. */
+  idle (): Promise<void> {
+    return this.#commits.size === 0 ? Promise.resolve() : new Promise(resolve => this.#idle.push(resolve))
+  }
+}

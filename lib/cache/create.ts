@@ -1,0 +1,76 @@
+import { CacheZone } from './zone.ts'
+import { checkKnown } from './options.ts'
+import { DiskStore } from './stores/disk.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { MemoryStore } from './stores/memory.ts'
+import { parseTime, show } from '../units.ts'
+import { systemTimers, type Timers } from '../timers.ts'
+import type { Cache, CreateCacheOptions } from '../../types/cache.ts'
+import type { CacheStore } from '../../types/cache-store.ts'
+
+const COMMON = ['name', 'store', 'inactive', 'storeTimeout']
+const MEMORY = ['maxSize', 'maxEntries', 'maxEntrySize']
+const DISK = [...MEMORY, 'path', 'levels', 'useTempPath', 'minFree', 'manager', 'loader']
+
+const YEAR = 31_536_000_000
+
+/** The time of day: entries outlive the process. */
+const clock: Timers = { now: Date.now, after: systemTimers.after }
+
+/**
+ * Makes a cache, for the option `cache.zone` of one or several mounts. It keeps entries in memory, below `path` on the disk, or in a
+ * store that is given.
+ * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
+ */
+export function createCache (options: CreateCacheOptions): Cache {
+  if (typeof options !== 'object' || options === null) throw new FST_SCGI_OPT_INVALID('options', show(options), "an object with the option 'name'")
+  checkKnown('createCache', options, [...COMMON, ...DISK])
+  const { name, inactive = '10m', storeTimeout = 250 } = options
+  if (typeof name !== 'string' || name === '' || name.includes('\0')) {
+    throw new FST_SCGI_OPT_INVALID('createCache.name', show(name), 'a name, by which the cache is known')
+  }
+  const kind = options.store ?? (options.path === undefined ? 'memory' : 'disk')
+  const inactiveTime = parseTime('createCache.inactive', inactive)
+  return new CacheZone({
+    name,
+    store: makeStore(kind, options),
+    storeTimeout: parseTime('createCache.storeTimeout', storeTimeout),
+    // Our stores drop what nobody asks for themselves. What somebody asks for may be served stale for as long as the application fails.
+    keepStale: typeof kind === 'string' ? YEAR : inactiveTime,
+    inactive: inactiveTime,
+    clock,
+  })
+}
+
+function makeStore (kind: CreateCacheOptions['store'], options: CreateCacheOptions): CacheStore {
+  if (typeof kind === 'object' && kind !== null) {
+    for (const method of ['get', 'createWriteStream', 'delete'] as const) {
+      if (typeof kind[method] !== 'function') throw new FST_SCGI_OPT_INVALID('createCache.store', show(kind), `a store with the method '${method}'`)
+    }
+    refuse(options, COMMON, 'the store that is given has its own limits')
+    return kind
+  }
+  const { store: _store, storeTimeout: _time, name: _name, path, levels, useTempPath, minFree, manager, loader, ...limits } = options
+  if (kind === 'memory') {
+    refuse(options, [...COMMON, ...MEMORY], "it is an option of the disk store, and this cache is in memory: give 'path'")
+    return new MemoryStore(limits)
+  }
+  if (kind !== 'disk') throw new FST_SCGI_OPT_INVALID('createCache.store', show(kind), "'memory', 'disk' or a store")
+  if (path === undefined) throw new FST_SCGI_OPT_INVALID('createCache.path', 'missing', 'the directory of the disk store')
+  return new DiskStore({
+    path,
+    ...limits,
+    ...(levels === undefined ? {} : { levels }),
+    ...(useTempPath === undefined ? {} : { useTempPath }),
+    ...(minFree === undefined ? {} : { minFree }),
+    ...(manager === undefined ? {} : { manager }),
+    ...(loader === undefined ? {} : { loader }),
+  })
+}
+
+/** Refuses what would be ignored. */
+function refuse (options: CreateCacheOptions, allowed: readonly string[], reason: string): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined && !allowed.includes(name)) throw new FST_SCGI_OPT_UNSUPPORTED(`createCache.${name}`, reason)
+  }
+}

@@ -1,0 +1,40 @@
+import { normaliseHeaders } from './vary.ts'
+import type { CacheStoreKey } from '../../types/cache-store.ts'
+
+/** Request headers by lower-case name. */
+export type LookupHeaders = Readonly<Record<string, string | string[] | undefined>>
+
+/** The default key: what a browser would show as the address. */
+export function defaultKey (scheme: string, host: string, uri: string): string {
+  return `${scheme}://${host}${uri}`
+}
+
+/** The key as stores get it: GET and HEAD share an entry, no other method gets what was made for them. */
+export function methodKey (method: string, key: string): string {
+  return method === 'GET' || method === 'HEAD' ? key : `${method} ${key}`
+}
+
+/** What a store is asked by. Most entries have no `vary`, and then nobody reads the headers: they are copied when they are read. */
+export class StoreKey implements CacheStoreKey {
+  readonly origin: string
+  readonly method = 'GET'
+  readonly path: string
+  readonly #request: LookupHeaders
+  #headers: Record<string, string | string[]> | undefined
+
+  constructor (origin: string, path: string, request: LookupHeaders) {
+    this.origin = origin
+    this.path = path
+    this.#request = request
+  }
+
+  get headers (): Record<string, string | string[]> {
+    return (this.#headers ??= normaliseHeaders(this.#request))
+  }
+}
+
+/** The same for stores that know nothing of ours, and may copy or serialize what they get. */
+export function plainKey (key: StoreKey): CacheStoreKey & { headers: Record<string, string | string[]> } {
+  const { origin, method, path, headers } = key
+  return { origin, method, path, headers }
+}

@@ -1,0 +1,210 @@
+import { CacheZone } from './zone.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { parseSize, parseTime, show } from '../units.ts'
+import { parseUseStale } from './use-stale.ts'
+import { parseValid } from './valid.ts'
+import type { CacheOptions, CachePredicate } from '../../types/cache.ts'
+import type { CacheRules } from './rules.ts'
+import type { IgnoredHeaders } from './freshness.ts'
+
+const OPTIONS: Readonly<Record<keyof CacheOptions, true>> = {
+  zone: true,
+  key: true,
+  valid: true,
+  methods: true,
+  minUses: true,
+  lock: true,
+  useStale: true,
+  backgroundUpdate: true,
+  revalidate: true,
+  bypass: true,
+  noCache: true,
+  maxRangeOffset: true,
+  convertHead: true,
+  statusHeader: true,
+  age: true,
+  authorization: true,
+}
+
+/** The names that `ignoreHeaders` has for the cache, in lower case. */
+export const CACHE_HEADERS = ['x-accel-expires', 'cache-control', 'expires', 'set-cookie', 'vary'] as const
+
+/** The option `cache` of a mount, read. */
+export class CachePolicy<Request> {
+  readonly rules: CacheRules
+  /** Name of the header with the cache status, in lower case. */
+  readonly statusHeader: string | undefined
+  /** Send Age. */
+  readonly age: boolean
+  readonly #zone: CacheOptions<Request>['zone']
+  readonly #key: ((request: Request) => string) | undefined
+  readonly #methods: ReadonlySet<string>
+  readonly #bypass: readonly CachePredicate<Request>[]
+  readonly #noCache: readonly CachePredicate<Request>[]
+
+  /**
+   * @param ignoreHeaders the option of the mount, in any case; names that are not the cache's are left to others
+   * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
+   */
+  constructor (options: CacheOptions<Request>, ignoreHeaders: readonly string[]) {
+    checkNames(options)
+    const ignore = readIgnored(ignoreHeaders)
+    this.rules = readRules(options, ignore)
+    if (typeof options.zone !== 'function') checkZone('cache.zone', options.zone)
+    this.#zone = options.zone
+    if (options.key !== undefined && typeof options.key !== 'function') throw new FST_SCGI_OPT_INVALID('cache.key', show(options.key), 'a function')
+    this.#key = options.key
+    this.#methods = readMethods(options)
+    this.#bypass = readPredicates('cache.bypass', options.bypass)
+    this.#noCache = readPredicates('cache.noCache', options.noCache)
+    this.age = flag('cache.age', options.age) ?? true
+    this.statusHeader = readStatusHeader(options.statusHeader)
+  }
+
+  /** The cache has to do with requests of this method. */
+  covers (method: string): boolean {
+    return this.#methods.has(method)
+  }
+
+  /**
+   * The cache for a request; `undefined` is none.
+   * @throws FST_SCGI_OPT_INVALID, and what the user's function throws
+   */
+  zoneOf (request: Request): CacheZone | undefined {
+    const zone = typeof this.#zone === 'function' ? this.#zone(request) : this.#zone
+    return zone === false ? undefined : checkZone('cache.zone()', zone)
+  }
+
+  /**
+   * The key of a request; `undefined` where it is the default one.
+   * @throws FST_SCGI_OPT_INVALID, and what the user's function throws
+   */
+  keyOf (request: Request): string | undefined {
+    if (this.#key === undefined) return undefined
+    const key: unknown = this.#key(request)
+    if (typeof key !== 'string') throw new FST_SCGI_OPT_INVALID('cache.key()', show(key), 'a string')
+    return key
+  }
+
+  /** The cache, where it is the same for all requests. */
+  get zone (): CacheZone | undefined {
+    return this.#zone instanceof CacheZone ? this.#zone : undefined
+  }
+
+  bypass (request: Request): boolean {
+    return this.#bypass.length > 0 && holds(this.#bypass, request)
+  }
+
+  noCache (request: Request): boolean {
+    return this.#noCache.length > 0 && holds(this.#noCache, request)
+  }
+}
+
+function holds<Request> (predicates: readonly CachePredicate<Request>[], request: Request): boolean {
+  return predicates.some(predicate => {
+    const value = predicate(request)
+    return value !== undefined && value !== null && value !== false && value !== '' && value !== '0'
+  })
+}
+
+function readRules<Request> (options: CacheOptions<Request>, ignore: IgnoredHeaders): CacheRules {
+  const { lock = false, minUses = 1 } = options
+  const waits = typeof lock === 'object' && lock !== null
+  if (!waits && typeof lock !== 'boolean') throw new FST_SCGI_OPT_INVALID('cache.lock', show(lock), 'true, false or { age, timeout }')
+  if (waits) checkKnown('cache.lock', lock, ['age', 'timeout'])
+  if (!Number.isSafeInteger(minUses) || minUses < 1) throw new FST_SCGI_OPT_INVALID('cache.minUses', show(minUses), 'an integer of 1 or more')
+  const { authorization = 'rfc9111' } = options
+  if (authorization !== 'rfc9111' && authorization !== 'ignore') {
+    throw new FST_SCGI_OPT_INVALID('cache.authorization', show(authorization), "'rfc9111' or 'ignore'")
+  }
+  const useStale = parseUseStale('cache.useStale', options.useStale)
+  const backgroundUpdate = flag('cache.backgroundUpdate', options.backgroundUpdate) ?? false
+  if (backgroundUpdate && !useStale.updating && ignore.cacheControl) {
+    throw new FST_SCGI_OPT_UNSUPPORTED('cache.backgroundUpdate',
+      "nothing lets an expired entry be served while it is renewed: add 'updating' to useStale, or leave Cache-Control out of ignoreHeaders")
+  }
+  return {
+    valid: parseValid('cache.valid', options.valid),
+    ignore,
+    ignoreAuthorization: authorization === 'ignore',
+    minUses,
+    lock: lock !== false,
+    lockAge: parseTime('cache.lock.age', (waits ? lock.age : undefined) ?? 5000),
+    lockTimeout: parseTime('cache.lock.timeout', (waits ? lock.timeout : undefined) ?? 5000),
+    useStale,
+    backgroundUpdate,
+    revalidate: flag('cache.revalidate', options.revalidate) ?? false,
+    convertHead: flag('cache.convertHead', options.convertHead) ?? true,
+    maxRangeOffset: options.maxRangeOffset === undefined ? Infinity : parseSize('cache.maxRangeOffset', options.maxRangeOffset),
+  }
+}
+
+function readIgnored (names: readonly string[]): IgnoredHeaders {
+  const ignored = new Set(names.map(name => name.toLowerCase()))
+  return {
+    accelExpires: ignored.has('x-accel-expires'),
+    cacheControl: ignored.has('cache-control'),
+    expires: ignored.has('expires'),
+    setCookie: ignored.has('set-cookie'),
+    vary: ignored.has('vary'),
+  }
+}
+
+function readMethods<Request> (options: CacheOptions<Request>): ReadonlySet<string> {
+  const { methods = [] } = options
+  if (!Array.isArray(methods)) throw new FST_SCGI_OPT_INVALID('cache.methods', show(methods), "a list of 'GET', 'HEAD', 'POST'")
+  for (const method of methods) {
+    if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') {
+      throw new FST_SCGI_OPT_INVALID('cache.methods', show(method), "some of 'GET', 'HEAD', 'POST'")
+    }
+    if (method === 'POST' && options.key === undefined) {
+      throw new FST_SCGI_OPT_UNSUPPORTED('cache.methods', "replies to POST depend on the body: give a 'key' that tells them apart")
+    }
+  }
+  return new Set(['GET', 'HEAD', ...methods])
+}
+
+function readPredicates<Request> (
+  option: string, value: CachePredicate<Request> | CachePredicate<Request>[] | undefined
+): CachePredicate<Request>[] {
+  if (value === undefined) return []
+  const list = Array.isArray(value) ? value : [value]
+  for (const predicate of list) {
+    if (typeof predicate !== 'function') throw new FST_SCGI_OPT_INVALID(option, show(predicate), 'a function, or a list of functions')
+  }
+  return list
+}
+
+function readStatusHeader (value: string | false | undefined): string | undefined {
+  if (value === undefined || value === false) return undefined
+  if (typeof value !== 'string' || !/^[\w!#$%&'*+.^`|~-]+$/.test(value)) {
+    throw new FST_SCGI_OPT_INVALID('cache.statusHeader', show(value), 'the name of a header, or false')
+  }
+  return value.toLowerCase()
+}
+
+function checkZone (option: string, zone: unknown): CacheZone {
+  if (zone instanceof CacheZone) return zone
+  throw new FST_SCGI_OPT_INVALID(option, show(zone), 'a cache made by createCache')
+}
+
+function checkNames (options: unknown): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new FST_SCGI_OPT_INVALID('cache', show(options), "an object with the option 'zone', or false")
+  }
+  checkKnown('cache', options, Object.keys(OPTIONS))
+  if (!('zone' in options) || options.zone === undefined) throw new FST_SCGI_OPT_INVALID('cache.zone', 'missing', 'a cache made by createCache')
+}
+
+/** @throws FST_SCGI_OPT_UNKNOWN */
+export function checkKnown (option: string, options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw new FST_SCGI_OPT_UNKNOWN(`${option}.${name}`, `: it has ${known.join(', ')}`)
+  }
+}
+
+/** @throws FST_SCGI_OPT_INVALID */
+function flag (option: string, value: boolean | undefined): boolean | undefined {
+  if (value === undefined || typeof value === 'boolean') return value
+  throw new FST_SCGI_OPT_INVALID(option, show(value), 'true or false')
+}

@@ -1,0 +1,469 @@
+import { CachedEntry, validator } from './entry.ts'
+import { follow, type Phase } from './phase.ts'
+import { judge, renew } from './storability.ts'
+import { methodKey, StoreKey, type LookupHeaders } from './key.ts'
+import { rangeTooFar } from './range-offset.ts'
+import { readTags } from './tags.ts'
+import { StoreSink, type SinkOwner } from './sink.ts'
+import { deleteEntry, updateEntry } from './update.ts'
+import { variantKey } from './vary.ts'
+import type { CacheRules } from './rules.ts'
+import type { CacheZone } from './zone.ts'
+import type { FetchFailure } from './use-stale.ts'
+import type { LockUser } from './lock.ts'
+import type { Lookup } from './store-guard.ts'
+import type { CacheStatus } from '../../types/cache.ts'
+import type { CacheStoreResult, CacheStoreValue } from '../../types/cache-store.ts'
+import type { ResponseHead } from '../../types/exchange.ts'
+
+export interface CacheRequest {
+  readonly method: string
+  /** The evaluated key. */
+  readonly key: string
+  /** The request's headers by lower-case name. They are not changed while the request lasts. */
+  readonly headers: LookupHeaders
+  /** The option `bypass` says not to look. */
+  readonly bypass: boolean
+}
+
+/** How the application is to be asked. */
+export interface FetchPlan {
+  /** Send GET although the client sent HEAD: the body is for the cache alone. */
+  readonly asGet: boolean
+  /** Leave out the client's Range, If-Range, If-Match, If-None-Match, If-Modified-Since and If-Unmodified-Since. */
+  readonly strip: boolean
+  /** Value of If-None-Match and of If-Modified-Since to send: what is stored is to be revalidated. */
+  readonly etag: string | undefined
+  readonly lastModified: string | undefined
+}
+
+/**
+ * What the gateway does with a reply after its head:
+ * - `pass`: it goes to the client as it is
+ * - `store`: it does, and each piece of the body goes to `onData` too, then `onEnd` or `onError`
+ * - `revalidated`, `stale`: the exchange is over, and `entry` goes to the client instead
+ *
+ * Of a background update nothing goes to anybody: all but `store` end the exchange.
+ */
+export type HeadDecision = 'pass' | 'store' | 'revalidated' | 'stale'
+
+/** The gateway as the cache sees it. None of the methods may throw. */
+export interface CacheHost {
+  /** Answers with an entry. The cache is done with the request. */
+  serve (entry: CachedEntry): void
+  /** Answers as it would an error of this status. The cache is done with the request. */
+  serveError (statusCode: number): void
+  /** Asks the application; `onHead`, `onError` or `abort` of the pass must follow. */
+  fetch (plan: FetchPlan): void
+  /** Asks the application beside a reply that is being served, for the pass that is given; the host of that may be set. */
+  fetchInBackground (pass: CachePass, plan: FetchPlan): void
+  /** The store takes more, after `onData` said false. */
+  onStoreDrain (): void
+}
+
+/**
+ * One request and the cache, from the lookup to the stored reply. The gateway begins it with `start()`, is told what to do, and tells
+ * what the application did. However it ends, others who wait for the same are let go on.
+ */
+export class CachePass implements Lookup, LockUser, SinkOwner {
+  /** What came of it; `undefined` as long as that is open. */
+  status: CacheStatus | undefined
+  /** After `revalidated` and `stale`: what goes to the client. */
+  entry: CachedEntry | undefined
+  /** After `onHead`: the gateway answers the client's conditions and its range itself, as they were not sent. */
+  ownConditions = false
+  /** Who hears of the store; a background update has a host of its own. */
+  host: CacheHost
+  readonly #zone: CacheZone
+  readonly #rules: CacheRules
+  readonly #request: CacheRequest
+  readonly #key: StoreKey
+  #phase: Phase = 'begun'
+  /** Its reply may be stored. */
+  #mayStore: boolean
+  #background = false
+  /** The expired entry: its head, and its body as long as it may be needed. */
+  #expired: CacheStoreValue | undefined
+  #expiredEntry: CachedEntry | undefined
+  #conditional = false
+  /** What it holds or waits for. */
+  #lockKey: string | undefined
+  #holds = false
+  #lockUntil = 0
+  #value: CacheStoreValue | undefined
+  #sink: StoreSink | undefined
+  #purged = false
+  #purgedTags: string[] | undefined
+  #counted = false
+
+  constructor (zone: CacheZone, rules: CacheRules, request: CacheRequest, host: CacheHost) {
+    const { method, key, headers } = request
+    this.#zone = zone
+    this.#rules = rules
+    this.#request = request
+    this.host = host
+    this.#key = new StoreKey(zone.origin, methodKey(method, key), headers)
+    this.#mayStore = method !== 'HEAD' || rules.convertHead
+  }
+
+  /** The application's reply is wanted for the cache, also when the client has gone. */
+  get wanted (): boolean {
+    return this.#phase === 'storing' || this.#phase === 'committing' || (this.#phase === 'fetching' && this.#mayStore)
+  }
+
+  get isBackground (): boolean {
+    return this.#background
+  }
+
+  /** The first step; it may call the host before it returns. */
+  start (): void {
+    if (this.#request.bypass) {
+      this.#fetch('BYPASS')
+      return
+    }
+    const { commits, guard } = this.#zone
+    if (commits.wait(this.#key.path, guard.timeout, () => this.#commitsDone())) this.#phase = follow(this.#phase, 'waiting')
+    else this.#lookUp()
+  }
+
+  /**
+   * The head of the application's reply is there, and is not that of an attempt that is tried again.
+   * @param noCache do not store it: the option `noCache`, X-Accel-Redirect, a reply that is not buffered
+   * @param intercepted the gateway answers with an error page of its own instead
+   */
+  onHead (head: ResponseHead, noCache: boolean, intercepted = false): HeadDecision {
+    const rules = this.#rules
+    const zone = this.#zone
+    const now = zone.clock.now()
+    if (this.#phase !== 'fetching') return 'pass'
+    if (this.status === 'EXPIRED' && rules.useStale.onStatus(head.statusCode)) {
+      this.#serveStale()
+      return 'stale'
+    }
+    if (this.#conditional && head.statusCode === 304) {
+      this.#revalidate(head, now)
+      return 'revalidated'
+    }
+    this.#count()
+    if (!this.#mayStore) return this.#passOn()
+    const verdict = judge(head, this.#key.headers, rules, now, zone.keepStale)
+    this.ownConditions = verdict.allowed
+    if (intercepted && verdict.staleAt > 0) zone.rememberError(this.#key.path, head.statusCode, verdict.staleAt)
+    const { value } = verdict
+    if (intercepted || noCache || value === undefined || this.#wasPurged(value)) return this.#passOn()
+    const stream = zone.guard.open(this.#key, value)
+    if (stream === undefined) return this.#passOn()
+    this.#value = value
+    this.#dropExpired()
+    this.#sink = new StoreSink(stream, head.contentLength, zone.guard.timeout, zone.clock, this)
+    this.#phase = follow(this.#phase, 'storing')
+    return 'store'
+  }
+
+  /** A piece of the body. False where the store is behind: `onStoreDrain` of the host follows. */
+  onData (chunk: Buffer): boolean {
+    return this.#phase !== 'storing' || this.#sink === undefined || this.#sink.write(chunk)
+  }
+
+  /** The body is complete. */
+  onEnd (): void {
+    if (this.#phase !== 'storing') return
+    this.#phase = follow(this.#phase, 'committing')
+    this.#zone.commits.begin(this.#key.path)
+    this.#sink?.end()
+  }
+
+  /**
+   * No server gave a reply, or one that broke off. Returns what goes to the client instead, where an expired entry may.
+   * @param statusCode of the gateway's own reply
+   */
+  onError (failure: FetchFailure, statusCode: number): CachedEntry | undefined {
+    if (this.#phase === 'storing') this.#sink?.abort()
+    if (this.#phase !== 'fetching') return undefined
+    const zone = this.#zone
+    const now = zone.clock.now()
+    const stored = this.#expired
+    if (this.status === 'EXPIRED' && stored !== undefined && (this.#rules.useStale.onFailure(failure) ||
+        (failure !== 'local' && now <= stored.staleAt + seconds(stored, 'stale-if-error')))) {
+      return this.#serveStale()
+    }
+    const valid = this.#mayStore && !this.#background && (statusCode === 502 || statusCode === 504) ? this.#rules.valid.of(statusCode) : 0
+    if (valid > 0) zone.rememberError(this.#key.path, statusCode, now + valid)
+    this.#count()
+    this.#end(false)
+    return undefined
+  }
+
+  /** The client is gone, or the exchange was cut. What is complete is stored all the same. */
+  abort (): void {
+    if (this.#phase === 'storing') this.#sink?.abort()
+    else if (this.#phase !== 'committing' && this.#phase !== 'over') {
+      this.#count()
+      this.#end(false)
+    }
+  }
+
+  onLookup (result: CacheStoreResult | undefined, failed: boolean): void {
+    const zone = this.#zone
+    const found = result === undefined ? undefined : new CachedEntry(result, this.#key, zone.guard)
+    if (this.#phase !== 'lookup') {
+      found?.discard()
+      return
+    }
+    if (failed) {
+      this.#fetchOnly('MISS')
+      return
+    }
+    const now = zone.clock.now()
+    if (found === undefined || found.value.deleteAt <= now) {
+      found?.discard()
+      this.#missing(now)
+    } else if (found.value.staleAt >= now) {
+      this.#serve(found, 'HIT')
+    } else {
+      this.#hasExpired(found, now)
+    }
+  }
+
+  onLockGranted (): void {
+    this.#holds = true
+    this.#lookUp()
+  }
+
+  onLockFreed (): void {
+    this.#lockKey = undefined
+    if (this.#phase === 'waiting') this.#lookUp()
+  }
+
+  onLockTimeout (): void {
+    this.#lockKey = undefined
+    if (this.#phase === 'waiting') this.#fetchOnly('MISS')
+  }
+
+  onSinkDrain (): void {
+    this.host.onStoreDrain()
+  }
+
+  onSinkFailure (message: string, error: unknown): void {
+    this.#zone.guard.failed(message, error)
+  }
+
+  onSinkEnd (stored: boolean): void {
+    const zone = this.#zone
+    const { path } = this.#key
+    if (stored) {
+      zone.stored(path)
+      zone.rememberVary(path, Object.keys(this.#value?.vary ?? {}), zone.clock.now())
+      if (this.#purged) deleteEntry(zone.guard, this.#key)
+    }
+    if (this.#phase === 'committing') zone.commits.end(path)
+    if (this.#phase !== 'over') this.#end(stored)
+  }
+
+  /** Entries are being purged: the reply of this request is one of them, it only has not come yet. */
+  onPurge (test: (key: string) => boolean, tag: string | undefined): void {
+    if (tag !== undefined) (this.#purgedTags ??= []).push(tag)
+    if (!test(this.#key.path) && !(this.#value !== undefined && this.#wasPurged(this.#value))) return
+    this.#purged = true
+    if (this.#phase === 'storing') this.#sink?.abort()
+  }
+
+  /** The cache is being closed. */
+  onClose (): void {
+    if (this.#phase === 'storing') this.#sink?.abort()
+  }
+
+  #commitsDone (): void {
+    if (this.#phase === 'waiting') this.#lookUp()
+  }
+
+  #lookUp (): void {
+    this.#phase = follow(this.#phase, 'lookup')
+    const zone = this.#zone
+    const error = zone.errorOf(this.#key.path, zone.clock.now())
+    if (error === undefined) {
+      zone.guard.get(this.#key, this)
+      return
+    }
+    this.status = 'HIT'
+    this.#count()
+    this.#end(false)
+    this.host.serveError(error)
+  }
+
+  #serve (entry: CachedEntry, status: CacheStatus): void {
+    this.status = status
+    this.#count()
+    // Others who wait for the same find it as this one did.
+    this.#end(true)
+    this.host.serve(entry)
+  }
+
+  #missing (now: number): void {
+    const rules = this.#rules
+    const zone = this.#zone
+    // Whoever has waited was counted before.
+    if (rules.minUses > 1 && this.#lockUntil === 0 && zone.uses.count(this.#key.path, now) < rules.minUses) {
+      this.#fetchOnly('MISS')
+      return
+    }
+    if (!rules.lock || this.#holds || !this.#storable()) {
+      this.#fetch('MISS')
+      return
+    }
+    const lockKey = zone.lockKey(this.#key.path, () => this.#key.headers, now)
+    if (this.#lockUntil === 0) this.#lockUntil = now + rules.lockTimeout
+    if (zone.locks.acquire(lockKey, this, rules.lockAge, true)) {
+      this.#lockKey = lockKey
+      this.#holds = true
+      this.#fetch('MISS')
+    } else if (this.#lockUntil <= now) {
+      this.#fetchOnly('MISS')
+    } else {
+      this.#lockKey = lockKey
+      this.#phase = follow(this.#phase, 'waiting')
+      zone.locks.wait(lockKey, this, rules.lockAge, this.#lockUntil - now)
+    }
+  }
+
+  #hasExpired (entry: CachedEntry, now: number): void {
+    const rules = this.#rules
+    const { locks } = this.#zone
+    const { value } = entry
+    const mayServe = rules.useStale.updating || now <= value.staleAt + seconds(value, 'stale-while-revalidate')
+    const lockKey = this.#holds && this.#lockKey !== undefined
+      ? this.#lockKey
+      : variantKey(this.#key.path, Object.keys(value.vary ?? {}), this.#key.headers)
+    const others = !this.#holds && locks.isHeld(lockKey)
+    if (mayServe && others) {
+      this.#serve(entry, 'UPDATING')
+      return
+    }
+    if (mayServe && rules.backgroundUpdate) {
+      this.#renewInBackground(entry, lockKey)
+      return
+    }
+    if (!others && !this.#holds && this.#storable()) {
+      locks.acquire(lockKey, this, rules.lockAge, false)
+      this.#lockKey = lockKey
+      this.#holds = true
+    }
+    this.#expired = value
+    this.#expiredEntry = entry
+    this.#fetch('EXPIRED')
+  }
+
+  #renewInBackground (entry: CachedEntry, lockKey: string): void {
+    const zone = this.#zone
+    const update = new CachePass(zone, this.#rules, { ...this.#request, method: this.#request.method === 'HEAD' ? 'GET' : this.#request.method }, this.host)
+    update.#background = update.#mayStore = true
+    update.#expired = entry.value
+    update.#lockKey = lockKey
+    if (this.#holds) zone.locks.transfer(lockKey, this, update)
+    else zone.locks.acquire(lockKey, update, this.#rules.lockAge, false)
+    update.#holds = true
+    this.#holds = false
+    this.#lockKey = undefined
+    zone.updating++
+    this.#serve(entry, 'STALE')
+    update.#fetch('EXPIRED')
+  }
+
+  /** A reply to it can be stored as far as the request goes. */
+  #storable (): boolean {
+    return this.#mayStore && !rangeTooFar(this.#request.headers['range'], this.#rules.maxRangeOffset)
+  }
+
+  /** Asks the application for this client only. */
+  #fetchOnly (status: CacheStatus): void {
+    this.#mayStore = false
+    this.#fetch(status)
+  }
+
+  #fetch (status: CacheStatus): void {
+    this.status = status
+    if (!this.#background && status !== 'BYPASS') this.#mayStore = this.#storable()
+    const stored = this.#mayStore && this.#rules.revalidate ? this.#expired : undefined
+    const etag = stored === undefined ? undefined : validator(stored, 'etag')
+    const lastModified = stored === undefined ? undefined : validator(stored, 'last-modified')
+    this.#conditional = etag !== undefined || lastModified !== undefined
+    this.#phase = follow(this.#phase, 'fetching')
+    if (this.#mayStore) this.#zone.active.add(this)
+    const plan: FetchPlan = { asGet: this.#mayStore && this.#request.method === 'HEAD', strip: this.#mayStore, etag, lastModified }
+    if (this.#background) this.host.fetchInBackground(this, plan)
+    else this.host.fetch(plan)
+  }
+
+  #passOn (): 'pass' {
+    this.#end(false)
+    return 'pass'
+  }
+
+  /** The expired entry is what the client gets. */
+  #serveStale (): CachedEntry | undefined {
+    this.status = 'STALE'
+    this.entry = this.#expiredEntry
+    this.#expiredEntry = undefined
+    this.#count()
+    this.#end(false)
+    return this.entry
+  }
+
+  #revalidate (head: ResponseHead, now: number): void {
+    const zone = this.#zone
+    const stored = this.#expired
+    this.status = 'REVALIDATED'
+    this.#count()
+    const value = stored === undefined || this.#wasPurged(stored) ? undefined : renew(stored, head, this.#rules, now, zone.keepStale)
+    this.entry = value === undefined ? this.#expiredEntry : this.#expiredEntry?.with(value)
+    this.#expiredEntry = undefined
+    if (value === undefined) {
+      this.#end(false)
+      return
+    }
+    const { path } = this.#key
+    const lockKey = this.#lockKey
+    this.#lockKey = undefined
+    this.#end(true)
+    zone.commits.begin(path)
+    updateEntry(zone.guard, this.#key, value, () => {
+      zone.commits.end(path)
+      if (lockKey !== undefined) zone.locks.release(lockKey, this, true)
+    })
+  }
+
+  #wasPurged (value: CacheStoreValue): boolean {
+    if (!this.#purged && this.#purgedTags !== undefined) {
+      const tags = readTags(value.headers)
+      this.#purged = this.#purgedTags.some(tag => tags.includes(tag))
+    }
+    return this.#purged
+  }
+
+  #count (): void {
+    if (this.#counted || this.status === undefined || this.#background) return
+    this.#counted = true
+    this.#zone.count(this.status)
+  }
+
+  #dropExpired (): void {
+    this.#expiredEntry?.discard()
+    this.#expiredEntry = undefined
+  }
+
+  /** @param stored others find the entry in the store now */
+  #end (stored: boolean): void {
+    this.#phase = follow(this.#phase, 'over')
+    this.#dropExpired()
+    this.#zone.active.delete(this)
+    if (this.#background) this.#zone.updating--
+    if (this.#lockKey === undefined) return
+    const lockKey = this.#lockKey
+    this.#lockKey = undefined
+    this.#zone.locks.release(lockKey, this, stored)
+  }
+}
+
+function seconds (value: CacheStoreValue, directive: 'stale-while-revalidate' | 'stale-if-error'): number {
+  return (value.cacheControlDirectives?.[directive] ?? 0) * 1000
+}

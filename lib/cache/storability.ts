@@ -1,0 +1,98 @@
+import { permitsAuthorized, readFreshness } from './freshness.ts'
+import { readVary, selectVariant } from './vary.ts'
+import type { CacheRules } from './rules.ts'
+import type { CacheStoreValue } from '../../types/cache-store.ts'
+import type { HeaderValues } from '../../types/cache.ts'
+import type { ResponseHead } from '../../types/exchange.ts'
+
+/** What becomes of a reply as far as its head can tell. */
+export interface Verdict {
+  /** Its headers do not forbid to store it: the gateway may answer conditions and ranges from it. */
+  readonly allowed: boolean
+  /** Fresh until then, 0 where that is not known or past, or the reply must not be stored. */
+  readonly staleAt: number
+  /** The entry to store, where it is to be stored. */
+  readonly value: CacheStoreValue | undefined
+}
+
+/**
+ * Judges a reply. It is stored when its lifetime is known, unless it sets a cookie, varies by what no header tells, says that it
+ * must not be, or answers a request with Authorization without leave.
+ * @param request the request's headers, normalised
+ * @param keepStale milliseconds that an expired entry is kept at least
+ */
+export function judge (head: ResponseHead, request: HeaderValues, rules: CacheRules, now: number, keepStale: number): Verdict {
+  const { headers, statusCode } = head
+  const freshness = readFreshness(headers, rules.ignore, now)
+  const vary = rules.ignore.vary ? [] : readVary(headers)
+  const allowed = freshness.allowed && vary !== null && (rules.ignore.setCookie || headers['set-cookie'] === undefined)
+  const staleAt = allowed && authorized(request, headers, rules) ? lifetime(freshness.staleAt, statusCode, rules, now) : 0
+  // A 304 answers a condition of one client: it is no reply to anybody else.
+  if (staleAt === 0 || vary === null || statusCode === 304) return { allowed, staleAt, value: undefined }
+  const { staleWhileRevalidate, staleIfError } = freshness
+  const value: CacheStoreValue = {
+    statusCode,
+    statusMessage: head.statusMessage,
+    headers: copyHeaders(headers),
+    cachedAt: now,
+    staleAt,
+    deleteAt: staleAt + Math.max(keepStale, staleWhileRevalidate * 1000, staleIfError * 1000),
+  }
+  if (vary.length > 0) value.vary = selectVariant(vary, request)
+  const { etag } = headers
+  if (typeof etag === 'string') value.etag = etag
+  const directives = staleDirectives(staleWhileRevalidate, staleIfError)
+  if (directives !== undefined) value.cacheControlDirectives = directives
+  return { allowed, staleAt, value }
+}
+
+/** The head of an entry that has been revalidated; `undefined` where it gets no new lifetime. */
+export function renew (
+  entry: CacheStoreValue, notModified: ResponseHead, rules: CacheRules, now: number, keepStale: number
+): CacheStoreValue | undefined {
+  let freshness = readFreshness(notModified.headers, rules.ignore, now)
+  if (!freshness.allowed) return undefined
+  if (freshness.staleAt === 0) freshness = readFreshness(entry.headers, rules.ignore, now)
+  const staleAt = freshness.allowed ? lifetime(freshness.staleAt, entry.statusCode, rules, now) : 0
+  if (staleAt === 0) return undefined
+  const { staleWhileRevalidate, staleIfError } = freshness
+  const { statusCode, statusMessage, headers, vary, etag } = entry
+  const value: CacheStoreValue = {
+    statusCode,
+    statusMessage,
+    headers,
+    cachedAt: now,
+    staleAt,
+    deleteAt: staleAt + Math.max(keepStale, staleWhileRevalidate * 1000, staleIfError * 1000),
+  }
+  if (vary !== undefined) value.vary = vary
+  if (etag !== undefined) value.etag = etag
+  const directives = staleDirectives(staleWhileRevalidate, staleIfError)
+  if (directives !== undefined) value.cacheControlDirectives = directives
+  return value
+}
+
+/** The end of the lifetime: what the headers say, else the mount. 0 where it is past, or there is none. */
+function lifetime (staleAt: number, statusCode: number, rules: CacheRules, now: number): number {
+  if (staleAt !== 0) return staleAt > now ? staleAt : 0
+  const valid = rules.valid.of(statusCode)
+  return valid === 0 ? 0 : now + valid
+}
+
+function authorized (request: HeaderValues, reply: HeaderValues, rules: CacheRules): boolean {
+  return rules.ignoreAuthorization || request['authorization'] === undefined || permitsAuthorized(reply, rules.ignore)
+}
+
+function staleDirectives (staleWhileRevalidate: number, staleIfError: number): CacheStoreValue['cacheControlDirectives'] {
+  if (staleWhileRevalidate === 0 && staleIfError === 0) return undefined
+  return { 'stale-while-revalidate': staleWhileRevalidate, 'stale-if-error': staleIfError }
+}
+
+function copyHeaders (headers: ResponseHead['headers']): Record<string, string | string[]> {
+  const copy: Record<string, string | string[]> = {}
+  for (const name in headers) {
+    const value = headers[name]
+    if (value !== undefined) copy[name] = value
+  }
+  return copy
+}

@@ -1,0 +1,150 @@
+import { plainKey, type StoreKey } from './key.ts'
+import type { Timers } from '../timers.ts'
+import type { Writable } from 'node:stream'
+import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue } from '../../types/cache-store.ts'
+
+/** Receives what a store found. */
+export interface Lookup {
+  /** @param failed the store failed or was too slow: nothing is known about the key */
+  onLookup (result: CacheStoreResult | undefined, failed: boolean): void
+}
+
+/** Calls that the store has not answered in time; with so many of them it gets no more. */
+const MAX_STUCK = 8
+/** While that lasts, it is tried so often. */
+const RETRY = 1000
+/** A failure so long after the last one is told again, in milliseconds. */
+const QUIET = 10_000
+
+/**
+ * Stands between the cache and its store: one that throws, is slow or never answers costs a request no more than the timeout, the
+ * log one line, and no memory without end.
+ */
+export class StoreGuard {
+  readonly store: CacheStore
+  /** Milliseconds. */
+  readonly timeout: number
+  /** Failures so far. */
+  failures = 0
+  closed = false
+  readonly #clock: Timers
+  readonly #warn: (message: string, error: unknown) => void
+  /** A store that knows our methods gets keys whose headers are made only when they are read. */
+  readonly #ours: boolean
+  #stuck = 0
+  #retryAt = 0
+  #failedAt = -Infinity
+
+  constructor (store: CacheStore, timeout: number, clock: Timers, warn: (message: string, error: unknown) => void) {
+    this.store = store
+    this.timeout = timeout
+    this.#clock = clock
+    this.#warn = warn
+    this.#ours = store.updateMeta !== undefined && store.purge !== undefined
+  }
+
+  /** Looks a key up, and calls back; at once where the store answers at once. */
+  get (key: StoreKey, lookup: Lookup): void {
+    if (!this.usable()) {
+      lookup.onLookup(undefined, true)
+      return
+    }
+    let result
+    try {
+      result = this.store.get(this.keyFor(key))
+    } catch (error) {
+      this.failed('the lookup failed', error)
+      lookup.onLookup(undefined, true)
+      return
+    }
+    if (!isPromise(result)) lookup.onLookup(checked(result), false)
+    else this.settle(result, 'a lookup', discard, (found, failed) => lookup.onLookup(checked(found), failed))
+  }
+
+  /** Opens an entry for writing; `undefined` where the store refuses it, or fails. */
+  open (key: StoreKey, value: CacheStoreValue): Writable | undefined {
+    if (!this.usable()) return undefined
+    try {
+      return this.store.createWriteStream(this.keyFor(key), value)
+    } catch (error) {
+      this.failed('an entry could not be opened for writing', error)
+      return undefined
+    }
+  }
+
+  keyFor (key: StoreKey): CacheStoreKey {
+    return this.#ours ? key : plainKey(key)
+  }
+
+  /** Whether the store is to be asked at all. */
+  usable (): boolean {
+    if (this.closed) return false
+    if (this.#stuck < MAX_STUCK) return true
+    const now = this.#clock.now()
+    if (now < this.#retryAt) return false
+    this.#retryAt = now + RETRY
+    return true
+  }
+
+  /**
+   * Waits for a store's answer, as long as the timeout.
+   * @param late gets an answer that nobody waits for any more
+   */
+  settle<T> (promise: Promise<T>, what: string, late: (value: T) => void, callback: (value: T | undefined, failed: boolean) => void): void {
+    let over = false
+    const cancel = this.#clock.after(this.timeout, () => {
+      over = true
+      if (this.#stuck++ === 0) this.#retryAt = this.#clock.now() + RETRY
+      this.failed(`${what} took more than ${this.timeout} ms`, undefined)
+      callback(undefined, true)
+    })
+    promise.then(value => {
+      if (over) {
+        this.#stuck--
+        late(value)
+        return
+      }
+      cancel()
+      callback(value, false)
+    }, error => {
+      if (over) {
+        this.#stuck--
+        return
+      }
+      cancel()
+      this.failed(`${what} failed`, error)
+      callback(undefined, true)
+    })
+  }
+
+  /** The store failed: the first time of an outage is told. */
+  failed (message: string, error: unknown): void {
+    this.failures++
+    const now = this.#clock.now()
+    const quiet = now - this.#failedAt
+    this.#failedAt = now
+    if (quiet >= QUIET && !this.closed) this.#warn(message, error)
+  }
+}
+
+/** Whether a store answers later. */
+export function isPromise<T> (value: T | Promise<T>): value is Promise<T> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
+/** An entry that can be used: a store may be somebody else's. */
+function checked (result: CacheStoreResult | undefined): CacheStoreResult | undefined {
+  if (result === undefined || result === null) return undefined
+  const { statusCode, headers, staleAt, deleteAt, cachedAt } = result
+  const fits = statusCode >= 200 && statusCode <= 599 && typeof headers === 'object' && headers !== null &&
+    typeof staleAt === 'number' && typeof deleteAt === 'number' && typeof cachedAt === 'number'
+  if (fits) return result
+  discard(result)
+  return undefined
+}
+
+/** Lets go of a body that nobody reads. */
+export function discard (result: CacheStoreResult | undefined): void {
+  const body = result?.body
+  if (body !== undefined && typeof body === 'object' && 'destroy' in body) body.destroy()
+}

@@ -1,0 +1,255 @@
+import type { Readable, Writable } from 'node:stream'
+import { crc32 } from 'node:zlib'
+import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
+import { readTags } from '../tags.ts'
+import { DiskBody } from './disk/body.ts'
+import type { BodyPart } from './disk/body.ts'
+import { commit } from './disk/commit.ts'
+import type { OpenEntry } from './disk/entry.ts'
+import { readAt, shut } from './disk/files.ts'
+import { load } from './disk/loader.ts'
+import { DiskManager } from './disk/manager.ts'
+import { baseName, entryName } from './disk/names.ts'
+import { readDiskOptions } from './disk/options.ts'
+import type { DiskSettings, DiskStoreOptions } from './disk/options.ts'
+import { Rounds } from './disk/rounds.ts'
+import { Shelf } from './disk/shelf.ts'
+import { DiskWriter } from './disk/writer.ts'
+import { copyValue, keyBytes, keyText, promisedLength, purgeTest, readKey, selectingHeaders, softened } from './key.ts'
+
+export type { DiskStoreOptions } from './disk/options.ts'
+
+/** A body up to this is handed out as one Buffer. */
+const ONE_BUFFER = 65_536
+/** The files of other processes are looked for again after this time at the earliest, in milliseconds. */
+const LOAD_AGAIN = 600_000
+
+/** Keeps each entry in a file, which outlives the process. */
+export class DiskStore implements CacheStore {
+  /** All entries that were there at the start are known, or the store was closed. */
+  readonly loaded: Promise<void>
+  readonly #settings: DiskSettings
+  readonly #shelf: Shelf
+  readonly #writers = new Set<DiskWriter>()
+  readonly #manager: DiskManager
+  readonly #rounds: { readonly manager: Rounds, readonly loader: Rounds }
+  /** Which writing of an entry a result is of. */
+  readonly #ids = new WeakMap<CacheStoreResult, string>()
+  #closed = false
+
+  /** @throws FST_SCGI_OPT_INVALID */
+  constructor (options: DiskStoreOptions) {
+    const { manager, loader = {}, now = Date.now } = options
+    const settings = readDiskOptions(options)
+    this.#settings = settings
+    this.#shelf = new Shelf(settings, now)
+    this.#rounds = { manager: new Rounds('manager', manager), loader: new Rounds('loader', loader) }
+    this.#manager = new DiskManager(settings, this.#shelf, this.#rounds.manager)
+    this.#manager.work()
+    this.loaded = this.#rounds.loader.wait(settings.delay).then(() => this.#load())
+    this.#loadAgain()
+  }
+
+  async get (key: CacheStoreKey): Promise<CacheStoreResult | undefined> {
+    const found = await this.#find(key)
+    if (found === undefined) return undefined
+    const body = await this.#body(found)
+    if (body === undefined) return undefined
+    const { head, preamble } = found.entry
+    const result = { ...head.value, body, size: preamble.bodyLength }
+    this.#ids.set(result, preamble.id)
+    return result
+  }
+
+  createWriteStream (key: CacheStoreKey, value: CacheStoreValue): Writable | undefined {
+    const { temp, maxSize, maxEntrySize } = this.#settings
+    if (this.#closed || promisedLength(value) > maxEntrySize) return undefined
+    const bytes = keyBytes(keyText(key))
+    const name = entryName(bytes, key.method)
+    const writer = new DiskWriter({
+      key,
+      value: copyValue(value),
+      bytes,
+      name,
+      tempDirectory: temp ?? this.#shelf.directoryOf(name),
+      maxSize,
+      maxEntrySize,
+      commit: () => this.#shelf.lock.run(baseName(name), async () => {
+        const done = await commit(this.#shelf, writer)
+        this.#manager.poke()
+        return done
+      }),
+    })
+    this.#writers.add(writer)
+    writer.once('close', () => this.#writers.delete(writer))
+    return writer
+  }
+
+  async delete (key: CacheStoreKey): Promise<void> {
+    await this.purge(key.origin, { key: key.path }, false)
+  }
+
+  updateMeta (key: CacheStoreKey, value: CacheStoreValue): Promise<boolean> {
+    return this.#shelf.lock.run(baseName(entryName(keyBytes(keyText(key)), key.method)), async () => {
+      const found = await this.#shelf.find(key, 'r+')
+      if (found === undefined) return false
+      try {
+        return found.entry.head.value.etag === value.etag && await this.#shelf.rewrite(found.entry, copyValue(value))
+      } finally {
+        shut(found.entry.fd)
+      }
+    })
+  }
+
+  async openRange (key: CacheStoreKey, start: number, end: number, of?: CacheStoreResult): Promise<Readable | Buffer | undefined> {
+    if (Buffer.isBuffer(of?.body)) return start >= 0 && start <= end && end < of.body.length ? of.body.subarray(start, end + 1) : undefined
+    const open = of?.body instanceof DiskBody ? of.body.detach() : undefined
+    if (open !== undefined) return readPart(open, start, end)
+    const found = await this.#find(key)
+    if (found === undefined) return undefined
+    const { path, fd, size, preamble: { bodyOffset, id } } = found.entry
+    if (of === undefined || this.#ids.get(of) === id) return readPart({ path, fd, start: bodyOffset, end: size }, start, end)
+    shut(fd)
+    return undefined
+  }
+
+  /** Goes through all files, also those that other processes have written. A purge of one key only looks for its own. */
+  async purge (origin: string, match: PurgeMatch, soft: boolean): Promise<number> {
+    const test = purgeTest(origin, match)
+    // What was fetched before a purge is what the purge is against.
+    for (const writer of this.#writers) {
+      const { options: { key }, tags } = writer
+      if (test({ origin: key.origin, path: key.path, tags })) writer.destroy()
+    }
+    const shelf = this.#shelf
+    await shelf.lock.idle()
+    const nameOf = (path: string): string => entryName(keyBytes(keyText({ origin, method: 'GET', path })), 'GET')
+    const names = 'key' in match ? await shelf.namesOf(nameOf(match.key)) : shelf.names()
+    let count = 0
+    await shelf.each(names, 'r', async (name, { key, head: { value } }) => {
+      if (!test({ ...readKey(key), tags: readTags(value.headers) })) return
+      if (!soft || !await this.#soften(name)) await shelf.remove(name)
+      count++
+    })
+    return count
+  }
+
+  async * keys (origin: string): AsyncGenerator<CacheStoreKey> {
+    for await (const name of this.#shelf.names()) {
+      let found: CacheStoreKey | undefined
+      await this.#shelf.each([name], 'r', async (_name, { key, head: { method, value } }) => {
+        if (value.deleteAt > this.#shelf.now()) found = { method, ...readKey(key), ...selectingHeaders(value.vary) }
+      })
+      if (found?.origin === origin) yield found
+    }
+  }
+
+  stats (): { entries: number, bytes: number } {
+    return { entries: this.#shelf.index.entries, bytes: this.#shelf.index.bytes }
+  }
+
+  /** Removes at once what the limits do not allow, without the pauses between rounds being shorter. */
+  manage (): Promise<void> {
+    return this.#manager.pass()
+  }
+
+  /** Ends what is being written; who reads goes on reading. The entries stay on the disk. */
+  async close (): Promise<void> {
+    this.#closed = true
+    this.#rounds.manager.stop()
+    this.#rounds.loader.stop()
+    const closing = [...this.#writers].map(writer => new Promise<void>(resolve => {
+      writer.once('close', resolve)
+      // One that is being placed comes to its end.
+      if (!writer.writableEnded) writer.destroy()
+    }))
+    await Promise.all(closing)
+    await this.#shelf.lock.idle()
+    this.#shelf.index.clear()
+  }
+
+  /** The entry that a request gets, if it is still of use. */
+  async #find (key: CacheStoreKey): Promise<{ name: string, entry: OpenEntry } | undefined> {
+    if (this.#closed) return undefined
+    const found = await this.#shelf.find(key)
+    if (found === undefined) return undefined
+    if (found.entry.head.value.deleteAt > this.#shelf.now()) {
+      this.#shelf.use(found.name, found.entry)
+      return found
+    }
+    shut(found.entry.fd)
+    return undefined
+  }
+
+  /** The body of an open entry; undefined where it is damaged. The bytes of one that another process has written are checked, once. */
+  async #body ({ name, entry }: { name: string, entry: OpenEntry }): Promise<Buffer | DiskBody | undefined> {
+    const { path, fd, first, size, preamble: { bodyOffset, bodyLength, bodyCrc } } = entry
+    const isVerified = this.#shelf.index.peek(name)?.verified === true
+    const judge = (right: boolean): void => {
+      const slot = this.#shelf.index.peek(name)
+      if (!right) this.#shelf.remove(name)
+      else if (slot !== undefined) slot.verified = true
+    }
+    if (bodyLength > ONE_BUFFER) {
+      const check = { crc: bodyCrc, onResult: judge }
+      return new DiskBody({ path, fd, start: bodyOffset, end: size, first, ...(!isVerified && { check }) })
+    }
+    const body = first.length === bodyLength ? first : await readWhole(entry)
+    shut(fd)
+    if (body === undefined || isVerified) return body
+    const right = crc32(body) === bodyCrc
+    judge(right)
+    return right ? body : undefined
+  }
+
+  /** Makes an entry stale; false where it cannot be. */
+  #soften (name: string): Promise<boolean> {
+    return this.#shelf.lock.run(baseName(name), async () => {
+      let done = false
+      await this.#shelf.each([name], 'r+', async (_name, entry) => {
+        done = await this.#shelf.rewrite(entry, softened(entry.head.value, this.#shelf.now()))
+      })
+      return done
+    })
+  }
+
+  async #load (): Promise<void> {
+    await load(this.#shelf, this.#rounds.loader)
+    this.#manager.poke()
+  }
+
+  async #loadAgain (): Promise<void> {
+    const { loader } = this.#rounds
+    await this.loaded
+    while (!loader.stopped) {
+      await loader.wait(Math.max(this.#settings.inactive, LOAD_AGAIN))
+      await this.#load()
+    }
+  }
+}
+
+async function readWhole ({ fd, first, preamble: { bodyOffset, bodyLength } }: OpenEntry): Promise<Buffer | undefined> {
+  const body = Buffer.allocUnsafe(bodyLength)
+  first.copy(body)
+  try {
+    return await readAt(fd, body.subarray(first.length), bodyOffset + first.length) === bodyLength - first.length ? body : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Reads a part of an open body, and closes it. */
+async function readPart (body: BodyPart, first: number, last: number): Promise<Readable | Buffer | undefined> {
+  const { path, fd } = body
+  const start = body.start + first
+  const end = body.start + last + 1
+  if (first >= 0 && first <= last && end <= body.end) {
+    if (end - start > ONE_BUFFER) return new DiskBody({ path, fd, start, end })
+    const bytes = Buffer.allocUnsafe(end - start)
+    const have = await readAt(fd, bytes, start).catch(() => -1)
+    shut(fd)
+    return have === bytes.length ? bytes : undefined
+  }
+  shut(fd)
+  return undefined
+}

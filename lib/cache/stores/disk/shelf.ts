@@ -1,0 +1,177 @@
+import { constants, utimes } from 'node:fs'
+import { copyFile, mkdir, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { CacheStoreKey, CacheStoreValue } from '../../../../types/cache-store.ts'
+import { keyBytes, keyText } from '../key.ts'
+import { varyMatches, varyNames } from '../vary.ts'
+import { openEntry, probeEntry } from './entry.ts'
+import type { OpenEntry, OpenOptions } from './entry.ts'
+import { codeOf, rename, shut, writeAt } from './files.ts'
+import { encodeHead, encodeSlot } from './format.ts'
+import { DiskIndex } from './index.ts'
+import { Lock } from './lock.ts'
+import { baseName, entryDirectory, entryName, isEntryName, tempName, variantName } from './names.ts'
+import type { DiskSettings } from './options.ts'
+import { namesIn, walk } from './walk.ts'
+import type { Found } from './walk.ts'
+
+/** Files that are looked at together when all have to be. */
+const PARALLEL = 8
+/** Bytes that are read of a file of which only the head is wanted. */
+const HEAD_BLOCK = 4096
+
+type Visit = (name: string, entry: OpenEntry) => Promise<void>
+
+/** The directory of a store: finding, placing and removing files, and what is known of them. */
+export class Shelf {
+  readonly index = new DiskIndex()
+  /** Commits and changes of one key, one after the other. */
+  readonly lock = new Lock()
+  readonly now: () => number
+  readonly #settings: DiskSettings
+
+  constructor (settings: DiskSettings, now: () => number) {
+    this.#settings = settings
+    this.now = now
+  }
+
+  pathOf (name: string): string {
+    return join(this.directoryOf(name), name)
+  }
+
+  directoryOf (name: string): string {
+    return entryDirectory(this.#settings.root, this.#settings.levels, name)
+  }
+
+  /** Opens the entry that a request gets. The caller closes it. */
+  async find (key: CacheStoreKey, flags: 'r' | 'r+' = 'r'): Promise<{ name: string, entry: OpenEntry } | undefined> {
+    const bytes = keyBytes(keyText(key))
+    const main = entryName(bytes, key.method)
+    const first = await this.#open(main, { key: bytes, flags })
+    if (first === undefined) return undefined
+    if (isFor(first, key)) return { name: main, entry: first }
+    shut(first.fd)
+    // Without the first one the others cannot be found: it is in use as long as they are.
+    this.use(main, first)
+    const names = varyNames(first.head.value.vary)
+    if (names.length === 0) return undefined
+    const name = variantName(main, key.method, names, key.headers)
+    const entry = await this.#open(name, { key: bytes, flags })
+    if (entry === undefined || isFor(entry, key)) return entry === undefined ? undefined : { name, entry }
+    shut(entry.fd)
+    return undefined
+  }
+
+  async #open (name: string, options: OpenOptions): Promise<OpenEntry | undefined> {
+    const entry = await openEntry(this.pathOf(name), options)
+    if (typeof entry !== 'string') return entry
+    if (entry === 'gone') this.index.drop(name)
+    return undefined
+  }
+
+  /** Somebody has asked for an entry. Now and then other processes are told, by the file's time. */
+  use (name: string, { size, preamble: { id } }: OpenEntry): void {
+    const now = this.now()
+    const slot = this.index.use(name, size, id, now)
+    if (now - slot.stampedAt <= this.#settings.inactive / 4) return
+    slot.stampedAt = now
+    utimes(this.pathOf(name), now / 1000, now / 1000, () => {})
+  }
+
+  /** Writes another head over an open entry's older one; false where there is no room for it. */
+  async rewrite ({ fd, head, preamble, sequence, otherSlot }: OpenEntry, value: CacheStoreValue): Promise<boolean> {
+    const { vary } = head.value
+    const next = { ...value }
+    delete next.vary
+    const bytes = encodeHead({ method: head.method, value: vary === undefined ? next : { ...next, vary } })
+    const slot = encodeSlot(bytes, sequence + 1, preamble.slotSize)
+    if (slot === undefined) return false
+    await writeAt(fd, [slot], otherSlot)
+    return true
+  }
+
+  /** Gives a temporary file its name; what has had the name is replaced. */
+  async place (temp: string, name: string): Promise<void> {
+    const path = this.pathOf(name)
+    for (let made = false; ; made = true) {
+      try {
+        await rename(temp, path)
+        return
+      } catch (error) {
+        if (codeOf(error) === 'EXDEV') return this.#copy(temp, path)
+        if (codeOf(error) !== 'ENOENT' || made) throw error
+        await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+      }
+    }
+  }
+
+  /** The same from another file system. */
+  async #copy (temp: string, path: string): Promise<void> {
+    const beside = join(dirname(path), tempName(basename(path)))
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    try {
+      await copyFile(temp, beside, constants.COPYFILE_EXCL)
+      await rename(beside, path)
+    } catch (error) {
+      await unlink(beside).catch(() => {})
+      throw error
+    }
+    await unlink(temp).catch(() => {})
+  }
+
+  /** Removes an entry that is known to be one of ours. Who reads it goes on reading. */
+  async remove (name: string): Promise<void> {
+    this.index.drop(name)
+    // It may be gone already.
+    await unlink(this.pathOf(name)).catch(() => {})
+  }
+
+  /** Removes what has an entry's name, if it is one of ours. */
+  async removeOurs (name: string): Promise<void> {
+    if (this.index.has(name) || await probeEntry(this.pathOf(name)) !== undefined) await this.remove(name)
+  }
+
+  /** The names of all entries of a key, whoever has written them. */
+  async namesOf (name: string): Promise<string[]> {
+    const base = baseName(name)
+    const names: string[] = []
+    for await (const { name } of namesIn(this.directoryOf(base))) if (name.startsWith(base) && isEntryName(name)) names.push(name)
+    return names
+  }
+
+  /** All files that may be ours. */
+  walk (): AsyncGenerator<Found> {
+    return walk(this.#settings.root, this.#settings.levels, this.#settings.temp)
+  }
+
+  /** Opens every entry, or those of these names, shows it, and closes it. */
+  async each (names: Iterable<string> | AsyncIterable<string>, flags: 'r' | 'r+', visit: Visit): Promise<void> {
+    const running = new Set<Promise<void>>()
+    for await (const name of names) {
+      const work = this.#visit(name, flags, visit).finally(() => running.delete(work))
+      running.add(work)
+      if (running.size >= PARALLEL) await Promise.race(running)
+    }
+    await Promise.all(running)
+  }
+
+  async #visit (name: string, flags: 'r' | 'r+', visit: Visit): Promise<void> {
+    const entry = await openEntry(this.pathOf(name), { block: HEAD_BLOCK, flags })
+    if (typeof entry === 'string') return
+    try {
+      await visit(name, entry)
+    } finally {
+      shut(entry.fd)
+    }
+  }
+
+  /** The names of all entries on the disk. */
+  async * names (): AsyncGenerator<string> {
+    for await (const { name, owner } of this.walk()) if (owner === undefined) yield name
+  }
+}
+
+// A key may make its headers only when somebody asks for them.
+function isFor ({ head: { method, value: { vary } } }: OpenEntry, key: CacheStoreKey): boolean {
+  return method === key.method && (vary === undefined || varyMatches(vary, key.headers))
+}

@@ -1,0 +1,273 @@
+import { hash, randomUUID } from 'node:crypto'
+import { Writable } from 'node:stream'
+import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../../errors.ts'
+import { parseSize, parseTime, show } from '../../units.ts'
+import { readTags } from '../tags.ts'
+import { copyValue, isValue, keyBytes, keyText, promisedLength, purgeTest, readKey, selectingHeaders } from './key.ts'
+import { connect, isRedisClient } from './redis/client.ts'
+import type { RedisClient } from './redis/client.ts'
+import { Guard } from './redis/guard.ts'
+import { COMMIT, GET, LIST, PURGE, PURGE_ONE, RANGE, TAG, UPDATE } from './redis/scripts.ts'
+import { varyMatches, variantText, varyNames } from './vary.ts'
+
+export type { RedisClient } from './redis/client.ts'
+
+export interface RedisStoreOptions {
+  /** `'redis://user:password@host:6379/0'`, `'rediss://...'` or the path of a unix socket. Needs the package `iovalkey`. */
+  url?: string
+  /** A client of yours (`iovalkey`, `ioredis`) in place of `url`; it is left open by `close()`. */
+  client?: RedisClient
+  /** What all keys begin with. Default `'fastify-scgi:'`. */
+  prefix?: string
+  /** The longest time a command may take; then the store has nothing until Redis answers again. Default `'250ms'`. */
+  timeout?: number | string
+  /** Bytes of one body; a larger one is not stored. Default `'1m'`. */
+  maxEntrySize?: number | string
+  /** Told once for each time that Redis fails. Default: `process.emitWarning()`. */
+  onWarning?: (error: Error) => void
+}
+
+const OPTIONS = ['url', 'client', 'prefix', 'timeout', 'maxEntrySize', 'onWarning']
+/** Keys that one SCAN looks at, about. */
+const SCAN_COUNT = 500
+
+/**
+ * A store in Redis or Valkey, which several gateways share. While Redis is gone, slow or frozen there is nothing in it.
+ * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED (the package iovalkey is missing)
+ */
+export function redisStore (options: RedisStoreOptions): CacheStore {
+  return new RedisStore(options)
+}
+
+class RedisStore implements CacheStore {
+  readonly #guard: Guard
+  readonly #prefix: string
+  readonly #maxEntrySize: number
+  readonly #writers = new Set<RedisWriter>()
+  #closed = false
+
+  constructor (options: RedisStoreOptions) {
+    for (const name of Object.keys(options)) {
+      if (!OPTIONS.includes(name)) throw new FST_SCGI_OPT_UNKNOWN(`redisStore({ ${name} })`, `; there are ${OPTIONS.join(', ')}`)
+    }
+    const { url, client, prefix = 'fastify-scgi:', onWarning = warning => process.emitWarning(warning) } = options
+    if (typeof prefix !== 'string') throw new FST_SCGI_OPT_INVALID('prefix', show(prefix), 'a text')
+    const timeout = parseTime('timeout', options.timeout ?? '250ms')
+    this.#prefix = prefix
+    this.#maxEntrySize = parseSize('maxEntrySize', options.maxEntrySize ?? '1m')
+    if (client !== undefined) {
+      if (!isRedisClient(client) || url !== undefined) throw new FST_SCGI_OPT_INVALID('client', show(typeof client), "a Redis client, without 'url'")
+      this.#guard = new Guard({ client, owned: false, timeout, onWarning })
+    } else {
+      if (typeof url !== 'string' || url === '') throw new FST_SCGI_OPT_INVALID('url', show(url), "the URL of a server, or a 'client'")
+      this.#guard = new Guard({ client: connect(url, timeout), owned: true, timeout, onWarning })
+    }
+  }
+
+  async get (key: CacheStoreKey): Promise<CacheStoreResult | undefined> {
+    if (!this.#guard.isAvailable) return undefined
+    let found: unknown
+    try {
+      found = await this.#guard.run(GET, this.#main(key), keyBytes(keyText(key)), key.method, ...headerArguments(key))
+    } catch {
+      return undefined
+    }
+    if (!Array.isArray(found)) return undefined
+    const [meta, stale, body]: unknown[] = found
+    const head = readMeta(meta)
+    if (head === undefined || !Buffer.isBuffer(stale) || !Buffer.isBuffer(body)) return undefined
+    const { method, ...value } = head
+    if (method !== key.method || value.deleteAt <= Date.now() || !varyMatches(value.vary, key.headers)) return undefined
+    return { ...value, staleAt: Number(stale.toString()), body, size: body.length }
+  }
+
+  createWriteStream (key: CacheStoreKey, value: CacheStoreValue): Writable | undefined {
+    if (!this.#guard.isAvailable || promisedLength(value) > this.#maxEntrySize) return undefined
+    const copy = copyValue(value)
+    const tags = readTags(copy.headers)
+    const writer = new RedisWriter(key, tags, this.#maxEntrySize, body => this.#commit(key, copy, tags, body))
+    this.#writers.add(writer)
+    writer.once('close', () => this.#writers.delete(writer))
+    return writer
+  }
+
+  async delete (key: CacheStoreKey): Promise<void> {
+    await this.purge(key.origin, { key: key.path }, false)
+  }
+
+  async updateMeta (key: CacheStoreKey, value: CacheStoreValue): Promise<boolean> {
+    const found = await this.get(key)
+    if (found === undefined) return false
+    const next = copyValue(found.vary === undefined ? value : { ...value, vary: found.vary })
+    const head = [JSON.stringify({ ...next, method: key.method }), etagArgument(next), next.staleAt, next.deleteAt]
+    try {
+      const args = [keyBytes(keyText(key)), key.method, ...head, Date.now(), ...headerArguments(key)]
+      return await this.#guard.run(UPDATE, this.#main(key), ...args) === 1
+    } catch {
+      return false
+    }
+  }
+
+  async openRange (key: CacheStoreKey, start: number, end: number, of?: CacheStoreResult): Promise<Buffer | undefined> {
+    if (start < 0 || start > end) return undefined
+    if (Buffer.isBuffer(of?.body)) return end < of.body.length ? of.body.subarray(start, end + 1) : undefined
+    try {
+      const bytes = await this.#guard.run(RANGE, this.#main(key), keyBytes(keyText(key)), key.method, start, end, ...headerArguments(key))
+      return Buffer.isBuffer(bytes) ? bytes : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Rejects where Redis does not answer: what could not be purged is still there. */
+  async purge (origin: string, match: PurgeMatch, soft: boolean): Promise<number> {
+    if (this.#closed) return 0
+    const test = purgeTest(origin, match)
+    // What was fetched before a purge is what the purge is against.
+    for (const writer of this.#writers) {
+      const { key, tags } = writer
+      if (test({ origin: key.origin, path: key.path, tags })) writer.destroy()
+    }
+    if ('key' in match) return this.#purge(this.#main({ origin, method: 'GET', path: match.key }), soft)
+    if ('tag' in match) return this.#purgeTag(origin, match.tag, soft)
+    let count = 0
+    for await (const main of this.#mains()) {
+      const text = await this.#guard.command('HGET', main, 'key')
+      if (Buffer.isBuffer(text) && test({ ...readKey(text), tags: [] })) count += await this.#purge(main, soft)
+    }
+    return count
+  }
+
+  async * keys (origin: string): AsyncGenerator<CacheStoreKey> {
+    for await (const main of this.#mains()) {
+      const [text, ...metas] = arrayOf(await this.#guard.run(LIST, main))
+      if (!Buffer.isBuffer(text)) continue
+      const key = readKey(text)
+      for (const meta of key.origin === origin ? metas : []) {
+        const value = readMeta(meta)
+        if (value !== undefined) yield { ...key, method: value.method, ...selectingHeaders(value.vary) }
+      }
+    }
+  }
+
+  close (): void {
+    this.#closed = true
+    for (const writer of this.#writers) writer.destroy()
+    this.#guard.close()
+  }
+
+  #main (key: CacheStoreKey): string {
+    return `${this.#prefix}{${hash('sha1', keyBytes(keyText(key)))}}`
+  }
+
+  #tag (origin: string, tag: string): string {
+    return `${this.#prefix}:tag:${hash('sha1', keyBytes(keyText({ origin, method: '', path: tag })))}`
+  }
+
+  async #commit (key: CacheStoreKey, value: CacheStoreValue, tags: readonly string[], body: Buffer): Promise<void> {
+    const main = this.#main(key)
+    const names = varyNames(value.vary)
+    const variant = hash('sha1', variantText(key.method, names, value.vary))
+    const id = randomUUID()
+    const { staleAt, deleteAt } = value
+    const now = Date.now()
+    const member = `${main.slice(this.#prefix.length)}:${variant}:${id}`
+    const meta = JSON.stringify({ ...value, method: key.method })
+    const args = [keyBytes(keyText(key)), names.join(), variant, id, meta, etagArgument(value), staleAt, deleteAt, now, body]
+    await Promise.all([
+      // Before the entry, so that no purge of the tag misses it.
+      ...tags.map(tag => this.#guard.run(TAG, this.#tag(key.origin, tag), member, deleteAt, now)),
+      this.#guard.run(COMMIT, main, ...args),
+    ])
+  }
+
+  async #purge (main: string, soft: boolean): Promise<number> {
+    return Number(await this.#guard.run(PURGE, main, soft ? 1 : 0, Date.now()))
+  }
+
+  async #purgeTag (origin: string, tag: string, soft: boolean): Promise<number> {
+    const key = this.#tag(origin, tag)
+    let count = 0
+    for (const member of arrayOf(await this.#guard.command('ZRANGE', key, 0, -1))) {
+      const [main = '', variant = '', id = ''] = String(member).split(':')
+      count += Number(await this.#guard.run(PURGE_ONE, this.#prefix + main, soft ? 1 : 0, Date.now(), variant, id))
+      if (!soft) await this.#guard.command('ZREM', key, String(member))
+    }
+    return count
+  }
+
+  /** The keys of all entries, those of other zones too, each once. */
+  async * #mains (): AsyncGenerator<string> {
+    const pattern = `${this.#prefix.replace(/[*?[\]\\^-]/g, '\\$&')}{*}`
+    const seen = new Set<string>()
+    let cursor = '0'
+    do {
+      const [next, keys] = arrayOf(await this.#guard.command('SCAN', cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT))
+      for (const key of arrayOf(keys).map(String)) {
+        if (seen.has(key)) continue
+        seen.add(key)
+        yield key
+      }
+      cursor = String(next)
+    } while (cursor !== '0')
+  }
+}
+
+/** Collects a body, which goes to Redis at the end. */
+class RedisWriter extends Writable {
+  readonly key: CacheStoreKey
+  readonly tags: readonly string[]
+  readonly #limit: number
+  readonly #commit: (body: Buffer) => Promise<void>
+  #chunks: Buffer[] = []
+  #size = 0
+
+  constructor (key: CacheStoreKey, tags: readonly string[], limit: number, commit: (body: Buffer) => Promise<void>) {
+    super()
+    this.key = key
+    this.tags = tags
+    this.#limit = limit
+    this.#commit = commit
+  }
+
+  override _write (chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.#size += chunk.length
+    if (this.#size > this.#limit) this.destroy()
+    else this.#chunks.push(chunk)
+    done()
+  }
+
+  override _final (done: () => void): void {
+    // That Redis failed was said once already; the entry is dropped.
+    this.#commit(Buffer.concat(this.#chunks, this.#size)).catch(() => this.destroy()).then(done)
+  }
+
+  override _destroy (error: Error | null, done: (error: Error | null) => void): void {
+    this.#chunks = []
+    done(error)
+  }
+}
+
+function headerArguments ({ headers }: CacheStoreKey): string[] {
+  return Object.entries(headers ?? {}).flatMap(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value])
+}
+
+/** An entry without an ETag is not one with an empty one. */
+function etagArgument ({ etag }: CacheStoreValue): string {
+  return etag === undefined ? '' : `:${etag}`
+}
+
+function arrayOf (answer: unknown): unknown[] {
+  return Array.isArray(answer) ? answer : []
+}
+
+function readMeta (meta: unknown): (CacheStoreValue & { method: string }) | undefined {
+  if (!Buffer.isBuffer(meta)) return undefined
+  try {
+    const value: unknown = JSON.parse(meta.toString())
+    return isValue(value) && 'method' in value && typeof value.method === 'string' ? { ...value, method: value.method } : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,138 @@
+import { hash } from 'node:crypto'
+
+// What is in Redis, P being the prefix and H the SHA-1 of zone and key:
+//
+//   P{H}       hash: key (zone, NUL, key), vary (lists of header names, one a line), n (number of the last writing)
+//   P{H}:v     sorted set of the variants, by the time until which each is of use
+//   P{H}:V     hash, a variant: n, id, meta (JSON), etag, stale, delete, body; V is the SHA-1 of the method and the headers that select it
+//   P:tag:T    sorted set of the variants with a tag, as H:V:id, by time
+//
+// Everything goes when its time is over. Head and body are one hash, and each script is one step: nobody sees the one without the other.
+
+/** Finds the variant of a request, the one written last if there are several. */
+const FIND = `
+local function find (main, text, method, from)
+  local head = redis.call('HMGET', main, 'key', 'vary')
+  if head[1] ~= text then return nil end
+  local headers = {}
+  for i = from, #ARGV - 1, 2 do headers[ARGV[i]] = ARGV[i + 1] end
+  local best, number
+  for line in string.gmatch(head[2], '([^\\n]*)\\n') do
+    local variant = method
+    for name in string.gmatch(line, '[^,]+') do
+      variant = variant .. '\\n' .. name
+      if headers[name] then variant = variant .. ':' .. headers[name] end
+    end
+    local entry = main .. ':' .. redis.sha1hex(variant)
+    local n = tonumber(redis.call('HGET', entry, 'n') or '')
+    if n and (not number or n > number) then best, number = entry, n end
+  end
+  return best
+end
+`
+
+/** Keeps a key until a time, but not shorter than it would be kept. */
+const KEEP = `
+local function keep (key, time, now)
+  local left = redis.call('PTTL', key)
+  if left == -1 or left < time - now then redis.call('PEXPIREAT', key, time) end
+end
+`
+
+/** Lists of header names by which the entries of one key differ; with more, those used longest ago are forgotten. */
+const MAX_LISTS = 8
+
+export class Script {
+  readonly text: string
+  readonly sha: string
+
+  constructor (text: string) {
+    this.text = text
+    this.sha = hash('sha1', text)
+  }
+}
+
+/** text, method, headers... -> meta, stale, body */
+export const GET = new Script(`${FIND}
+local entry = find(KEYS[1], ARGV[1], ARGV[2], 3)
+return entry and redis.call('HMGET', entry, 'meta', 'stale', 'body')`)
+
+/** text, method, start, end, headers... -> bytes */
+export const RANGE = new Script(`${FIND}
+local entry = find(KEYS[1], ARGV[1], ARGV[2], 5)
+if not entry or tonumber(ARGV[4]) >= redis.call('HSTRLEN', entry, 'body') then return false end
+return string.sub(redis.call('HGET', entry, 'body'), ARGV[3] + 1, ARGV[4] + 1)`)
+
+/** text, vary, variant, id, meta, etag, stale, delete, now, body */
+export const COMMIT = new Script(`${KEEP}
+local main, text, list, time, now = KEYS[1], ARGV[1], ARGV[2] .. '\\n', ARGV[8], ARGV[9]
+local lists, count = list, 1
+for line in string.gmatch(redis.call('HGET', main, 'vary') or '', '[^\\n]*\\n') do
+  if line ~= list and count < ${MAX_LISTS} then lists, count = lists .. line, count + 1 end
+end
+redis.call('HSET', main, 'key', text, 'vary', lists)
+local n = redis.call('HINCRBY', main, 'n', 1)
+local entry = main .. ':' .. ARGV[3]
+redis.call('DEL', entry)
+redis.call('HSET', entry, 'n', n, 'id', ARGV[4], 'meta', ARGV[5], 'etag', ARGV[6], 'stale', ARGV[7], 'delete', time, 'body', ARGV[10])
+redis.call('PEXPIREAT', entry, time)
+redis.call('ZREMRANGEBYSCORE', main .. ':v', '-inf', now)
+redis.call('ZADD', main .. ':v', time, ARGV[3])
+keep(main .. ':v', time, now)
+keep(main, time, now)
+return n`)
+
+/** text, method, meta, etag, stale, delete, now, headers... -> 1 where the entry is the one that is meant */
+export const UPDATE = new Script(`${FIND}${KEEP}
+local entry = find(KEYS[1], ARGV[1], ARGV[2], 8)
+if not entry or redis.call('HGET', entry, 'etag') ~= ARGV[4] then return 0 end
+redis.call('HSET', entry, 'meta', ARGV[3], 'stale', ARGV[5], 'delete', ARGV[6])
+redis.call('PEXPIREAT', entry, ARGV[6])
+redis.call('ZADD', KEYS[1] .. ':v', ARGV[6], string.sub(entry, #KEYS[1] + 2))
+keep(KEYS[1] .. ':v', ARGV[6], ARGV[7])
+keep(KEYS[1], ARGV[6], ARGV[7])
+return 1`)
+
+/** One entry, removed or made stale. */
+const PURGE_ENTRY = `
+local function purge (entry, soft, now)
+  if redis.call('EXISTS', entry) == 0 then return 0 end
+  if soft ~= '1' then
+    redis.call('DEL', entry)
+  elseif tonumber(redis.call('HGET', entry, 'stale')) > tonumber(now) then
+    redis.call('HSET', entry, 'stale', now)
+  end
+  return 1
+end
+`
+
+/** soft, now -> number of entries of a key */
+export const PURGE = new Script(`${PURGE_ENTRY}
+local count = 0
+for _, variant in ipairs(redis.call('ZRANGE', KEYS[1] .. ':v', 0, -1)) do
+  count = count + purge(KEYS[1] .. ':' .. variant, ARGV[1], ARGV[2])
+end
+if ARGV[1] ~= '1' then redis.call('DEL', KEYS[1], KEYS[1] .. ':v') end
+return count`)
+
+/** soft, now, variant, id -> 1 where the variant is still that writing */
+export const PURGE_ONE = new Script(`${PURGE_ENTRY}
+local entry = KEYS[1] .. ':' .. ARGV[3]
+if redis.call('HGET', entry, 'id') ~= ARGV[4] then return 0 end
+return purge(entry, ARGV[1], ARGV[2])`)
+
+/** member, delete, now; on the key of a tag */
+export const TAG = new Script(`${KEEP}
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+keep(KEYS[1], ARGV[2], ARGV[3])
+return 1`)
+
+/** -> key, and the meta of each variant */
+export const LIST = new Script(`
+local result = { redis.call('HGET', KEYS[1], 'key') }
+for _, variant in ipairs(redis.call('ZRANGE', KEYS[1] .. ':v', 0, -1)) do
+  local meta = redis.call('HGET', KEYS[1] .. ':' .. variant, 'meta')
+  if meta then result[#result + 1] = meta end
+end
+return result`)

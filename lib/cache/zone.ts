@@ -1,0 +1,144 @@
+import { BoundedMap } from './bounded-map.ts'
+import { CachePass, type CacheHost, type CacheRequest } from './pass.ts'
+import { Commits } from './commits.ts'
+import { FST_SCGI_CACHE_PURGE } from '../errors.ts'
+import { LockTable } from './lock.ts'
+import { compileGlob } from './glob.ts'
+import { purgeBySearch } from './purge.ts'
+import { StoreGuard } from './store-guard.ts'
+import { UseCounter } from './use-counter.ts'
+import { variantKey } from './vary.ts'
+import type { CacheRules } from './rules.ts'
+import type { Timers } from '../timers.ts'
+import type { CacheStore, PurgeMatch } from '../../types/cache-store.ts'
+import type { Cache, CacheStats, CacheStatus, HeaderValues } from '../../types/cache.ts'
+
+export interface ZoneSettings {
+  readonly name: string
+  readonly store: CacheStore
+  /** Milliseconds. */
+  readonly storeTimeout: number
+  /** Milliseconds that an expired entry is kept at least. */
+  readonly keepStale: number
+  /** Milliseconds after which what is known of a key that nobody asks for is forgotten. */
+  readonly inactive: number
+  readonly clock: Timers
+}
+
+/** How long the names in an entry's Vary are remembered, for requests that find no entry. */
+const VARY_TIME = 3_600_000
+
+/** One cache: a store, and what requests need to know of one another. */
+export class CacheZone implements Cache {
+  readonly name: string
+  /** As stores know the zone. */
+  readonly origin: string
+  readonly guard: StoreGuard
+  readonly locks: LockTable
+  readonly commits: Commits
+  readonly uses: UseCounter
+  readonly clock: Timers
+  readonly keepStale: number
+  /** Requests whose reply may yet be stored. */
+  readonly active = new Set<CachePass>()
+  /** Background updates that run. */
+  updating = 0
+  /** Is told once of each outage of the store. */
+  onWarning: (message: string, error: unknown) => void
+  readonly #errors = new BoundedMap<number>(10_000, 4 * 1024 * 1024)
+  readonly #varyNames = new BoundedMap<readonly string[]>(10_000, 4 * 1024 * 1024)
+  readonly #requests: Record<CacheStatus, number> = { MISS: 0, BYPASS: 0, EXPIRED: 0, STALE: 0, UPDATING: 0, REVALIDATED: 0, HIT: 0 }
+
+  constructor (settings: ZoneSettings) {
+    const { name, store, clock } = settings
+    this.name = name
+    this.origin = `scgi:${name}`
+    this.clock = clock
+    this.keepStale = settings.keepStale
+    this.onWarning = (message, error) => {
+      process.emitWarning(`${message}${error instanceof Error ? `: ${error.message}` : ''}`, { code: 'FST_SCGI_CACHE_STORE' })
+    }
+    this.guard = new StoreGuard(store, settings.storeTimeout, clock, (message, error) => {
+      this.onWarning(`cache '${name}': ${message}; requests go on without it`, error)
+    })
+    this.locks = new LockTable(clock)
+    this.commits = new Commits(clock)
+    this.uses = new UseCounter(settings.inactive)
+  }
+
+  /** Begins with a request; `start()` of what is returned does the first step. */
+  open (rules: CacheRules, request: CacheRequest, host: CacheHost): CachePass {
+    return new CachePass(this, rules, request, host)
+  }
+
+  count (status: CacheStatus): void {
+    this.#requests[status]++
+  }
+
+  /** The status that is remembered for a key instead of a reply. */
+  errorOf (key: string, now: number): number | undefined {
+    return this.#errors.size === 0 ? undefined : this.#errors.get(key, now)
+  }
+
+  rememberError (key: string, statusCode: number, until: number): void {
+    this.#errors.set(key, statusCode, until)
+  }
+
+  /** An entry of this key is in the store now. */
+  stored (key: string): void {
+    this.#errors.delete(key)
+  }
+
+  /** Requests for an entry that varies by these headers are told apart from now on. */
+  rememberVary (key: string, names: readonly string[], now: number): void {
+    if (names.length > 0) this.#varyNames.set(key, names, now + VARY_TIME)
+  }
+
+  /** What requests lock that need the same reply. */
+  lockKey (key: string, headers: () => HeaderValues, now: number): string {
+    const names = this.#varyNames.size === 0 ? undefined : this.#varyNames.get(key, now)
+    return names === undefined ? key : variantKey(key, names, headers())
+  }
+
+  async purge (match: string | PurgeMatch, { soft = false }: { soft?: boolean } = {}): Promise<number> {
+    const wanted: PurgeMatch = typeof match === 'string' ? { key: match } : match
+    const test = 'key' in wanted ? (key: string) => key === wanted.key : 'glob' in wanted ? compileGlob(wanted.glob) : () => false
+    this.#errors.deleteWhere(test)
+    // What was fetched before the purge must not come after it.
+    for (const pass of this.active) pass.onPurge(test, 'tag' in wanted ? wanted.tag : undefined)
+    const { store } = this.guard
+    try {
+      return store.purge === undefined
+        ? await purgeBySearch(store, this.origin, wanted, soft, this.clock.now())
+        : await store.purge(this.origin, wanted, soft)
+    } catch (error) {
+      if (error instanceof FST_SCGI_CACHE_PURGE) throw error
+      throw Object.assign(new FST_SCGI_CACHE_PURGE(this.name, error instanceof Error ? error.message : String(error)), { cause: error })
+    }
+  }
+
+  stats (): CacheStats {
+    let counted
+    try {
+      counted = this.guard.store.stats?.()
+    } catch (error) {
+      this.guard.failed('the store could not say what it holds', error)
+    }
+    return {
+      entries: counted?.entries,
+      bytes: counted?.bytes,
+      requests: { ...this.#requests },
+      updating: this.updating,
+      waiting: this.locks.waiting,
+      storeFailures: this.guard.failures,
+    }
+  }
+
+  async close (): Promise<void> {
+    if (this.guard.closed) return
+    this.guard.closed = true
+    for (const pass of [...this.active]) pass.onClose()
+    await this.commits.idle()
+    await this.guard.store.close?.()
+  }
+}

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { settled, TestGateway } from './kit.ts'
+
+test('502 and 504 of the gateway are remembered for their valid, and answered without the application', async () => {
+  const gateway = new TestGateway({ options: { valid: { 502: '10s', 504: '5s' } } })
+  for (const [fail, status, seconds] of [['error', 502, 10], ['timeout', 504, 5], ['invalid_header', 502, 10], ['no_live', 502, 10]] as const) {
+    const ask = { key: fail }
+    gateway.fetches = 0
+    gateway.app = () => ({ fail })
+    assert.equal(await gateway.line(ask), `MISS ${status} `)
+    gateway.clock.advance(seconds * 1000 - 1)
+    assert.equal(await gateway.line(ask), `HIT ${status} `)
+    assert.equal(gateway.fetches, 1)
+    gateway.clock.advance(1)
+    assert.equal(await gateway.line(ask), `MISS ${status} `)
+    assert.equal(gateway.fetches, 2)
+  }
+  await gateway.close()
+})
+
+test('any counts for them, 500 and 503 do not, and without valid nothing is remembered', async () => {
+  const any = new TestGateway({ options: { valid: { any: '10s' } } })
+  any.app = () => ({ fail: 'error' })
+  assert.equal(await any.line(), 'MISS 502 ')
+  assert.equal(await any.line(), 'HIT 502 ')
+  any.app = () => ({ fail: 'local' })
+  assert.equal(await any.line({ key: 'local' }), 'MISS 500 ')
+  assert.equal(await any.line({ key: 'local' }), 'MISS 500 ')
+  await any.close()
+
+  const none = new TestGateway({ app: () => ({ fail: 'error' }) })
+  for (let i = 0; i < 2; i++) assert.equal(await none.line(), 'MISS 502 ')
+  await none.close()
+})
+
+test('a remembered error goes before what is stored, and a reply fetched with bypass ends it', async () => {
+  const gateway = new TestGateway({ options: { valid: { 200: '1s', 502: '60s' } } })
+  gateway.app = () => ({ body: 'a' })
+  await gateway.get()
+  gateway.clock.advance(2000)
+  gateway.app = () => ({ fail: 'error' })
+  assert.equal(await gateway.line(), 'EXPIRED 502 ')
+  assert.equal(await gateway.line(), 'HIT 502 ')
+  gateway.app = () => ({ body: 'b' })
+  assert.equal(await gateway.line({ bypass: true, noCache: true }), 'BYPASS 200 b')
+  assert.equal(await gateway.line(), 'HIT 502 ')
+  assert.equal(await gateway.line({ bypass: true }), 'BYPASS 200 b')
+  assert.equal(await gateway.line(), 'HIT 200 b')
+  await gateway.close()
+})
+
+test('whoever waits for a lock gets the error that came of it', async () => {
+  const gateway = new TestGateway({ options: { lock: true, valid: { any: '10s' } } })
+  const all = Array.from({ length: 5 }, () => gateway.begin())
+  gateway.asked[0]?.answer({ fail: 'timeout' })
+  const got = await Promise.all(all.map(async one => (await one.outcome).cacheStatus))
+  assert.deepEqual(got, ['MISS', 'HIT', 'HIT', 'HIT', 'HIT'])
+  assert.equal(gateway.fetches, 1)
+  await settled()
+  assert.equal(gateway.zone.locks.size, 0)
+  await gateway.close()
+})
+
+test('an intercepted status is remembered by its headers or its valid, unless its headers forbid', async () => {
+  const gateway = new TestGateway({ options: { valid: { 404: '5s' } } })
+  const vectors = [
+    ['404', { status: 404 }, 5],
+    ['own', { status: 403, headers: { 'cache-control': 'max-age=20' } }, 20],
+    ['no-store', { status: 404, headers: { 'cache-control': 'no-store' } }, 0],
+    ['cookie', { status: 404, headers: { 'set-cookie': 'a=b' } }, 0],
+    ['unknown', { status: 500 }, 0],
+  ] as const
+  for (const [key, answer, seconds] of vectors) {
+    gateway.app = () => answer
+    const ask = { key, intercepted: true }
+    assert.equal(await gateway.line(ask), `MISS ${answer.status} `, key)
+    if (seconds > 0) gateway.clock.advance(seconds * 1000 - 1)
+    assert.equal((await gateway.get(ask)).cacheStatus, seconds > 0 ? 'HIT' : 'MISS', key)
+    gateway.clock.advance(1)
+    assert.equal((await gateway.get(ask)).cacheStatus, 'MISS', key)
+  }
+  await gateway.close()
+})
+
+test('what is refused to one who authenticates is not remembered for all', async () => {
+  const gateway = new TestGateway({ options: { valid: { any: '5s' } }, app: () => ({ status: 403 }) })
+  assert.equal(await gateway.line({ intercepted: true, headers: { authorization: 'Basic x' } }), 'MISS 403 ')
+  assert.equal(await gateway.line({ intercepted: true }), 'MISS 403 ')
+  assert.equal(await gateway.line({ intercepted: true }), 'HIT 403 ')
+  await gateway.close()
+})
+
+test('a request that may not be stored remembers nothing', async () => {
+  const gateway = new TestGateway({ options: { valid: { any: '5s' }, minUses: 2 }, app: () => ({ fail: 'error' }) })
+  assert.equal(await gateway.line(), 'MISS 502 ')
+  assert.equal(await gateway.line(), 'MISS 502 ')
+  assert.equal(await gateway.line(), 'HIT 502 ')
+  await gateway.close()
+})
+
+test('no more errors are remembered than fit', async () => {
+  const gateway = new TestGateway({ options: { valid: { 502: '1h' } }, app: () => ({ fail: 'error' }) })
+  const ask = (n: number): { key: string } => ({ key: `${'k'.repeat(1000)}${n}` })
+  for (let n = 0; n < 5000; n++) await gateway.begin(ask(n)).outcome
+  assert.equal(await gateway.line(ask(4999)), 'HIT 502 ')
+  assert.equal(await gateway.line(ask(0)), 'MISS 502 ')
+  await gateway.close()
+})

@@ -1,0 +1,5 @@
+// What undici brings is a store as well.
+import { cacheStores } from 'undici'
+import { testCacheStore } from '../../lib/cache/store-suite.ts'
+
+testCacheStore('undici', () => new cacheStores.MemoryCacheStore())

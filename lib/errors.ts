@@ -43,9 +43,30 @@ export const FST_SCGI_BODY_CONSUMED = createError(
 /** Argument: name of the group. */
 export const FST_SCGI_NO_LIVE_UPSTREAMS = createError<[string]>(
   'FST_SCGI_NO_LIVE_UPSTREAMS', 'No live upstreams in %s: every server is down, failed, at maxConns, or was tried already', 502)
+/** The servers of a session are out, and the option `failover` of `sticky` lets it go to no other. Argument: name of the group. */
+export const FST_SCGI_NO_FAILOVER = createError<[string]>(
+  'FST_SCGI_NO_FAILOVER', 'The server of this session in %s is down, failed or at maxConns, and its sessions go to no other', 503)
+/** A request that would have waited for a server below its maxConns found the queue full. Arguments: name of the group, size. */
+export const FST_SCGI_QUEUE_FULL = createError<[string, number]>(
+  'FST_SCGI_QUEUE_FULL', 'Every live server of %s is at maxConns, and the queue is full (%d requests)', 502)
+/** A request waited in vain for a server below its maxConns. Arguments: name of the group, limit in milliseconds. */
+export const FST_SCGI_QUEUE_TIMEOUT = createError<[string, number]>(
+  'FST_SCGI_QUEUE_TIMEOUT', 'Every live server of %s was at maxConns for %d ms', 502)
+/** A `balance` with `select` chose what it cannot choose. Argument: what it gave. */
+export const FST_SCGI_SELECT = createError<[string]>(
+  'FST_SCGI_SELECT', "The method 'select' of a balance gave %s, expected one of context.servers, or undefined", 500)
 /** A function `upstreams` gave something that is not configured, or nothing. Arguments: value, reason. */
 export const FST_SCGI_UPSTREAM_NOT_ALLOWED = createError<[string, string]>(
   'FST_SCGI_UPSTREAM_NOT_ALLOWED', "The function 'upstreams' gave %s, which cannot be used: %s", 500)
+
+// --- edits of a group ---
+
+/** Arguments: group, name. */
+export const FST_SCGI_SERVER_UNKNOWN = createError<[string, string]>(
+  'FST_SCGI_SERVER_UNKNOWN', 'The group %s has no server %s', 404)
+/** A server that the DNS knows of cannot be removed by itself. Arguments: server, address of its line. */
+export const FST_SCGI_SERVER_DISCOVERED = createError<[string, string]>(
+  'FST_SCGI_SERVER_DISCOVERED', "%s would be back with the next answer of the DNS: disable it, or remove '%s'", 409)
 
 // --- the exchange with a server; made by upstreamError() ---
 
@@ -74,6 +95,34 @@ export const FST_SCGI_HEADER_TOO_BIG = createError<[string, number]>(
 export const FST_SCGI_BODY_TRUNCATED = createError<[string, string]>(
   'FST_SCGI_BODY_TRUNCATED', 'The reply body of %s is incomplete: %s', 502)
 
+// --- the way back to the client ---
+
+/** Arguments: limit, target. */
+export const FST_SCGI_REDIRECT_CYCLE = createError<[number, string]>(
+  'FST_SCGI_REDIRECT_CYCLE', "Internal redirection cycle: more than %d internal redirects, the last to '%s'", 500)
+/** Argument: name. */
+export const FST_SCGI_LOCATION_UNKNOWN = createError<[string]>(
+  'FST_SCGI_LOCATION_UNKNOWN', "There is no location '%s': add it with fastify.scgi.location()", 500)
+/** X-Accel-Redirect or a redirecting Location with a target that is none. Arguments: target, reason. */
+export const FST_SCGI_REDIRECT_TARGET = createError<[string, string]>(
+  'FST_SCGI_REDIRECT_TARGET', "The internal redirect target '%s' is not used: %s", 404)
+/** `interceptErrors` without an error page for the status. Argument: address. */
+export const FST_SCGI_INTERCEPTED = createError<[string, number]>(
+  'FST_SCGI_INTERCEPTED', '%s answered %d, and interceptErrors is on', 500)
+/** A condition of the request does not hold. */
+export const FST_SCGI_PRECONDITION_FAILED = createError('FST_SCGI_PRECONDITION_FAILED', 'Precondition failed', 412)
+/** A body that is cut into ranges or slowed down ended or was closed too early. Arguments: bytes that came, ` of N` where it is known. */
+export const FST_SCGI_REPLY_TRUNCATED = createError<[number, string]>(
+  'FST_SCGI_REPLY_TRUNCATED', 'The body of the reply broke off after %d%s bytes', 500)
+/** Arguments: limit in milliseconds. */
+export const FST_SCGI_CLIENT_SEND_TIMEOUT = createError<[number]>(
+  'FST_SCGI_CLIENT_SEND_TIMEOUT', 'The client took nothing of its reply for %d ms (clientSendTimeout)', 408)
+
+// --- cache stores ---
+
+/** A store could not write, read or purge; for the log, a client gets its reply all the same. Argument: what failed. */
+export const FST_SCGI_CACHE_STORE = createError<[string]>('FST_SCGI_CACHE_STORE', 'The cache store failed: %s', 500)
+
 // --- ScgiClient ---
 
 /** The client is closed, or was destroyed while the request ran. */
@@ -85,9 +134,29 @@ export const FST_SCGI_CLIENT_CLOSED = createError('FST_SCGI_CLIENT_CLOSED', 'The
 export const FST_SCGI_REQUEST_TIMEOUT = createError<[string, number]>(
   'FST_SCGI_REQUEST_TIMEOUT', 'The request was not complete in time (%s, %d ms)', 408)
 
-/** The request body could not be buffered: the disk is full, or the temporary directory cannot be written. Argument: reason. */
+/** A request body or a reply could not be buffered: the disk is full, or the temporary directory cannot be written. Argument: reason. */
 export const FST_SCGI_TEMP_FILE = createError<[string]>(
-  'FST_SCGI_TEMP_FILE', 'Buffering the request body failed: %s', 500)
+  'FST_SCGI_TEMP_FILE', 'Buffering in a temporary file failed: %s', 500)
+
+// --- files: sendfile, internal locations, store ---
+
+/** The file that is to be sent is not there, or is no regular file. The path is in the `cause`: the message goes to the client. */
+export const FST_SCGI_FILE_NOT_FOUND = createError('FST_SCGI_FILE_NOT_FOUND', 'Not found', 404)
+/** The file that is to be sent lies outside its root, or cannot be read by this user. The path is in the `cause`: the message goes to the client. */
+export const FST_SCGI_FILE_FORBIDDEN = createError('FST_SCGI_FILE_FORBIDDEN', 'Forbidden', 403)
+/** This machine failed to open or read a file, or the file became shorter while it was sent. Argument: reason. */
+export const FST_SCGI_FILE = createError<[string]>('FST_SCGI_FILE', 'The file cannot be sent: %s', 500)
+/** A reply could not be stored; for the log only, the client gets it all the same. Arguments: file, reason. */
+export const FST_SCGI_STORE = createError<[string, string]>('FST_SCGI_STORE', "The reply could not be stored as '%s': %s", 500)
+
+// --- the cache ---
+
+/** An error that the cache remembers, answered again without asking the application. `statusCode` is set to that of the error. Argument: status. */
+export const FST_SCGI_CACHED_ERROR = createError<[number]>(
+  'FST_SCGI_CACHED_ERROR', 'An earlier request for the same ended with status %d, which the cache remembers (cache.valid)', 502)
+/** A purge could not be done. Arguments: name of the cache, reason. */
+export const FST_SCGI_CACHE_PURGE = createError<[string, string]>(
+  'FST_SCGI_CACHE_PURGE', "Purging the cache '%s' failed: %s", 500)
 
 /**
  * Fills in what every error of an exchange tells beside its message.

@@ -1,12 +1,16 @@
 import fp from 'fastify-plugin'
 import { FST_SCGI_OPT_INVALID } from './errors.ts'
 import { gatewayErrorHandler } from './gateway/error-handler.ts'
+import { Caches } from './gateway/cache-registry.ts'
 import { GatewayExchange, type GatewayState, type Service } from './gateway/handler.ts'
+import { mountInternal } from './gateway/internal-files.ts'
 import { resolveTarget } from './gateway/dot-segments.ts'
 import { isMediaType } from './gateway/view.ts'
 import { compileMount, flag } from './gateway/mount.ts'
 import { Registry, type Selector } from './gateway/registry.ts'
 import { checkReplyOptions, readRegisterOptions } from './options.ts'
+import { filterLayer } from './filters/layer.ts'
+import { passageOf } from './filters/passage.ts'
 import { mountSegments } from './upstream/path.ts'
 import { parseSize, parseTime, show } from './units.ts'
 import type { Readable } from 'node:stream'
@@ -29,9 +33,17 @@ interface Root {
 function rootOf (fastify: FastifyInstance): Root {
   if (fastify.hasDecorator(ROOT)) return fastify.getDecorator<Root>(ROOT)
   const registry = new Registry(fastify.log)
-  const root: Root = { registry, state: { closing: false, running: new Set(), onIdle: undefined }, services: new WeakMap() }
+  const locations = filterLayer(fastify)
+  const caches = new Caches(fastify.log)
+  const root: Root = { registry, state: { closing: false, running: new Set(), caches, onIdle: undefined }, services: new WeakMap() }
   fastify.decorate(ROOT, root)
-  const decorator: ScgiDecorator = { groups: registry.groups }
+  const decorator: ScgiDecorator = {
+    groups: registry.groups,
+    caches,
+    location (name, handler) {
+      locations.add(name, handler)
+    },
+  }
   fastify.decorate('scgi', decorator)
   // Fastify keeps the shape of requests: each gets its own in the gateway.
   fastify.decorateRequest<ScgiRequestInfo | null>('scgi', null)
@@ -43,6 +55,10 @@ function rootOf (fastify: FastifyInstance): Root {
   fastify.addHook('onError', (request, reply, _error, done) => {
     if (request.scgi?.head !== undefined && !reply.raw.headersSent && request.raw.httpVersionMajor < 2) reply.raw.statusMessage = ''
     done()
+  })
+  // Hooks of a close run from the last to the first: the caches are closed when nothing is stored any more.
+  fastify.addHook('onClose', (_instance, done) => {
+    caches.close().then(() => done(), done)
   })
   drain(fastify, root.state, 10_000)
   fastify.addHook('onClose', (_instance, done) => {
@@ -75,6 +91,7 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
   const options = readRegisterOptions(given)
   const root = rootOf(fastify)
   const mount = compileMount(options)
+  if (mount.cache?.zone !== undefined) root.state.caches.add(mount.cache.zone)
   const allowAny = flag('allowAnyUpstream', options.allowAnyUpstream, false)
   const closeTimeout = parseTime('closeTimeout', options.closeTimeout ?? 10_000)
   const bodyLimit = options.bodyLimit === undefined ? undefined : parseSize('bodyLimit', options.bodyLimit)
@@ -91,13 +108,14 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
     const { registerReplyFrom } = await import('./gateway/reply-from.ts')
     await registerReplyFrom(fastify, select, options)
   }
+  mountInternal(fastify, options.internal)
   const { prefix = '' } = options
   if (typeof prefix !== 'string' || (prefix !== '' && !prefix.startsWith('/'))) {
     throw new FST_SCGI_OPT_INVALID('prefix', show(prefix), "a path that begins with '/'")
   }
   const inner = { prefix: prefix === '/' ? '' : prefix, ...(options.logLevel === undefined ? undefined : { logLevel: options.logLevel }) }
   await fastify.register(async scope => {
-    const state: GatewayState = { closing: false, running: new Set(), onIdle: undefined }
+    const state: GatewayState = { closing: false, running: new Set(), caches: root.state.caches, onIdle: undefined }
     drain(scope, state, closeTimeout)
     mountRoutes(scope, options, { mount, select, state, bodyLimit })
   }, inner)
@@ -212,7 +230,9 @@ function replyScgi (root: Root, reply: FastifyReply, options: ReplyScgiOptions):
   }
   prepared.then(({ service, select, rewritePrefix }) => {
     const { request } = reply
-    const { url = '', bodyLimit } = request.routeOptions
+    const { url: routed = '', bodyLimit } = request.routeOptions
+    // A named location stands for any path.
+    const url = passageOf(request.raw)?.location === undefined ? routed : '/*'
     run({ ...service, bodyLimit, point: mountPoint(request.server, url, rewritePrefix) }, root.state, select, request, reply, options.body)
   }).catch((error: unknown) => reply.send(error))
 }
@@ -221,7 +241,9 @@ async function prepare (root: Root, options: ReplyScgiOptions): Promise<{ servic
   checkReplyOptions(options)
   const { select, ready } = await root.registry.addOnce(options.upstreams, flag('allowAnyUpstream', options.allowAnyUpstream, false))
   ready?.()
-  return { service: { mount: compileMount(options) }, select, rewritePrefix: options.rewritePrefix ?? '' }
+  const mount = compileMount(options)
+  if (mount.cache?.zone !== undefined) root.state.caches.add(mount.cache.zone)
+  return { service: { mount }, select, rewritePrefix: options.rewritePrefix ?? '' }
 }
 
 /** The plugin; see `FastifyScgiOptions`. */

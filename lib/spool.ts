@@ -1,30 +1,6 @@
-import { close, createReadStream, mkdtempSync, open, read, rmdirSync, unlink, write } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { close, createReadStream, open, read, write } from 'node:fs'
+import { openTempFile, tempFileError, type TempPlace } from './temp-file.ts'
 import type { Readable } from 'node:stream'
-import { FST_SCGI_TEMP_FILE } from './errors.ts'
-
-let ownDirectory: string | undefined
-let counter = 0
-
-/** Our own directory under the system's temporary one, mode 0700, made when it is first needed. */
-function defaultDirectory (): string {
-  if (ownDirectory === undefined) {
-    ownDirectory = mkdtempSync(join(tmpdir(), 'fastify-scgi-'))
-    process.off('exit', removeDirectory)
-    process.once('exit', removeDirectory)
-  }
-  return ownDirectory
-}
-
-function removeDirectory (): void {
-  if (ownDirectory === undefined) return
-  try {
-    rmdirSync(ownDirectory)
-  } catch {
-    // Somebody else's file is in it, or a cleaner of temporary files was first.
-  }
-}
 
 /** `autoClose: false` is not enough: a reader that is destroyed closes its descriptor all the same, and here it is not the reader's. */
 const READ_ONLY = { open, read, close: (_fd: number, done: (error: NodeJS.ErrnoException | null) => void) => process.nextTick(done, null) }
@@ -124,6 +100,7 @@ export class Spool {
 
   #flush (done: (error?: Error) => void): void {
     this.#busy = true
+    const place: TempPlace = { path: this.#options.tempPath, make: false, levels: [] }
     const finish = (error?: NodeJS.ErrnoException | null): void => {
       this.#busy = false
       this.#release()
@@ -134,9 +111,7 @@ export class Spool {
         next?.()
         return
       }
-      const failure = new FST_SCGI_TEMP_FILE(`${error.code ?? error.message} in ${this.#options.tempPath ?? ownDirectory ?? tmpdir()}`)
-      failure.cause = error
-      done(failure)
+      done(tempFileError(error, place))
     }
     const bytes = this.#chunks.length === 1 && this.#chunks[0] !== undefined ? this.#chunks[0] : Buffer.concat(this.#chunks)
     this.#chunks = []
@@ -144,25 +119,13 @@ export class Spool {
       this.#write(bytes, 0, finish)
       return
     }
-    let path: string
-    try {
-      path = join(this.#options.tempPath ?? defaultDirectory(), `${process.pid}-${(++counter).toString().padStart(10, '0')}`)
-    } catch (error) {
-      process.nextTick(finish, error)
-      return
-    }
-    open(path, 'wx+', 0o600, (error, fd) => {
+    openTempFile(place, (error, fd) => {
       if (error !== null) {
-        // A cleaner of temporary files may have taken our directory: the next body gets a new one.
-        if (error.code === 'ENOENT' && this.#options.tempPath === undefined) ownDirectory = undefined
         finish(error)
         return
       }
       this.#fd = fd
-      unlink(path, unlinkError => {
-        if (unlinkError === null) this.#write(bytes, 0, finish)
-        else finish(unlinkError)
-      })
+      this.#write(bytes, 0, finish)
     })
   }
 

@@ -1,6 +1,13 @@
 import type { FastifyReply, FastifyRequest, RouteShorthandOptions, FastifyContextConfig } from 'fastify'
-import type { Address, GroupOptions, ServerOptions, Size, Time, UpstreamGroup } from './upstream.ts'
+import type { UpstreamGroup } from './live.ts'
+import type { Address, GroupOptions, ServerOptions, Size, Time } from './upstream.ts'
+import type { BufferingOptions } from './buffering.ts'
+import type { CacheOptions } from './cache.ts'
+import type { StoreOptions } from './store.ts'
 import type { UpstreamError } from './exchange.ts'
+
+export type { BufferingOptions } from './buffering.ts'
+export type { StoreOptions } from './store.ts'
 
 /**
  * Value of a parameter. A string is sent as it is, as UTF-8. A function is asked for each request: `undefined` sends
@@ -43,11 +50,18 @@ export interface RequestBufferingOptions {
   tempPath?: string
 }
 
-export interface BufferingOptions {
-  /** Read the reply ahead of the client. Default true. */
-  enabled?: boolean
-  /** Largest head of a reply, and largest single read. Default 64k. (scgi_buffer_size) */
-  bufferSize?: Size
+/**
+ * What answers instead of an error, by status or several (`'500 502'`, 300 to 599): a path of this application, a named location, or a
+ * URL to redirect to (302, or the 301, 302, 303, 307, 308 given as `status`). The client's status stays the error's, unless `status` says
+ * another or leaves it to the page (`'target'`). (error_page)
+ */
+export type ErrorPages = Record<string, string | { to: string, status?: number | 'target' }>
+
+export interface SendfileOptions {
+  /** Header of the reply that names the file; the client does not get it. Default `'X-Sendfile'`. */
+  header?: string
+  /** Directories below which files may be sent. A relative name is taken from the first. */
+  root: string | string[]
 }
 
 /** How the exchange with the servers is done; all of it may also be given to `reply.scgi()`. */
@@ -97,6 +111,31 @@ export interface ExchangeOptions {
   clientBodyTimeout?: Time
   /** false: each piece of the reply goes to the client as it comes and the application waits for the client. Default true. (scgi_buffering) */
   buffering?: boolean | BufferingOptions
+  /** Longest time in which the client takes nothing of its reply; then its connection is cut. Default 60s. (send_timeout) */
+  clientSendTimeout?: Time
+  /** Bytes a second read from the application, while `buffering` is on; 0 is without limit. Default 0. (scgi_limit_rate) */
+  limitRate?: Size | ((request: FastifyRequest) => number)
+  /** Bytes a second sent to the client, while `buffering` is on; X-Accel-Limit-Rate overrides it; 0 is without limit. Default 0. (limit_rate) */
+  clientLimitRate?: Size | ((request: FastifyRequest) => number)
+  /** Bytes sent to the client before `clientLimitRate` begins. Default 0. (limit_rate_after) */
+  clientLimitRateAfter?: Size
+  /** Cut ranges out of replies whose application does not. Default false. (scgi_force_ranges) */
+  forceRanges?: boolean
+  /** Replace replies of 300 and more by `errorPages`, and where there is none, of 400 and more by Fastify's handlers. Default false. (scgi_intercept_errors) */
+  interceptErrors?: boolean
+  /** What answers instead of an error: of the gateway's own always, of the application's with `interceptErrors`. */
+  errorPages?: ErrorPages
+  /**
+   * Follow a reply without Status, or of status 200, whose `Location` (or the header named here) is a path: it is answered by the
+   * route of that path. Default true. (ProxySCGIInternalRedirect)
+   */
+  internalRedirect?: boolean | string
+  /** Send the file that the reply names in a header instead of its body. Default false. (ProxySCGISendfile) */
+  sendfile?: SendfileOptions | false
+  /** Keep replies, and answer from them. Default false. (scgi_cache) */
+  cache?: CacheOptions | false
+  /** Keep replies as files below a directory, from which something else serves them. Default false. (scgi_store) */
+  store?: StoreOptions | false
   /** Let the application finish when the client has gone. Default false. (scgi_ignore_client_abort) */
   ignoreClientAbort?: boolean
   /** When a request goes on to the next server. Default `['error', 'timeout']`. (scgi_next_upstream) */
@@ -105,7 +144,10 @@ export interface ExchangeOptions {
   hideHeaders?: string[]
   /** Headers of the reply that the client gets although they are hidden by default. (scgi_pass_header) */
   passHeaders?: string[]
-  /** Headers of the reply that have no effect on the gateway: `'X-Accel-Buffering'`. They are passed or hidden as ever. (scgi_ignore_headers) */
+  /**
+   * Headers of the reply that have no effect on the gateway: X-Accel-Redirect, X-Accel-Limit-Rate, X-Accel-Buffering, X-Accel-Charset,
+   * and with `cache` X-Accel-Expires, Cache-Control, Expires, Set-Cookie, Vary. They are passed or hidden as ever. (scgi_ignore_headers)
+   */
   ignoreHeaders?: string[]
   /** Send the header names of the reply as the application wrote them, not in lower case. Default false. */
   preserveHeaderCase?: boolean
@@ -158,6 +200,11 @@ export interface FastifyScgiOptions extends ExchangeOptions, ExchangeHooks {
   httpMethods?: string[]
   /** Add `reply.from()` of @fastify/reply-from, which then speaks SCGI to `upstreams`. Default false. */
   replyFrom?: boolean
+  /**
+   * Directories by path: files that only an internal redirect gets at, such as X-Accel-Redirect's. Paths of the instance that registers.
+   * (location with internal and alias)
+   */
+  internal?: Record<string, string>
   /** How long `app.close()` waits for replies in flight before it cuts them. Default 10s. */
   closeTimeout?: Time
   /** Largest request body; a longer one is refused with 413. Default: Fastify's, 1 MiB unless set. */

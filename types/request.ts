@@ -1,3 +1,4 @@
+import type { CacheStatus } from './cache.ts'
 import type { ResponseHead } from './exchange.ts'
 
 /** One attempt, that is one exchange with one server. Times are milliseconds from the start of the attempt; undefined where it did not come to it. */
@@ -21,6 +22,8 @@ export interface Attempt {
 export interface ScgiRequestInfo {
   /** Every attempt so far, in order. */
   readonly attempts: readonly Attempt[]
+  /** What the cache did, `undefined` where it had nothing to do. (`$upstream_cache_status`) */
+  readonly cacheStatus: CacheStatus | undefined
   /** Number of internal redirects before this pass. */
   readonly hop: number
   /** What the application answered last, hidden headers included. */

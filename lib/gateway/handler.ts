@@ -1,12 +1,26 @@
-import { Readable } from 'node:stream'
 import { RequestInfo } from './info.ts'
+import { BackgroundUpdate } from './background-update.ts'
 import { BodyReader, findBody } from './request-body.ts'
-import { breakOff, clearHead, isGone, isHttp2, offSocketClose, onSocketClose } from './raw-reply.ts'
+import { BufferedReply } from './buffered-reply.ts'
+import { OutgoingRequest } from './outgoing.ts'
+import { ReplySender, type ReplyOwner } from './reply-sender.ts'
+import { StoreTee, type StoreOwner } from './store-tee.ts'
+import { divert, divertWithCookie, toPage, type Diversion } from './diversion.ts'
+import { failureOf } from './failure.ts'
+import { openCache } from './caching.ts'
+import { parseBuffering } from '../filters/accel-values.ts'
+import { passageOf, type CarriedHeaders, type Passage } from '../filters/passage.ts'
+import { setPlan } from '../filters/plan.ts'
+import { UpstreamRate } from '../filters/rate.ts'
+import { breakOff, isGone, isHttp2, offSocketClose, onSocketClose } from '../filters/raw-reply.ts'
 import { ReplyStream, type ReplySource } from '../scgi/reply-stream.ts'
-import { FastifyView, isMediaType, type MountPoint } from './view.ts'
-import { Pass, type PassHandler, type PassRequest } from '../upstream/pass.ts'
-import { FST_SCGI_CLIENT_ABORT } from '../errors.ts'
-import { show } from '../units.ts'
+import { Pass, type PassHandler } from '../upstream/pass.ts'
+import { FST_SCGI_BODY_TOO_LARGE, FST_SCGI_CACHED_ERROR, FST_SCGI_CLIENT_ABORT } from '../errors.ts'
+import type { Readable } from 'node:stream'
+import type { CacheHost, CachePass, FetchPlan } from '../cache/pass.ts'
+import type { CachedEntry } from '../cache/entry.ts'
+import type { Caches } from './cache-registry.ts'
+import type { MountPoint } from './view.ts'
 import type { Mount } from './mount.ts'
 import type { Group } from '../balancer/group.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
@@ -14,12 +28,21 @@ import type { Attempt } from '../../types/request.ts'
 import type { RequestBody, ResponseHead } from '../../types/exchange.ts'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 
+/** Something that an application waits for when it closes. */
+export interface Running {
+  /** Ends it at once. */
+  cut (): void
+  /** The application is closing: what promised to keep a connection does not. */
+  closing (): void
+}
+
 /** What the gateways of one application share. */
 export interface GatewayState {
   /** The application is closing: connections are not to be kept. */
   closing: boolean
   /** Exchanges that run, with or without their client. */
-  readonly running: Set<GatewayExchange>
+  readonly running: Set<Running>
+  readonly caches: Caches
   /** Called when the last of them has ended. */
   onIdle: (() => void) | undefined
 }
@@ -35,21 +58,28 @@ export interface Service {
 /** Bytes of a reply that are held back at most while it may still prove complete. */
 const WHOLE_LIMIT = 131_072
 
+// Why the application is not read for now.
+const CLIENT = 1
+const RATE = 2
+const STORE = 4
+const CACHE = 8
+
 /**
  * One request on its way through the gateway, from the route's handler to the reply. A reply that is complete within two turns
  * of the event loop goes out whole, with its length; any other goes out as a stream.
  */
-export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
-  readonly method: string
-  body: RequestBody | null = null
-  readonly localAddress: string | undefined
-  readonly localPort: number | undefined
+export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, StoreOwner, CacheHost, Running {
   readonly #service: Service
   readonly #state: GatewayState
   readonly #request: FastifyRequest
   readonly #reply: FastifyReply
-  readonly #info = new RequestInfo()
-  readonly #view: FastifyView
+  readonly #passage: Passage | undefined
+  readonly #info: RequestInfo
+  readonly #sender: ReplySender
+  #outgoing: OutgoingRequest
+  #group: Group<Endpoint> | undefined
+  /** The body that was given in the place of the request's own. */
+  #given: Buffer | string | Readable | undefined
   #reader: BodyReader | undefined
   #pass: Pass | undefined
   #head: ResponseHead | undefined
@@ -57,11 +87,17 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
   #pieces: Buffer[] = []
   #collected = 0
   #turns = 0
-  #stream: ReplyStream | undefined
-  #buffering = true
+  #stream: ReplyStream | BufferedReply | undefined
+  #held = 0
+  #cache: CachePass | undefined
+  #store: StoreTee | undefined
+  /** How fast the application is read. */
+  #rate: UpstreamRate | undefined
+  #limitRate = 0
+  #rateTimer: NodeJS.Timeout | undefined
   /** The exchange with the servers is over. */
   #over = false
-  /** The client is gone and the application may finish for itself. */
+  /** The client is gone, or has all it gets, and the application may finish for itself. */
   #detached = false
   /** The reply is finished, or the client is gone. */
   #closed = false
@@ -72,13 +108,10 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
     this.#state = state
     this.#request = request
     this.#reply = reply
-    const { hooks, bind } = service.mount
-    const rewritten = hooks.rewriteRequestHeaders?.(request, { ...request.headers, ...trueType(request) })
-    this.#view = new FastifyView(request, service.point, rewritten)
-    this.method = this.#view.method
-    const local = bind(request)
-    this.localAddress = local?.localAddress
-    this.localPort = local?.localPort
+    this.#passage = passageOf(request.raw)
+    this.#info = new RequestInfo(this.#passage)
+    this.#sender = new ReplySender(service.mount, request, reply, this)
+    this.#outgoing = new OutgoingRequest(service, request)
     request.scgi = this.#info
     // While an asynchronous hook ran, say: nobody is left to be answered, and nothing is begun.
     if (isGone(reply.raw) || request.raw.socket.destroyed) {
@@ -92,38 +125,24 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
   }
 
   /**
-   * Sends the request to a group.
+   * Answers the request, from the cache or from a group.
    * @param given the body, where it is not the request's own
    */
   start (group: Group<Endpoint>, given?: Buffer | string | Readable): void {
     if (this.#over) return
-    let found
-    try {
-      found = findBody(this.#request, given)
-    } catch (error) {
-      this.#answerError(error)
-      return
-    }
-    if (found === null) {
-      this.#begin(group)
-      return
-    }
-    const { mount, bodyLimit } = this.#service
-    const reader = this.#reader = new BodyReader(this.#request, mount.body, bodyLimit, (error, body) => {
-      if (this.#over) return
-      if (error !== null) {
-        this.#refuseBody(error)
+    this.#group = group
+    this.#given = given
+    const { cache } = this.#service.mount
+    if (cache !== undefined) {
+      try {
+        this.#cache = this.#info.cache = openCache(cache, this.#request, this.#outgoing.view, this, this.#state.caches)
+      } catch (error) {
+        this.#answerError(error)
         return
       }
-      this.body = body
-      this.#begin(group)
-    })
-    reader.onStreamTimeout = error => {
-      this.#pass?.abort()
-      if (this.#head === undefined) this.#refuseBody(error)
-      else this.onError(error)
     }
-    reader.read(found)
+    if (this.#cache === undefined) this.#readBody()
+    else this.#cache.start()
   }
 
   /** Ends the exchange for good, for instance because no server could be chosen. */
@@ -131,43 +150,107 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
     this.#answerError(error)
   }
 
-  /** Cuts whatever still runs. */
+  get lastOfConnection (): boolean {
+    return this.#state.closing
+  }
+
+  sendError (error: unknown): void {
+    this.#answerError(error)
+  }
+
+  /** The reply cannot be sent: nobody needs the rest of it. */
+  sendingFailed (): void {
+    this.#pass?.abort()
+    this.#end()
+  }
+
   cut (): void {
     this.#pass?.abort()
     this.#end()
     breakOff(this.#reply.raw)
   }
 
-  /** The application is closing: a reply that has promised to keep its connection does not. */
   closing (): void {
     const { raw } = this.#reply
     const { socket } = this.#request.raw
     if (raw.headersSent && !isHttp2(raw)) raw.once('finish', () => socket.destroySoon())
   }
 
-  encode (endpoint: Endpoint): Buffer {
-    return this.#service.mount.encoder.encode(this.#view, this.#request, {
-      contentLength: this.body === null ? 0 : this.body.length,
-      pathPrefix: endpoint.pathPrefix,
-      keepalive: endpoint.keepalive,
-    })
+  // --- what the cache says ---
+
+  serve (entry: CachedEntry): void {
+    if (this.#over || this.#detached) {
+      entry.discard()
+      this.#end()
+      return
+    }
+    this.#head = this.#info.head = entry.head
+    this.#end()
+    this.#sender.entry(entry)
   }
+
+  serveError (statusCode: number): void {
+    const error = new FST_SCGI_CACHED_ERROR(statusCode)
+    this.#answerError(Object.assign(error, { statusCode }))
+  }
+
+  fetch (plan: FetchPlan): void {
+    this.#outgoing = this.#outgoing.forCache(plan)
+    this.#readBody()
+  }
+
+  fetchInBackground (pass: CachePass, plan: FetchPlan): void {
+    const { mount } = this.#service
+    if (this.#group === undefined || this.#request.method === 'POST') {
+      // The body of this one is the client's, which is answered and gone.
+      pass.abort()
+      return
+    }
+    const update = new BackgroundUpdate(
+      pass, this.#group, mount.pass, this.#outgoing.forCache(plan), () => this.#noCache(), this.#request.log, done => this.#gone(done))
+    this.#state.running.add(update)
+    update.start()
+  }
+
+  onStoreDrain (): void {
+    this.#release(CACHE)
+  }
+
+  // --- what the servers say ---
 
   onHead (head: ResponseHead): void {
     this.#head = this.#info.head = head
     const { mount } = this.#service
-    this.#buffering = mount.buffering
-    if (mount.accelBuffering) {
+    const sender = this.#sender
+    sender.buffering = mount.buffering.enabled
+    if (mount.response.accel.buffering) {
       const wish = head.headers['x-accel-buffering']
-      if (typeof wish === 'string') this.#buffering = buffered(wish, mount.buffering)
+      if (typeof wish === 'string') sender.buffering = parseBuffering(wish) ?? mount.buffering.enabled
+    }
+    let diversion = divert(head, mount.response, this.#info.address, this.#passage?.errorPage === true)
+    const cookie = sender.setCookie = this.#pass?.setCookie
+    if (cookie !== undefined && diversion !== undefined) diversion = divertWithCookie(diversion, cookie)
+    if (this.#cache !== undefined && this.#cacheTakes(this.#cache, head, diversion)) return
+    if (diversion !== undefined) {
+      this.#pass?.abort()
+      this.#divert(diversion)
+      return
+    }
+    if (this.#detached) return
+    if (this.#limitRate > 0 && sender.buffering) this.#rate = new UpstreamRate(this.#limitRate)
+    if (mount.store !== undefined && sender.buffering) {
+      this.#store = StoreTee.open(mount.store, this.#request, this.#outgoing.view.pathInfo, head, this)
     }
     if (mount.hooks.onResponse !== undefined) this.#stream = this.#startStream(mount.hooks.onResponse)
-    else if (this.#buffering) setImmediate(turn, this)
+    else if (sender.buffering) setImmediate(turn, this)
     else process.nextTick(turn, this)
   }
 
   onData (chunk: Buffer): void {
+    if (this.#cache !== undefined && !this.#cache.onData(chunk)) this.#hold(CACHE)
+    this.#store?.write(chunk)
     if (this.#detached) return
+    if (this.#rate !== undefined) this.#throttle(this.#rate, chunk.length)
     if (this.#stream !== undefined) {
       this.#stream.feed(chunk)
       return
@@ -178,18 +261,31 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
   }
 
   onEnd (): void {
+    this.#cache?.onEnd()
+    if (this.#head !== undefined) this.#store?.commit(this.#head)
     this.#end()
+    if (this.#detached) return
     if (this.#stream !== undefined) this.#stream.finish()
-    else if (!this.#detached) this.#sendWhole()
+    else if (this.#head !== undefined && !this.#reply.sent) this.#sender.whole(this.#head, this.#pieces, this.#collected)
   }
 
   onError (error: Error): void {
+    if (this.#head === undefined) {
+      const { failure, statusCode } = failureOf(error)
+      const entry = this.#cache?.onError(failure, statusCode)
+      if (entry !== undefined) {
+        this.#request.log.warn({ err: error }, `${error.message}; an expired entry of the cache is served`)
+        this.serve(entry)
+        return
+      }
+      if (!this.#detached) {
+        this.#answerError(error)
+        return
+      }
+    }
+    this.#cache?.abort()
     this.#end()
     if (this.#detached) return
-    if (this.#head === undefined) {
-      this.#answerError(error)
-      return
-    }
     // The head was good, and nobody can take it back: the client gets what there is, and a connection that breaks off.
     if (this.#stream === undefined) this.#startStream()
     this.#stream?.fail(error)
@@ -205,41 +301,125 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
   /** One turn of the event loop after the head, or two: if the body has not ended by now it is sent as it comes. */
   turn (): void {
     if (this.#over || this.#stream !== undefined || this.#detached) return
-    if (this.#buffering && this.#turns++ === 0) setImmediate(turn, this)
+    if (this.#sender.buffering && this.#turns++ === 0) setImmediate(turn, this)
     else this.#startStream()
   }
 
+  // --- what the client, the disk and the clock say ---
+
   resume (): void {
-    this.#pass?.resume()
+    this.#release(CLIENT)
   }
 
   pause (): void {
-    if (!this.#detached) this.#pass?.pause()
+    if (!this.#detached) this.#hold(CLIENT)
+  }
+
+  storeFull (): void {
+    this.#hold(STORE)
+  }
+
+  storeDrained (): void {
+    this.#release(STORE)
   }
 
   abandon (): void {
     if (!this.#over) this.#leave()
   }
 
-  #begin (group: Group<Endpoint>): void {
-    this.#pass = new Pass(group, this.#service.mount.pass, this, this, this.#info.attempts)
+  #hold (reason: number): void {
+    if (this.#held === 0) this.#pass?.pause()
+    this.#held |= reason
+  }
+
+  #release (reason: number): void {
+    if (this.#held === 0) return
+    this.#held &= ~reason
+    if (this.#held === 0) this.#pass?.resume()
+  }
+
+  /** Reads no further until the rate allows it. */
+  #throttle (rate: UpstreamRate, bytes: number): void {
+    const wait = rate.read(bytes)
+    if (wait === 0 || this.#rateTimer !== undefined) return
+    this.#hold(RATE)
+    this.#rateTimer = setTimeout(() => {
+      this.#rateTimer = undefined
+      this.#release(RATE)
+    }, wait)
+  }
+
+  // --- the way to the servers ---
+
+  #readBody (): void {
+    if (this.#over) return
+    const { mount, bodyLimit } = this.#service
+    const given = this.#given
+    if (this.#passage !== undefined && given === undefined) {
+      // An earlier route has read what there was.
+      const { body } = this.#passage
+      if (body !== null && body.length > bodyLimit) this.#answerError(new FST_SCGI_BODY_TOO_LARGE(bodyLimit))
+      else this.#begin(mount.body.pass ? body : null)
+      return
+    }
+    let found
+    try {
+      found = findBody(this.#request, given)
+    } catch (error) {
+      this.#answerError(error)
+      return
+    }
+    if (found === null) {
+      this.#begin(null)
+      return
+    }
+    const reader = this.#reader = new BodyReader(this.#request, mount.body, bodyLimit, (error, body) => {
+      if (this.#over) return
+      if (error === null) this.#begin(body)
+      else this.#refuseBody(error)
+    })
+    reader.onStreamTimeout = error => {
+      this.#pass?.abort()
+      if (this.#head === undefined) this.#refuseBody(error)
+      else this.onError(error)
+    }
+    reader.read(found)
+  }
+
+  #begin (body: RequestBody | null): void {
+    const { mount } = this.#service
+    const { limitRate } = mount.response
+    this.#outgoing.body = body
+    if (limitRate !== undefined) {
+      try {
+        this.#limitRate = limitRate(this.#request)
+      } catch (error) {
+        this.#answerError(error)
+        return
+      }
+    }
+    if (this.#group === undefined) return
+    this.#pass = new Pass(this.#group, mount.pass, this.#outgoing, this, this.#info.attempts)
     this.#pass.start()
   }
+
+  // --- the end ---
 
   readonly #clientClosed = (): void => {
     offSocketClose(this.#request.raw.socket, this.#clientClosed)
     this.#closed = true
     if (!this.#over) this.#leave()
     else this.#reader?.close()
-    if (this.#over) this.#gone()
+    if (this.#over) this.#gone(this)
   }
 
   /** The client takes no more: the application is told by a closed connection, or finishes unheard. */
   #leave (): void {
-    if (this.#service.mount.ignoreClientAbort && this.#pass !== undefined) {
+    const wanted = this.#service.mount.ignoreClientAbort || this.#store?.wanted === true || this.#cache?.wanted === true
+    if (this.#pass !== undefined && wanted) {
       this.#detached = true
       this.#pieces = []
-      this.#pass.resume()
+      this.#release(CLIENT)
       return
     }
     this.#pass?.abort()
@@ -250,149 +430,112 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
 
   #end (): void {
     this.#over = true
+    clearTimeout(this.#rateTimer)
+    this.#store?.abort()
+    this.#cache?.abort()
     this.#reader?.close()
-    if (this.#closed) this.#gone()
+    if (this.#closed) this.#gone(this)
   }
 
-  #gone (): void {
+  #gone (running: Running): void {
     const state = this.#state
-    if (state.running.delete(this) && state.running.size === 0) state.onIdle?.()
+    if (state.running.delete(running) && state.running.size === 0) state.onIdle?.()
   }
 
-  #sendWhole (): void {
-    const reply = this.#reply
+  #startStream (onResponse?: Mount['hooks']['onResponse']): ReplyStream | BufferedReply | undefined {
     const head = this.#head
-    if (head === undefined || reply.sent) return
-    // What the user's hooks do or give may throw, and nobody above a socket's callback would catch it.
-    try {
-      const headers = this.#applyHead(head)
-      const first = this.#pieces[0]
-      if (first === undefined) {
-        // Of a HEAD or a 304 the length is the application's to tell; of anything else it is 0.
-        if (head.contentLength >= 0 && head.statusCode !== 204 && (this.method === 'HEAD' || head.statusCode === 304)) {
-          reply.header('content-length', head.contentLength)
-        }
-        reply.send()
-        return
-      }
-      const whole = this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces, this.#collected)
-      // Fastify gives every Buffer a type, and the application gave none.
-      if (!isMediaType(headers['content-type'])) reply.header('content-length', whole.length).send(Readable.from([whole], { objectMode: false }))
-      else reply.send(whole)
-    } catch (error) {
-      this.#sendFailed(error)
-    }
-  }
-
-  #startStream (onResponse?: Mount['hooks']['onResponse']): ReplyStream | undefined {
-    const reply = this.#reply
-    const head = this.#head
-    if (head === undefined || reply.sent) {
-      this.#pass?.abort()
-      this.#end()
+    if (head === undefined || this.#reply.sent) {
+      this.sendingFailed()
       return undefined
     }
-    const stream = this.#stream = new ReplyStream(this, this.#service.mount.pass.bufferSize)
-    stream.once('error', () => this.#streamFailed(onResponse !== undefined))
+    const { buffering } = this.#service.mount
+    const stream = this.#stream = this.#sender.buffering
+      ? new BufferedReply(this, buffering, error => {
+        this.#request.log.error({ err: error }, error.message)
+        this.sendingFailed()
+      })
+      : new ReplyStream(this, buffering.bufferSize)
     for (const piece of this.#pieces) stream.feed(piece)
     this.#pieces = []
-    try {
-      const headers = this.#applyHead(head)
-      if (head.contentLength >= 0 && head.statusCode !== 204) reply.header('content-length', head.contentLength)
-      if (onResponse !== undefined) {
-        this.#handOver(onResponse, { statusCode: head.statusCode, headers, body: stream })
-        return stream
-      }
-      const { raw } = reply
-      // A head without a byte of body (server-sent events, a long poll) goes to the client now; but only when everything that
-      // wants to change it has done so, that is when the body is being piped.
-      raw.once('pipe', () => this.#beginStream(stream))
-      reply.send(stream)
-    } catch (error) {
-      stream.destroy()
-      this.#sendFailed(error)
-    }
+    this.#sender.stream(head, stream, onResponse)
     return stream
   }
 
-  /** Writes the head by itself: with the first piece of the body an error of Node.js about it would come where nobody catches it. */
-  #beginStream (stream: ReplyStream): void {
-    const { raw } = this.#reply
-    if (raw.headersSent) return
+  #noCache (): boolean {
     try {
-      if (stream.readableLength === 0) raw.flushHeaders()
-      else raw.writeHead(raw.statusCode)
+      return this.#service.mount.cache?.noCache(this.#request) === true
     } catch (error) {
-      this.#request.log.error({ err: error }, 'the reply could not be sent')
+      this.#request.log.error({ err: error }, 'the reply is not stored: cache.noCache failed')
+      return true
+    }
+  }
+
+  /** Shows a head to the cache. True where that has answered the client instead. */
+  #cacheTakes (cache: CachePass, head: ResponseHead, diversion: Diversion | undefined): boolean {
+    const intercepted = diversion !== undefined && diversion.intercepted
+    const decision = cache.onHead(head, diversion !== undefined || !this.#sender.buffering || this.#noCache(), intercepted)
+    this.#sender.ownConditions = cache.ownConditions
+    if (decision === 'revalidated' || decision === 'stale') {
+      this.#pass?.abort()
+      if (cache.entry !== undefined) this.serve(cache.entry)
+      else this.#answerError(new FST_SCGI_CACHED_ERROR(head.statusCode))
+      return true
+    }
+    // The client asked for the head, the cache for all of it.
+    if (diversion === undefined && this.#request.method === 'HEAD' && this.#outgoing.method === 'GET') {
+      if (decision === 'pass') {
+        this.#pass?.abort()
+        this.#end()
+      }
+      if (!this.#detached) this.#sender.whole(head, [], 0)
+      this.#detached = true
+      return true
+    }
+    if (decision === 'pass' && this.#detached && !this.#service.mount.ignoreClientAbort) {
       this.#pass?.abort()
       this.#end()
-      breakOff(raw)
+      return true
     }
+    return false
   }
 
-  /**
-   * The body broke off. Fastify ends a reply whose stream fails, but it does not see ours where a hook has put another stream in
-   * its place, and over HTTP/2 it ends it as if it were complete.
-   */
-  #streamFailed (handedOver: boolean): void {
-    const { raw } = this.#reply
-    if (raw.headersSent && isHttp2(raw)) breakOff(raw)
-    setImmediate(() => {
-      if (!raw.writableEnded && (raw.headersSent || !handedOver)) breakOff(raw)
-    })
-  }
-
-  /** The reply could not even be begun: a hook threw, or gave what cannot be sent. */
-  #sendFailed (error: unknown): void {
-    const { raw } = this.#reply
-    if (raw.headersSent || this.#reply.sent) {
-      this.#request.log.error({ err: error }, 'the reply could not be sent')
-      breakOff(raw)
-      return
-    }
-    clearHead(this.#reply)
-    this.#answerError(error)
-  }
-
-  #handOver (onResponse: NonNullable<Mount['hooks']['onResponse']>, response: Parameters<NonNullable<Mount['hooks']['onResponse']>>[2]): void {
-    const failed = (error: unknown): void => {
-      response.body.destroy()
-      this.#sendFailed(error)
-    }
+  /** Something else than the application's body answers. The request's body stays for it, where it can be read again. */
+  #divert (diversion: Diversion): void {
+    // After its end the reader has let go of what it had read.
+    const body = !this.#over && this.#outgoing.body?.replayable === true ? this.#outgoing.body : null
+    this.#over = true
+    this.#cache?.abort()
+    if (body === null) this.#reader?.close()
+    if (this.#closed) this.#end()
+    if (this.#detached || this.#closed || this.#reply.sent) return
+    const reply = this.#reply
+    const { raw } = this.#request
+    if (this.lastOfConnection && raw.httpVersionMajor < 2) reply.header('connection', 'close')
     try {
-      const result: unknown = onResponse(this.#request, this.#reply, response)
-      // A reply is a thenable too, which `(request, reply, response) => reply.send(...)` gives.
-      if (result instanceof Promise) result.then(undefined, failed)
-    } catch (error) {
-      failed(error)
-    }
-  }
-
-  /** Status and headers of the reply, as far as the client gets them. */
-  #applyHead (head: ResponseHead): Record<string, string | string[]> {
-    const { mount } = this.#service
-    const { raw } = this.#reply
-    const http2 = this.#request.raw.httpVersionMajor === 2
-    let headers = mount.filter.apply(head, http2)
-    if (mount.hooks.rewriteHeaders !== undefined) {
-      headers = mount.hooks.rewriteHeaders(headers, this.#request)
-      if (typeof headers !== 'object' || headers === null || headers instanceof Promise) {
-        throw new TypeError(`the hook 'rewriteHeaders' gave ${show(headers)}, expected an object of headers`)
+      switch (diversion.kind) {
+        case 'redirect':
+          setPlan(reply, {
+            redirect: diversion.redirect,
+            body,
+            ...(this.#head === undefined ? undefined : this.#sender.lasting(this.#head)),
+          })
+          reply.send()
+          break
+        case 'file':
+          if (this.#head !== undefined) this.#sender.file(this.#head, diversion.file)
+          break
+        case 'external':
+          setHeaders(reply, diversion.headers)
+          reply.redirect(diversion.url, diversion.status)
+          break
+        case 'error':
+          setHeaders(reply, diversion.headers)
+          if (diversion.error.statusCode === 404 && this.#service.mount.hooks.onError === undefined) reply.callNotFound()
+          else this.#sendError(diversion.error)
       }
-      headers = mount.filter.clean(headers, http2)
+    } catch (error) {
+      this.#sendError(error instanceof Error ? error : new Error(String(error)))
     }
-    this.#reply.code(head.statusCode)
-    if (!http2) {
-      if (head.statusMessage !== '') raw.statusMessage = head.statusMessage
-      if (this.#state.closing) this.#reply.header('connection', 'close')
-    }
-    if (mount.preserveHeaderCase && !http2) {
-      const spelling = mount.filter.spelling(head)
-      for (const name in headers) raw.setHeader(spelling.get(name) ?? name, headers[name] ?? '')
-    } else {
-      this.#reply.headers(headers)
-    }
-    return headers
   }
 
   #refuseBody (error: Error): void {
@@ -402,11 +545,25 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
   }
 
   #answerError (error: unknown): void {
-    this.#end()
     const reply = this.#reply
-    if (reply.sent || reply.raw.destroyed) return
-    if (this.#state.closing && this.#request.raw.httpVersionMajor < 2) reply.header('connection', 'close')
+    if (reply.sent || reply.raw.destroyed) {
+      this.#end()
+      return
+    }
     const failure = error instanceof Error ? error : new Error(String(error))
+    const page = this.#passage?.errorPage === true ? undefined : this.#service.mount.response.errorPages.get(statusOf(failure))
+    if (page !== undefined) {
+      this.#request.log.error({ err: failure }, failure.message)
+      this.#divert(toPage(page, {}))
+      return
+    }
+    this.#end()
+    if (this.lastOfConnection && this.#request.raw.httpVersionMajor < 2) reply.header('connection', 'close')
+    this.#sendError(failure)
+  }
+
+  #sendError (failure: Error): void {
+    const reply = this.#reply
     const { onError } = this.#service.mount.hooks
     try {
       if (onError === undefined) {
@@ -432,12 +589,6 @@ export class GatewayExchange implements PassHandler, PassRequest, ReplySource {
   }
 }
 
-/** The client's own Content-Type: where Fastify would refuse it the route has put another in its place. */
-function trueType ({ raw }: FastifyRequest): { 'content-type'?: string } {
-  const type = raw.headers['content-type']
-  return type === undefined ? {} : { 'content-type': type }
-}
-
 /** Whether debug lines are written: what goes into one is not made for nobody. */
 function isVerbose ({ level }: FastifyBaseLogger): boolean {
   return level === 'debug' || level === 'trace'
@@ -447,8 +598,11 @@ function turn (exchange: GatewayExchange): void {
   exchange.turn()
 }
 
-/** X-Accel-Buffering: `yes` or `no`, anything else changes nothing. */
-function buffered (wish: string, otherwise: boolean): boolean {
-  const word = wish.toLowerCase()
-  return word === 'yes' ? true : word === 'no' ? false : otherwise
+function setHeaders (reply: FastifyReply, headers: CarriedHeaders): void {
+  for (const name in headers) reply.header(name, headers[name])
+}
+
+/** As Fastify's error handler sees it. */
+function statusOf (error: Error): number {
+  return 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : 500
 }

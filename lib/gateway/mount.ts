@@ -2,10 +2,15 @@ import { HeaderFilter } from './response-headers.ts'
 import { compileParams, type ParamsEncoder } from '../upstream/params.ts'
 import { parseNextUpstream } from '../upstream/next-upstream.ts'
 import { parseBind, type Bind } from './bind.ts'
-import { FST_SCGI_OPT_INVALID } from '../errors.ts'
+import { CachePolicy } from '../cache/options.ts'
+import { compileStore, type Store } from '../store.ts'
+import { compileBuffering, type ReplyBuffering } from './buffering-options.ts'
+import { compileResponse, type ResponseSettings } from './response-options.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { parseSize, parseTime, show } from '../units.ts'
 import type { BodySettings } from './request-body.ts'
 import type { PassSettings } from '../upstream/pass.ts'
+import type { CacheOptions } from '../../types/cache.ts'
 import type { ExchangeHooks, ExchangeOptions } from '../../types/options.ts'
 import type { FastifyRequest } from 'fastify'
 
@@ -16,10 +21,11 @@ export interface Mount {
   readonly body: BodySettings
   readonly bind: Bind
   readonly filter: HeaderFilter
-  /** Read the reply ahead of the client, and send it in one piece where it is complete at once. */
-  readonly buffering: boolean
-  /** Obey X-Accel-Buffering of the reply. */
-  readonly accelBuffering: boolean
+  /** How the reply is read ahead of the client. */
+  readonly buffering: ReplyBuffering
+  readonly response: ResponseSettings
+  readonly store: Store<FastifyRequest> | undefined
+  readonly cache: CachePolicy<FastifyRequest> | undefined
   readonly ignoreClientAbort: boolean
   readonly preserveHeaderCase: boolean
   readonly hooks: ExchangeHooks
@@ -35,7 +41,7 @@ const FORWARDED = ['set', 'pass', 'drop']
  */
 export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
   const {
-    params = {}, defaultParams = 'cgi', passRequestHeaders, underscoresInHeaders, forwarded = 'set', requestBuffering = true, buffering = true,
+    params = {}, defaultParams = 'cgi', passRequestHeaders, underscoresInHeaders, forwarded = 'set', requestBuffering = true,
   } = options
   if (!SETS.includes(defaultParams)) throw new FST_SCGI_OPT_INVALID('defaultParams', show(defaultParams), "'cgi', 'nginx', 'minimal' or false")
   if (!FORWARDED.includes(forwarded)) throw new FST_SCGI_OPT_INVALID('forwarded', show(forwarded), "'set', 'pass' or 'drop'")
@@ -43,12 +49,12 @@ export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
     throw new FST_SCGI_OPT_INVALID('params', show(params), 'an object of names and values')
   }
   const requestBuffer = flagOrObject('requestBuffering', requestBuffering, ['memory', 'tempPath'])
-  const replyBuffer = flagOrObject('buffering', buffering, ['enabled', 'bufferSize'])
-  const bufferSize = replyBuffer.bufferSize === undefined ? 65536 : parseSize('buffering.bufferSize', replyBuffer.bufferSize)
-  if (bufferSize < 1024) throw new FST_SCGI_OPT_INVALID('buffering.bufferSize', show(replyBuffer.bufferSize), 'at least 1k')
+  const buffering = compileBuffering(options.buffering)
   if (requestBuffer.tempPath !== undefined && typeof requestBuffer.tempPath !== 'string') {
     throw new FST_SCGI_OPT_INVALID('requestBuffering.tempPath', show(requestBuffer.tempPath), 'a directory')
   }
+  const response = compileResponse(options)
+  const hidden = [...names('hideHeaders', options.hideHeaders), ...response.hidden]
   const passRequestBody = flag('passRequestBody', options.passRequestBody, true)
   return {
     encoder: compileParams<FastifyRequest>({
@@ -66,7 +72,7 @@ export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
         send: time('sendTimeout', options.sendTimeout),
         read: time('readTimeout', options.readTimeout),
       },
-      bufferSize,
+      bufferSize: buffering.bufferSize,
       socketKeepalive: keepalive(options.socketKeepalive),
     },
     body: {
@@ -79,9 +85,13 @@ export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
       timeout: time('clientBodyTimeout', options.clientBodyTimeout),
     },
     bind: parseBind(options.bind),
-    filter: new HeaderFilter(names('hideHeaders', options.hideHeaders), names('passHeaders', options.passHeaders)),
-    buffering: buffering !== false && flag('buffering.enabled', replyBuffer.enabled, true),
-    accelBuffering: !ignored(options.ignoreHeaders).has('x-accel-buffering'),
+    filter: new HeaderFilter(hidden, names('passHeaders', options.passHeaders)),
+    buffering,
+    response,
+    cache: options.cache === undefined || options.cache === false ? undefined : cachePolicy(options.cache, options),
+    store: options.store === undefined || options.store === false
+      ? undefined
+      : compileStore<FastifyRequest>(options.store, tempDirectory(options.buffering)),
     ignoreClientAbort: flag('ignoreClientAbort', options.ignoreClientAbort, false),
     preserveHeaderCase: flag('preserveHeaderCase', options.preserveHeaderCase, false),
     hooks: {
@@ -138,15 +148,13 @@ function headerNames (value: ExchangeOptions['passRequestHeaders']): boolean | r
   return value === undefined || typeof value === 'boolean' ? value : names('passRequestHeaders', value)
 }
 
-/** Headers whose effect can be switched off: those that have one. */
-const EFFECTIVE = ['x-accel-buffering']
+/** Unfinished copies are written where temporary files go, if that was said. */
+function tempDirectory (buffering: ExchangeOptions['buffering']): string | undefined {
+  const path = typeof buffering === 'object' ? buffering.tempPath : undefined
+  return typeof path === 'object' ? path.path : path
+}
 
-function ignored (value: unknown): Set<string> {
-  const list = names('ignoreHeaders', value).map(name => name.toLowerCase())
-  for (const name of list) {
-    if (!EFFECTIVE.includes(name)) {
-      throw new FST_SCGI_OPT_INVALID('ignoreHeaders', show(name), `headers that have an effect on the gateway: ${EFFECTIVE.join(', ')}`)
-    }
-  }
-  return new Set(list)
+function cachePolicy (cache: CacheOptions, { store, ignoreHeaders = [] }: ExchangeOptions): CachePolicy<FastifyRequest> {
+  if (store !== undefined && store !== false) throw new FST_SCGI_OPT_UNSUPPORTED('cache', "a mount has either 'cache' or 'store'")
+  return new CachePolicy<FastifyRequest>(cache, ignoreHeaders)
 }

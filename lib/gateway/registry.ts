@@ -6,7 +6,7 @@ import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { Group } from '../balancer/group.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
 import type { Upstreams } from '../../types/options.ts'
-import type { UpstreamServer } from '../../types/upstream.ts'
+import type { ResolveEvent, ServerListEvent, ServerStateEvent, ServerWeightEvent, UpstreamGroups } from '../../types/live.ts'
 
 /** Finds the group for a request. */
 export type Selector = (request: FastifyRequest) => Group<Endpoint> | Promise<Group<Endpoint>>
@@ -24,13 +24,26 @@ const MAX_DYNAMIC = 1000
 
 /** The groups of one application: those that have a name, and those that only their registration knows. */
 export class Registry {
-  readonly groups = new GroupRegistry<ServerGroup>()
+  /** What the application sees of them. */
+  readonly groups: UpstreamGroups = {
+    get: name => this.#named.get(name) ?? [...this.#watched.keys()].find(group => group.name.toLowerCase() === name.toLowerCase()),
+    [Symbol.iterator]: () => this.#watched.keys(),
+  }
+
+  readonly #named = new GroupRegistry<ServerGroup>()
   readonly #log: FastifyBaseLogger
   /** Every group in use, with the way to stop watching it. */
   readonly #watched = new Map<ServerGroup, () => void>()
-  /** Groups of one server, for functions that give an address. */
-  readonly #byAddress = new Map<string, ServerGroup>()
+  /** Those whose servers functions may name. */
+  readonly #configured = new Set<ServerGroup>()
+  /** Groups of one server, for functions that give an address, with the group that has it. */
+  readonly #byAddress = new Map<string, { owner: ServerGroup, single: ServerGroup }>()
   readonly #dynamic = new Map<string, ServerGroup>()
+  /** Groups that functions gave and no registration has. */
+  readonly #chosen = new Set<ServerGroup>()
+  /** Numbers of what has no text of its own. */
+  readonly #numbers = new WeakMap<object, number>()
+  #lastNumber = 0
   /** What `addOnce` has opened, by its text. */
   readonly #once = new Map<string, Promise<Added>>()
 
@@ -49,13 +62,21 @@ export class Registry {
     }
     if (typeof upstreams === 'string') {
       const name = /^balancer:\/\/([^/]+)\/?$/i.exec(upstreams)?.[1]
-      const known = this.groups.get(name ?? upstreams)
+      const known = this.#named.get(name ?? upstreams)
       if (known !== undefined) return fixed(await known.open())
       if (name !== undefined) return this.#later(name)
     }
     const group = this.#groupOf(upstreams)
-    const balancer = await group.open()
-    this.#enter(group, configured)
+    // What becomes of its names while it opens belongs into the log, too.
+    const stop = this.#watch(group)
+    let balancer
+    try {
+      balancer = await group.open()
+    } catch (error) {
+      stop()
+      throw error
+    }
+    this.#enter(group, configured, stop)
     return group === upstreams || group.named ? fixed(balancer) : { ...fixed(balancer), own: group }
   }
 
@@ -65,7 +86,7 @@ export class Registry {
    */
   addOnce (upstreams: Upstreams, allowAny: boolean): Promise<Added> {
     if (typeof upstreams === 'function' || upstreams instanceof ServerGroup) return this.add(upstreams, allowAny)
-    const key = JSON.stringify(upstreams)
+    const key = JSON.stringify(upstreams, (_name, value: unknown) => this.#readable(value))
     const known = this.#once.get(key)
     if (known !== undefined) return known
     const added = this.add(upstreams, allowAny, false)
@@ -79,17 +100,29 @@ export class Registry {
     return added
   }
 
-  /** Stops watching, and closes idle connections. */
+  /** Two functions, or expressions, are the same only if they are one. */
+  #readable (value: unknown): unknown {
+    if (typeof value !== 'function' && !(value instanceof RegExp)) return value
+    let number = this.#numbers.get(value)
+    if (number === undefined) this.#numbers.set(value, number = ++this.#lastNumber)
+    return `\0${number}`
+  }
+
+  /** Stops watching, checking and asking the DNS, and closes idle connections. */
   close (): void {
     for (const group of this.#watched.keys()) this.#leave(group)
-    for (const group of [...this.#dynamic.values(), ...this.#byAddress.values()]) group.closeIdle()
+    for (const group of this.#chosen) group.release()
+    this.#chosen.clear()
+    for (const group of this.#dynamic.values()) group.stop()
+    for (const { single } of this.#byAddress.values()) single.stop()
     this.#once.clear()
   }
 
   #leave (group: ServerGroup): void {
     this.#watched.get(group)?.()
     this.#watched.delete(group)
-    group.closeIdle()
+    this.#configured.delete(group)
+    group.release()
   }
 
   #groupOf (upstreams: Exclude<Upstreams, Function>): ServerGroup {
@@ -103,18 +136,39 @@ export class Registry {
     throw new FST_SCGI_OPT_INVALID('upstreams', show(upstreams), 'an address, a list of servers, a group or a function')
   }
 
-  #enter (group: ServerGroup, configured: boolean): void {
-    if (this.#watched.has(group)) return
-    if (group.named) this.groups.add(group)
-    this.#watched.set(group, group.watch((_, server, state) => this.#tell(group, server, state)))
-    if (!configured) return
-    for (const [address, single] of group.singles()) if (!this.#byAddress.has(address)) this.#byAddress.set(address, single)
+  #enter (group: ServerGroup, configured: boolean, stop: () => void): void {
+    if (this.#watched.has(group)) {
+      stop()
+      return
+    }
+    try {
+      if (group.named) this.#named.add(group)
+    } catch (error) {
+      stop()
+      throw error
+    }
+    this.#watched.set(group, stop)
+    group.hold()
+    if (configured) this.#configured.add(group)
+  }
+
+  /** Writes in the log what becomes of the servers, until it is told to stop. One that is watched already is not watched twice. */
+  #watch (group: ServerGroup): () => void {
+    if (this.#watched.has(group)) return () => {}
+    const state = (event: ServerStateEvent): void => this.#tellState(event)
+    const added = (event: ServerListEvent): void => this.#log.info(detailsOf(event), `upstream server ${event.server.name} is added to ${group.name}`)
+    const removed = (event: ServerListEvent): void => this.#log.info(detailsOf(event), `upstream server ${event.server.name} is removed from ${group.name}`)
+    const weight = (event: ServerWeightEvent): void =>
+      this.#log.info(detailsOf(event), `upstream server ${event.server.name} has weight ${event.weight} in ${group.name}`)
+    const resolve = (event: ResolveEvent): void => this.#tellResolve(event)
+    group.on('state', state).on('added', added).on('removed', removed).on('weight', weight).on('resolve', resolve)
+    return () => { group.off('state', state).off('added', added).off('removed', removed).off('weight', weight).off('resolve', resolve) }
   }
 
   #later (name: string): { select: Selector, ready: () => void } {
     let group: Group<Endpoint> | undefined
     const find = (): Group<Endpoint> => {
-      group ??= this.groups.get(name)?.balancer
+      group ??= this.#named.get(name)?.balancer
       if (group === undefined) {
         throw new FST_SCGI_OPT_INVALID('upstreams', `'balancer://${name}'`, 'the name of a group that is registered in this application')
       }
@@ -123,10 +177,23 @@ export class Registry {
     return { select: find, ready: find }
   }
 
-  #tell (group: ServerGroup, server: UpstreamServer, state: 'down' | 'up'): void {
-    const details = { upstream: { group: group.name, server: server.name, fails: server.fails } }
-    if (state === 'down') this.#log.warn(details, `upstream server ${server.name} is taken out of ${group.name} after ${server.fails} failed attempts`)
-    else this.#log.warn(details, `upstream server ${server.name} is back in ${group.name}`)
+  #tellState (event: ServerStateEvent): void {
+    const { group, server, state, previous, reason } = event
+    const details = detailsOf(event)
+    const who = `upstream server ${server.name}`
+    const why = reason === undefined ? '' : `: ${reason}`
+    if (state === 'failed') this.#log.warn(details, `${who} is taken out of ${group.name} after ${server.fails} failed attempts`)
+    else if (state === 'unhealthy') this.#log.warn(details, `${who} is taken out of ${group.name} by its health check${why}`)
+    else if (state === 'ejected') this.#log.warn(details, `${who} is ejected from ${group.name}${why}`)
+    else if (state === 'up' && previous !== 'down' && previous !== 'draining') this.#log.warn(details, `${who} is back in ${group.name}`)
+    // By somebody's hand, who knows.
+    else this.#log.info(details, `${who} is ${state} in ${group.name}`)
+  }
+
+  #tellResolve ({ group, address, state, reason }: ResolveEvent): void {
+    const details = { upstream: { group: group.name, address } }
+    if (state === 'recovered') this.#log.warn(details, `the name ${address} of ${group.name} resolves again`)
+    else this.#log.warn(details, `the name ${address} of ${group.name} does not resolve, its servers stay as they are: ${reason ?? ''}`)
   }
 
   #selectBy (choose: Extract<Upstreams, Function>, allowAny: boolean, request: FastifyRequest): Group<Endpoint> | Promise<Group<Endpoint>> {
@@ -135,15 +202,46 @@ export class Registry {
   }
 
   #find (chosen: unknown, allowAny: boolean): Group<Endpoint> | Promise<Group<Endpoint>> {
-    const group = chosen instanceof ServerGroup ? chosen : this.#byText(chosen, allowAny)
+    const group = chosen instanceof ServerGroup ? this.#use(chosen) : this.#byText(chosen, allowAny)
     return group.balancer ?? group.open()
+  }
+
+  /** A group of the user's is in use until the application is closed. */
+  #use (group: ServerGroup): ServerGroup {
+    if (this.#watched.has(group) || this.#chosen.has(group)) return group
+    group.hold()
+    this.#chosen.add(group)
+    const [oldest] = this.#chosen
+    if (this.#chosen.size > MAX_DYNAMIC && oldest !== undefined) {
+      this.#chosen.delete(oldest)
+      oldest.release()
+    }
+    return group
+  }
+
+  /** The group of one server that has this address in a configured group. */
+  #single (address: string): ServerGroup | undefined {
+    const known = this.#byAddress.get(address)
+    if (known !== undefined) {
+      if (this.#configured.has(known.owner) && known.owner.lists(address)) return known.single
+      // It was removed.
+      known.single.stop()
+      this.#byAddress.delete(address)
+    }
+    for (const owner of this.#configured) {
+      const single = owner.single(address)
+      if (single === undefined) continue
+      this.#byAddress.set(address, { owner, single })
+      return single
+    }
+    return undefined
   }
 
   #byText (chosen: unknown, allowAny: boolean): ServerGroup {
     if (typeof chosen !== 'string' || chosen === '') {
       throw new FST_SCGI_UPSTREAM_NOT_ALLOWED(show(chosen), "it is neither an address nor a group's name")
     }
-    const known = this.groups.get(/^balancer:\/\/([^/]+)\/?$/i.exec(chosen)?.[1] ?? chosen) ?? this.#byAddress.get(chosen)
+    const known = this.#named.get(/^balancer:\/\/([^/]+)\/?$/i.exec(chosen)?.[1] ?? chosen) ?? this.#single(chosen)
     if (known !== undefined) return known
     if (!allowAny) {
       throw new FST_SCGI_UPSTREAM_NOT_ALLOWED(show(chosen), 'no registered group has this name and no group has this server (allowAnyUpstream permits any address)')
@@ -153,13 +251,17 @@ export class Registry {
       group = new ServerGroup({ servers: [chosen] })
       const oldest = this.#dynamic.size >= MAX_DYNAMIC ? this.#dynamic.keys().next().value : undefined
       if (oldest !== undefined) {
-        this.#dynamic.get(oldest)?.closeIdle()
+        this.#dynamic.get(oldest)?.stop()
         this.#dynamic.delete(oldest)
       }
       this.#dynamic.set(chosen, group)
     }
     return group
   }
+}
+
+function detailsOf ({ group, server }: ServerListEvent): object {
+  return { upstream: { group: group.name, server: server.name, state: server.state, fails: server.fails } }
 }
 
 function fixed (group: Group<Endpoint>): { select: Selector, ready: undefined } {

@@ -2,7 +2,9 @@ import { errors } from 'undici'
 import fp from 'fastify-plugin'
 import replyFrom from '@fastify/reply-from'
 import { parseBind } from './bind.ts'
+import { withCookie } from './diversion.ts'
 import { RequestInfo } from './info.ts'
+import { passageOf } from '../filters/passage.ts'
 import { HeaderFilter } from './response-headers.ts'
 import { FastifyView } from './view.ts'
 import { ScgiDispatcher } from '../dispatcher/dispatcher.ts'
@@ -48,6 +50,8 @@ class Call {
   readonly request: FastifyRequest
   readonly reply: FastifyReply
   readonly view: FastifyView
+  /** A Set-Cookie header for the reply. */
+  setCookie: string | undefined
 
   constructor (reply: FastifyReply) {
     this.request = reply.request
@@ -67,8 +71,8 @@ class Call {
 class FromInfo extends RequestInfo {
   override readonly attempts: Attempt[]
 
-  constructor ({ attempts }: DispatchContext) {
-    super()
+  constructor (request: FastifyRequest, { attempts }: DispatchContext) {
+    super(passageOf(request.raw))
     // The list is the dispatcher's, and grows.
     this.attempts = attempts
   }
@@ -148,7 +152,7 @@ class Defaults {
     return own
   }
 
-  #replyHeaders ({ request }: Call, headers: RequestHeaders): Headers {
+  #replyHeaders ({ request, setCookie }: Call, headers: RequestHeaders): Headers {
     const given: Headers = {}
     for (const name in headers) {
       const value = headers[name]
@@ -156,6 +160,7 @@ class Defaults {
     }
     const head = { statusCode: 200, statusMessage: '', headers: given, rawHeaders: [], contentLength: -1, chunked: false, nph: false }
     const own = this.#filter.apply(head, request.raw.httpVersionMajor === 2)
+    if (setCookie !== undefined) own['set-cookie'] = withCookie(own['set-cookie'], setCookie)
     const length = given['content-length']
     return length === undefined ? own : { ...own, 'content-length': length }
   }
@@ -186,7 +191,7 @@ class Tracking implements Dispatcher.DispatchHandler {
   onRequestStart (controller: Dispatcher.DispatchController, context: DispatchContext): void {
     const { request, reply } = this.#call
     this.#context = context
-    this.#info = new FromInfo(context)
+    this.#info = new FromInfo(request, context)
     request.scgi = this.#info
     this.#handler.onRequestStart?.(controller, context)
     if (this.#ignoreClientAbort || controller.aborted) return
@@ -199,6 +204,7 @@ class Tracking implements Dispatcher.DispatchHandler {
 
   onResponseStart (controller: Dispatcher.DispatchController, statusCode: number, headers: Headers, statusMessage?: string): void {
     if (this.#info !== undefined) this.#info.head = this.#context?.head
+    this.#call.setCookie = this.#context?.setCookie
     const { raw } = this.#call.reply
     if (statusMessage !== undefined && statusMessage !== '' && this.#call.request.raw.httpVersionMajor < 2) raw.statusMessage = statusMessage
     this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)

@@ -15,7 +15,7 @@ export interface BodySettings {
 type Done = (error: Error | null, body: RequestBody | null) => void
 
 /** A body whose bytes are at hand. */
-class MemoryBody implements RequestBody {
+export class MemoryBody implements RequestBody {
   readonly replayable = true
   readonly length: number
   readonly #bytes: Buffer

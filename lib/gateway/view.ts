@@ -1,5 +1,6 @@
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
 import { splitPath } from '../upstream/path.ts'
+import { passageOf } from '../filters/passage.ts'
 import type { RequestView } from '../upstream/params.ts'
 import type { RequestHeaders } from '../../types/options.ts'
 import type { FastifyRequest } from 'fastify'
@@ -26,6 +27,7 @@ export interface MountPoint {
 export class FastifyView implements RequestView {
   readonly method: string
   readonly uri: string
+  readonly target: string | undefined
   readonly scriptName: string
   readonly pathInfo: string
   readonly documentUri: string
@@ -51,6 +53,8 @@ export class FastifyView implements RequestView {
     const { socket } = raw
     this.method = raw.method ?? 'GET'
     this.uri = uri
+    const passage = passageOf(raw)
+    this.target = passage === undefined ? undefined : raw.url
     this.scriptName = path.scriptName
     this.pathInfo = mount.rewritePrefix + path.pathInfo
     this.documentUri = mount.rewritePrefix === '' ? path.documentUri : path.scriptName + this.pathInfo
@@ -65,10 +69,34 @@ export class FastifyView implements RequestView {
     this.headers = rewritten ?? request.headers
     this.rawHeaders = rewritten === undefined ? raw.rawHeaders : []
     // Of request.headers it may be the type that the route has put there to get past Fastify's check.
-    const contentType = rewritten === undefined ? raw.headers['content-type'] : rewritten['content-type']
+    const contentType = (rewritten === undefined ? raw.headers['content-type'] : rewritten['content-type']) ?? passage?.contentType
     this.contentType = typeof contentType === 'string' ? contentType : undefined
   }
+
+  /**
+   * The same request, as a cache asks for what it can store.
+   * @param strip without the client's Range and conditions
+   * @param etag value of If-None-Match
+   * @param lastModified value of If-Modified-Since
+   */
+  with (method: string, strip: boolean, etag: string | undefined, lastModified: string | undefined): FastifyView {
+    const headers = { ...this.headers }
+    let rawHeaders = this.rawHeaders
+    if (strip) {
+      for (const name of CONDITIONS) delete headers[name]
+      rawHeaders = rawHeaders.filter((_, index) => !CONDITIONS.has(rawHeaders[index & ~1]?.toLowerCase() ?? ''))
+    }
+    for (const [name, value] of [['if-none-match', etag], ['if-modified-since', lastModified]] as const) {
+      if (value === undefined) continue
+      headers[name] = value
+      if (rawHeaders.length > 0) rawHeaders = [...rawHeaders, name, value]
+    }
+    const copy: FastifyView = Object.create(FastifyView.prototype)
+    return Object.assign(copy, this, { method, headers, rawHeaders })
+  }
 }
+
+const CONDITIONS = new Set(['range', 'if-range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'])
 
 /** A media type as Fastify takes it. */
 export function isMediaType (type: unknown): boolean {

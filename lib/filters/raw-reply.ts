@@ -53,3 +53,10 @@ export function isGone (raw: ServerResponse): boolean {
   if (typeof stream === 'object' && stream !== null && 'destroyed' in stream) return stream.destroyed === true
   return raw.destroyed
 }
+
+/** Bytes of a reply that the client has not taken yet. */
+export function pendingBytes (raw: ServerResponse, socket: Socket): number {
+  const stream: unknown = 'stream' in raw ? raw.stream : undefined
+  if (typeof stream === 'object' && stream !== null && 'writableLength' in stream && typeof stream.writableLength === 'number') return stream.writableLength
+  return raw.writableLength + socket.writableLength
+}

@@ -1,0 +1,91 @@
+import fp from 'fastify-plugin'
+import { FST_SCGI_REDIRECT_TARGET } from '../errors.ts'
+import { parseLimitRate, parseRedirect } from '../filters/accel-values.ts'
+import { carryOut } from '../filters/hook.ts'
+import { filterLayer } from '../filters/layer.ts'
+import { MemoryBody } from '../gateway/request-body.ts'
+import { show } from '../units.ts'
+import { compileAccel, type AccelSettings } from './options.ts'
+import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import type { AccelOptions } from '../../types/accel.ts'
+import type { FilterPlan } from '../filters/plan.ts'
+import type { CarriedHeaders } from '../filters/passage.ts'
+
+export type { AccelOptions } from '../../types/accel.ts'
+
+const CARRIED = ['content-type', 'set-cookie', 'content-disposition', 'cache-control', 'expires', 'accept-ranges']
+const STEERING = ['x-accel-redirect', 'x-accel-limit-rate', 'x-accel-charset']
+
+/**
+ * X-Accel-Redirect, X-Sendfile, X-Accel-Limit-Rate and X-Accel-Charset for the replies of any route: a handler of your own, or what came
+ * through @fastify/http-proxy. Errors at register: FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN.
+ */
+export const accel: FastifyPluginCallback<AccelOptions> = fp((fastify, options: AccelOptions, done: (error?: Error) => void) => {
+  try {
+    const settings = compileAccel(options)
+    const locations = filterLayer(fastify)
+    for (const [name, handler] of Object.entries(options.locations ?? {})) locations.add(name, handler)
+    fastify.addHook('onSend', (request, reply, payload, next) => {
+      const plan = planFor(settings, request, reply)
+      if (plan === undefined) next()
+      else if (plan instanceof Error) next(plan)
+      else carryOut(plan, request, reply, payload, next, locations)
+    })
+    done()
+  } catch (error) {
+    done(error instanceof Error ? error : new Error(String(error)))
+  }
+}, { fastify: '5.x', name: 'fastify-scgi-accel' })
+
+export default accel
+
+/** What a reply asks for; `undefined` where it asks for nothing, or may not. */
+function planFor (settings: AccelSettings, request: FastifyRequest, reply: FastifyReply): FilterPlan | Error | undefined {
+  const target = settings.targets === undefined ? undefined : take(reply, 'x-accel-redirect')
+  const file = settings.roots === undefined ? undefined : take(reply, settings.sendfileHeader)
+  const rate = take(reply, 'x-accel-limit-rate')
+  const charset = take(reply, 'x-accel-charset')
+  if (target === undefined && file === undefined && rate === undefined && charset === undefined) return undefined
+  if (!settings.trust(request, reply)) return undefined
+  for (const name of STEERING) reply.removeHeader(name)
+  const plan: FilterPlan = {}
+  const bytes = rate === undefined ? undefined : parseLimitRate(rate)
+  if (bytes !== undefined) plan.rate = bytes
+  if (charset !== undefined) plan.charset = charset
+  if (file !== undefined && settings.roots !== undefined) {
+    reply.removeHeader(settings.sendfileHeader)
+    return { ...plan, file: { roots: settings.roots, value: file }, conditions: true, ranges: true }
+  }
+  if (target === undefined) return plan
+  const parsed = parseRedirect(target)
+  if (parsed.kind === 'unsafe') return new FST_SCGI_REDIRECT_TARGET(show(target), parsed.reason)
+  const url = parsed.kind === 'location' ? parsed.name : parsed.url
+  if (!isAllowed(settings.targets ?? [], parsed.kind === 'location' ? parsed.name : parsed.path)) {
+    return new FST_SCGI_REDIRECT_TARGET(show(target), "it is not among 'redirectTo'")
+  }
+  const { body } = request
+  const bytesOf = typeof body === 'string' ? Buffer.from(body) : body
+  return {
+    ...plan,
+    redirect: { target: url, opensInternal: true, headers: carried(reply) },
+    body: Buffer.isBuffer(bytesOf) ? new MemoryBody(bytesOf) : null,
+  }
+}
+
+function isAllowed (targets: readonly string[], target: string): boolean {
+  return targets.some(allowed => target === allowed || (allowed.startsWith('/') && target.startsWith(allowed.endsWith('/') ? allowed : `${allowed}/`)))
+}
+
+function carried (reply: FastifyReply): CarriedHeaders {
+  const headers: Record<string, string | string[]> = {}
+  for (const name of CARRIED) {
+    const value = reply.getHeader(name)
+    if (value !== undefined) headers[name] = Array.isArray(value) ? value : String(value)
+  }
+  return headers
+}
+
+function take (reply: FastifyReply, name: string): string | undefined {
+  const value = reply.getHeader(name)
+  return value === undefined ? undefined : String(Array.isArray(value) ? value[0] : value)
+}

@@ -1,0 +1,99 @@
+import { parseHttpDate } from '../http-date.ts'
+
+/** What of a request the filters look at; Fastify's request is one. */
+export interface FilteredRequest {
+  readonly method: string
+  /** By lower-case name. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+}
+
+/** The reply that the conditions are about. */
+export interface ConditionalEntity {
+  readonly status: number
+  /** Value of ETag, as it is sent. */
+  readonly etag?: string | undefined
+  /** Value of Last-Modified, as it is sent. */
+  readonly lastModified?: string | undefined
+}
+
+/**
+ * When If-Modified-Since holds a reply for unchanged: its Last-Modified is `'exact'`ly that time, or that time or one `'before'` it.
+ * (nginx: if_modified_since)
+ */
+export type IfModifiedSince = 'exact' | 'before'
+
+/** Headers that a 304 does not have; all others of the reply stay. */
+export const NOT_MODIFIED_REMOVES: readonly string[] = ['content-type', 'content-length', 'accept-ranges', 'content-encoding']
+
+/** One text of a header that may have come as several lines. */
+export function headerOf (request: FilteredRequest, name: string): string | undefined {
+  const value = request.headers[name]
+  return Array.isArray(value) ? value.join(', ') : value
+}
+
+/**
+ * Evaluates If-Unmodified-Since, If-Match, If-Modified-Since and If-None-Match in nginx's order: 412 (Precondition Failed),
+ * 304 (Not Modified, see `NOT_MODIFIED_REMOVES`) or `'proceed'`. Only for a reply of 200 to GET or HEAD: of any other method the
+ * application has done what was asked already. If-Modified-Since and If-None-Match must both say that nothing has changed where both are given.
+ *
+ * If-Match compares strongly (a weak tag matches nothing), If-None-Match weakly; both take a list or `*`.
+ */
+export function evaluateConditions (request: FilteredRequest, entity: ConditionalEntity, mode: IfModifiedSince = 'exact'): 'proceed' | 304 | 412 {
+  if (entity.status !== 200 || (request.method !== 'GET' && request.method !== 'HEAD')) return 'proceed'
+
+  const unmodifiedSince = headerOf(request, 'if-unmodified-since')
+  if (unmodifiedSince !== undefined && !isUnmodified(unmodifiedSince, entity)) return 412
+  const match = headerOf(request, 'if-match')
+  if (match !== undefined && !matchesTag(match, entity.etag, false)) return 412
+
+  const modifiedSince = headerOf(request, 'if-modified-since')
+  const noneMatch = headerOf(request, 'if-none-match')
+  if (modifiedSince === undefined && noneMatch === undefined) return 'proceed'
+  if (modifiedSince !== undefined && isModified(modifiedSince, entity, mode)) return 'proceed'
+  if (noneMatch !== undefined && !matchesTag(noneMatch, entity.etag, true)) return 'proceed'
+  return 304
+}
+
+function isUnmodified (since: string, entity: ConditionalEntity): boolean {
+  const modified = timeOf(entity)
+  const limit = parseHttpDate(since)
+  return modified !== undefined && limit !== undefined && limit >= modified
+}
+
+function isModified (since: string, entity: ConditionalEntity, mode: IfModifiedSince): boolean {
+  const modified = timeOf(entity)
+  const known = parseHttpDate(since)
+  if (modified === undefined || known === undefined) return true
+  return mode === 'exact' ? known !== modified : known < modified
+}
+
+function timeOf (entity: ConditionalEntity): number | undefined {
+  return entity.lastModified === undefined ? undefined : parseHttpDate(entity.lastModified)
+}
+
+const BLANK_OR_COMMA = /[ \t,]/
+
+/**
+ * Tells whether a list of entity tags has that of the reply in it. A comma within a tag's quotes parts nothing. An application's tag
+ * without quotes is compared as it is.
+ */
+function matchesTag (list: string, etag: string | undefined, weak: boolean): boolean {
+  if (list === '*') return true
+  if (etag === undefined || etag === '') return false
+  const isWeak = etag.startsWith('W/')
+  if (isWeak && !weak) return false
+  const tag = isWeak ? etag.slice(2) : etag
+
+  let at = 0
+  for (;;) {
+    while (at < list.length && BLANK_OR_COMMA.test(list.charAt(at))) at++
+    if (at === list.length) return false
+    const weakItem = list.startsWith('W/', at)
+    const start = weakItem ? at + 2 : at
+    const quoted = list.charAt(start) === '"' ? list.indexOf('"', start + 1) : -1
+    const comma = list.indexOf(',', quoted === -1 ? start : quoted)
+    const end = comma === -1 ? list.length : comma
+    if ((weak || !weakItem) && list.slice(start, end).trimEnd() === tag) return true
+    at = end
+  }
+}

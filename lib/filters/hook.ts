@@ -1,0 +1,215 @@
+import { Readable } from 'node:stream'
+import { FST_SCGI_PRECONDITION_FAILED } from '../errors.ts'
+import { applyCharset } from './charset.ts'
+import { evaluateConditions, NOT_MODIFIED_REMOVES } from './conditions.ts'
+import { openFile, openUrlPath, type FileCallback } from './file.ts'
+import { passageOf, type Passage } from './passage.ts'
+import { takePlan, type FilterPlan, type SeekableBody } from './plan.ts'
+import { isGone } from './raw-reply.ts'
+import { planRanges, type HeaderChanges } from './ranges.ts'
+import { rangesOfBuffer, rangesOfSource, rangesOfStream } from './range-body.ts'
+import { limitRate } from './rate.ts'
+import { follow } from './redirect.ts'
+import type { Locations } from './locations.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+type Done = (error?: Error | null, payload?: unknown) => void
+
+/** What the application said of its own body is not true of a file. */
+const OF_THE_BODY = ['etag', 'content-length', 'content-encoding', 'last-modified', 'content-range', 'content-digest', 'content-md5']
+
+/**
+ * The one onSend hook: carries out what was planned for a reply, in this order: internal redirect, file, charset, conditions,
+ * ranges, rate. Everything else passes through at once.
+ */
+export function filterReply (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done, locations: Locations): void {
+  const plan = takePlan(reply)
+  const passage = passageOf(request.raw)
+  if (plan === undefined && (passage === undefined || !passage.lasts)) done()
+  else carryOut(plan ?? {}, request, reply, payload, done, locations)
+}
+
+/** Does what a plan says. `done` is not called where another route answers. */
+export function carryOut (
+  plan: FilterPlan, request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done, locations: Locations
+): void {
+  const passage = passageOf(request.raw)
+  if (plan.redirect !== undefined) {
+    discard(payload)
+    try {
+      follow(plan.redirect, plan, request, reply, locations)
+    } catch (error) {
+      done(toError(error))
+    }
+  } else if (plan.file !== undefined) {
+    discard(payload)
+    sendFile(plan, passage, request, reply, done)
+  } else {
+    finish(plan, passage, request, reply, plan.seekable ?? payload, done)
+  }
+}
+
+function sendFile (plan: FilterPlan, passage: Passage | undefined, request: FastifyRequest, reply: FastifyReply, done: Done): void {
+  const { file } = plan
+  const [root] = file?.roots ?? []
+  const opened: FileCallback = (error, found) => {
+    if (found === undefined) {
+      request.log.warn({ err: error }, error.message)
+      done(error)
+      return
+    }
+    if (isGone(reply.raw)) {
+      found.close()
+      done(null, null)
+      return
+    }
+    // Whatever happens to the payload, the descriptor does not outlive the reply.
+    reply.raw.once('close', () => found.close())
+    for (const name of OF_THE_BODY) removeHeader(reply, name)
+    reply.header('etag', found.etag).header('last-modified', found.lastModified)
+    if (!reply.hasHeader('content-type')) reply.header('content-type', found.type)
+    finish(plan, passage, request, reply, found, done)
+  }
+  if (file === undefined || root === undefined) done()
+  else if (file.urlPath === true) openUrlPath(root, file.value, opened)
+  else openFile(file.roots, file.value, opened)
+}
+
+function finish (
+  plan: FilterPlan, passage: Passage | undefined, request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done
+): void {
+  try {
+    const charset = plan.charset ?? passage?.charset
+    if (charset !== undefined) setCharset(request, reply, charset)
+    let payload = plan.conditions === true && isConditioned(request, reply) ? conditioned(request, reply, body, done) : body
+    if (payload === ANSWERED) return
+    if (plan.ranges === true) payload = ranged(request, reply, payload)
+    else if (isSeekable(payload)) payload = wholeBody(request, reply, payload)
+    const rate = plan.rate ?? passage?.rate
+    done(null, rate !== undefined && rate > 0 ? throttled(reply, payload, rate, plan.rateAfter ?? passage?.rateAfter ?? 0) : payload)
+  } catch (error) {
+    discard(body)
+    done(toError(error))
+  }
+}
+
+/** The reply was a 304 or a 412, and `done` has been told. */
+const ANSWERED = Symbol('answered')
+
+function isConditioned ({ headers }: FastifyRequest, reply: FastifyReply): boolean {
+  return reply.statusCode === 200 && (headers['if-none-match'] !== undefined || headers['if-modified-since'] !== undefined ||
+    headers['if-match'] !== undefined || headers['if-unmodified-since'] !== undefined)
+}
+
+function conditioned (request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done): unknown {
+  const result = evaluateConditions(request, { status: reply.statusCode, ...validators(reply) })
+  if (result === 'proceed') return body
+  discard(body)
+  if (result === 412) {
+    done(new FST_SCGI_PRECONDITION_FAILED())
+  } else {
+    for (const name of NOT_MODIFIED_REMOVES) removeHeader(reply, name)
+    reply.code(304)
+    done(null, null)
+  }
+  return ANSWERED
+}
+
+function validators (reply: FastifyReply): { etag: string | undefined, lastModified: string | undefined } {
+  return { etag: text(reply.getHeader('etag')), lastModified: text(reply.getHeader('last-modified')) }
+}
+
+/** The payload that answers the request's Range, or all of it. */
+function ranged (request: FastifyRequest, reply: FastifyReply, body: unknown): unknown {
+  const stream = isStream(body)
+  const plan = planRanges(request, {
+    status: reply.statusCode,
+    size: sizeOf(reply, body),
+    ...validators(reply),
+    contentType: text(reply.getHeader('content-type')),
+    allowed: true,
+    sequential: stream,
+  })
+  change(reply, plan)
+  if (plan.kind === 'whole') return isSeekable(body) ? wholeBody(request, reply, body) : body
+  reply.code(plan.status)
+  resetPhrase(reply)
+  if (plan.kind === 'unsatisfiable' || request.method === 'HEAD') {
+    discard(body)
+    return null
+  }
+  if (isSeekable(body)) return rangesOfSource(plan, body)
+  if (Buffer.isBuffer(body)) return rangesOfBuffer(plan, body)
+  if (typeof body === 'string') return rangesOfBuffer(plan, Buffer.from(body))
+  return isStream(body) ? rangesOfStream(plan, body) : null
+}
+
+function wholeBody (request: FastifyRequest, reply: FastifyReply, body: SeekableBody): unknown {
+  if (body.size >= 0) reply.header('content-length', body.size)
+  if (request.method === 'HEAD' || body.size === 0) {
+    body.close()
+    return null
+  }
+  return body.open()
+}
+
+function throttled (reply: FastifyReply, payload: unknown, rate: number, after: number): unknown {
+  if (isStream(payload)) return limitRate(payload, { rate, after })
+  if (typeof payload !== 'string' && !Buffer.isBuffer(payload)) return payload
+  const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload
+  if (bytes.length === 0) return payload
+  reply.header('content-length', bytes.length)
+  return limitRate(bytes, { rate, after })
+}
+
+function setCharset (request: FastifyRequest, reply: FastifyReply, charset: string): void {
+  const result = applyCharset(reply.statusCode, text(reply.getHeader('content-type')), charset)
+  if (result.kind === 'set') reply.header('content-type', result.contentType)
+  else if (result.kind === 'unknown') request.log.debug({ charset }, 'X-Accel-Charset names no charset that is known here')
+}
+
+function change (reply: FastifyReply, { set, remove }: HeaderChanges): void {
+  for (const name of remove) removeHeader(reply, name)
+  for (const name in set) reply.header(name, set[name])
+}
+
+/** With `preserveHeaderCase` a header is in the raw reply, where Fastify does not look for it. */
+function removeHeader (reply: FastifyReply, name: string): void {
+  reply.removeHeader(name)
+  if (!reply.raw.headersSent) reply.raw.removeHeader(name)
+}
+
+/** The application's reason phrase is none for another status. */
+function resetPhrase ({ raw }: FastifyReply): void {
+  if (!('stream' in raw)) raw.statusMessage = ''
+}
+
+function sizeOf (reply: FastifyReply, body: unknown): number {
+  if (isSeekable(body)) return body.size
+  if (Buffer.isBuffer(body)) return body.length
+  if (typeof body === 'string') return Buffer.byteLength(body)
+  const length = text(reply.getHeader('content-length'))
+  return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : -1
+}
+
+function text (value: number | string | string[] | undefined): string | undefined {
+  return value === undefined ? undefined : Array.isArray(value) ? value[0] : String(value)
+}
+
+function isStream (value: unknown): value is Readable {
+  return value instanceof Readable || (typeof value === 'object' && value !== null && 'pipe' in value && typeof value.pipe === 'function')
+}
+
+function isSeekable (value: unknown): value is SeekableBody {
+  return typeof value === 'object' && value !== null && 'size' in value && 'open' in value && 'close' in value && !isStream(value)
+}
+
+/** Gives up a payload that is not sent. */
+function discard (payload: unknown): void {
+  if (isStream(payload)) payload.once('error', () => {}).destroy()
+  else if (isSeekable(payload)) payload.close()
+}
+
+function toError (error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

@@ -1,0 +1,23 @@
+import { filterReply } from './hook.ts'
+import { isClosed } from './internal.ts'
+import { Locations, restoreUrl } from './locations.ts'
+import type { FastifyInstance } from 'fastify'
+
+const LAYER = Symbol('fastify-scgi.filters')
+
+/** The hooks of the way back, once for an instance and all below it; whatever the order of registration, its routes have them. */
+export function filterLayer (fastify: FastifyInstance): Locations {
+  if (fastify.hasDecorator(LAYER)) return fastify.getDecorator<Locations>(LAYER)
+  const locations = new Locations(fastify)
+  fastify.decorate(LAYER, locations)
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (isClosed(request)) {
+      reply.callNotFound()
+      return
+    }
+    restoreUrl(request)
+    done()
+  })
+  fastify.addHook('onSend', (request, reply, payload, done) => filterReply(request, reply, payload, done, locations))
+  return locations
+}

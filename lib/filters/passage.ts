@@ -1,0 +1,131 @@
+import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { RequestBody } from '../../types/exchange.ts'
+import type { ScgiRequestInfo } from '../../types/request.ts'
+
+/** What an internal redirect gives to the reply of its target, by lower-case name. */
+export type CarriedHeaders = Readonly<Record<string, string | readonly string[]>>
+
+type Given = OutgoingHttpHeaders | OutgoingHttpHeader[]
+
+/** Request headers that tell of a body, or are part of the question that the first route was asked. */
+const BODY_HEADERS = ['content-length', 'transfer-encoding', 'content-type', 'expect']
+const CONDITIONS = ['range', 'if-range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since']
+/** Of a target that failed these would describe what is not there. */
+const OF_SUCCESS = new Set(['content-type', 'accept-ranges', 'content-disposition'])
+
+/** What stays with a request of a client while internal redirects lead it from one route to another. */
+export class Passage {
+  /** Number of internal redirects so far. */
+  hops = 0
+  /** The latest one opens internal locations. */
+  opensInternal = false
+  /** The named location it leads to. */
+  location: string | undefined
+  /** The URL on a named location, which the router must not see. */
+  url: string | undefined
+  /** The latest one leads to an error page, of which there is no further error page. */
+  errorPage = false
+  /** Status of the reply, whatever the target's is. */
+  status: number | undefined
+  /** The target's reply is an application's own, also where it is an error. */
+  answered = false
+  /** What a reply has said that holds for the reply of its target too. */
+  charset: string | undefined
+  rate: number | undefined
+  rateAfter: number | undefined
+  /** The client's body, read by an earlier route. */
+  body: RequestBody | null = null
+  /** Content-Type of that body. */
+  contentType: string | undefined
+  /** What earlier passes were. */
+  readonly former: ScgiRequestInfo[] = []
+  readonly #carried = new Map<string, string | readonly string[]>()
+  readonly #raw: ServerResponse
+
+  constructor (request: FastifyRequest, reply: FastifyReply) {
+    const raw = this.#raw = reply.raw
+    keepOriginalUrl(request)
+    // Each route on the way listens for the end of the reply.
+    raw.setMaxListeners(0)
+    const writeHead = raw.writeHead.bind(raw)
+    // The last moment before the head goes out, whichever way the target sends it.
+    raw.writeHead = (status: number, reason?: string | Given, headers?: Given) => {
+      const given = typeof reason === 'string' ? headers : reason
+      const code = this.#statusOf(status)
+      const phrase = typeof reason === 'string' && code === status ? reason : undefined
+      if (code !== status && !('stream' in raw)) raw.statusMessage = ''
+      const merged = this.#merge(status, given)
+      return phrase === undefined ? writeHead(code, merged) : writeHead(code, phrase, merged)
+    }
+  }
+
+  /** There is something to do with the reply of the target. */
+  get lasts (): boolean {
+    return this.charset !== undefined || this.rate !== undefined
+  }
+
+  /** Headers for the reply of the target. Those that were carried before stay; cookies add up. */
+  carry (headers: CarriedHeaders): void {
+    for (const name in headers) {
+      const value = headers[name]
+      if (value === undefined) continue
+      const before = this.#carried.get(name)
+      this.#carried.set(name, name === 'set-cookie' && before !== undefined ? [...list(before), ...list(value)] : value)
+    }
+  }
+
+  /** The request as the target shall see it: without the body that is not its own. */
+  strip (request: FastifyRequest, conditions: boolean): void {
+    const { headers } = request.raw
+    this.contentType ??= headers['content-type']
+    for (const name of BODY_HEADERS) delete headers[name]
+    if (conditions) for (const name of CONDITIONS) delete headers[name]
+  }
+
+  #statusOf (status: number): number {
+    return this.status !== undefined && (status < 400 || this.answered) ? this.status : status
+  }
+
+  #merge (status: number, given: Given | undefined): Given | undefined {
+    if (this.#carried.size === 0 || Array.isArray(given)) return given
+    const headers: OutgoingHttpHeaders = { ...given }
+    for (const [name, value] of this.#carried) {
+      if (status >= 300 && OF_SUCCESS.has(name)) continue
+      if (name === 'set-cookie') {
+        const own = headers[name] ?? this.#raw.getHeader(name)
+        headers[name] = [...list(value), ...(own === undefined ? [] : Array.isArray(own) ? own : [String(own)])]
+      } else {
+        headers[name] = typeof value === 'string' ? value : [...value]
+      }
+    }
+    return headers
+  }
+}
+
+function list (value: string | readonly string[]): readonly string[] {
+  return typeof value === 'string' ? [value] : value
+}
+
+/** `request.originalUrl` stays what the client sent, also where `rewriteUrl` is asked again on the way. */
+function keepOriginalUrl (request: FastifyRequest): void {
+  const { originalUrl } = request
+  Object.defineProperty(request.raw, 'originalUrl', { configurable: true, get: () => originalUrl, set: () => {} })
+}
+
+const passages = new WeakMap<object, Passage>()
+
+/** What is known of the internal redirects of a request; `undefined` where there were none. */
+export function passageOf (raw: FastifyRequest['raw']): Passage | undefined {
+  return passages.get(raw)
+}
+
+/** The same, begun where there were none. */
+export function beginPassage (request: FastifyRequest, reply: FastifyReply): Passage {
+  let passage = passages.get(request.raw)
+  if (passage === undefined) {
+    passage = new Passage(request, reply)
+    passages.set(request.raw, passage)
+  }
+  return passage
+}

@@ -1,0 +1,59 @@
+import type { Readable } from 'node:stream'
+import type { RequestBody } from '../../types/exchange.ts'
+import type { Root } from './file.ts'
+import type { Redirect } from './redirect.ts'
+import type { FastifyReply } from 'fastify'
+
+/** A file that answers instead of the payload. */
+export interface FileRequest {
+  readonly roots: readonly Root[]
+  /** As the application named it. */
+  readonly value: string
+  /** The value is a path below the first root, percent-decoded, not a name of the file system. */
+  readonly urlPath?: boolean
+}
+
+/** A body that can be read anywhere, such as a file or an entry of a cache. */
+export interface SeekableBody {
+  /** In bytes; -1 where nobody knows. */
+  readonly size: number
+  /** The bytes from `start` up to, and not with, `end`; all of them without arguments. */
+  open (start?: number, end?: number): Readable | Buffer | Promise<Readable | Buffer>
+  /** Nothing more is read. */
+  close (): void
+}
+
+/** What the filters have to do with one reply. */
+export interface FilterPlan {
+  /** The reply is another route's. */
+  redirect?: Redirect
+  /** The client's body, for the route that it is redirected to. */
+  body?: RequestBody | null
+  file?: FileRequest
+  /** The payload, where it can be read anywhere. */
+  seekable?: SeekableBody
+  /** Charset for the reply's media type. */
+  charset?: string
+  /** Answer the request's conditions (If-None-Match and the like) here. */
+  conditions?: boolean
+  /** Answer the request's Range here. */
+  ranges?: boolean
+  /** Bytes a second to the client. */
+  rate?: number
+  /** Bytes before that. */
+  rateAfter?: number
+}
+
+const plans = new WeakMap<FastifyReply, FilterPlan>()
+
+/** Lays down what the filters do with a reply when it is sent. */
+export function setPlan (reply: FastifyReply, plan: FilterPlan): void {
+  plans.set(reply, plan)
+}
+
+/** Takes the plan of a reply: it is carried out once. */
+export function takePlan (reply: FastifyReply): FilterPlan | undefined {
+  const plan = plans.get(reply)
+  if (plan !== undefined) plans.delete(reply)
+  return plan
+}

@@ -1,0 +1,59 @@
+import { clearHead } from './raw-reply.ts'
+import { FST_SCGI_LOCATION_UNKNOWN, FST_SCGI_REDIRECT_CYCLE } from '../errors.ts'
+import { beginPassage, passageOf, type CarriedHeaders } from './passage.ts'
+import type { FilterPlan } from './plan.ts'
+import type { Locations } from './locations.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+/** An internal redirect: the client is answered by another route. */
+export interface Redirect {
+  /** Path and query for the router, or the name of a location, `@` included. */
+  readonly target: string
+  /** Internal locations may answer. */
+  readonly opensInternal: boolean
+  /** Headers for the reply of the target. */
+  readonly headers: CarriedHeaders
+  /** Status of the reply, whatever the target's is; undefined leaves it to the target. */
+  readonly status?: number | undefined
+  /** The target is an error page: it is asked for no range and under no condition, and has no error page itself. */
+  readonly errorPage?: boolean
+}
+
+/** nginx's budget for one request. */
+const MAX_HOPS = 10
+
+/**
+ * Leads the request to another route. The reply so far is taken back; its payload is the caller's to destroy.
+ * @throws FST_SCGI_REDIRECT_CYCLE, FST_SCGI_LOCATION_UNKNOWN; the reply is then as it was
+ */
+export function follow (redirect: Redirect, plan: FilterPlan, request: FastifyRequest, reply: FastifyReply, locations: Locations): void {
+  const { raw } = request
+  if ((passageOf(raw)?.hops ?? 0) >= MAX_HOPS) throw new FST_SCGI_REDIRECT_CYCLE(MAX_HOPS, redirect.target)
+  const location = redirect.target.startsWith('@') ? redirect.target : undefined
+  if (location !== undefined && !locations.has(location)) throw new FST_SCGI_LOCATION_UNKNOWN(location)
+  const passage = beginPassage(request, reply)
+  passage.hops += 1
+  passage.opensInternal = redirect.opensInternal
+  passage.location = location
+  passage.errorPage ||= redirect.errorPage === true
+  passage.status = redirect.status
+  passage.answered = false
+  passage.carry(redirect.headers)
+  passage.body = plan.body ?? passage.body
+  passage.charset = plan.charset ?? passage.charset
+  passage.rate = plan.rate ?? passage.rate
+  passage.rateAfter = plan.rateAfter ?? passage.rateAfter
+  if (request.scgi !== null && request.scgi !== undefined) passage.former.push(request.scgi)
+  passage.strip(request, redirect.errorPage === true)
+  clearHead(reply)
+  reply.hijack()
+  request.log.debug({ url: raw.url, target: redirect.target, hop: passage.hops }, `internal redirect to ${redirect.target}`)
+  if (location === undefined) {
+    raw.url = redirect.target
+    if (raw.method !== 'HEAD') raw.method = 'GET'
+  } else {
+    passage.url = raw.url
+    raw.url = locations.urlFor(raw.url ?? '/')
+  }
+  request.server.routing(raw, reply.raw)
+}

@@ -1,0 +1,86 @@
+import { failureOf } from './failure.ts'
+import { Pass, type PassHandler, type PassRequest } from '../upstream/pass.ts'
+import type { CachePass, CacheHost } from '../cache/pass.ts'
+import type { Group } from '../balancer/group.ts'
+import type { Endpoint } from '../transport/endpoint.ts'
+import type { PassSettings } from '../upstream/pass.ts'
+import type { Attempt } from '../../types/request.ts'
+import type { ResponseHead } from '../../types/exchange.ts'
+import type { FastifyBaseLogger } from 'fastify'
+
+/** Renews an entry of the cache while its client has the old one. It belongs to nobody's reply; the application waits for it when it closes. */
+export class BackgroundUpdate implements PassHandler, CacheHost {
+  readonly #cache: CachePass
+  readonly #noCache: () => boolean
+  readonly #pass: Pass
+  readonly #log: FastifyBaseLogger
+  readonly #done: (update: BackgroundUpdate) => void
+  #over = false
+
+  constructor (
+    cache: CachePass, group: Group<Endpoint>, settings: PassSettings, request: PassRequest, noCache: () => boolean,
+    log: FastifyBaseLogger, done: (update: BackgroundUpdate) => void
+  ) {
+    this.#cache = cache
+    this.#noCache = noCache
+    this.#log = log
+    this.#done = done
+    cache.host = this
+    const attempts: Attempt[] = []
+    this.#pass = new Pass(group, settings, request, this, attempts)
+  }
+
+  start (): void {
+    this.#pass.start()
+  }
+
+  /** Ends it: what is not complete is not stored. */
+  cut (): void {
+    this.#pass.abort()
+    this.#cache.abort()
+    this.#end()
+  }
+
+  closing (): void {}
+
+  onHead (head: ResponseHead): void {
+    if (this.#cache.onHead(head, this.#noCache() || head.headers['x-accel-redirect'] !== undefined) === 'store') return
+    this.#pass.abort()
+    this.#cache.abort()
+    this.#end()
+  }
+
+  onData (chunk: Buffer): void {
+    if (!this.#cache.onData(chunk)) this.#pass.pause()
+  }
+
+  onEnd (): void {
+    this.#cache.onEnd()
+    this.#end()
+  }
+
+  onError (error: Error): void {
+    this.#log.warn({ err: error }, `a background update of the cache failed: ${error.message}`)
+    const { failure, statusCode } = failureOf(error)
+    this.#cache.onError(failure, statusCode)
+    this.#end()
+  }
+
+  onAttempt (): void {}
+
+  onStoreDrain (): void {
+    this.#pass.resume()
+  }
+
+  // The pass has begun with its fetch: nothing else is asked of its host.
+  serve (): void {}
+  serveError (): void {}
+  fetch (): void {}
+  fetchInBackground (): void {}
+
+  #end (): void {
+    if (this.#over) return
+    this.#over = true
+    this.#done(this)
+  }
+}

@@ -1,0 +1,27 @@
+import { defaultKey } from '../cache/key.ts'
+import { requestUri } from '../upstream/path.ts'
+import type { CacheHost, CachePass } from '../cache/pass.ts'
+import type { CachePolicy } from '../cache/options.ts'
+import type { Caches } from './cache-registry.ts'
+import type { FastifyView } from './view.ts'
+import type { FastifyRequest } from 'fastify'
+
+/**
+ * Opens the cache for a request; `undefined` where the cache has nothing to do with it.
+ * @throws FST_SCGI_OPT_INVALID, and what the user's functions throw
+ */
+export function openCache (
+  policy: CachePolicy<FastifyRequest>, request: FastifyRequest, view: FastifyView, host: CacheHost, caches: Caches
+): CachePass | undefined {
+  if (!policy.covers(view.method)) return undefined
+  const zone = policy.zoneOf(request)
+  if (zone === undefined) return undefined
+  if (zone !== policy.zone) caches.add(zone)
+  return zone.open(policy.rules, {
+    method: view.method,
+    // After an internal redirect the same URL stands for something else.
+    key: policy.keyOf(request) ?? defaultKey(view.scheme, view.host, requestUri(view.target ?? view.uri)),
+    headers: request.headers,
+    bypass: policy.bypass(request),
+  }, host)
+}

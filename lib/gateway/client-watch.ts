@@ -1,0 +1,28 @@
+import { FST_SCGI_CLIENT_SEND_TIMEOUT } from '../errors.ts'
+import { isHttp2, pendingBytes } from '../filters/raw-reply.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+/**
+ * Calls back when the client has taken nothing of its reply for `timeout` milliseconds although there is something to take. Waiting for
+ * the application, or for a rate limit, is not the client's fault. (send_timeout)
+ */
+export function watchClient (request: FastifyRequest, reply: FastifyReply, timeout: number, late: (error: Error) => void): void {
+  const { raw } = reply
+  const { socket } = request.raw
+  const { server } = request.server
+  // The socket has one timer, which the server uses while a connection is idle: its time must be told from ours.
+  const idle = 'keepAliveTimeout' in server ? server.keepAliveTimeout : 0
+  const limit = timeout === idle || timeout === idle + 1000 ? timeout + 1 : timeout
+  const onTimeout = (): void => {
+    if (raw.writableFinished || raw.destroyed) return
+    if (pendingBytes(raw, socket) === 0) raw.setTimeout(limit)
+    else late(new FST_SCGI_CLIENT_SEND_TIMEOUT(timeout))
+  }
+  raw.setTimeout(limit)
+  raw.on('timeout', onTimeout)
+  raw.once('close', () => {
+    raw.off('timeout', onTimeout)
+    // A pipelined request has the connection now, and its own wait.
+    if (!isHttp2(raw) && !socket.destroyed && socket.timeout === limit) socket.setTimeout('timeout' in server ? server.timeout : 0)
+  })
+}

@@ -1,0 +1,105 @@
+import { FST_SCGI_INTERCEPTED, FST_SCGI_REDIRECT_TARGET } from '../errors.ts'
+import { parseRedirect } from '../filters/accel-values.ts'
+import { show } from '../units.ts'
+import type { CarriedHeaders } from '../filters/passage.ts'
+import type { Redirect } from '../filters/redirect.ts'
+import type { FileRequest } from '../filters/plan.ts'
+import type { ResponseHead } from '../../types/exchange.ts'
+import type { ErrorPage } from './error-pages.ts'
+import type { ResponseSettings } from './response-options.ts'
+
+/** What answers the client instead of the application's body. */
+export type Diversion = {
+  /** The application's reply was an error that is replaced. */
+  readonly intercepted: boolean
+} & (
+  | { readonly kind: 'redirect', readonly redirect: Redirect }
+  | { readonly kind: 'file', readonly file: FileRequest }
+  | { readonly kind: 'external', readonly url: string, readonly status: number, readonly headers: CarriedHeaders }
+  | { readonly kind: 'error', readonly error: Error & { statusCode?: number }, readonly headers: CarriedHeaders }
+)
+
+/** X-Accel-Redirect takes these along, and nothing else of the reply. */
+const CARRIED = ['content-type', 'set-cookie', 'content-disposition', 'cache-control', 'expires', 'accept-ranges']
+/** A redirecting Location takes everything along but what describes the body that is thrown away. */
+const LEFT_BEHIND = new Set([
+  'status', 'content-type', 'content-length', 'content-range', 'content-encoding', 'transfer-encoding', 'etag', 'last-modified', 'accept-ranges',
+  'connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade', 'date', 'scgi-keepalive',
+])
+const NONE: CarriedHeaders = {}
+
+/**
+ * Decides whether something else than the application's body answers, in nginx's order: an error page, a file, an internal redirect.
+ * @param onErrorPage the request was led to an error page already
+ */
+export function divert (head: ResponseHead, settings: ResponseSettings, address: string, onErrorPage: boolean): Diversion | undefined {
+  const { statusCode, headers } = head
+  if (statusCode >= 300 && settings.interceptErrors) {
+    const page = onErrorPage ? undefined : settings.errorPages.get(statusCode)
+    const challenge = headers['www-authenticate']
+    const kept: CarriedHeaders = statusCode === 401 && challenge !== undefined ? { 'www-authenticate': challenge } : NONE
+    if (page !== undefined) return toPage(page, kept)
+    if (statusCode >= 400) {
+      return { intercepted: true, kind: 'error', error: Object.assign(new FST_SCGI_INTERCEPTED(address, statusCode), { statusCode }), headers: kept }
+    }
+  }
+  const { sendfile } = settings
+  if (sendfile !== undefined) {
+    const name = headers[sendfile.header]
+    if (name !== undefined) return { intercepted: false, kind: 'file', file: { roots: sendfile.roots, value: typeof name === 'string' ? name : name[0] ?? '' } }
+  }
+  const accel = settings.accel.redirect ? headers['x-accel-redirect'] : undefined
+  if (accel !== undefined) return toTarget(typeof accel === 'string' ? accel : accel[0] ?? '', carried(headers), true)
+  return settings.internalRedirect === undefined ? undefined : localRedirect(head, settings.internalRedirect)
+}
+
+/** The page of an error, with what the client must be told all the same. */
+export function toPage (page: ErrorPage, headers: CarriedHeaders): Diversion {
+  if (page.kind === 'external') return { intercepted: true, kind: 'external', url: page.to, status: page.status ?? 302, headers }
+  return { intercepted: true, kind: 'redirect', redirect: { target: page.to, opensInternal: true, headers, status: page.status, errorPage: true } }
+}
+
+/** The same with a cookie for the client. What becomes a file the sender of replies sends, with the cookie. */
+export function divertWithCookie (diversion: Diversion, line: string): Diversion {
+  if (diversion.kind === 'file') return diversion
+  if (diversion.kind === 'redirect') return { ...diversion, redirect: { ...diversion.redirect, headers: carrying(diversion.redirect.headers, line) } }
+  return { ...diversion, headers: carrying(diversion.headers, line) }
+}
+
+function carrying (headers: CarriedHeaders, line: string): CarriedHeaders {
+  return { ...headers, 'set-cookie': withCookie(headers['set-cookie'], line) }
+}
+
+/** Cookies, and one more. */
+export function withCookie (cookies: string | readonly string[] | undefined, line: string): string[] {
+  return cookies === undefined ? [line] : typeof cookies === 'string' ? [cookies, line] : [...cookies, line]
+}
+
+function toTarget (value: string, headers: CarriedHeaders, opensInternal: boolean): Diversion {
+  const target = parseRedirect(value)
+  if (target.kind === 'unsafe') return { intercepted: false, kind: 'error', error: new FST_SCGI_REDIRECT_TARGET(show(value), target.reason), headers: NONE }
+  return { intercepted: false, kind: 'redirect', redirect: { target: target.kind === 'location' ? target.name : target.url, opensInternal, headers } }
+}
+
+/** RFC 3875 section 6.2.2: the path of a resource of this server, which is answered as if the client had asked for it. */
+function localRedirect (head: ResponseHead, header: string): Diversion | undefined {
+  const value = head.headers[header]
+  if (typeof value !== 'string' || value.charCodeAt(0) !== 47) return undefined
+  // Without a status a Location stands for 302; what the application itself calls a redirect is the client's to follow.
+  if (head.statusCode !== 200 && !(head.statusCode === 302 && !head.nph && head.headers['status'] === undefined)) return undefined
+  const headers: Record<string, string | string[]> = {}
+  for (const name in head.headers) {
+    const line = head.headers[name]
+    if (line !== undefined && name !== header && name !== 'location' && !LEFT_BEHIND.has(name) && !name.startsWith('x-accel-')) headers[name] = line
+  }
+  return toTarget(value.replace(/^\/+/, '/'), headers, false)
+}
+
+function carried (headers: ResponseHead['headers']): CarriedHeaders {
+  const kept: Record<string, string | string[]> = {}
+  for (const name of CARRIED) {
+    const value = headers[name]
+    if (value !== undefined) kept[name] = value
+  }
+  return kept
+}

@@ -1,0 +1,39 @@
+import { FST_SCGI_OPT_INVALID } from '../errors.ts'
+import { Root } from '../filters/file.ts'
+import { setPlan } from '../filters/plan.ts'
+import { mountSegments, splitPath } from '../upstream/path.ts'
+import { show } from '../units.ts'
+import type { FastifyInstance } from 'fastify'
+import type { FastifyScgiOptions } from '../../types/options.ts'
+
+/**
+ * Routes to files that only an internal redirect gets at. (location with internal and alias)
+ * @throws FST_SCGI_OPT_INVALID
+ */
+export function mountInternal (fastify: FastifyInstance, directories: FastifyScgiOptions['internal']): void {
+  if (directories === undefined) return
+  if (typeof directories !== 'object' || directories === null || Array.isArray(directories)) {
+    throw new FST_SCGI_OPT_INVALID('internal', show(directories), "an object of paths and directories, for instance { '/protected/': '/srv/files' }")
+  }
+  for (const [path, directory] of Object.entries(directories)) {
+    if (!/^\/[^*:?#\0]*$/.test(path)) throw new FST_SCGI_OPT_INVALID('internal', show(path), "paths that begin with '/' and hold no '*', ':', '?' and '#'")
+    if (typeof directory !== 'string' || directory === '') throw new FST_SCGI_OPT_INVALID(`internal['${path}']`, show(directory), 'a directory')
+    const url = path.replace(/\/*$/, '/')
+    const segments = mountSegments(`${fastify.prefix}${url}*`)
+    const roots = [new Root(directory)]
+    fastify.route({
+      method: ['GET', 'HEAD'],
+      url: `${url}*`,
+      config: { scgi: { internal: true } },
+      handler: (request, reply) => {
+        const split = splitPath(request.raw.url ?? '', segments)
+        if ('error' in split) {
+          reply.callNotFound()
+          return
+        }
+        setPlan(reply, { file: { roots, value: split.pathInfo, urlPath: true }, conditions: true, ranges: true })
+        reply.send()
+      },
+    })
+  }
+}

@@ -1,0 +1,89 @@
+import { FastifyView } from './view.ts'
+import type { Service } from './handler.ts'
+import type { FetchPlan } from '../cache/pass.ts'
+import type { Endpoint } from '../transport/endpoint.ts'
+import type { PassRequest } from '../upstream/pass.ts'
+import type { HttpRequestHead, RequestBody } from '../../types/exchange.ts'
+import type { FastifyRequest } from 'fastify'
+
+/** A request as it goes to the servers, whoever is there to hear the answer. */
+export class OutgoingRequest implements PassRequest {
+  body: RequestBody | null = null
+  readonly localAddress: string | undefined
+  readonly localPort: number | undefined
+  /** For balancing methods that ask for it. */
+  readonly source: FastifyRequest
+  readonly view: FastifyView
+  readonly #service: Service
+  /** The target that was routed. */
+  readonly #target: string
+
+  /**
+   * @param former the same request, taken down before, of which only the view is another
+   * @throws FST_SCGI_BAD_REQUEST, and what the user's hooks throw
+   */
+  constructor (service: Service, request: FastifyRequest, former?: { outgoing: OutgoingRequest, view: FastifyView }) {
+    this.#service = service
+    this.source = request
+    if (former === undefined) {
+      const { hooks, bind } = service.mount
+      const rewritten = hooks.rewriteRequestHeaders?.(request, { ...request.headers, ...trueType(request) })
+      this.view = new FastifyView(request, service.point, rewritten)
+      this.#target = request.raw.url ?? this.view.uri
+      const local = bind(request)
+      this.localAddress = local?.localAddress
+      this.localPort = local?.localPort
+    } else {
+      this.view = former.view
+      const { outgoing } = former
+      this.#target = outgoing.#target
+      this.localAddress = outgoing.localAddress
+      this.localPort = outgoing.localPort
+      this.body = outgoing.body
+    }
+  }
+
+  get method (): string {
+    return this.view.method
+  }
+
+  get clientAddress (): string {
+    return this.view.remoteAddr
+  }
+
+  /** The client's own, whatever hooks make of it for the application. */
+  get cookie (): string | undefined {
+    return this.source.headers.cookie
+  }
+
+  get target (): string {
+    return this.#target
+  }
+
+  encode (endpoint: Endpoint): Buffer {
+    return this.#service.mount.encoder.encode(this.view, this.source, {
+      contentLength: this.body === null ? 0 : this.body.length,
+      pathPrefix: endpoint.pathPrefix,
+      keepalive: endpoint.keepalive,
+    })
+  }
+
+  encodeHttp ({ pathPrefix }: Endpoint): HttpRequestHead {
+    const { mount, point } = this.#service
+    return mount.encoder.encodeHttp(this.view, this.source, { ...point, target: this.#target, pathPrefix })
+  }
+
+  /** The same for a cache, which asks for what it can store. */
+  forCache (plan: FetchPlan): OutgoingRequest {
+    const { asGet, strip, etag, lastModified } = plan
+    if (!asGet && !strip && etag === undefined && lastModified === undefined) return this
+    const view = this.view.with(asGet ? 'GET' : this.method, strip, etag, lastModified)
+    return new OutgoingRequest(this.#service, this.source, { outgoing: this, view })
+  }
+}
+
+/** The client's own Content-Type: where Fastify would refuse it the route has put another in its place. */
+function trueType ({ raw }: FastifyRequest): { 'content-type'?: string } {
+  const type = raw.headers['content-type']
+  return type === undefined ? {} : { 'content-type': type }
+}

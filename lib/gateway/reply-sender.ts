@@ -1,0 +1,287 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { Readable } from 'node:stream'
+import { breakOff, clearHead, isHttp2 } from '../filters/raw-reply.ts'
+import { setPlan, type FilterPlan } from '../filters/plan.ts'
+import { passageOf } from '../filters/passage.ts'
+import { show } from '../units.ts'
+import { isMediaType } from './view.ts'
+import { EntryBody } from './entry-body.ts'
+import { replyRate } from './rates.ts'
+import { watchClient } from './client-watch.ts'
+import { withCookie } from './diversion.ts'
+import type { CachePolicy } from '../cache/options.ts'
+import type { CachedEntry } from '../cache/entry.ts'
+import type { Mount } from './mount.ts'
+import type { FileRequest } from '../filters/plan.ts'
+import type { ResponseHead } from '../../types/exchange.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+/** Who has the reply sent. */
+export interface ReplyOwner {
+  /** The reply cannot be sent: the exchange is to end. */
+  sendingFailed (): void
+  /** Answers with an error instead; nothing of the reply has been sent. */
+  sendError (error: unknown): void
+  /** The application is closing: the connection ends with this reply. */
+  readonly lastOfConnection: boolean
+}
+
+/** So much goes out at once, whatever the client does. */
+const KERNEL_TAKES = 16_384
+
+/** Sends what an application has answered: head and body in one piece, or as a stream. */
+export class ReplySender {
+  readonly #mount: Mount
+  readonly #request: FastifyRequest
+  readonly #reply: FastifyReply
+  readonly #owner: ReplyOwner
+  /** The client's conditions were not sent on: they are answered here. */
+  ownConditions = false
+  /** A Set-Cookie header that is added to a server's reply, and to none of the cache's. */
+  setCookie: string | undefined
+  /** Age of the reply in seconds, where it comes from the cache. */
+  #age: number | undefined
+  /** Whether the reply is read ahead: what limits the client's rate needs it. */
+  buffering = true
+
+  constructor (mount: Mount, request: FastifyRequest, reply: FastifyReply, owner: ReplyOwner) {
+    this.#mount = mount
+    this.#request = request
+    this.#reply = reply
+    this.#owner = owner
+  }
+
+  /** A reply whose body is complete. */
+  whole (head: ResponseHead, pieces: readonly Buffer[], length: number): void {
+    const reply = this.#reply
+    // What the user's hooks do or give may throw, and nobody above a socket's callback would catch it.
+    try {
+      const headers = this.#applyHead(head)
+      const first = pieces[0]
+      if (first === undefined) {
+        // Of a HEAD or a 304 the length is the application's to tell; of anything else it is 0.
+        if (head.contentLength >= 0 && head.statusCode !== 204 && (this.#request.method === 'HEAD' || head.statusCode === 304)) {
+          reply.header('content-length', head.contentLength)
+        }
+        reply.send()
+        return
+      }
+      const whole = pieces.length === 1 ? first : Buffer.concat(pieces, length)
+      if (whole.length > KERNEL_TAKES) this.#watchClient()
+      // Fastify gives every Buffer a type, and the application gave none.
+      if (!isMediaType(headers['content-type'])) reply.header('content-length', whole.length).send(Readable.from([whole], { objectMode: false }))
+      else reply.send(whole)
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  /** A reply whose body comes as a stream; it is destroyed where the reply cannot be sent. */
+  stream (head: ResponseHead, body: Readable, onResponse: Mount['hooks']['onResponse']): void {
+    const reply = this.#reply
+    body.once('error', () => this.#streamFailed(onResponse !== undefined))
+    try {
+      const headers = this.#applyHead(head)
+      if (head.contentLength >= 0 && head.statusCode !== 204) reply.header('content-length', head.contentLength)
+      this.#watchClient()
+      if (onResponse !== undefined) {
+        this.#handOver(onResponse, { statusCode: head.statusCode, headers, body })
+        return
+      }
+      // A head without a byte of body (server-sent events, a long poll) goes to the client now; but only when everything that
+      // wants to change it has done so, that is when the body is being piped.
+      reply.raw.once('pipe', () => this.#beginStream(body))
+      reply.send(body)
+    } catch (error) {
+      body.destroy()
+      this.#failed(error)
+    }
+  }
+
+  /** A reply that the cache has kept. */
+  entry (entry: CachedEntry): void {
+    const request = this.#request
+    const reply = this.#reply
+    const { head } = entry
+    const { headers: asked } = request
+    try {
+      this.#age = entry.age(Date.now())
+      this.setCookie = undefined
+      this.ownConditions = head.statusCode === 200
+      const filtered = request.method === 'HEAD' || asked.range !== undefined || this.#mount.response.forceRanges ||
+        asked['if-none-match'] !== undefined || asked['if-modified-since'] !== undefined ||
+        asked['if-match'] !== undefined || asked['if-unmodified-since'] !== undefined
+      if (filtered) {
+        const body = new EntryBody(entry)
+        this.#applyHead(head, { seekable: body })
+        reply.raw.once('close', () => body.close())
+        this.#watchClient()
+        reply.send()
+        return
+      }
+      this.ownConditions = false
+      const whole = entry.whole()
+      if (whole === undefined) this.stream(head, entry.stream(), undefined)
+      else this.whole(head, whole.length === 0 ? [] : [whole], whole.length)
+    } catch (error) {
+      entry.discard()
+      this.#failed(error)
+    }
+  }
+
+  /** A reply whose body is a file; the filters open it. */
+  file (head: ResponseHead, file: FileRequest): void {
+    try {
+      this.#applyHead(head, { file, conditions: true, ranges: true })
+      this.#watchClient()
+      this.#reply.send()
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  /** Writes the head by itself: with the first piece of the body an error of Node.js about it would come where nobody catches it. */
+  #beginStream (stream: Readable): void {
+    const { raw } = this.#reply
+    if (raw.headersSent) return
+    try {
+      if (stream.readableLength === 0) raw.flushHeaders()
+      else raw.writeHead(raw.statusCode)
+    } catch (error) {
+      this.#request.log.error({ err: error }, 'the reply could not be sent')
+      this.#owner.sendingFailed()
+      breakOff(raw)
+    }
+  }
+
+  /**
+   * The body broke off. Fastify ends a reply whose stream fails, but it does not see ours where a hook has put another stream in
+   * its place, and over HTTP/2 it ends it as if it were complete.
+   */
+  #streamFailed (handedOver: boolean): void {
+    const { raw } = this.#reply
+    if (raw.headersSent && isHttp2(raw)) breakOff(raw)
+    setImmediate(() => {
+      if (!raw.writableEnded && (raw.headersSent || !handedOver)) breakOff(raw)
+    })
+  }
+
+  /** The reply could not even be begun: a hook threw, or gave what cannot be sent. */
+  #failed (error: unknown): void {
+    const { raw } = this.#reply
+    if (raw.headersSent || this.#reply.sent) {
+      this.#request.log.error({ err: error }, 'the reply could not be sent')
+      breakOff(raw)
+      return
+    }
+    clearHead(this.#reply)
+    this.#owner.sendError(error)
+  }
+
+  #handOver (onResponse: NonNullable<Mount['hooks']['onResponse']>, response: Parameters<NonNullable<Mount['hooks']['onResponse']>>[2]): void {
+    const failed = (error: unknown): void => {
+      response.body.destroy()
+      this.#failed(error)
+    }
+    try {
+      const result: unknown = onResponse(this.#request, this.#reply, response)
+      // A reply is a thenable too, which `(request, reply, response) => reply.send(...)` gives.
+      if (result instanceof Promise) result.then(undefined, failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  /** Status and headers of the reply, as far as the client gets them, and what the filters have to do. */
+  #applyHead (head: ResponseHead, plan?: FilterPlan): Record<string, string | string[]> {
+    const mount = this.#mount
+    const request = this.#request
+    const reply = this.#reply
+    const { raw } = reply
+    const http2 = request.raw.httpVersionMajor === 2
+    let headers = mount.filter.apply(head, http2)
+    if (mount.hooks.rewriteHeaders !== undefined) {
+      headers = mount.hooks.rewriteHeaders(headers, request)
+      if (typeof headers !== 'object' || headers === null || headers instanceof Promise) {
+        throw new TypeError(`the hook 'rewriteHeaders' gave ${show(headers)}, expected an object of headers`)
+      }
+      headers = mount.filter.clean(headers, http2)
+      // What Node.js refuses later it refuses where nobody can take the head back any more.
+      for (const name in headers) validate(name, headers[name])
+    }
+    if (this.setCookie !== undefined) addCookie(headers, this.setCookie)
+    const whole = this.#planFor(head, plan)
+    if (whole !== undefined) setPlan(reply, whole)
+    if (mount.cache !== undefined) this.#tellOfCache(mount.cache, headers)
+    reply.code(head.statusCode)
+    if (!http2) {
+      if (head.statusMessage !== '') raw.statusMessage = head.statusMessage
+      if (this.#owner.lastOfConnection) reply.header('connection', 'close')
+    }
+    if (mount.preserveHeaderCase && !http2) {
+      const spelling = mount.filter.spelling(head)
+      for (const name in headers) raw.setHeader(spelling.get(name) ?? name, headers[name] ?? '')
+    } else {
+      reply.headers(headers)
+    }
+    const passage = passageOf(request.raw)
+    if (passage !== undefined) passage.answered = true
+    return headers
+  }
+
+  /** What a reply says that an internal redirect answers: it holds for the reply of the target. */
+  lasting (head: ResponseHead): Pick<FilterPlan, 'charset' | 'rate' | 'rateAfter'> | undefined {
+    return this.#planFor({ ...head, statusCode: 0 }, undefined)
+  }
+
+  #planFor (head: ResponseHead, given: FilterPlan | undefined): FilterPlan | undefined {
+    const { response } = this.#mount
+    let plan = given
+    if (head.statusCode === 200 && (response.forceRanges || this.ownConditions)) {
+      plan ??= {}
+      if (this.ownConditions) plan.conditions = true
+      if (response.forceRanges || head.headers['accept-ranges'] !== undefined) plan.ranges = true
+    }
+    const charset = response.accel.charset ? head.headers['x-accel-charset'] : undefined
+    if (typeof charset === 'string') {
+      plan ??= {}
+      plan.charset = charset
+    }
+    const rate = replyRate(head, response, this.#request)
+    if (rate !== undefined) {
+      plan ??= {}
+      plan.rate = this.buffering ? rate : 0
+      plan.rateAfter = response.clientLimitRateAfter
+    }
+    return plan
+  }
+
+  #tellOfCache (policy: CachePolicy<FastifyRequest>, headers: Record<string, string | string[]>): void {
+    if (this.#age !== undefined && policy.age) headers['age'] = String(this.#age)
+    const status = this.#request.scgi?.cacheStatus
+    if (policy.statusHeader !== undefined && status !== undefined) headers[policy.statusHeader] = status
+  }
+
+  /** A client that takes nothing for too long is cut off; one that merely waits for the application is not. */
+  #watchClient (): void {
+    const { clientSendTimeout } = this.#mount.response
+    if (clientSendTimeout === 0) return
+    watchClient(this.#request, this.#reply, clientSendTimeout, error => {
+      this.#request.log.info({ err: error }, 'client timed out')
+      this.#owner.sendingFailed()
+      breakOff(this.#reply.raw)
+    })
+  }
+}
+
+/** @throws TypeError */
+function validate (name: string, value: string | string[] | undefined): void {
+  validateHeaderName(name)
+  for (const line of Array.isArray(value) ? value : [value]) if (line !== undefined) validateHeaderValue(name, line)
+}
+
+/** Adds a cookie to those that there are, however their header is spelt. */
+function addCookie (headers: Record<string, string | string[]>, line: string): void {
+  const name = Object.keys(headers).find(key => key.toLowerCase() === 'set-cookie') ?? 'set-cookie'
+  headers[name] = withCookie(headers[name], line)
+}

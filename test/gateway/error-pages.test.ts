@@ -1,0 +1,122 @@
+// interceptErrors and errorPages: what answers in the place of an error.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import scgi from '../../lib/index.ts'
+import { startGateway, type Gateway } from '../helpers/gateway.ts'
+import { headerValue, headerValues, type RawResponse } from '../helpers/http-response.ts'
+import { rawRequest } from '../helpers/raw-client.ts'
+import { startRecorder, type Recorder } from '../helpers/recorder.ts'
+import { bytes, get } from './kit.ts'
+import type { FastifyScgiOptions } from '../../types/index.ts'
+
+async function start (recorder: Recorder, options: Partial<FastifyScgiOptions>): Promise<Gateway> {
+  return await startGateway(app => {
+    app.setNotFoundHandler((request, reply) => { reply.code(404).send(`nothing at ${request.url}`) })
+    app.get('/sorry', async (request, reply) => {
+      reply.header('x-page', 'yes')
+      return `sorry ${request.method} ${request.originalUrl}`
+    })
+    app.get('/teapot', async (_request, reply) => { reply.code(418).send('teapot') })
+    app.register(scgi, { prefix: '/app', upstreams: recorder.address, ...options })
+    app.after(() => app.scgi.location('@fallback', async request => `fallback ${request.method} ${request.url}`))
+  })
+}
+
+function answer (status: number, ...headers: string[]): string {
+  return [`Status: ${status} Own Phrase`, 'Content-Type: text/x-app', 'Set-Cookie: a=b', ...headers, 'Content-Length: 4'].join('\r\n') + '\r\n\r\nbody'
+}
+
+function told ({ statusCode, body }: RawResponse): string {
+  return `${statusCode} ${body.toString()}`
+}
+
+test('pages: a path, a location, a URL; with the status of the error, another, or the page\'s own', async () => {
+  await using recorder = await startRecorder()
+  await using gateway = await start(recorder, {
+    interceptErrors: true,
+    errorPages: {
+      404: '/sorry?x',
+      '500 502': '@fallback',
+      503: { to: '/sorry', status: 200 },
+      403: { to: '/teapot', status: 'target' },
+      410: 'https://example.org/gone?x',
+      411: { to: 'https://example.org/', status: 307 },
+      301: '/sorry',
+    },
+  })
+  const ask = async (status: number, request = get('/app/x')): Promise<RawResponse> => {
+    recorder.answer = answer(status)
+    return await rawRequest(gateway, request)
+  }
+  const page = await ask(404)
+  assert.deepEqual([page.statusCode, page.reason, page.body.toString()], [404, 'Not Found', 'sorry GET /app/x'])
+  assert.deepEqual([headerValue(page, 'x-page'), headerValues(page, 'set-cookie'), headerValue(page, 'content-type')], ['yes', [], 'text/plain; charset=utf-8'])
+  assert.equal(told(await ask(500)), '500 fallback GET /app/x')
+  assert.equal(told(await ask(502, bytes(['PUT /app/x HTTP/1.1', 'Host: a', 'Content-Length: 1'], 'b'))), '502 fallback PUT /app/x')
+  assert.equal(told(await ask(404, bytes(['PUT /app/x HTTP/1.1', 'Host: a', 'Content-Length: 1'], 'b'))), '404 sorry GET /app/x')
+  assert.equal(told(await ask(503)), '200 sorry GET /app/x')
+  assert.equal(told(await ask(403)), '418 teapot')
+  assert.equal(told(await ask(301)), '301 sorry GET /app/x')
+  for (const [status, code, location] of [[410, 302, 'https://example.org/gone?x'], [411, 307, 'https://example.org/']] as const) {
+    const response = await ask(status)
+    assert.deepEqual([response.statusCode, headerValue(response, 'location')], [code, location])
+  }
+})
+
+test('no page: Fastify\'s handlers from 400 on, redirects and 304 left alone; WWW-Authenticate stays', async () => {
+  await using recorder = await startRecorder()
+  await using gateway = await start(recorder, { interceptErrors: true, errorPages: { 402: '/sorry' } })
+  const ask = async (status: number, ...headers: string[]): Promise<RawResponse> => {
+    recorder.answer = answer(status, ...headers)
+    return await rawRequest(gateway, get('/app/x'))
+  }
+  assert.equal(told(await ask(404)), '404 nothing at /app/x')
+  const failed = await ask(503)
+  assert.equal(failed.statusCode, 503)
+  assert.deepEqual(JSON.parse(failed.body.toString()), { statusCode: 503, code: 'FST_SCGI_INTERCEPTED', error: 'Service Unavailable', message: 'Service Unavailable' })
+  assert.equal(headerValue(failed, 'set-cookie'), undefined)
+  const login = await ask(401, 'WWW-Authenticate: Basic realm="a"', 'WWW-Authenticate: Bearer')
+  assert.equal(login.statusCode, 401)
+  assert.deepEqual(headerValues(login, 'www-authenticate'), ['Basic realm="a"', 'Bearer'])
+  const moved = await ask(302, 'Location: /app/y')
+  assert.deepEqual([moved.statusCode, moved.reason, headerValue(moved, 'location'), moved.body.toString()], [302, 'Own Phrase', '/app/y', 'body'])
+  assert.equal((await ask(304)).statusCode, 304)
+  assert.equal(told(await ask(399)), '399 body')
+})
+
+test('without interceptErrors the application\'s errors are its own, the gateway\'s have pages', async () => {
+  await using recorder = await startRecorder({ answer: answer(404) })
+  await using gateway = await start(recorder, { errorPages: { 404: '/sorry', 502: '/sorry', 413: '@fallback' }, bodyLimit: 2 })
+  assert.equal(told(await rawRequest(gateway, get('/app/x'))), '404 body')
+  assert.equal(told(await rawRequest(gateway, bytes(['POST /app/x HTTP/1.1', 'Host: a', 'Content-Length: 3'], 'abc'))), '413 fallback POST /app/x')
+  recorder.answer = 'no head at all'
+  assert.equal(told(await rawRequest(gateway, get('/app/x'))), '502 sorry GET /app/x')
+  assert.ok(gateway.log.some(line => line.level === 50 && /127\.0\.0\.1/.test(line.msg)), 'the failure is in the log all the same')
+})
+
+test('an error page has no error page', async () => {
+  await using recorder = await startRecorder({ answer: answer(500) })
+  await using gateway = await start(recorder, { interceptErrors: true, errorPages: { 500: '/app/sorry', 502: '/app/sorry' } })
+  const response = await rawRequest(gateway, get('/app/x'))
+  assert.equal(response.statusCode, 500)
+  assert.equal(JSON.parse(response.body.toString()).code, 'FST_SCGI_INTERCEPTED')
+  assert.equal(recorder.requests.length, 2)
+})
+
+test('the page of an application: its error takes the status all the same, a failure does not', async () => {
+  await using recorder = await startRecorder({ answer: async exchange => { await exchange.end(answer(exchange.request.param('PATH_INFO') === '/page' ? 503 : 404)) } })
+  await using pages = await startRecorder({ answer: answer(503) })
+  await using gateway = await startGateway(app => {
+    app.register(scgi, { prefix: '/app', upstreams: recorder.address, interceptErrors: true, errorPages: { 404: '/pages/x' } })
+    app.register(scgi, { prefix: '/pages', upstreams: pages.address })
+  })
+  assert.equal(told(await rawRequest(gateway, get('/app/x'))), '404 body')
+  pages.accept = () => 'close'
+  assert.equal((await rawRequest(gateway, get('/app/x'))).statusCode, 502)
+})
+
+test('a request for a range or under a condition gets all of its error page', async () => {
+  await using recorder = await startRecorder({ answer: answer(404) })
+  await using gateway = await start(recorder, { interceptErrors: true, errorPages: { 404: '/sorry' } })
+  assert.equal(told(await rawRequest(gateway, get('/app/x', 'Range: bytes=0-1', 'If-None-Match: *'))), '404 sorry GET /app/x')
+})

@@ -1,0 +1,122 @@
+// Servers that checks, or the outlier detection, take out and bring back, as requests meet it.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createUpstreams } from '../../lib/index.ts'
+import { startPassing, type PassingGateway } from '../helpers/passing.ts'
+import { startRecorder } from '../helpers/recorder.ts'
+import type { ServerState, UpstreamGroup } from '../../types/index.ts'
+
+/** Waits until a server has come to this state; fails after five seconds. */
+function comesTo (group: UpstreamGroup | undefined, state: ServerState): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`nobody is ${state}`)), 5000)
+    group?.on('state', event => {
+      if (event.state !== state) return
+      clearTimeout(timer)
+      resolve(event.reason)
+    })
+  })
+}
+
+function warnings (gateway: PassingGateway): string[] {
+  return gateway.log.filter(({ level, upstream }) => level === 40 && upstream !== undefined).map(({ msg }) => msg)
+}
+
+test('a server that fails its checks gets no requests until it passes them', async () => {
+  await using one = await startRecorder()
+  await using two = await startRecorder()
+  await using gateway = await startPassing({
+    upstreams: { name: 'g', servers: [one.address, two.address], health: { type: 'scgi', path: '/health', interval: '100ms', fails: 2, passes: 2 } },
+  })
+  const group = gateway.app.scgi.groups.get('g')
+  const users = (): number => one.requests.filter(request => request.param('REQUEST_URI') !== '/health').length
+  await one.received(1)
+  const out = comesTo(group, 'unhealthy')
+  one.answer = 'Status: 503\r\n\r\n'
+  assert.equal(await out, 'status 503')
+  assert.deepEqual(group?.servers.map(({ state, healthy, reason }) => [state, healthy, reason]), [['unhealthy', false, 'status 503'], ['up', true, undefined]])
+  for (let n = 0; n < 6; n++) assert.equal((await gateway.send('GET', '/')).scgi.upstreamAddr, two.address)
+  assert.equal(users(), 0)
+  const back = comesTo(group, 'up')
+  one.answer = '\r\nok'
+  await back
+  for (let n = 0; n < 4; n++) assert.equal((await gateway.send('GET', '/')).response.statusCode, 200)
+  assert.equal(users(), 2)
+  assert.equal(group?.servers[0]?.reason, undefined)
+  assert.deepEqual(warnings(gateway), [
+    `upstream server ${one.address} is taken out of g by its health check: status 503`,
+    `upstream server ${one.address} is back in g`,
+  ])
+  // Checks are no requests: they are in no account.
+  assert.deepEqual(group?.servers.map(({ served, failures }) => [served, failures]), [[2, 0], [8, 0]])
+})
+
+test('a server that is added is checked, one that is down is not, and none when the last application is closed', async () => {
+  await using one = await startRecorder()
+  await using two = await startRecorder()
+  const group = createUpstreams({ servers: [{ address: one.address, down: true }], health: { type: 'scgi', interval: 100 } })
+  const first = await startPassing({ upstreams: group })
+  const second = await startPassing({ upstreams: group })
+  await group.add(two.address)
+  await first.close()
+  await two.received(3)
+  assert.equal(one.accepted, 0)
+  group.enable(one.address)
+  await one.received(1)
+  await second.close()
+  await Promise.all([one.idle(), two.idle()])
+  const before = two.accepted
+  await new Promise(resolve => setTimeout(resolve, 250))
+  assert.equal(two.accepted, before)
+})
+
+test('a group that a function chooses is checked from then on, until the application is closed', async () => {
+  await using one = await startRecorder()
+  const group = createUpstreams({ servers: [one.address], health: { type: 'scgi', interval: 100, path: '/health' } })
+  const gateway = await startPassing({ upstreams: () => group })
+  assert.equal(one.accepted, 0)
+  for (let n = 0; n < 2; n++) assert.equal((await gateway.send('GET', '/')).response.statusCode, 200)
+  await one.received(4)
+  await gateway.close()
+  await one.idle()
+  const before = one.accepted
+  await new Promise(resolve => setTimeout(resolve, 250))
+  assert.equal(one.accepted, before)
+})
+
+test('every server out by its checks: 502, and back with the first', async () => {
+  await using one = await startRecorder({ accept: () => 'reset', answer: '\r\nok' })
+  await using gateway = await startPassing({ upstreams: { name: 'g', servers: [one.address], health: { type: 'scgi', interval: 100 } } })
+  const group = gateway.app.scgi.groups.get('g')
+  await comesTo(group, 'unhealthy')
+  assert.equal((await gateway.send('GET', '/')).error?.code, 'FST_SCGI_NO_LIVE_UPSTREAMS')
+  const back = comesTo(group, 'up')
+  one.accept = () => 'serve'
+  await back
+  assert.equal((await gateway.send('GET', '/')).response.statusCode, 200)
+})
+
+test('outlier: a server that fails too often is ejected for a while, though it never is by maxFails', async () => {
+  await using one = await startRecorder({ answer: '' })
+  await using two = await startRecorder()
+  await using gateway = await startPassing({
+    upstreams: {
+      name: 'g',
+      servers: [{ address: one.address, maxFails: 0 }, two.address],
+      outlier: { window: '10s', minRequests: 4, failureShare: 0.5, baseTime: '200ms' },
+    },
+  })
+  const group = gateway.app.scgi.groups.get('g')
+  const out = comesTo(group, 'ejected')
+  for (let n = 0; n < 8; n++) assert.equal((await gateway.send('GET', '/')).response.statusCode, 200)
+  const reason = '4 of 4 attempts in 10 s failed: ejected for 0.2 s'
+  assert.equal(await out, reason)
+  const { length } = one.requests
+  for (let n = 0; n < 6; n++) await gateway.send('GET', '/')
+  assert.equal(one.requests.length, length)
+  one.answer = '\r\nok'
+  await comesTo(group, 'up')
+  for (let n = 0; n < 4; n++) await gateway.send('GET', '/')
+  assert.ok(one.requests.length > length)
+  assert.deepEqual(warnings(gateway), [`upstream server ${one.address} is ejected from g: ${reason}`, `upstream server ${one.address} is back in g`])
+})

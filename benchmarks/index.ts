@@ -1,18 +1,19 @@
-import { existsSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Box, type Running } from './lib/box.ts'
-import { buildIfStale } from './lib/build.ts'
+import { profileFeature, runFeatures } from './features/index.ts'
+import { note, type Bench } from './lib/bench.ts'
+import { buildCommit, buildIfStale } from './lib/build.ts'
 import { waitForPort } from './lib/check.ts'
-import { chooseLoadGenerator, type LoadGenerator, type LoadOptions } from './lib/load.ts'
+import { chooseLoadGenerator, type LoadOptions } from './lib/load.ts'
 import { chooseCores, describeMachine, type Cores } from './lib/machine.ts'
-import { measureKind, prepare, type Contestant, type Row } from './lib/measure.ts'
+import { jobOf, measureJob, type Contestant, type Row } from './lib/measure.ts'
 import { runMicro } from './lib/micro.ts'
 import { readOptions, usage, type BenchOptions } from './lib/options.ts'
-import { profileReport, profileWhile } from './lib/profile.ts'
-import { readme } from './lib/readme.ts'
-import { resultTable, targetTable } from './lib/report.ts'
+import { profileContestant } from './lib/profile.ts'
+import { writeComparison, writeFeatures } from './lib/readme.ts'
+import { featureTables, resultTable, targetTable } from './lib/report.ts'
 import { apache } from './peers/apache.ts'
 import { lighttpd } from './peers/lighttpd.ts'
 import { nginx } from './peers/nginx.ts'
@@ -20,16 +21,7 @@ import { baseline, fastifyScgi, floor, httpProxy, staticRoute } from './peers/no
 import type { Origins, Peer } from './peers/peer.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-
-/** All that a run needs. */
-interface Bench {
-  readonly box: Box
-  readonly options: BenchOptions
-  readonly origins: Origins
-  readonly cores: Cores
-  readonly generator: LoadGenerator
-  readonly load: LoadOptions
-}
+const page = join(root, 'benchmarks/README.md')
 
 /** What a browser sends beside Host. */
 const browserHeaders = {
@@ -45,14 +37,10 @@ const browserHeaders = {
   'Sec-Fetch-Site': 'same-origin',
 }
 
-function note (text: string): void {
-  process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${text}` : `${text}\n`)
-}
-
 /** The peers asked for, those that are not installed told by name. */
 function choosePeers (options: BenchOptions): Map<Peer, string> {
   const comparison = [fastifyScgi(options.dist), nginx, apache, lighttpd, httpProxy]
-  const internal = [staticRoute, floor]
+  const internal = [staticRoute(), floor]
   const known = [...comparison, ...internal]
   const wanted = options.peers ?? comparison.map(({ name }) => name)
   for (const name of wanted) if (!known.some((peer) => peer.name === name)) throw new Error(`--peers: there is no peer '${name}'`)
@@ -78,7 +66,8 @@ async function startOrigins (box: Box, { rest }: Cores): Promise<Origins> {
   return { scgiPath, scgiPort: Number(scgi.announced.port), httpPort: Number(http.announced.port) }
 }
 
-async function profile ({ box, options, origins, cores, generator, load }: Bench): Promise<void> {
+async function profile (bench: Bench): Promise<void> {
+  const { box, options, origins, cores } = bench
   const [kind = '1k'] = options.kinds
   const [transport = 'unix'] = options.transports
   const peer = [...choosePeers({ ...options, peers: [options.peers?.[0] ?? 'fastify-scgi'], internal: false, baseline: undefined }).keys()][0]
@@ -86,12 +75,17 @@ async function profile ({ box, options, origins, cores, generator, load }: Bench
   const { running, port } = await peer.start(box, origins, transport, cores.gateway)
   await waitForPort(port, peer.name)
   const contestant: Contestant = { peer: peer.name, transport, pid: running.pid, port }
-  note('warm-up')
-  const round = await prepare(contestant, kind, generator, load)
-  note('profiling\n')
-  const path = join(tmpdir(), `${peer.name}-${kind}-${transport}-${Date.now()}.cpuprofile`)
-  await profileWhile(running, path, round)
-  console.log(`${peer.name}, ${kind}, ${transport}; profile: ${path}\n\n${profileReport(path)}`)
+  await profileContestant(running, contestant, jobOf(kind), bench)
+}
+
+async function measureFeatures (bench: Bench): Promise<void> {
+  const { options, cores, generator } = bench
+  const machine = describeMachine()
+  const outcomes = await runFeatures(bench)
+  note('')
+  if (options.json) console.log(JSON.stringify({ machine, cores, options, load: generator.name, ...outcomes }))
+  else console.log(featureTables(outcomes))
+  if (options.write) writeFeatures(page, { ...outcomes, machine, cores, options, generator: generator.name })
 }
 
 async function compare ({ box, options, origins, cores, generator, load }: Bench): Promise<void> {
@@ -109,7 +103,7 @@ async function compare ({ box, options, origins, cores, generator, load }: Bench
   const rows: Row[] = []
   for (const kind of options.kinds) {
     try {
-      rows.push(...await measureKind(kind, contestants, options.rounds, generator, load, note))
+      rows.push(...await measureJob(jobOf(kind), contestants, options.rounds, generator, load, note))
     } catch (error) {
       if (rows.length > 0) console.error(`\nmeasured before the run failed:\n${resultTable(rows)}`)
       throw error
@@ -124,10 +118,17 @@ async function compare ({ box, options, origins, cores, generator, load }: Bench
     const targets = targetTable(rows)
     if (targets !== undefined) console.log(`\n${targets}`)
   }
-  if (options.write) writeFileSync(join(root, 'benchmarks/README.md'), readme({ rows, machine, cores, versions, options, generator: generator.name }))
+  if (options.write) writeComparison(page, { rows, machine, cores, versions, options, generator: generator.name })
 }
 
-async function main (options: BenchOptions): Promise<void> {
+/** What the options ask for. */
+function taskOf ({ features, profile: profiled }: BenchOptions): (bench: Bench) => Promise<void> {
+  if (features === undefined) return profiled ? profile : compare
+  return profiled ? profileFeature : measureFeatures
+}
+
+async function main (asked: BenchOptions): Promise<void> {
+  let options = asked
   const cores = chooseCores()
   if (options.micro) {
     if (!await runMicro(cores.gateway)) process.exitCode = 1
@@ -144,7 +145,8 @@ async function main (options: BenchOptions): Promise<void> {
   lost.catch(() => {}) // it is raced below, more than once
   try {
     const origins = await Promise.race([startOrigins(box, cores), lost])
-    await Promise.race([(options.profile ? profile : compare)({ box, options, origins, cores, generator, load }), lost])
+    if (options.baselineCommit !== undefined) options = { ...options, baseline: buildCommit(options.baselineCommit, box.dir) }
+    await Promise.race([taskOf(options)({ box, options, origins, cores, generator, load }), lost])
   } finally {
     await box.close()
   }

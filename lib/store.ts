@@ -97,15 +97,18 @@ function namesOf (path: string): string[] | undefined {
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
  */
 export function compileStore<Request> (options: StoreOptions<Request>, tempPath?: string): Store<Request> {
-  for (const name of Object.keys(options)) {
-    if (!NAMES.has(name)) throw new FST_SCGI_OPT_UNKNOWN(`store.${name}`, '')
+  if (typeof options !== 'object' || options === null) {
+    throw new FST_SCGI_OPT_INVALID('store', show(options), "false, or an object with the option 'root'")
   }
-  const { root, path, methods = ['GET'] } = options
+  for (const name of Object.keys(options)) {
+    if (!NAMES.has(name)) throw new FST_SCGI_OPT_UNKNOWN(`store.${name}`, `: it has ${[...NAMES].join(', ')}`)
+  }
+  const { root, path, access = 'user:rw', methods = ['GET'] } = options
   if (typeof root !== 'string' || root === '' || root.includes('\0')) throw new FST_SCGI_OPT_INVALID('store.root', show(root), 'the path of a directory')
   if (typeof path !== 'string' ? path !== undefined && typeof path !== 'function' : UNSAFE.test(path) || namesOf(path) === undefined) {
     throw new FST_SCGI_OPT_INVALID('store.path', show(path), 'the path of a file below store.root, or a function that gives one')
   }
-  const fileMode = parseAccess(options.access ?? 'user:rw')
+  const fileMode = parseAccess(access)
   const place: StorePlace = {
     root: utf8Path(resolve(root)),
     tempPath: tempPath === undefined ? undefined : utf8Path(resolve(tempPath)),

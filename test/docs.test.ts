@@ -14,22 +14,46 @@ function read (file: string): string {
 }
 
 test('docs/options.md shows every option in an example', async () => {
-  const text = read('types/options.ts')
+  const text = ['options', 'buffering', 'store'].map(name => read(`types/${name}.ts`)).join('\n')
   // Everything that is an option of register() or of reply.scgi(), what they are made of included.
-  const names = ['ExchangeOptions', 'ExchangeHooks', 'ReplyScgiOptions', 'FastifyScgiOptions', 'BufferingOptions', 'RequestBufferingOptions', 'NextUpstreamOptions']
+  const names = ['ExchangeOptions', 'ExchangeHooks', 'ReplyScgiOptions', 'FastifyScgiOptions', 'BufferingOptions', 'TempPathOptions', 'RequestBufferingOptions', 'NextUpstreamOptions', 'SendfileOptions', 'StoreOptions']
     .flatMap(type => {
-      const [, body = ''] = new RegExp(`^export interface ${type} [^{]*\\{\\n(.*?)^\\}`, 'ms').exec(text) ?? []
+      const [, body = ''] = new RegExp(`^export interface ${type}\\b[^{]*\\{\\n(.*?)^\\}`, 'ms').exec(text) ?? []
       assert.notEqual(body, '', type)
       return [...body.matchAll(/^ {2,4}(\w+)\??: /gm)].map(match => match[1] ?? '')
     })
-  assert.ok(names.length > 40)
+  assert.ok(names.length > 60)
   const examples = (await readSnippets('docs/options.md')).map(({ code }) => code).join('\n')
   const missing = names.filter(name => !new RegExp(`\\b${name}\\b`).test(examples) && name !== 'preValidation' && name !== 'constraints')
   assert.deepEqual(missing, [])
   for (const name of ['preValidation', 'constraints']) assert.ok(read('docs/options.md').includes(name))
 
-  const server = /^export interface ServerOptions \{\n(.*?)^\}/ms.exec(read('types/upstream.ts'))?.[1] ?? ''
-  for (const [, name] of server.matchAll(/^ {2}(\w+)\??: /gm)) assert.ok(read('docs/options.md').includes(`| \`${name}\` |`), name)
+  // Servers and groups have tables.
+  for (const type of ['ServerOptions', 'GroupOptions']) {
+    const body = new RegExp(`^export interface ${type}\\b[^{]*\\{\\n(.*?)^\\}`, 'ms').exec(read('types/upstream.ts'))?.[1] ?? ''
+    assert.notEqual(body, '', type)
+    for (const [, name] of body.matchAll(/^ {2}(\w+)\??: /gm)) {
+      assert.ok(name === 'servers' || read('docs/options.md').includes(`| \`${name}\` |`), `${name} of ${type}`)
+    }
+  }
+})
+
+test('the pages of their own have every option of theirs', () => {
+  for (const [file, types, pages] of [
+    ['cache', ['CacheOptions', 'CreateCacheOptions'], ['cache', 'cache-stores']],
+    ['health', ['HealthOptions', 'OutlierOptions', 'ResolverOptions'], ['discovery-and-health']],
+    ['upstream', ['UpstreamQueueOptions', 'ServerTlsOptions'], ['balancing', 'http-members']],
+    ['sticky', ['StickyCookieOptions', 'StickyLearnOptions', 'StickyApacheOptions', 'StickyFailover'], ['balancing']],
+    ['accel', ['AccelOptions'], ['response']],
+    ['store', ['StoreOptions'], ['response']],
+  ] as const) {
+    const text = pages.map(page => read(`docs/${page}.md`)).join('\n')
+    for (const type of types) {
+      const body = new RegExp(`^export interface ${type}\\b[^{]*\\{\\n(.*?)^\\}`, 'ms').exec(read(`types/${file}.ts`))?.[1] ?? ''
+      assert.notEqual(body, '', type)
+      for (const [, name = ''] of body.matchAll(/^ {2}(\w+)\??: /gm)) assert.match(text, new RegExp(`\\b${name}\\b`), `${name} of ${type}`)
+    }
+  }
 })
 
 test('docs/errors.md has every error, with its status', () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Fastify from 'fastify'
-import scgi, { createUpstreams } from '../lib/index.ts'
+import scgi, { createCache, createUpstreams } from '../lib/index.ts'
 import { checkReplyOptions, readRegisterOptions } from '../lib/options.ts'
 import { show } from '../lib/units.ts'
 
@@ -48,6 +48,60 @@ const WRONG: Record<string, unknown[]> = {
   buffering: ['on', 1, null],
   'buffering.enabled': ['yes', 1],
   'buffering.bufferSize': ['x', 1000, -1],
+  'buffering.buffers': ['8 8k', 8, [], [8], [1, '8k'], [8, 1000], [8.5, '8k'], [8, '8k', 1], ['8', '8k'], [1e300, '8k']],
+  'buffering.busyBuffersSize': ['x', 8191, 0],
+  'buffering.maxTempFileSize': ['x', 8191, -1],
+  'buffering.tempFileWriteSize': ['x', 8191, 0],
+  'buffering.tempTotalSize': ['x', 8191, -1],
+  'buffering.tempPath': [1, '', 'a\0b', true, ['/tmp'], {}, { path: 5 }, { path: '/tmp', deep: 2 }],
+  'buffering.tempPath.levels': [1, '1:2', [0], [1.5], [1, 1, 1, 1], [10]],
+  clientSendTimeout: ['x', -1, null],
+  limitRate: ['x', -1, 0.5, null, true],
+  clientLimitRate: ['1x', -1, {}, null],
+  clientLimitRateAfter: ['x', -1, () => 1],
+  forceRanges: ['on', 1, null],
+  interceptErrors: ['on', 1, null],
+  errorPages: [5, null, '/sorry', ['/sorry']],
+  "errorPages['404']": [5, null, '', 'sorry', '@', '/a b', '/a\r\nb', 'javascript:x', {}, { to: 5 }, { to: '/x', status: 404, page: 1 }],
+  "errorPages['404'].status": ['200', 199, 600, 0, true, null],
+  "errorPages['200']": ['/x'],
+  "errorPages['499']": ['/x'],
+  "errorPages['4xx']": ['/x'],
+  "errorPages['600']": ['/x'],
+  "errorPages['500 404 500']": ['/x'],
+  internalRedirect: [1, null, '', 'a b', 'a:', {}],
+  sendfile: [true, null, '/srv', 5],
+  'sendfile.root': [undefined, '', 5, null, [], [''], ['/srv', 5]],
+  'sendfile.header': ['', 'a b', 5, null, 'x\r\n'],
+  'sendfile.path': ['/srv'],
+  store: [true, null, 5, '/srv', []],
+  'store.root': [undefined, '', 5, null, 'a\0b'],
+  'store.path': [5, null, '', '/', '/a/', '../a', 'a/../../b', 'a\0b', '.scgi-store-x'],
+  'store.access': ['rw', 'user:x', 'user:rw user:r', 644, -1, null, '0o644', 'all:'],
+  'store.methods': ['GET', [], ['HEAD'], ['BREW'], [5], null],
+  'store.on': [true],
+  cache: [true, 5, null, 'memory', []],
+  'cache.zone': [undefined, null, true, 'pages', {}],
+  'cache.key': ['$request_uri', null],
+  'cache.valid': ['soon', -1, null, [], { 200: 'x' }, { 99: '1s' }, { '200 200': '1s' }, { 'any 20x': '1s' }],
+  'cache.methods': ['GET', ['PUT'], ['get'], null, [5]],
+  'cache.minUses': [0, 1.5, '2', null],
+  'cache.lock': ['on', 1, null],
+  'cache.lock.age': ['x', -1],
+  'cache.lock.timeout': ['x', -1],
+  'cache.useStale': ['error', true, ['http_502'], ['toString'], [1], null],
+  'cache.backgroundUpdate': ['on', 1, null],
+  'cache.revalidate': ['on', 1],
+  'cache.bypass': [true, 'x', [1], null],
+  'cache.noCache': [true, 'x', [1], null],
+  'cache.maxRangeOffset': ['x', -1, null],
+  'cache.convertHead': ['on', 1],
+  'cache.statusHeader': ['', 'a b', true, 5],
+  'cache.age': ['on', 1],
+  'cache.authorization': ['on', true, null],
+  'cache.ttl': [1],
+  internal: [5, null, '/protected/', ['/x']],
+  "internal['/p/']": ['', 5, null],
   ignoreClientAbort: ['on', 0],
   nextUpstream: ['error', true, 5],
   'nextUpstream.on': ['error', ['eror'], ['toString'], [1]],
@@ -55,7 +109,7 @@ const WRONG: Record<string, unknown[]> = {
   'nextUpstream.timeout': ['x', -1],
   hideHeaders: ['X-A', [1], [''], null],
   passHeaders: [{}, [null]],
-  ignoreHeaders: ['X-Accel-Buffering', ['X-Accel-Expires'], ['Set-Cookie']],
+  ignoreHeaders: ['X-Accel-Buffering', ['X-Accel-Expiry'], ['Content-Type'], [''], [5], null],
   preserveHeaderCase: ['on', 1],
   allowAnyUpstream: ['on', 1],
   rewriteRequestHeaders: [{}, 'x', true],
@@ -72,6 +126,82 @@ const WRONG: Record<string, unknown[]> = {
   'upstreams[0].down': [1],
   'upstreams[0].keepalive': [-1, true],
   'upstreams[0].preconnect': [-1, true],
+  'upstreams[0].drain': ['yes', 1],
+  'upstreams[0].slowStart': ['x', -1, null, true],
+  'upstreams[0].lbset': [-1, 0.5, '1', null],
+  'upstreams[0].spare': ['yes', 1],
+  'upstreams[0].standby': ['yes', 1],
+  'upstreams[0].retry': ['x', -1, null],
+  'upstreams[0].route': ['', 5, 'a b', 'a;b', 'a,b', 'a'.repeat(97), null],
+  'upstreams[0].redirect': ['', 5, 'a b', null],
+  'upstreams[0].resolve': ['yes', 1, null],
+  'upstreams[0].service': ['http', 5, '', null],
+  'upstreams[0].tls': [{}, true, null],
+  'upstreams[0].slow_start': ['1s'],
+  'upstreams.name': [5, '', 'a b', 'a,b', 'a/b', null],
+  'upstreams.servers': [[], 5, null, 'a', {}],
+  'upstreams.balance': ['least-conn', '', 5, null, {}, [], { hash: () => '', random: 'two' }, { leastTime: 'header', hash: () => '' }, 'toString'],
+  'upstreams.balance.leastTime': ['last_byte', true, null],
+  'upstreams.balance.hash': ['$request_uri', true, null],
+  'upstreams.balance.random': ['three', true, null],
+  'upstreams.balance.select': [5, 'a', null],
+  'upstreams.queue': [5, true, null, []],
+  'upstreams.queue.size': [undefined, 0, -1, 1.5, '10', null],
+  'upstreams.queue.timeout': ['x', -1, null],
+  'upstreams.failOnStatus': [500, 'http_500', [199], [600], ['500'], [500.5], null],
+  'upstreams.forceRecovery': ['on', 1, null],
+  'upstreams.health': [true, 5, null, [{}, {}], [5]],
+  'upstreams.health.type': ['tcp', 5, null],
+  'upstreams.health.method': ['', 'G T', 5],
+  'upstreams.health.path': ['', 'x', '/a b', '/%zz', '/#', 5],
+  'upstreams.health.params': [5, [], { CONTENT_LENGTH: '1' }, { A: 5 }, { '': 'x' }, { A: 'a\0' }],
+  'upstreams.health.expect': [5, [], { code: 200 }],
+  'upstreams.health.expect.status': ['2x', 99, 600, [], '300-200', ['ok'], null],
+  'upstreams.health.expect.body': [5, {}, null],
+  'upstreams.health.interval': ['x', 99, 0, -1, null],
+  'upstreams.health.jitter': ['x', -1, null],
+  'upstreams.health.timeout': ['x', 0, '6s', null],
+  'upstreams.health.passes': [0, 1.5, '1', null],
+  'upstreams.health.fails': [0, -1, '1', null],
+  'upstreams.health.headers': [{ a: 'b' }],
+  'upstreams.health.uri': ['/'],
+  'upstreams.outlier': [true, 5, null, []],
+  'upstreams.outlier.window': ['x', 99, null],
+  'upstreams.outlier.minRequests': [0, 1.5, '5'],
+  'upstreams.outlier.failureShare': [0, 1.1, -1, '0.5', NaN],
+  'upstreams.outlier.maxEjected': [0, 2, '0.5'],
+  'upstreams.outlier.baseTime': ['x', 0],
+  'upstreams.outlier.maxTime': ['x', '1s'],
+  'upstreams.outlier.share': [0.5],
+  'upstreams.resolver': [5, true, '127.0.0.1', []],
+  'upstreams.resolver.servers': ['127.0.0.1', [], ['dns.example'], [5], ['1.2.3']],
+  'upstreams.resolver.timeout': ['x', 0],
+  'upstreams.resolver.ttl': ['x', 999, 0],
+  'upstreams.resolver.valid': ['10s'],
+  'upstreams.sticky': [true, 'cookie', null, {}, [], { route: [() => 'a'], learn: {} }, { failover: false }],
+  'upstreams.sticky.cookie': ['srv', true, [], { domain: 'x' }],
+  'upstreams.sticky.cookie.name': ['', 'a b', 'a=b', 5, null],
+  'upstreams.sticky.cookie.secret': ['short', 5, [], ['0123456789abcdef', 5], null],
+  'upstreams.sticky.cookie.nginxSid': ['on', 1, true],
+  'upstreams.sticky.cookie.expires': ['soon', 0, 999, -1, true, '500y'],
+  'upstreams.sticky.cookie.domain': ['', 'a b', 'a;b', 5],
+  'upstreams.sticky.cookie.path': ['/a;b', '/\r\n', 5],
+  'upstreams.sticky.cookie.httpOnly': ['on', 1],
+  'upstreams.sticky.cookie.secure': ['on', 1],
+  'upstreams.sticky.cookie.sameSite': ['Lax', 'no', 5, 'none'],
+  'upstreams.sticky.cookie.maxAge': ['1h'],
+  'upstreams.sticky.route': ['a', [], ['$cookie_a'], () => 'a'],
+  'upstreams.sticky.learn': ['sid', true, []],
+  'upstreams.sticky.learn.create': [undefined, '', 'a b', 5, null],
+  'upstreams.sticky.learn.lookup': [undefined, '', 'a b', 5],
+  'upstreams.sticky.learn.timeout': ['x', 0, -1, null],
+  'upstreams.sticky.learn.maxEntries': [0, 1.5, '10', null],
+  'upstreams.sticky.apache': ['JSESSIONID', {}, { separator: '.' }],
+  'upstreams.sticky.apache.cookie': ['', 'a b', 5, null],
+  'upstreams.sticky.apache.param': ['', 'a=b', 5],
+  'upstreams.sticky.apache.separator': ['', '..', true, 5],
+  'upstreams.sticky.failover': ['on', 1, null],
+  'upstreams.method': ['least_conn'],
   prefix: ['app', 5, null],
   rewritePrefix: ['x', 5],
   httpMethods: ['GET', [], ['BREW'], ['get'], [5]],
@@ -79,11 +209,39 @@ const WRONG: Record<string, unknown[]> = {
   replyFrom: ['yes', 1, null],
 }
 
+const SECRET = '0123456789abcdef'
+const zone = createCache({ name: 'options' })
+
+/** What must stand beside the option so that nothing else is wrong. */
+const BESIDE: Record<string, Record<string, unknown>> = {
+  'upstreams.health': { type: 'scgi' },
+  'upstreams.queue': { size: 1 },
+  'upstreams.sticky': { route: [() => 'a'] },
+  'upstreams.sticky.cookie': { name: 'srv', secret: SECRET },
+  'upstreams.sticky.learn': { create: 'sid', lookup: 'sid' },
+  'upstreams.sticky.apache': { cookie: 'sid', param: 'sid' },
+  'buffering.tempPath': { path: '/tmp' },
+  "errorPages['404']": { to: '/sorry' },
+  sendfile: { root: '/srv' },
+  store: { root: '/srv' },
+  cache: { zone },
+}
+
+/** Options that are right, save for the one at the path. */
 function place (path: string, value: unknown): Record<string, unknown> {
-  const [name = '', key = ''] = path.split('.')
   if (path === 'upstreams') return { upstreams: value }
-  if (name === 'upstreams[0]') return { upstreams: [{ address: upstreams, [key]: value }] }
-  return { upstreams, [name]: key === '' ? value : { [key]: value } }
+  const keys = path.split(/\.|(?=\[)/)
+  const nest = (depth: number): unknown => {
+    const key = keys[depth] ?? ''
+    const inner = depth === keys.length - 1 ? value : nest(depth + 1)
+    if (key === '[0]') return [inner]
+    const name = key.startsWith('[') ? key.slice(2, -2) : key
+    const place = keys.slice(0, depth).join('.').replaceAll('.[', '[')
+    // Of the kinds of sessions a group has one.
+    const beside = place === 'upstreams.sticky' && name !== 'failover' ? {} : BESIDE[place]
+    return { ...beside, ...(place === 'upstreams' ? { servers: [upstreams] } : {}), ...(place === 'upstreams[0]' ? { address: upstreams } : {}), [name]: inner }
+  }
+  return { upstreams, ...Object(nest(0)) }
 }
 
 for (const [path, values] of Object.entries(WRONG)) {
@@ -93,8 +251,9 @@ for (const [path, values] of Object.entries(WRONG)) {
       assert.ok(error, `${path}: ${show(value)} was accepted`)
       const what = `${path}: ${show(value)}: ${error.message}`
       assert.match(error.code, /^FST_SCGI_OPT_/, what)
+      // As exactly as it goes: what holds the option is named at least, and the option by most.
       assert.ok(error.message.includes(`'${path.split(/[.[]/)[0]}`), what)
-      assert.match(error.message, /^fastify-scgi: option '[^']+' is .+, expected .+|there is no option|cannot be used: /, what)
+      assert.match(error.message, /^fastify-scgi: option '.+' is .+, expected .+|there is no option|cannot be used: /s, what)
     }
   })
 }
@@ -104,11 +263,11 @@ test('names: the option and the value are in the message', async () => {
     "fastify-scgi: option 'readTimeout' is \"soon\", expected milliseconds, or a time such as '500ms', '60s', '10m', '1h', of at most 2147483647 ms")
 })
 
-test('unknown options, and those of later versions, are refused by name', async () => {
+test('unknown options, and those that other software has, are refused by name', async () => {
   for (const [name, hint] of [
     ['upstream', "'upstreams'"], ['read_timeout', "'readTimeout'"], ['scgi_read_timeout', "'readTimeout'"], ['ReadTimeout', "'readTimeout'"], ['hideHeader', "'hideHeaders'"],
-    ['cache', ''], ['store', ''], ['sendfile', ''], ['internalRedirect', ''], ['interceptErrors', ''], ['errorPages', ''], ['forceRanges', ''], ['limitRate', ''],
-    ['clientLimitRate', ''], ['clientSendTimeout', ''], ['internal', ''], ['nonsense', ''], ['toString', ''], ['__proto__x', ''],
+    ['intercept_errors', "'interceptErrors'"], ['scgi_force_ranges', "'forceRanges'"], ['limit_rate', "'limitRate'"], ['errorPage', "'errorPages'"], ['sendFile', "'sendfile'"],
+    ['scgi_cache', "'cache'"], ['balance', ''], ['health', ''], ['sticky', ''], ['nonsense', ''], ['toString', ''], ['__proto__x', ''],
   ] as const) {
     const error = await refusal({ upstreams, [name]: true })
     assert.equal(error?.code, 'FST_SCGI_OPT_UNKNOWN', name)
@@ -116,18 +275,11 @@ test('unknown options, and those of later versions, are refused by name', async 
     assert.ok(error.message.includes(hint), error.message)
   }
   for (const [options, name] of [
-    [{ upstreams: { servers: [upstreams], balance: 'ip_hash' } }, 'upstreams.balance'],
-    [{ upstreams: { servers: [upstreams], sticky: {} } }, 'upstreams.sticky'],
-    [{ upstreams: [{ address: upstreams, slowStart: '10s' }] }, 'upstreams[0].slowStart'],
-    [{ upstreams: [{ address: upstreams, route: 'a' }] }, 'upstreams[0].route'],
-  ] as const) {
-    const error = await refusal(options)
-    assert.equal(error?.code, 'FST_SCGI_OPT_UNKNOWN')
-    assert.ok(error.message.includes(`'${name}'`), error.message)
-  }
-  for (const [options, name] of [
-    [{ upstreams, buffering: { buffers: [8, '8k'] } }, 'buffering.buffers'],
+    [{ upstreams: { servers: [upstreams], keepalive: 5 } }, 'upstreams.keepalive'],
+    [{ upstreams: [{ address: upstreams, max_conns: 5 }] }, 'upstreams[0].max_conns'],
+    [{ upstreams: [{ address: upstreams, service: 'http' }] }, 'upstreams[0].service'],
     [{ upstreams, requestBuffering: { path: '/tmp' } }, 'requestBuffering.path'],
+    [{ upstreams, buffering: { buffer: [8, '8k'] } }, 'buffering.buffer'],
     [{ upstreams, nextUpstream: { retries: 2 } }, 'nextUpstream.retries'],
     [{ upstreams, socketKeepalive: { delay: 2 } }, 'socketKeepalive.delay'],
   ] as const) {
@@ -137,11 +289,58 @@ test('unknown options, and those of later versions, are refused by name', async 
   }
 })
 
+test('options that are right alone, and not together', async () => {
+  const group = (more: object, server: object = {}): unknown => ({ upstreams: { servers: [{ address: upstreams, ...server }, '127.0.0.1:4001'], ...more } })
+  for (const [options, name] of [
+    [group({ balance: 'ip_hash' }, { slowStart: '10s' }), 'slowStart'],
+    [group({ balance: 'random' }, { slowStart: '10s' }), 'slowStart'],
+    [group({ balance: { hash: () => '', consistent: true } }, { slowStart: '10s' }), 'slowStart'],
+    [group({}, { spare: true, standby: true }), 'standby'],
+    [group({ health: { path: '/' } }), 'health.path'],
+    [group({ health: { type: 'http' } }), 'health'],
+    [group({ sticky: { cookie: { name: 'a', secret: SECRET, nginxSid: true } } }), 'secret'],
+    [group({ sticky: { cookie: { name: 'a', secret: SECRET, sameSite: 'none' } } }), 'sameSite'],
+    [group({}, { tls: {} }), 'tls'],
+    [group({}, { address: 'http://127.0.0.1', preconnect: 1 }), 'preconnect'],
+    [group({}, { address: 'https://127.0.0.1', tls: { ca: 'x' } }), 'tls.ca'],
+    [group({}, { address: 'https://127.0.0.1', tls: { cert: 'x' } }), 'tls'],
+    [group({}, { address: 'https://127.0.0.1', tls: { rejectUnauthorized: 'no' } }), 'tls.rejectUnauthorized'],
+    [group({}, { address: 'https://127.0.0.1', tls: { servername: '' } }), 'tls.servername'],
+    [group({}, { address: 'https://127.0.0.1', tls: { ciphers: 'x' } }), 'tls.ciphers'],
+    [group({}, { address: 'unix:/run/a.sock', resolve: true }), 'resolve'],
+    [{ upstreams, cache: { zone }, store: { root: '/srv' } }, 'cache'],
+    [{ upstreams, cache: { zone, methods: ['POST'] } }, 'cache.methods'],
+    [{ upstreams, cache: { zone, backgroundUpdate: true }, ignoreHeaders: ['Cache-Control'] }, 'cache.backgroundUpdate'],
+  ] as const) {
+    const error = await refusal(options)
+    assert.match(error?.code ?? '', /^FST_SCGI_OPT_/, `${name} in ${show(options)}`)
+    assert.ok(error?.message.includes(name), `${name}: ${error?.message}`)
+  }
+})
+
 test('what is right is accepted: addresses alone, lists, groups, every option at once', async () => {
   for (const options of [
     upstreams, [upstreams, 'unix:/run/x.sock'], createUpstreams([upstreams]), { upstreams }, { upstreams, logSerializers: {} },
     {
-      upstreams: { name: 'g', servers: [{ address: upstreams, weight: 2, maxConns: 1, maxFails: 0, failTimeout: '1s', backup: false, down: true, keepalive: 1, preconnect: 0 }] },
+      upstreams: {
+        name: 'g',
+        servers: [
+          { address: upstreams, weight: 2, maxConns: 1, maxFails: 0, failTimeout: '1s', backup: false, down: true, keepalive: 1, preconnect: 0 },
+          { address: 'unix:/run/x.sock', drain: true, slowStart: '30s', lbset: 1, spare: false, standby: true, retry: 0, route: 'a', redirect: 'b' },
+          { address: 'https://127.0.0.1', tls: { rejectUnauthorized: false, servername: 'app.example' } },
+        ],
+        balance: { leastTime: 'lastByte', inflight: true },
+        sticky: { cookie: { name: 'srv', secret: [SECRET, Buffer.from(SECRET)], expires: '30d', domain: () => undefined, path: '', httpOnly: false, secure: true, sameSite: 'none' }, failover: false },
+        queue: { size: 1, timeout: 0 },
+        failOnStatus: [500, 503],
+        forceRecovery: true,
+        health: [
+          { type: 'scgi', method: 'HEAD', path: '/health?a', params: { A: 'b' }, expect: { status: [200, '3xx', '400-404'], body: /ok/ }, interval: '1s', jitter: 10, timeout: '1s', passes: 2, fails: 3 },
+          { type: 'http', headers: { host: 'a' } },
+        ],
+        outlier: { window: '1s', minRequests: 1, failureShare: 1, maxEjected: 0.1, baseTime: 1, maxTime: '1h' },
+        resolver: { servers: ['127.0.0.1', '[::1]:5353'], timeout: '1s', ttl: '1m' },
+      },
       prefix: '/a',
       rewritePrefix: '',
       httpMethods: ['GET'],
@@ -161,12 +360,33 @@ test('what is right is accepted: addresses alone, lists, groups, every option at
       sendTimeout: 1,
       readTimeout: '1d',
       clientBodyTimeout: '2m',
-      buffering: { enabled: false, bufferSize: '4k' },
+      buffering: {
+        enabled: false,
+        bufferSize: '4k',
+        buffers: [2, '1k'],
+        busyBuffersSize: '1k',
+        maxTempFileSize: 0,
+        tempFileWriteSize: '64k',
+        tempPath: { path: '/tmp/fastify-scgi-options', levels: [1, 2] },
+        tempTotalSize: '1g',
+      },
+      clientSendTimeout: 0,
+      limitRate: () => 0,
+      clientLimitRate: '1m',
+      clientLimitRateAfter: 0,
+      forceRanges: true,
+      interceptErrors: true,
+      errorPages: { '404  410': '/gone', 500: '@sorry', 502: { to: '/x?y', status: 'target' }, 503: { to: 'https://example.org/', status: 307 }, 403: { to: '/', status: 200 } },
+      internalRedirect: 'X-Inside',
+      sendfile: { header: 'X-File', root: ['/srv', 'files'] },
+      store: { root: '/srv', path: () => undefined, access: '0644', methods: ['GET', 'POST'] },
+      cache: false,
+      internal: { '/protected/': '/srv/files', '/more': 'files' },
       ignoreClientAbort: true,
       nextUpstream: { on: [], tries: 1, timeout: '1s' },
       hideHeaders: ['A'],
       passHeaders: [],
-      ignoreHeaders: ['X-ACCEL-Buffering'],
+      ignoreHeaders: ['X-ACCEL-Buffering', 'x-accel-redirect', 'X-Accel-Limit-Rate', 'X-Accel-Charset', 'X-Accel-Expires', 'Cache-Control', 'Expires', 'Set-Cookie', 'Vary'],
       preserveHeaderCase: true,
       allowAnyUpstream: false,
       rewriteRequestHeaders: () => ({}),
@@ -174,6 +394,35 @@ test('what is right is accepted: addresses alone, lists, groups, every option at
       onResponse: () => {},
       onError: () => {},
     },
+    ...(['round_robin', 'least_conn', 'ip_hash', 'random', 'bytraffic', 'bybusyness', { random: 'two' }, { hash: () => undefined, consistent: true }, { select: () => undefined }])
+      .map(balance => ({ upstreams: { servers: [upstreams], balance } })),
+    ...([{ cookie: { name: 'srv', nginxSid: true, expires: 'max', domain: '.example.org', sameSite: () => 'lax' } }, { route: [() => 'a', () => undefined] },
+      { learn: { create: () => 'a', lookup: 'sid', timeout: '1h', maxEntries: 5 } }, { apache: { cookie: 'JSESSIONID', param: 'jsessionid', separator: false } }])
+      .map(sticky => ({ upstreams: { servers: [{ address: upstreams, route: 'a' }], sticky } })),
+    { upstreams, sendfile: false, store: false, internalRedirect: false, buffering: { tempPath: '/tmp/fastify-scgi-options', tempTotalSize: 0 } },
+    { upstreams, store: { root: '/srv', access: 0o640 }, internalRedirect: true },
+    {
+      upstreams,
+      cache: {
+        zone: createCache({ name: 'right' }),
+        key: () => 'a',
+        valid: { '200 302': '30d', any: 0 },
+        methods: ['GET', 'POST'],
+        minUses: 3,
+        lock: { age: '1s', timeout: 0 },
+        useStale: ['error', 'timeout', 'invalid_header', 'updating', 'http_500', 'http_503', 'http_403', 'http_404', 'http_429'],
+        backgroundUpdate: true,
+        revalidate: true,
+        bypass: () => 1,
+        noCache: [() => '0'],
+        maxRangeOffset: '1m',
+        convertHead: false,
+        statusHeader: 'X-Cache-Status',
+        age: false,
+        authorization: 'ignore',
+      },
+    },
+    { upstreams, cache: { zone: () => false, valid: '1y', lock: true, useStale: false, statusHeader: false } },
   ]) assert.equal(await refusal(options), undefined)
 })
 
@@ -181,7 +430,7 @@ test('options as a whole', () => {
   for (const given of [undefined, null, 5, true]) assert.throws(() => readRegisterOptions(given), { code: 'FST_SCGI_OPT_INVALID', message: /'options'|'upstreams'/ })
   assert.throws(() => readRegisterOptions({}), { code: 'FST_SCGI_OPT_INVALID', message: /'upstreams' is missing/ })
   assert.deepEqual(readRegisterOptions('a'), { upstreams: 'a' })
-  for (const name of ['prefix', 'httpMethods', 'bodyLimit', 'constraints', 'closeTimeout', 'preHandler']) {
+  for (const name of ['prefix', 'httpMethods', 'bodyLimit', 'constraints', 'closeTimeout', 'preHandler', 'internal', 'replyFrom']) {
     assert.throws(() => checkReplyOptions(Object.assign({ upstreams }, { [name]: 1 })), { code: 'FST_SCGI_OPT_UNKNOWN', message: new RegExp(`'${name}'`) })
   }
   assert.throws(() => Reflect.apply(checkReplyOptions, undefined, [{ upstreams, body: 5 }]), { code: 'FST_SCGI_OPT_INVALID', message: /'body'/ })

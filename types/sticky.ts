@@ -48,7 +48,7 @@ export interface StickyLearnOptions<Request = FastifyRequest> {
   lookup: string | ((request: Request) => string | undefined)
   /** Time after which a session that nobody uses is forgotten. Default 10m. (timeout=) */
   timeout?: Time
-  /** So many sessions are known, about 250 bytes each; one more takes the place of the one that was not used for the longest time. Default 10000. (zone=) */
+  /** So many sessions are known, about 160 bytes each; one more takes the place of the one that was not used for the longest time. Default 10000. (zone=) */
   maxEntries?: number
 }
 

@@ -85,6 +85,15 @@ export class Box {
     return running
   }
 
+  /** Ends one program. */
+  async stop ({ pid, child }: Running): Promise<void> {
+    if (!this.#running.delete(pid)) return
+    const ended = once(child, 'exit')
+    kill(pid, 'SIGTERM')
+    await Promise.race([ended, setTimeout(1000, undefined, { ref: false })])
+    kill(pid, 'SIGKILL')
+  }
+
   /**
    * Ends everything that runs and removes the directory. A master process gets a second to end and reap its workers before
    * its whole group is killed.
@@ -132,6 +141,14 @@ async function firstLine (child: ChildProcess): Promise<string> {
     stdout.resume() // whatever it prints later must not block it
     return text.slice(0, end)
   }
+}
+
+/** Has a program that was started with a channel do one of its commands, and gives what that returns. */
+export async function ask<Answer = null> (running: Running, command: string, value?: string): Promise<Answer> {
+  const answer = once(running.child, 'message', { signal: AbortSignal.timeout(30_000) })
+  running.child.send({ command, value })
+  const [message]: unknown[] = await answer
+  return JSON.parse(String(message))
 }
 
 /** A TCP port of 127.0.0.1 that was free a moment ago, for servers that cannot choose one themselves. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Agent, get, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
-import { makeReply, type Kind } from '../origin/replies.ts'
+import type { Job } from './measure.ts'
 
 /** Waits until a port accepts connections; rejects after five seconds. */
 export async function waitForPort (port: number, name: string): Promise<void> {
@@ -20,22 +20,21 @@ export async function waitForPort (port: number, name: string): Promise<void> {
 }
 
 /**
- * Asks a peer for one reply and compares it with what the origin sends: status, every byte of the body, the header lines.
+ * Asks a peer for one reply and compares it with what it must be: status, every byte of the body, the header lines.
  * Returns the bytes that the reply takes on a keep-alive connection.
  */
-export async function checkReply (port: number, kind: Kind, name: string): Promise<number> {
+export async function checkReply (port: number, { path, reply }: Job, name: string): Promise<number> {
   const agent = new Agent({ keepAlive: true })
   try {
-    const request = get({ host: '127.0.0.1', port, path: `/${kind}`, agent })
+    const request = get({ host: '127.0.0.1', port, path, agent })
     const [response]: IncomingMessage[] = await once(request, 'response')
-    if (response === undefined) throw new Error(`${name}: no reply to /${kind}`)
+    if (response === undefined) throw new Error(`${name}: no reply to ${path}`)
     const socket = response.socket // the agent takes it back at the end
     const body = Buffer.concat(await response.toArray())
-    const expected = makeReply(kind)
-    if (response.statusCode !== 200) throw new Error(`${name}: status ${response.statusCode} for /${kind}: ${body.toString('latin1', 0, 300)}`)
-    if (!body.equals(expected.body)) throw new Error(`${name}: ${body.length} bytes for /${kind} are not the ${expected.body.length} that the origin sent`)
-    for (const [header] of expected.headers) {
-      if (header !== 'Content-Length' && response.headers[header.toLowerCase()] === undefined) throw new Error(`${name}: ${header} is missing from /${kind}`)
+    if (response.statusCode !== 200) throw new Error(`${name}: status ${response.statusCode} for ${path}: ${body.toString('latin1', 0, 300)}`)
+    if (!body.equals(reply.body)) throw new Error(`${name}: ${body.length} bytes for ${path} are not the ${reply.body.length} that were to come`)
+    for (const [header] of reply.headers) {
+      if (header !== 'Content-Length' && response.headers[header.toLowerCase()] === undefined) throw new Error(`${name}: ${header} is missing from ${path}`)
     }
     return socket.bytesRead
   } finally {

@@ -7,8 +7,8 @@ import type { LoadOptions } from './load.ts'
 
 const url = new URL(process.argv[2] ?? '')
 const options: LoadOptions = JSON.parse(process.argv[3] ?? '{}')
-const lines = Object.entries(options.headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')
-const requestBytes = Buffer.from(`GET ${url.pathname} HTTP/1.1\r\nHost: ${url.host}\r\n${lines}\r\n`, 'latin1')
+const lines = Object.entries({ Host: url.host, ...options.headers }).map(([name, value]) => `${name}: ${value}\r\n`).join('')
+const requestBytes = makeRequest('')
 const lastChunk = Buffer.from('0\r\n\r\n')
 const largestHead = 65536
 
@@ -17,6 +17,16 @@ const counts = { requests: 0, bytes: 0, connect: 0, read: 0, write: 0, timeout: 
 const sockets = new Set<Socket>()
 const begun = process.hrtime.bigint()
 let stopping = false
+let turn = 0
+
+function makeRequest (query: string): Buffer {
+  return Buffer.from(`GET ${url.pathname}${query} HTTP/1.1\r\n${lines}\r\n`, 'latin1')
+}
+
+function nextRequest (): Buffer {
+  const { queries } = options
+  return queries === undefined ? requestBytes : makeRequest(`?${queries.prefix}${turn++ % queries.count + 1}`)
+}
 
 function open (): void {
   let sent = 0n
@@ -33,7 +43,7 @@ function open (): void {
     left = -1
     tail = Buffer.alloc(0)
     sent = process.hrtime.bigint()
-    socket.write(requestBytes)
+    socket.write(nextRequest())
   }
   const complete = (): void => {
     counts.requests++

@@ -21,6 +21,8 @@ export interface LoadOptions {
   readonly core: number | undefined
   /** Request headers beside Host. */
   readonly headers: Readonly<Record<string, string>>
+  /** Ask for so many URLs in turn instead of one, with a query of the prefix and a number from 1 on. */
+  readonly queries?: { readonly prefix: string, readonly count: number }
 }
 
 /** A program that keeps `connections` requests under way over keep-alive connections. */
@@ -31,9 +33,10 @@ export interface LoadGenerator {
 
 const wrk: LoadGenerator = {
   name: 'wrk',
-  command: (url, { seconds, connections, headers }) => [
+  command: (url, { seconds, connections, headers, queries }) => [
     'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '20s', ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]),
     '-s', fileURLToPath(new URL('./wrk.lua', import.meta.url)), url,
+    ...(queries === undefined ? [] : ['--', queries.prefix, String(queries.count)]),
   ],
 }
 

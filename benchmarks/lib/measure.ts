@@ -1,8 +1,18 @@
-import { makeReply, type Kind } from '../origin/replies.ts'
+import { makeReply, type Kind, type Reply } from '../origin/replies.ts'
 import type { Transport } from '../peers/peer.ts'
 import { checkReply } from './check.ts'
 import { cpuSince, groupCpu, settle } from './cpu.ts'
 import { runLoad, type LoadGenerator, type LoadOptions } from './load.ts'
+
+/** What is asked of the contestants. */
+export interface Job {
+  readonly name: string
+  readonly path: string
+  /** What they must answer. */
+  readonly reply: Reply
+  /** No URL is asked for twice: each request has another query. */
+  readonly distinct?: boolean
+}
 
 /** A running peer on one transport. */
 export interface Contestant {
@@ -22,9 +32,9 @@ export interface Round {
   readonly system: number
 }
 
-/** All rounds of one kind of reply from one peer over one transport. */
+/** All rounds of one job of one peer over one transport. */
 export interface Row {
-  readonly kind: Kind
+  readonly kind: string
   readonly transport: Transport
   readonly peer: string
   readonly rounds: readonly Round[]
@@ -41,19 +51,29 @@ const idleLimit = 2_000
 const runUpRequests = 5_000
 const runUpLimit = 5_000
 
+/** The job of the comparison: one kind of reply. */
+export function jobOf (kind: Kind): Job {
+  return { name: kind, path: `/${kind}`, reply: makeReply(kind) }
+}
+
+let token = 0
+
 /** One round. Rejects on any reply other than 2xx and on any socket error. */
 async function measureRound (
-  contestant: Contestant, kind: Kind, wireSize: number, generator: LoadGenerator, load: LoadOptions
+  contestant: Contestant, job: Job, wireSize: number, generator: LoadGenerator, load: LoadOptions
 ): Promise<Round> {
   const before = groupCpu(contestant.pid)
-  const result = await runLoad(generator, `http://127.0.0.1:${contestant.port}/${kind}`, load)
+  const result = await runLoad(generator, `http://127.0.0.1:${contestant.port}${job.path}`, {
+    ...load,
+    ...(job.distinct === true && { queries: { prefix: `${token++}-`, count: 1e9 } }),
+  })
   await settle(contestant.pid)
   const cpu = cpuSince(contestant.pid, before)
   const errors = Object.entries(result.errors).filter(([, count]) => count > 0).map(([name, count]) => `${count} ${name}`)
   if (errors.length > 0) {
-    throw new Error(`${contestant.peer}/${contestant.transport}/${kind}: ${result.requests} replies, errors: ${errors.join(', ')}`)
+    throw new Error(`${contestant.peer}/${contestant.transport}, ${job.name}: ${result.requests} replies, errors: ${errors.join(', ')}`)
   }
-  const requests = makeReply(kind).body.length >= countedByBytes ? result.bytes / wireSize : result.requests
+  const requests = isLarge(job) ? result.bytes / wireSize : result.requests
   return {
     requests,
     requestsPerSecond: requests / result.seconds,
@@ -63,31 +83,33 @@ async function measureRound (
   }
 }
 
-/** One contestant with one kind of reply. */
+function isLarge ({ reply }: Job): boolean {
+  return reply.body.length >= countedByBytes
+}
+
+/** One contestant with one job. */
 class Lane {
   readonly #contestant: Contestant
-  readonly #kind: Kind
+  readonly #job: Job
   readonly #generator: LoadGenerator
   readonly #load: LoadOptions
-  readonly #large: boolean
   #wireSize = NaN
   #seconds: number
   #lastUsed = 0
 
-  constructor (contestant: Contestant, kind: Kind, generator: LoadGenerator, load: LoadOptions) {
+  constructor (contestant: Contestant, job: Job, generator: LoadGenerator, load: LoadOptions) {
     this.#contestant = contestant
-    this.#kind = kind
+    this.#job = job
     this.#generator = generator
     this.#load = load
-    this.#large = makeReply(kind).body.length >= countedByBytes
     this.#seconds = load.seconds
   }
 
   /** Checks the reply and brings the peer to the speed at which it stays. */
   async prepare (): Promise<void> {
     const { port, peer, transport } = this.#contestant
-    this.#wireSize = await checkReply(port, this.#kind, `${peer} (${transport})`)
-    if (!this.#large) return await this.#run(warmUpRequests, warmUpLimit)
+    this.#wireSize = await checkReply(port, this.#job, `${peer} (${transport})`)
+    if (!isLarge(this.#job)) return await this.#run(warmUpRequests, warmUpLimit)
     // A peer may take in all the replies under way before it sends the first: a round holds two of each connection at least.
     while ((await this.#measure(this.#seconds)).requests < 2 * this.#load.connections && this.#seconds < longestRound) {
       this.#seconds = Math.min(2 * this.#seconds, longestRound)
@@ -96,7 +118,7 @@ class Lane {
 
   /** One round. */
   async round (): Promise<Round> {
-    if (Date.now() - this.#lastUsed > idleLimit) await this.#run(this.#large ? 1 : runUpRequests, runUpLimit)
+    if (Date.now() - this.#lastUsed > idleLimit) await this.#run(isLarge(this.#job) ? 1 : runUpRequests, runUpLimit)
     return await this.#measure(this.#seconds)
   }
 
@@ -108,41 +130,41 @@ class Lane {
   }
 
   async #measure (seconds: number): Promise<Round> {
-    const round = await measureRound(this.#contestant, this.#kind, this.#wireSize, this.#generator, { ...this.#load, seconds })
+    const round = await measureRound(this.#contestant, this.#job, this.#wireSize, this.#generator, { ...this.#load, seconds })
     this.#lastUsed = Date.now()
     return round
   }
 }
 
-/** Makes a peer ready for one kind of reply, and returns the function that measures one round of it. */
+/** Makes a peer ready for one job, and returns the function that measures one round of it. */
 export async function prepare (
-  contestant: Contestant, kind: Kind, generator: LoadGenerator, load: LoadOptions
+  contestant: Contestant, job: Job, generator: LoadGenerator, load: LoadOptions
 ): Promise<() => Promise<Round>> {
-  const lane = new Lane(contestant, kind, generator, load)
+  const lane = new Lane(contestant, job, generator, load)
   await lane.prepare()
   return () => lane.round()
 }
 
 /**
- * Measures one kind of reply on all contestants. A round of each, in an order that moves on by one each time, then the next
+ * Measures one job of all contestants. A round of each, in an order that moves on by one each time, then the next
  * round: what else the machine does falls on all of them. Before, each is warmed up.
  */
-export async function measureKind (
-  kind: Kind, contestants: readonly Contestant[], rounds: number,
+export async function measureJob (
+  job: Job, contestants: readonly Contestant[], rounds: number,
   generator: LoadGenerator, load: LoadOptions, progress: (text: string) => void
 ): Promise<Row[]> {
   const rows: { contestant: Contestant, measure: () => Promise<Round>, rounds: Round[] }[] = []
   for (const contestant of contestants) {
-    progress(`${kind}: warm-up: ${contestant.peer} (${contestant.transport})`)
-    rows.push({ contestant, measure: await prepare(contestant, kind, generator, load), rounds: [] })
+    progress(`${job.name}: warm-up: ${contestant.peer} (${contestant.transport})`)
+    rows.push({ contestant, measure: await prepare(contestant, job, generator, load), rounds: [] })
   }
   for (let round = 1; round <= rounds; round++) {
     for (let turn = 0; turn < rows.length; turn++) {
       const row = rows[(turn + round) % rows.length]
       if (row === undefined) continue
-      progress(`${kind}: round ${round} of ${rounds}: ${row.contestant.peer} (${row.contestant.transport})`)
+      progress(`${job.name}: round ${round} of ${rounds}: ${row.contestant.peer} (${row.contestant.transport})`)
       row.rounds.push(await row.measure())
     }
   }
-  return rows.map(({ contestant, rounds }) => ({ kind, transport: contestant.transport, peer: contestant.peer, rounds }))
+  return rows.map(({ contestant, rounds }) => ({ kind: job.name, transport: contestant.transport, peer: contestant.peer, rounds }))
 }

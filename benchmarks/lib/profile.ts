@@ -1,7 +1,10 @@
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Running } from './box.ts'
+import { note, type Bench } from './bench.ts'
+import { ask, type Running } from './box.ts'
+import { prepare, type Contestant, type Job } from './measure.ts'
 import { formatTable } from './report.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -18,18 +21,22 @@ interface Profile {
   readonly timeDeltas: readonly number[]
 }
 
-/** Sends one command to a peer's profiler and waits for its answer. */
-async function command (running: Running, message: Record<string, string>): Promise<void> {
-  const answer = once(running.child, 'message', { signal: AbortSignal.timeout(30_000) })
-  running.child.send(message)
-  await answer
+/** Profiles a peer while `work` runs; the profile is written to `path` in Chrome's format. */
+async function profileWhile (running: Running, path: string, work: () => Promise<unknown>): Promise<void> {
+  await ask(running, 'startProfile')
+  await work()
+  await ask(running, 'stopProfile', path)
 }
 
-/** Profiles a peer while `work` runs; the profile is written to `path` in Chrome's format. */
-export async function profileWhile (running: Running, path: string, work: () => Promise<unknown>): Promise<void> {
-  await command(running, { profile: 'start' })
-  await work()
-  await command(running, { profile: 'stop', path })
+/** Warms a contestant up and prints where it spends its time in one round. */
+export async function profileContestant (running: Running, contestant: Contestant, job: Job, { generator, load }: Bench): Promise<void> {
+  note('warm-up')
+  const round = await prepare(contestant, job, generator, load)
+  note('profiling\n')
+  const { peer, transport } = contestant
+  const path = join(tmpdir(), `${peer}-${job.name}-${transport}-${Date.now()}.cpuprofile`)
+  await profileWhile(running, path, round)
+  console.log(`${peer}, ${job.name}, ${transport}; profile: ${path}\n\n${profileReport(path)}`)
 }
 
 function place (node: ProfileNode): string {
@@ -61,7 +68,7 @@ function add (times: Map<string, number>, key: string, time: number): void {
  * What a profile says: where the time was spent by function (alone), by owner, and by function with all it called.
  * Time in which nothing ran is left out.
  */
-export function profileReport (path: string, count = 40): string {
+function profileReport (path: string, count = 40): string {
   const profile: Profile = JSON.parse(readFileSync(path, 'utf8'))
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]))
   const parents = new Map(profile.nodes.flatMap((node) => (node.children ?? []).map((child) => [child, node.id] as const)))

@@ -1,7 +1,8 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Cores, Machine } from './machine.ts'
 import type { Row } from './measure.ts'
-import type { BenchOptions } from './options.ts'
-import { resultTable, targetTable } from './report.ts'
+import { features, type BenchOptions } from './options.ts'
+import { featureTables, resultTable, targetTable, type Outcome } from './report.ts'
 
 /** A run, as far as the page tells of it. */
 export interface Run {
@@ -30,21 +31,46 @@ function command ({ options }: Run): string {
   return `npm run bench -- ${flags.join(' ')}`
 }
 
-/** benchmarks/README.md. */
-export function readme (run: Run): string {
-  const { machine, cores, versions, options, generator, rows } = run
+/** What the bench writes of one run begins and ends with these; what is outside them stays. */
+const marks = (part: string): [begin: string, end: string] => [`<!-- ${part}: -->`, `<!-- :${part} -->`]
+
+const title = `# Benchmarks
+
+This page is written by \`npm run bench -- --write\` and \`npm run bench -- --features --write\`; run them on your own machine and read
+the ratios, not the absolute numbers.
+`
+
+/** Puts a part in the place of what an earlier run has written. */
+function writePart (path: string, part: 'comparison' | 'features', text: string): void {
+  const [begin, end] = marks(part)
+  const block = `${begin}\n\n${text.trim()}\n\n${end}\n`
+  const page = existsSync(path) ? readFileSync(path, 'utf8') : ''
+  const from = page.indexOf(begin)
+  const to = page.indexOf(`${end}\n`)
+  if (from !== -1 && to > from) writeFileSync(path, page.slice(0, from) + block + page.slice(to + end.length + 1))
+  else if (marks('comparison').concat(marks('features')).some((mark) => page.includes(mark))) writeFileSync(path, `${page.trimEnd()}\n\n${block}`)
+  else writeFileSync(path, `${title}\n${block}`)
+}
+
+function describe ({ machine }: Pick<Run, 'machine'>): string {
+  return `${machine.date}, commit ${machine.commit}: ${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${machine.node.slice(1)},
+load average ${machine.load.toFixed(1)} before the run${machine.load > 0.5 * machine.cores ? ' (**other work was going on: the numbers are worth less**)' : ''}`
+}
+
+/** Writes the comparison into the page at `path`. */
+export function writeComparison (path: string, run: Run): void {
+  writePart(path, 'comparison', comparison(run))
+}
+
+function comparison (run: Run): string {
+  const { cores, versions, options, generator, rows } = run
   const pinned = cores.gateway === undefined
     ? 'Nothing was pinned to a core: the gateways shared theirs with the load.'
     : `The gateway's processes are pinned to core ${cores.gateway}; the origins and the load generator (${generator}) to core ${cores.rest}.`
   const targets = targetTable(rows)
-  return `# Benchmarks
+  return `## The gateway against its peers
 
-This page is written by \`npm run bench -- --write\`; run it on your own machine and read the ratios, not the absolute numbers.
-
-## The gateway against its peers
-
-${machine.date}, commit ${machine.commit}: ${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${machine.node.slice(1)},
-load average ${machine.load.toFixed(1)} before the run${machine.load > 0.5 * machine.cores ? ' (**other work was going on: the numbers are worth less**)' : ''};
+${describe(run)};
 ${Object.entries(versions).map(([name, version]) => `${titles[name] ?? name} ${version.replace(/^v/, '')}`).join(', ')}.
 \`${command(run)}\`
 
@@ -76,5 +102,40 @@ ${targets === undefined ? '' : `\n## Targets\n\n${targets}\n`}
 \`npm run bench -- --help\` lists the options; \`--profile\` shows where the gateway spends its time, \`--internal\` adds what Fastify
 and Node cost alone (Fastify answering from memory; \`node:http\` with a bare SCGI exchange that checks nothing), \`--baseline DIR\` an
 earlier build, \`--micro\` runs the small benchmarks of single functions.
+`
+}
+
+/** A run of `--features`. */
+export type FeatureRun = Omit<Run, 'versions'> & { readonly outcomes: readonly Outcome[] }
+
+/** Writes what the features cost into the page at `path`. */
+export function writeFeatures (path: string, run: FeatureRun): void {
+  writePart(path, 'features', featurePage(run))
+}
+
+function featurePage (run: FeatureRun): string {
+  const { options, generator } = run
+  const flags = [
+    ...(options.features?.length === features.length ? [] : [`--only ${options.features?.join(',')}`]),
+    ...(options.baselineCommit === undefined ? options.baseline === undefined ? [] : ['--baseline DIR'] : [`--baseline-commit ${options.baselineCommit}`]),
+    `--rounds ${options.rounds}`, `--seconds ${options.seconds}`, '--write',
+  ]
+  return `## Features
+
+${describe(run)}.
+\`npm run bench -- --features ${flags.join(' ')}\`
+
+${featureTables(run)}
+
+- A ratio is one of CPU time per request (user and system time of the whole process, worker threads included), this gateway's over the
+  other's: taken round by round, then the median. Rounds, warm-up, cores and load (${generator}, ${options.connections} connections; 4 where the file has 100 MB) are as
+  above; of the plain reply there are three times as many rounds. What is answered is compared byte for byte before.
+- Each row of the second table is a process of its own: **fastify-scgi** is set up for what the row says, **no-cache** and **baseline** have
+  no option, **@fastify/static** sends the same file, **static** is a Fastify route that sends the Buffer and the headers of our hit.
+- Hits: after each run the cache itself must have counted one miss and nothing but hits; misses: every request is for another URL, and
+  there must be no hit. The memory store has its default size, so in most rounds each new entry drives an old one out.
+- The longest pause is that of the event loop (\`monitorEventLoopDelay\`) of a gateway under the load of 8 connections, each request for
+  another entry. The loader goes over 100 files, then rests for 10 ms (by default 50 ms), until it has found all of them.
+- Rates are measured at the client, all at the same time, over ten seconds from the head of the reply on; the worst of them counts.
 `
 }

@@ -28,7 +28,7 @@ function find (rows: readonly Row[], kind: string, transport: Transport, peer: s
 }
 
 /** This gateway's CPU time per request over that of `row`: round by round, then the median. */
-function ratioTo (mine: Row | undefined, row: Row): Spread | undefined {
+export function ratioTo (mine: Row | undefined, row: Row): Spread | undefined {
   return mine === undefined ? undefined : spread(pairedRatios(cpuOf(mine), cpuOf(row)))
 }
 
@@ -82,4 +82,26 @@ export function targetTable (rows: readonly Row[]): string | undefined {
     return [[what, most.toFixed(1), ratio.median.toFixed(2), `${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)}`, ratio.median <= most ? 'yes' : 'no']]
   })
   return lines.length === 0 ? undefined : formatTable(['target (CPU per request)', 'at most', 'measured', 'min–max', 'reached'], lines, 1)
+}
+
+/** One number that was wanted of a feature, and what it is. */
+export interface Outcome {
+  readonly what: string
+  readonly unit: 'ratio' | 'ms' | '%'
+  /** Undefined where the number is for information. */
+  readonly most: number | undefined
+  readonly measured: Spread
+}
+
+/** What was wanted of the features, and the rounds behind those numbers that are ratios. */
+export function featureTables ({ outcomes, rows }: { outcomes: readonly Outcome[], rows: readonly Row[] }): string {
+  const lines = outcomes.map(({ what, unit, most, measured }) => {
+    const show = (value: number): string => unit === 'ratio' ? value.toFixed(2) : `${digits(value)} ${unit}`
+    return [
+      what, most === undefined ? '' : show(most), show(measured.median), `${show(measured.min)}–${show(measured.max)}`,
+      most === undefined ? '' : measured.median <= most ? 'yes' : 'no',
+    ]
+  })
+  const table = formatTable(['feature', 'at most', 'measured', 'min–max', 'reached'], lines, 1)
+  return rows.length === 0 ? table : `${table}\n\n${resultTable(rows)}`
 }

@@ -6,3 +6,13 @@ done = function (summary, latency)
     summary.requests, summary.bytes, summary.duration, latency:percentile(99.0),
     errors.connect, errors.read, errors.write, errors.timeout, errors.status))
 end
+
+-- With two arguments, a prefix and a count: asks for so many URLs in turn, which differ in their query.
+function init (args)
+  if args[1] == nil then return end
+  local turn, prefix, count, path = 0, args[1], tonumber(args[2]), wrk.path
+  request = function ()
+    turn = turn % count + 1
+    return wrk.format(nil, string.format('%s?%s%d', path, prefix, turn))
+  end
+end

@@ -3,6 +3,11 @@ export const kinds = ['1k', '1k-nolength', '1k-12headers', '100k', '10m'] as con
 
 export type Kind = typeof kinds[number]
 
+/** The text of that length that replies and files consist of. */
+export function makeText (size: number): Buffer {
+  return Buffer.alloc(size, 'The quick brown fox jumps over the lazy dog.\n')
+}
+
 export interface Reply {
   /** Header lines, Content-Type and (save for `1k-nolength`) Content-Length included. */
   readonly headers: readonly (readonly [name: string, value: string])[]
@@ -37,5 +42,5 @@ export function makeReply (kind: Kind): Reply {
   const headers: (readonly [string, string])[] = [['Content-Type', 'text/plain; charset=utf-8']]
   if (kind !== '1k-nolength') headers.push(['Content-Length', String(size)])
   if (kind === '1k-12headers') headers.push(...application)
-  return { headers, body: Buffer.alloc(size, 'The quick brown fox jumps over the lazy dog.\n') }
+  return { headers, body: makeText(size) }
 }

@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { Session } from 'node:inspector/promises'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 
-// What the Node peers share: settings from the command line, the port announced, the profiler on request.
+// What the Node peers share: settings from the command line, the port announced, and what the bench has them do meanwhile.
 
 /** What the bench told this peer. */
 export const settings = JSON.parse(process.argv[2] ?? '{}')
@@ -12,19 +13,37 @@ export function announce (port) {
 }
 
 let session
+const delay = monitorEventLoopDelay({ resolution: 1 })
 
-process.on('message', async (message) => {
-  if (message.profile === 'start') {
+/** By name; what one returns is told to the bench. */
+export const commands = {
+  async startProfile () {
     session = new Session()
     session.connect()
     await session.post('Profiler.enable')
     await session.post('Profiler.setSamplingInterval', { interval: 200 })
     await session.post('Profiler.start')
-    process.send({ profile: 'started' })
-  } else {
+  },
+
+  async stopProfile (path) {
     const { profile } = await session.post('Profiler.stop')
     session.disconnect()
-    await writeFile(message.path, JSON.stringify(profile))
-    process.send({ profile: 'written' })
-  }
+    await writeFile(path, JSON.stringify(profile))
+  },
+
+  watchDelay () {
+    delay.reset()
+    delay.enable()
+  },
+
+  /** The longest pause of the event loop since, in milliseconds. */
+  longestDelay () {
+    delay.disable()
+    // The histogram counts its own period with each delay.
+    return Math.max(0, delay.max / 1e6 - 1)
+  },
+}
+
+process.on('message', async ({ command, value }) => {
+  process.send(JSON.stringify(await commands[command](value) ?? null))
 })

@@ -1,11 +1,14 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import Fastify from 'fastify'
-import { announce, settings } from './app.js'
+import { announce, commands, settings } from './app.js'
 
-const { default: scgi } = await import(pathToFileURL(join(settings.dist, 'lib/index.js')).href)
+const { dist, upstreams, mounts = [{}], cache } = settings
+const { default: scgi, createCache } = await import(pathToFileURL(join(dist, 'lib/index.js')).href)
 
 const app = Fastify()
-app.register(scgi, { upstreams: settings.upstreams })
+const zone = cache === undefined ? undefined : createCache(cache)
+for (const options of mounts) app.register(scgi, { upstreams, ...options, ...(zone !== undefined && { cache: { zone, valid: '1d' } }) })
+commands.cacheStats = () => zone.stats()
 await app.listen({ host: '127.0.0.1', port: 0 })
 announce(app.server.address().port)

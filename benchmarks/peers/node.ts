@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { kinds } from '../origin/replies.ts'
 import type { Box } from '../lib/box.ts'
+import type { CreateCacheOptions } from '../../types/cache.ts'
+import type { FastifyScgiOptions } from '../../types/options.ts'
 import type { Origins, Peer, StartedPeer, Transport } from './peer.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -29,14 +31,22 @@ function scgiTarget (origins: Origins, transport: Transport): string {
   return transport === 'unix' ? `unix:${origins.scgiPath}` : `127.0.0.1:${origins.scgiPort}`
 }
 
-/** This gateway with its defaults, as built in `dist`. */
-export function fastifyScgi (dist: string): Peer {
+/** How this gateway is set up, in the place of its defaults. */
+export interface GatewaySettings {
+  /** Options of each registration. */
+  readonly mounts?: readonly Omit<FastifyScgiOptions, 'upstreams' | 'cache'>[]
+  /** A cache for all of them. */
+  readonly cache?: CreateCacheOptions
+}
+
+/** This gateway as built in `dist`, with its defaults if nothing else is said. */
+export function fastifyScgi (dist: string, settings: GatewaySettings = {}, name = 'fastify-scgi'): Peer {
   return {
-    name: 'fastify-scgi',
+    name,
     transports: ['unix', 'tcp'],
     version: () => existsSync(join(dist, 'lib/index.js')) ? packageVersion('fastify') : undefined,
     start: (box, origins, transport, core) =>
-      startApp(box, `fastify-scgi-${transport}`, 'fastify-scgi', { dist, upstreams: scgiTarget(origins, transport) }, core),
+      startApp(box, `${name}-${transport}`, 'fastify-scgi', { dist, upstreams: scgiTarget(origins, transport), ...settings }, core),
   }
 }
 
@@ -65,13 +75,28 @@ export const httpProxy: Peer = {
     startApp(box, `http-proxy-${transport}`, 'http-proxy', { upstream: `http://127.0.0.1:${origins.httpPort}` }, core),
 }
 
-/** What Fastify alone costs: a route that sends a Buffer and asks nobody. */
-export const staticRoute: Peer = {
-  name: 'static',
-  transports: ['tcp'],
-  version: () => packageVersion('fastify'),
-  start: (box, origins, transport, core) => startApp(box, `static-${transport}`, 'static',
-    { upstream: `http://127.0.0.1:${origins.httpPort}`, paths: kinds.map((kind) => `/${kind}`) }, core),
+/**
+ * What Fastify alone costs: a route that sends a Buffer and asks nobody.
+ * @param port where it gets the Buffer and the headers from; the HTTP origin's if undefined
+ */
+export function staticRoute (port?: number, paths: readonly string[] = kinds.map((kind) => `/${kind}`)): Peer {
+  return {
+    name: 'static',
+    transports: ['tcp'],
+    version: () => packageVersion('fastify'),
+    start: (box, origins, transport, core) =>
+      startApp(box, `static-${transport}`, 'static', { upstream: `http://127.0.0.1:${port ?? origins.httpPort}`, paths }, core),
+  }
+}
+
+/** \@fastify/static with its defaults, serving a directory below each of the prefixes. */
+export function staticFiles (root: string, prefixes: readonly string[]): Peer {
+  return {
+    name: '@fastify/static',
+    transports: ['tcp'],
+    version: () => packageVersion('@fastify/static'),
+    start: (box, origins, transport, core) => startApp(box, 'fastify-static', 'files', { root, prefixes }, core),
+  }
 }
 
 /** What Node alone costs: node:http and a bare SCGI exchange that checks nothing. */

@@ -8,21 +8,29 @@ import type { Attempt } from '../../types/request.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { FastifyBaseLogger } from 'fastify'
 
+/** What the options of the mount say of a reply. */
+export interface Verdict {
+  /** It is not to be stored. */
+  readonly noCache: boolean
+  /** An error page answers in its place. */
+  readonly intercepted: boolean
+}
+
 /** Renews an entry of the cache while its client has the old one. It belongs to nobody's reply; the application waits for it when it closes. */
 export class BackgroundUpdate implements PassHandler, CacheHost {
   readonly #cache: CachePass
-  readonly #noCache: () => boolean
+  readonly #judge: (head: ResponseHead) => Verdict
   readonly #pass: Pass
   readonly #log: FastifyBaseLogger
   readonly #done: (update: BackgroundUpdate) => void
   #over = false
 
   constructor (
-    cache: CachePass, group: Group<Endpoint>, settings: PassSettings, request: PassRequest, noCache: () => boolean,
+    cache: CachePass, group: Group<Endpoint>, settings: PassSettings, request: PassRequest, judge: (head: ResponseHead) => Verdict,
     log: FastifyBaseLogger, done: (update: BackgroundUpdate) => void
   ) {
     this.#cache = cache
-    this.#noCache = noCache
+    this.#judge = judge
     this.#log = log
     this.#done = done
     cache.host = this
@@ -44,7 +52,8 @@ export class BackgroundUpdate implements PassHandler, CacheHost {
   closing (): void {}
 
   onHead (head: ResponseHead): void {
-    if (this.#cache.onHead(head, this.#noCache() || head.headers['x-accel-redirect'] !== undefined) === 'store') return
+    const { noCache, intercepted } = this.#judge(head)
+    if (this.#cache.onHead(head, noCache, intercepted) === 'store') return
     this.#pass.abort()
     this.#cache.abort()
     this.#end()

@@ -1,5 +1,5 @@
 import { RequestInfo } from './info.ts'
-import { BackgroundUpdate } from './background-update.ts'
+import { BackgroundUpdate, type Verdict } from './background-update.ts'
 import { BodyReader, findBody } from './request-body.ts'
 import { BufferedReply } from './buffered-reply.ts'
 import { OutgoingRequest } from './outgoing.ts'
@@ -207,7 +207,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
       return
     }
     const update = new BackgroundUpdate(
-      pass, this.#group, mount.pass, this.#outgoing.forCache(plan), () => this.#noCache(), this.#request.log, done => this.#gone(done))
+      pass, this.#group, mount.pass, this.#outgoing.forCache(plan), head => this.#judge(head), this.#request.log, done => this.#gone(done))
     this.#state.running.add(update)
     update.start()
   }
@@ -222,12 +222,8 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     this.#head = this.#info.head = head
     const { mount } = this.#service
     const sender = this.#sender
-    sender.buffering = mount.buffering.enabled
-    if (mount.response.accel.buffering) {
-      const wish = head.headers['x-accel-buffering']
-      if (typeof wish === 'string') sender.buffering = parseBuffering(wish) ?? mount.buffering.enabled
-    }
-    let diversion = divert(head, mount.response, this.#info.address, this.#passage?.errorPage === true)
+    sender.buffering = this.#isBuffered(head)
+    let diversion = this.#diversionOf(head)
     const cookie = sender.setCookie = this.#pass?.setCookie
     if (cookie !== undefined && diversion !== undefined) diversion = divertWithCookie(diversion, cookie)
     if (this.#cache !== undefined && this.#cacheTakes(this.#cache, head, diversion)) return
@@ -419,6 +415,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     if (this.#pass !== undefined && wanted) {
       this.#detached = true
       this.#pieces = []
+      if (!this.#service.mount.ignoreClientAbort) this.#pass.settle()
       this.#release(CLIENT)
       return
     }
@@ -459,6 +456,22 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     this.#pieces = []
     this.#sender.stream(head, stream, onResponse)
     return stream
+  }
+
+  #isBuffered (head: ResponseHead): boolean {
+    const { buffering, response } = this.#service.mount
+    const wish = response.accel.buffering ? head.headers['x-accel-buffering'] : undefined
+    return (typeof wish === 'string' ? parseBuffering(wish) : undefined) ?? buffering.enabled
+  }
+
+  #diversionOf (head: ResponseHead): Diversion | undefined {
+    return divert(head, this.#service.mount.response, this.#info.address, this.#passage?.errorPage === true)
+  }
+
+  /** For the cache, of a reply that goes to no client. */
+  #judge (head: ResponseHead): Verdict {
+    const diversion = this.#diversionOf(head)
+    return { noCache: diversion !== undefined || !this.#isBuffered(head) || this.#noCache(), intercepted: diversion?.intercepted === true }
   }
 
   #noCache (): boolean {

@@ -66,7 +66,7 @@ export class ReplySender {
         reply.send()
         return
       }
-      const whole = pieces.length === 1 ? first : Buffer.concat(pieces, length)
+      const whole = pieces.length === 1 ? first : joined(first, pieces, length)
       if (whole.length > KERNEL_TAKES) this.#watchClient()
       // Fastify gives every Buffer a type, and the application gave none.
       if (!isMediaType(headers['content-type'])) reply.header('content-length', whole.length).send(Readable.from([whole], { objectMode: false }))
@@ -284,4 +284,15 @@ function validate (name: string, value: string | string[] | undefined): void {
 function addCookie (headers: Record<string, string | string[]>, line: string): void {
   const name = Object.keys(headers).find(key => key.toLowerCase() === 'set-cookie') ?? 'set-cookie'
   headers[name] = withCookie(headers[name], line)
+}
+
+/** The pieces as one. The exchange puts those of a body of known length next to each other. */
+function joined (first: Buffer, pieces: readonly Buffer[], length: number): Buffer {
+  const { buffer, byteOffset } = first
+  let end = byteOffset
+  for (const piece of pieces) {
+    if (piece.buffer !== buffer || piece.byteOffset !== end) return Buffer.concat(pieces, length)
+    end += piece.length
+  }
+  return Buffer.from(buffer, byteOffset, length)
 }

@@ -40,7 +40,7 @@ export function compileResponse (options: ExchangeOptions): ResponseSettings {
   for (const [option, value] of Object.entries({ interceptErrors, forceRanges })) {
     if (typeof value !== 'boolean') throw new FST_SCGI_OPT_INVALID(option, show(value), 'true or false')
   }
-  const internalRedirect = redirectHeader(options.internalRedirect ?? true)
+  const internalRedirect = redirectHeader(options.internalRedirect)
   const file = sendfile(options.sendfile)
   return {
     accel: {
@@ -63,7 +63,7 @@ export function compileResponse (options: ExchangeOptions): ResponseSettings {
 }
 
 function redirectHeader (value: unknown): string | undefined {
-  if (value === true) return 'location'
+  if (value === undefined || value === true) return 'location'
   if (value === false) return undefined
   if (typeof value !== 'string' || !TOKEN.test(value)) throw new FST_SCGI_OPT_INVALID('internalRedirect', show(value), "true, false or a header's name")
   return value.toLowerCase()

@@ -10,6 +10,9 @@ import type {
   ExchangeControl, ExchangeHandler, ExchangePhase, ExchangeRequest, FailureKind, ServerAddress,
 } from '../../types/exchange.ts'
 
+/** A body of up to so many bytes gets its room at once. */
+const ONE_ALLOCATION = 131_072
+
 /**
  * One request to one server and its reply, on one connection. It settles once: after `onEnd`, `onError` or `abort()`
  * the handler hears nothing more, and the connection is closed or back in its pool.
@@ -33,6 +36,9 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
   /** `bytesWritten` of the socket before this exchange. */
   #writtenBefore = 0
   #writtenInAll = 0
+  /** Room for a whole body, and how much of it is taken. */
+  #whole: Buffer | undefined
+  #taken = 0
   reused = false
   bytesReceived = 0
   bodyReceived = 0
@@ -230,15 +236,31 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
         return
       }
       if (body.payloadEnd > body.payloadStart) {
-        const piece = Buffer.allocUnsafe(body.payloadEnd - body.payloadStart)
-        buffer.copy(piece, 0, body.payloadStart, body.payloadEnd)
-        this.#handler.onData(piece)
+        this.#handler.onData(this.#copy(buffer, body.payloadStart, body.payloadEnd))
         if (this.#settled()) return
       }
     }
     if (!body.done) return
     this.#surplus = from < end
     this.#finish()
+  }
+
+  /**
+   * A copy that the receiver may keep. The pieces of a body of known and moderate length lie one after the other in one allocation, so
+   * that who wants the whole need not copy them once more.
+   */
+  #copy (buffer: Buffer, start: number, end: number): Buffer {
+    const length = end - start
+    const { contentLength = -1 } = this.#parser.head ?? {}
+    if (this.#taken === 0 && contentLength > length && contentLength <= ONE_ALLOCATION) this.#whole = Buffer.allocUnsafeSlow(contentLength)
+    const whole = this.#whole
+    if (whole === undefined || this.#taken + length > whole.length) {
+      const piece = Buffer.allocUnsafe(length)
+      buffer.copy(piece, 0, start, end)
+      return piece
+    }
+    buffer.copy(whole, this.#taken, start, end)
+    return whole.subarray(this.#taken, this.#taken += length)
   }
 
   #invalidHead (): void {

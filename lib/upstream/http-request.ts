@@ -84,7 +84,7 @@ export class HttpRequestEncoder<R> {
       if (value !== undefined && value !== '') add(headers, header.name, value)
     }
     const host = this.#host === undefined ? hostOf(view) : valueOf(this.#host, request) ?? ''
-    return { path: httpPath(view.uri, exchange), host: checked('host', host), headers }
+    return { path: httpPath(view.target ?? view.uri, exchange), host: checked('host', host), headers }
   }
 }
 
@@ -123,7 +123,7 @@ function hostOf (view: RequestView): string {
  * client's query verbatim. Dot segments below the mount are resolved, so that none of them leads out of the address's own path.
  * @throws FST_SCGI_BAD_REQUEST
  */
-export function httpPath (uri: string, { target, segments, ignoreDuplicateSlashes, rewritePrefix, pathPrefix }: HttpExchange): string {
+function httpPath (uri: string, { target, segments, ignoreDuplicateSlashes, rewritePrefix, pathPrefix }: HttpExchange): string {
   if (target === '*') return '*'
   const rest = rawRest(target, segments, ignoreDuplicateSlashes === true)
   if (rest === undefined) throw new FST_SCGI_BAD_REQUEST('the request target is neither a path nor an http URL')

@@ -70,6 +70,7 @@ export class Pass implements ExchangeHandler, Waiter {
   /** The running attempt has begun to write the request. */
   #sent = false
   #headGiven = false
+  #last = false
   /** The status of the reply is one that counts as a failure. */
   #failing = false
   /** In the queue. */
@@ -112,6 +113,11 @@ export class Pass implements ExchangeHandler, Waiter {
   expire (): void {
     this.#waiting = false
     this.#refuse(new FST_SCGI_QUEUE_TIMEOUT(this.#group.name, this.#group.queue?.timeout ?? 0))
+  }
+
+  /** The attempt that runs is the last: nobody waits for the answer any more. */
+  settle (): void {
+    this.#last = true
   }
 
   /** Stop reading the body of the reply. */
@@ -286,6 +292,7 @@ export class Pass implements ExchangeHandler, Waiter {
 
   /** The conditions aside: whether the request may be sent to another server at all. */
   #mayGoOn (): boolean {
+    if (this.#last) return false
     const { nextUpstream } = this.#settings
     return mayResend(nextUpstream, this.#request.method, this.#sent) && this.#bodyLeft() &&
       (nextUpstream.timeout === 0 || performance.now() - this.#begun < nextUpstream.timeout)

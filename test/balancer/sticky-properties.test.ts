@@ -9,6 +9,7 @@ import { roundRobin } from '../../lib/balancer/round-robin.ts'
 import { hmacSid, StickyCookie } from '../../lib/balancer/sticky/cookie.ts'
 import { Stickiness } from '../../lib/balancer/sticky/stickiness.ts'
 import { FakeClock } from './model.ts'
+import type { Method } from '../../lib/balancer/method.ts'
 import type { Peer } from '../../lib/balancer/peer.ts'
 import type { Selection } from '../../lib/balancer/selection.ts'
 import type { ResponseHead } from '../../types/index.ts'
@@ -38,8 +39,9 @@ for (const failover of [true, false]) {
     let moved = 0
     let refused = 0
     fc.assert(fc.property(
-      fc.array(spec, { minLength: 1, maxLength: 6 }).filter(list => list.some(({ backup }) => !backup)), fc.array(step, { minLength: 20, maxLength: 120 }),
-      fc.constantFrom(roundRobin, leastConn, randomTwo()), (list, script, method) => {
+      fc.array(spec, { minLength: 1, maxLength: 6 }).filter(list => list.some(({ backup }) => !backup)),
+      fc.array(step, { minLength: 20, maxLength: 120 }),
+      fc.constantFrom<Method<number>[]>(roundRobin, leastConn, randomTwo()), (list, script, method) => {
         const clock = new FakeClock()
         const sticky = new Stickiness<number>(new StickyCookie({
           name: 'srv', sid: hmacSid(['0123456789abcdef']), expires: undefined, domain: undefined, path: undefined, httpOnly: true, secure: false, sameSite: undefined,

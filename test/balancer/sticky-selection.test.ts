@@ -13,7 +13,9 @@ import type { ResponseHead } from '../../types/index.ts'
 const HEAD: ResponseHead = { statusCode: 200, statusMessage: '', headers: {}, rawHeaders: [], contentLength: -1, chunked: false, nph: false }
 
 /** Servers A, B, C ... of the routes a, b, c ...; the source of a request is its route. */
-function routed (count: number, settings: Record<string, Partial<PeerSpec>> = {}, options: Partial<GroupOptions<string>> = {}, failover = true) {
+function routed (
+  count: number, settings: Record<string, Partial<PeerSpec>> = {}, options: Partial<GroupOptions<string>> = {}, failover = true
+): TestGroup {
   const peers = Array.from({ length: count }, (_, index) => {
     const name = String.fromCharCode(65 + index)
     return { name, route: name.toLowerCase(), ...settings[name] }

@@ -24,7 +24,8 @@ function head (...cookies: string[]): ResponseHead {
 test('route: the first source that gives the route of a server', () => {
   const asked: string[] = []
   const source = (name: string, value: unknown) => (): unknown => { asked.push(name); return value }
-  const find = (...values: unknown[]): unknown => new StickyRoute(values.map((value, index) => source(String(index), value))).find({}, SERVERS)
+  const find = (...values: unknown[]): unknown =>
+    new StickyRoute(values.map((value, index) => source(String(index), value))).find({}, SERVERS)
   assert.equal(find('a', 'b'), 'server a')
   assert.deepEqual(asked.splice(0), ['0'])
   assert.equal(find(undefined, '', null, 'b'), 'server b')

@@ -1,7 +1,8 @@
 // The disk store: what it does with its files. What damages them is in store-disk-damage.test.ts.
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -255,6 +256,37 @@ test('nothing stays open', async () => {
     stream?.destroy()
     await store.updateMeta(keyOf('/small'), valueOf())
   }, { rounds: 200, tempDirs: [dir.path] })
+  await store.close()
+})
+
+test('a body that is destroyed is closed at once, read or not', { skip: !existsSync('/proc/self/fd') ? 'no /proc/self/fd' : false }, async () => {
+  await using dir = await tempDir()
+  const store = new DiskStore({ path: dir.path })
+  await write(store, '/large', pattern(200_000, 1))
+  const open = (): number => readdirSync('/proc/self/fd').filter(fd => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(dir.path)
+    } catch {
+      return false // the descriptor of the listing itself
+    }
+  }).length
+  const held: Readable[] = []
+  for (let i = 0; i < 20; i++) {
+    const found = await store.get(keyOf('/large'))
+    assert.ok(found?.body instanceof Readable)
+    held.push(found.body)
+  }
+  assert.equal(open(), 20)
+  for (const [index, body] of held.entries()) {
+    // Some are destroyed while they are being read.
+    if (index % 2 === 0) body.read()
+    const closed = once(body, 'close')
+    body.destroy()
+    await closed
+  }
+  await eventually(() => open() === 0, 'all files are closed')
+  // Held until now: it was not the collector that closed them.
+  assert.equal(held.length, 20)
   await store.close()
 })
 

@@ -69,7 +69,11 @@ test('a connection whose request was not sent to its end is not kept, nor one ta
   await using early = await startLiar(socket => { if (socket.bytesWritten === 0) socket.pause().write(OK) })
   const bytes = Buffer.alloc(16 * 1024 * 1024)
   const body = { length: bytes.length, replayable: true, open: () => bytes }
-  assert.equal((await exchanged(endpointAt(early.url, { keepalive: 2 }), httpRequest({ method: 'POST', body }))).failure, 'none')
+  const hasty = endpointAt(early.url, { keepalive: 2 })
+  assert.equal((await exchanged(hasty, httpRequest({ method: 'POST', body }))).failure, 'none')
+  await nextTurn()
+  assert.equal((await exchanged(hasty, httpRequest())).control.reused, false)
+  hasty.closeIdle()
   for (const socket of early.sockets) socket.resume()
   await early.idle()
 

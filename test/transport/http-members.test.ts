@@ -4,6 +4,8 @@ import http from 'node:http'
 import https from 'node:https'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import { Readable } from 'node:stream'
+import { ScgiDispatcher } from '../../lib/dispatcher/index.ts'
 import { createUpstreams } from '../../lib/index.ts'
 import { startHttp2, eventually } from '../gateway/kit.ts'
 import { headerValue } from '../helpers/http-response.ts'
@@ -356,6 +358,20 @@ test('nine of ten, then one of ten, then all: under load, and nobody notices', a
   group.drain(old.address)
   assert.equal(await count(), 100)
   assert.deepEqual(group.servers.map(({ served, failures, active }) => [served, failures, active]), [[200, 0, 0], [200, 0, 0]])
+})
+
+test('the dispatcher speaks to them too', async () => {
+  await using app = await application((request, response) => {
+    const chunks: Buffer[] = []
+    request.on('data', chunk => chunks.push(chunk))
+    request.on('end', () => response.end(`${request.method} ${request.url} ${request.headers.host} ${Buffer.concat(chunks)}`))
+  })
+  const dispatcher = new ScgiDispatcher([`${app.url}/base`], { scriptName: '/app' })
+  for (const body of ['text', Readable.from([Buffer.from('te'), Buffer.from('xt')], { objectMode: false })]) {
+    const reply = await dispatcher.request({ origin: 'http://Some.test', path: '/app/x%20y?q', method: 'POST', body })
+    assert.equal(await reply.body.text(), 'POST /base/x%20y?q some.test text')
+  }
+  await dispatcher.close()
 })
 
 test('when the gateway has closed, nothing is open', async () => {

@@ -2,7 +2,7 @@ import { NoResponse, RawClient, methodOf } from '../../helpers/raw-client.ts'
 import type { Target } from '../../helpers/raw-client.ts'
 import { BadResponse } from '../../helpers/http-response.ts'
 import type { RawResponse } from '../../helpers/http-response.ts'
-import type { Exchange, Script } from '../../helpers/recorder.ts'
+import type { Answer, Exchange, RecordedRequest } from '../../helpers/recorder.ts'
 import { GATEWAY } from './row.ts'
 import type { Peer } from './peer.ts'
 import type { Outcome, Row, Values } from './row.ts'
@@ -11,28 +11,32 @@ import type { Outcome, Row, Values } from './row.ts'
 export async function observe (peer: Peer, row: Row, paramNames: string[]): Promise<Outcome> {
   const { recorder } = peer
   recorder.clear()
-  recorder.answer = answers(row)
-  const seen = await exchange(peer.target, row.request)
-  const last = recorder.requests.at(-1)
+  recorder.answer = (exchange) => play(row.answer, exchange, exchange.index, peer.files)
+  const seen = await sendRequest(peer.target, row.request)
+  return { ...seen, ...received(recorder.requests, paramNames) }
+}
+
+/** What the application got. */
+export function received (requests: RecordedRequest[], paramNames: string[]): Pick<Outcome, 'attempts' | 'params' | 'sent'> {
+  const last = requests.at(-1)
   return {
-    ...seen,
-    attempts: recorder.requests.length,
+    attempts: requests.length,
     params: Object.fromEntries(paramNames.map((name) => [name, collapse(last?.all(name) ?? [])])),
     sent: last?.body.toString('latin1') ?? '',
   }
 }
 
-function answers (row: Row): Script {
-  const list = Array.isArray(row.answer) ? row.answer : [row.answer]
-  return async (exchange: Exchange) => {
-    const answer = list[Math.min(exchange.index, list.length - 1)]
-    if (typeof answer === 'function') return answer(exchange)
-    await exchange.body()
-    await exchange.end(answer)
-  }
+/** Gives the answer to the attempt of that number, from 0; `{files}` in it stands for the path of the directory. */
+export async function play (given: Answer | Answer[], exchange: Exchange, index: number, files: string): Promise<void> {
+  const list = Array.isArray(given) ? given : [given]
+  const answer = list[Math.min(index, list.length - 1)]
+  if (typeof answer === 'function') return answer(exchange)
+  await exchange.body()
+  await exchange.end(typeof answer === 'string' ? answer.replaceAll('{files}', files) : answer)
 }
 
-async function exchange (target: Target, request: string): Promise<Omit<Outcome, 'attempts' | 'params' | 'sent'>> {
+/** Sends one request; what a client sees of it. */
+export async function sendRequest (target: Target, request: string): Promise<Omit<Outcome, 'attempts' | 'params' | 'sent'>> {
   await using client = await RawClient.connect(target)
   try {
     client.expect(methodOf(request))
@@ -44,8 +48,8 @@ async function exchange (target: Target, request: string): Promise<Omit<Outcome,
     return {
       status: response.statusCode,
       reason: made ? '' : response.reason,
-      headers: made ? {} : headers(response),
-      body: made ? GATEWAY : response.body.toString('latin1'),
+      headers: headers(response, made),
+      body: made ? GATEWAY : withoutBoundary(response),
       cut: response.cut,
       informational: response.informational.map(({ statusCode }) => statusCode),
     }
@@ -64,15 +68,32 @@ const OWN_PAGES = [
 
 function madeByGateway (response: RawResponse): boolean {
   const text = response.body.toString('latin1')
+  if (response.statusCode === 416 && text === '' && header(response, 'content-range') !== undefined) return true
   return response.statusCode >= 400 && OWN_PAGES.some((page) => page.test(text))
 }
+
+function header (response: RawResponse, name: string): string | undefined {
+  return response.headers.find(([given]) => given.toLowerCase() === name)?.[1]
+}
+
+const BOUNDARY = /^multipart\/byteranges; boundary=(\S+)$/
+
+/** Boundaries are made up for each reply. */
+function withoutBoundary (response: RawResponse): string {
+  const text = response.body.toString('latin1')
+  const boundary = BOUNDARY.exec(header(response, 'content-type') ?? '')?.[1]
+  return boundary === undefined ? text : text.replaceAll(boundary, 'BOUNDARY')
+}
+
+/** What a page of the gateway's own may have of the application's headers, or has to tell the client beside its status. */
+const OF_OWN_PAGES = new Set(['content-range', 'set-cookie', 'www-authenticate', 'x-cache-status'])
 
 /**
  * The headers that a client sees as the application's. How the gateway frames its connection with the client is its own
  * business: Connection, Keep-Alive, Transfer-Encoding, and Content-Length where the body tells the length. So are Date and
  * Server, unless the application's own values (`app...`, a date of 1994) came through.
  */
-function headers (response: RawResponse): Values {
+function headers (response: RawResponse, made: boolean): Values {
   const lists: Record<string, string[]> = {}
   for (const [name, value] of response.headers) {
     const lower = name.toLowerCase()
@@ -82,8 +103,9 @@ function headers (response: RawResponse): Values {
     if (lower === 'content-length' && response.framing !== 'none') continue
     if (lower === 'date' && !value.includes('1994')) continue
     if (lower === 'server' && !value.startsWith('app')) continue
+    if (made && !OF_OWN_PAGES.has(lower)) continue
     const list = lists[lower] ??= []
-    list.push(value)
+    list.push(value.replace(BOUNDARY, 'multipart/byteranges; boundary=BOUNDARY'))
   }
   return Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, collapse(list)]))
 }

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { APACHE, startApache } from '../../helpers/apache.ts'
 import { versionNumber } from '../../helpers/nginx.ts'
+import { responseMounts } from './mounts-response.ts'
 import { startPeer } from './peer.ts'
 import type { Application, Peer, Started } from './peer.ts'
 
@@ -9,7 +10,8 @@ export function startApachePeer (): Promise<Peer> {
   return startPeer('apache', start)
 }
 
-async function start ({ a, b, tcp, dead }: Application): Promise<Started> {
+async function start (application: Application): Promise<Started> {
+  const { a, b, tcp, dead } = application
   const server = await startApache(`
 LimitRequestBody 1048576
 SetEnvIf Request_URI "^" proxy-scgi-pathinfo=1
@@ -49,6 +51,12 @@ ProxyPass "/dead" "balancer://dead"
   Header always unset X-Secret
   Header unset X-Secret
 </Location>
+${responseMounts.map(({ name, apache }) => apache === undefined
+  ? ''
+  : `<Location "/${name}">
+  ProxyPass "${a}|scgi://app"
+  ${apache(application)}
+</Location>`).join('\n')}
 `)
   const { stdout } = spawnSync(APACHE, ['-v'], { encoding: 'utf8' })
   const version = versionNumber(/Apache\/([\d.]+)/.exec(stdout)?.[1] ?? '0')

@@ -1,6 +1,8 @@
 import Fastify from 'fastify'
-import scgi from '../../../lib/index.ts'
+import scgi, { createCache } from '../../../lib/index.ts'
 import type { ExchangeOptions, Upstreams } from '../../../types/index.ts'
+import { cacheMounts } from './mounts-cache.ts'
+import { responseMounts } from './mounts-response.ts'
 import { startPeer } from './peer.ts'
 import type { Application, Peer, Started } from './peer.ts'
 
@@ -9,7 +11,8 @@ export function startGatewayPeer (): Promise<Peer> {
   return startPeer('gateway', start)
 }
 
-async function start ({ a, b, tcp, dead }: Application): Promise<Started> {
+async function start (application: Application): Promise<Started> {
+  const { a, b, tcp, dead, files } = application
   const log: string[] = []
   const app = Fastify({ logger: { level: 'debug', stream: { write: (line: string) => { log.push(line) } } } })
   const mount = (name: string, upstreams: Upstreams, options: ExchangeOptions = {}): void => {
@@ -19,7 +22,7 @@ async function start ({ a, b, tcp, dead }: Application): Promise<Started> {
   const refused = [{ address: dead[0], maxFails: 0 }, { address: a, backup: true }]
   const gone = (request: { query: unknown }): string => new URLSearchParams(Object.entries(Object(request.query))).get('gone') ?? ''
 
-  mount('app', a)
+  app.register(scgi, { prefix: '/app', upstreams: a, internal: { '/files/': files } })
   mount('tcp', tcp)
   mount('slow', a, { readTimeout: 300 })
   mount('hide', a, { hideHeaders: ['X-Secret'], passHeaders: ['X-Accel-Charset', 'Status'] })
@@ -45,6 +48,23 @@ async function start ({ a, b, tcp, dead }: Application): Promise<Started> {
   mount('two-idem', two, { nextUpstream: ['error', 'timeout', 'http_503', 'non_idempotent'] })
   mount('two-one', two, { nextUpstream: { on: ['error', 'timeout', 'http_503'], tries: 1 } })
   mount('two-slow', two, { readTimeout: 300 })
+
+  for (const { name, upstreams = () => a, options } of responseMounts) mount(name, upstreams(application), options(application))
+  const zone = createCache({ name: 'parity' })
+  for (const { name, options, more, dead: refuses, chooses } of cacheMounts) {
+    mount(name, refuses ? dead[0] : a, {
+      ...more,
+      cache: {
+        statusHeader: 'X-Cache-Status',
+        age: false,
+        ...options,
+        zone: chooses ? (request) => request.url.includes('zone=off') ? false : zone : zone,
+      },
+    })
+  }
+  app.after(() => {
+    app.scgi.location('@fallback', (_request, reply) => reply.scgi({ upstreams: b }))
+  })
 
   const url = new URL(await app.listen({ port: 0, host: '127.0.0.1' }))
   return { target: { port: Number(url.port) }, version: 0, logs: () => log.slice(-10).join(''), stop: () => app.close() }

@@ -1,4 +1,6 @@
 import { startNginx, nginxVersion } from '../../helpers/nginx.ts'
+import { cacheMounts } from './mounts-cache.ts'
+import { responseMounts } from './mounts-response.ts'
 import { startPeer } from './peer.ts'
 import type { Application, Peer, Started } from './peer.ts'
 
@@ -24,7 +26,8 @@ export function startNginxPeer (): Promise<Peer> {
   return startPeer('nginx', start)
 }
 
-async function start ({ a, b, tcp, dead }: Application): Promise<Started> {
+async function start (application: Application): Promise<Started> {
+  const { a, b, tcp, dead, files } = application
   const mount = (name: string, group: string, directives = ''): string => `
     location ~ ^(?<mount>/${name})(?<path_info>/.*)?$ { scgi_pass ${group}; ${directives} ${directives.includes('scgi_param') ? '' : PARAMS} }`
   const server = await startNginx({
@@ -38,6 +41,10 @@ async function start ({ a, b, tcp, dead }: Application): Promise<Started> {
   client_max_body_size 1m;
   # It waits for the rest of a body that it has refused.
   lingering_timeout 100ms;
+  # Charsets that X-Accel-Charset may name are those that are named somewhere.
+  charset_map koi8-r utf-8 { }
+  map $arg_zone $zone { default parity; off off; }
+  scgi_cache_path cache keys_zone=parity:1m inactive=10m;
 `,
     server: [
       mount('app', a),
@@ -58,6 +65,15 @@ async function start ({ a, b, tcp, dead }: Application): Promise<Started> {
       mount('two-idem', 'two', `${PARAMS} scgi_next_upstream error timeout http_503 non_idempotent;`),
       mount('two-one', 'two', `${PARAMS} scgi_next_upstream error timeout http_503; scgi_next_upstream_tries 1;`),
       mount('two-slow', 'two', `${PARAMS} scgi_read_timeout 300ms;`),
+      ...responseMounts.map(({ name, nginx, upstreams = () => a }) =>
+        nginx === undefined ? '' : mount(name, upstreams(application), `${PARAMS} ${nginx(application)}`)),
+      ...cacheMounts.map(({ name, nginx, dead: refuses, chooses }) => mount(name, refuses ? dead[0] : a, `${PARAMS}
+        scgi_cache ${chooses ? '$zone' : 'parity'};
+        ${nginx.includes('scgi_cache_key') ? '' : 'scgi_cache_key "$scheme://$host$request_uri";'}
+        add_header X-Cache-Status $upstream_cache_status always;
+        ${nginx}`)),
+      `location /files/ { internal; alias ${files}/; }
+      location @fallback { scgi_pass ${b}; ${PARAMS} }`,
     ].join(''),
   })
   return { target: { port: server.port }, version: nginxVersion(), logs: server.logs, stop: server.stop }

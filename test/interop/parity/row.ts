@@ -85,3 +85,8 @@ export function request (method: string, path: string, headers: string[] = [], b
 export function reply (lines: string[], body = ''): string {
   return `${lines.map((line) => `${line}\r\n`).join('')}\r\n${body}`
 }
+
+/** Rows about what another gateway has nothing like. */
+export function without (name: 'nginx' | 'apache', rows: Row[]): Row[] {
+  return rows.map((row) => ({ ...row, [name]: { skip: 'it has nothing like it' } }))
+}

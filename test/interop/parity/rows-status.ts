@@ -136,9 +136,17 @@ export const statusRows: Row[] = [
     name: 'a local Location without Status',
     request: get('/app/'),
     answer: reply(['Location: /elsewhere/x?y=1']),
+    // CGI's local redirect: the gateway answers with what it has at /elsewhere/x itself, and that is nothing.
+    expect: own(404),
+    nginx: { why: 'it has no such redirect, and an old name of 302', status: 302, reason: 'Moved Temporarily', headers: { location: '/elsewhere/x?y=1' }, body: '' },
+  },
+  {
+    name: 'a local Location without Status, without internal redirects',
+    request: get('/local/'),
+    answer: reply(['Location: /elsewhere/x?y=1']),
     expect: { status: 302, reason: 'Found', headers: { location: '/elsewhere/x?y=1' } },
     nginx: { why: 'an old name of 302', reason: 'Moved Temporarily' },
-    apache: { why: 'CGI\'s local redirect: it answers with what it has at /elsewhere/x itself (here internalRedirect will be the option)', ...own(404) },
+    apache: { why: 'Location without Status stays 200', status: 200, reason: 'OK' },
   },
   {
     name: 'Location with Status 301',

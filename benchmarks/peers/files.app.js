@@ -1,0 +1,12 @@
+import fastifyStatic from '@fastify/static'
+import Fastify from 'fastify'
+import { announce, settings } from './app.js'
+
+// A directory of files, below each of the prefixes.
+
+const app = Fastify()
+settings.prefixes.forEach((prefix, index) => {
+  app.register(fastifyStatic, { root: settings.root, prefix, decorateReply: index === 0 })
+})
+await app.listen({ host: '127.0.0.1', port: 0 })
+announce(app.server.address().port)

@@ -48,7 +48,6 @@ const app = Fastify({ logger: true })
 
 app.register(scgi, {
   prefix: '/reports',
-  rewritePrefix: '/reports',
   upstreams: new URL(scgiUrl ?? '').host,
   // Only an internal redirect gets at these.
   internal: { '/protected/': files },

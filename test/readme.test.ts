@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { testPage } from './helpers/page.ts'
@@ -16,10 +16,10 @@ const DIRECTIVES = `
   request_buffering send_timeout socket_keepalive store store_access temp_file_write_size temp_path`.trim().split(/\s+/)
 
 /** Words of the tables that are no options of this package. */
-const OTHERS = new Set(['trustProxy', 'name', 'servers', 'memory', 'tempPath', 'createUpstreams', 'transparent', 'unix', 'reply', 'request'])
+const OTHERS = new Set(['trustProxy', 'name', 'servers', 'memory', 'tempPath', 'createUpstreams', 'app', 'transparent', 'unix', 'reply', 'request'])
 
 async function optionNames (): Promise<Set<string>> {
-  const text = await Promise.all(['options', 'upstream'].map(name => readFile(join(ROOT, `types/${name}.ts`), 'utf8')))
+  const text = await Promise.all(['options', 'upstream', 'buffering', 'store', 'cache', 'health', 'sticky'].map(name => readFile(join(ROOT, `types/${name}.ts`), 'utf8')))
   return new Set([...text.join('\n').matchAll(/^ {2,4}(\w+)\??: /gm)].map(match => match[1] ?? ''))
 }
 
@@ -39,11 +39,26 @@ test('the tables have every directive of the module, and options that exist', as
   }
 })
 
+/** As GitHub makes them. */
+function anchorOf (title: string): string {
+  return title.toLowerCase().replace(/[^\w -]/g, '').replaceAll(' ', '-')
+}
+
 test('its links lead somewhere', async () => {
-  for (const page of ['README.md', 'docs/options.md', 'docs/errors.md', 'docs/connections.md', 'docs/differences.md', 'docs/operations.md']) {
+  const pages = (await readdir(join(ROOT, 'docs'))).filter(name => name.endsWith('.md')).map(name => `docs/${name}`)
+  assert.ok(pages.length > 8)
+  for (const page of ['README.md', ...pages]) {
     const text = await readFile(join(ROOT, page), 'utf8')
-    for (const [, link = ''] of text.matchAll(/\]\(([^)#]+)(?:#[\w-]+)?\)/g)) {
-      if (!link.startsWith('https://')) assert.ok(existsSync(join(ROOT, dirname(page), link)), `${link} of ${page}`)
+    for (const [, link = '', anchor] of text.matchAll(/\]\(([^)#]*)(?:#([\w-]+))?\)/g)) {
+      if (link.startsWith('https://')) continue
+      const target = link === '' ? join(ROOT, page) : join(ROOT, dirname(page), link)
+      assert.ok(existsSync(target), `${link} of ${page}`)
+      if (anchor === undefined) continue
+      const anchors = [...(await readFile(target, 'utf8')).matchAll(/^#+ (.+)$/gm)].map(([, title = '']) => anchorOf(title))
+      assert.ok(anchors.includes(anchor), `${link}#${anchor} of ${page}: there are ${anchors.join(', ')}`)
     }
   }
+  // And the other way round: no page that nobody finds.
+  const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
+  assert.deepEqual(pages.filter(page => !readme.includes(`](${page})`)), [])
 })

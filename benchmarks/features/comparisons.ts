@@ -134,4 +134,3 @@ async function allMisses (ours: Running): Promise<void> {
     throw new Error(`not all were misses that were stored: ${JSON.stringify(requests)}, ${entries} entries, ${storeFailures} failures`)
   }
 }
-

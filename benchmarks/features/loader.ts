@@ -21,6 +21,7 @@ const connections = 8
 const before = 2
 /** The loader takes no longer. */
 const limit = 120_000
+/** A divisor of them. */
 const together = 50
 
 /** The longest pause of the event loop while a gateway finds the entries of a previous run and serves them. */
@@ -70,7 +71,7 @@ export async function measureLoader (bench: Bench, transport: Transport): Promis
 async function fill (path: string): Promise<void> {
   note(`loader: writing ${entries} entries`)
   const store = new DiskStore({ path, levels: '1:2', inactive: '1d' })
-  for (let n = 1; n <= entries; n += together) await Promise.all(Array.from({ length: Math.min(together, entries + 1 - n) }, (_, i) => put(store, n + i)))
+  for (let n = 1; n <= entries; n += together) await Promise.all(Array.from({ length: together }, (_, i) => put(store, n + i)))
   await store.close()
 }
 

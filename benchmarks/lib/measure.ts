@@ -87,6 +87,11 @@ function isLarge ({ reply }: Job): boolean {
   return reply.body.length >= countedByBytes
 }
 
+/** A process answers so many of them in some seconds that V8 can settle. */
+function isMany ({ reply }: Job): boolean {
+  return reply.body.length < 1_048_576
+}
+
 /** One contestant with one job. */
 class Lane {
   readonly #contestant: Contestant
@@ -109,7 +114,8 @@ class Lane {
   async prepare (): Promise<void> {
     const { port, peer, transport } = this.#contestant
     this.#wireSize = await checkReply(port, this.#job, `${peer} (${transport})`)
-    if (!isLarge(this.#job)) return await this.#run(warmUpRequests, warmUpLimit)
+    if (isMany(this.#job)) await this.#run(warmUpRequests, warmUpLimit)
+    if (!isLarge(this.#job)) return
     // A peer may take in all the replies under way before it sends the first: a round holds two of each connection at least.
     while ((await this.#measure(this.#seconds)).requests < 2 * this.#load.connections && this.#seconds < longestRound) {
       this.#seconds = Math.min(2 * this.#seconds, longestRound)
@@ -118,7 +124,7 @@ class Lane {
 
   /** One round. */
   async round (): Promise<Round> {
-    if (Date.now() - this.#lastUsed > idleLimit) await this.#run(isLarge(this.#job) ? 1 : runUpRequests, runUpLimit)
+    if (Date.now() - this.#lastUsed > idleLimit) await this.#run(isMany(this.#job) ? runUpRequests : 1, runUpLimit)
     return await this.#measure(this.#seconds)
   }
 

@@ -112,8 +112,9 @@ export class Group<T> implements UpstreamServers, PeerOwner<T> {
   /**
    * Replaces the list. Peers whose key is in the new one stay, with their target and their state, and take over the settings
    * that differ from those they were given last. The others are never picked again; exchanges that run with them go on.
+   * @param edit edits peers, as a part of it: nobody is told before all is done
    */
-  update (options: readonly PeerOptions<T>[]): { added: Peer<T>[], removed: Peer<T>[] } {
+  update (options: readonly PeerOptions<T>[], edit?: () => void): { added: Peer<T>[], removed: Peer<T>[] } {
     const before = new Map<string, Peer<T>[]>()
     for (const peer of this.#servers) {
       const alike = before.get(peer.key)
@@ -130,6 +131,7 @@ export class Group<T> implements UpstreamServers, PeerOwner<T> {
         else peer.configure(settings)
         servers.push(peer)
       }
+      edit?.()
     } finally {
       this.#edits = undefined
     }
@@ -141,9 +143,10 @@ export class Group<T> implements UpstreamServers, PeerOwner<T> {
     }
     for (const peer of added) this.#welcome(peer)
     this.#arrange()
-    for (const [peer, what] of edits) this.#onChange?.(peer, what)
+    // Whoever is told may take others off.
+    for (const [peer, what] of edits) if (!peer.removed) this.#onChange?.(peer, what)
     for (const peer of removed) this.#onChange?.(peer, 'removed')
-    for (const peer of added) this.#onChange?.(peer, 'added')
+    for (const peer of added) if (!peer.removed) this.#onChange?.(peer, 'added')
     this.queue?.wake()
     return { added, removed }
   }

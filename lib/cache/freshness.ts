@@ -1,4 +1,4 @@
-import { parseHttpDate } from './http-date.ts'
+import { parseHttpDate } from '../http-date.ts'
 import type { HeaderValues } from '../../types/cache.ts'
 
 /** Headers of replies that have no effect on the cache. (scgi_ignore_headers) */
@@ -67,8 +67,8 @@ export function readFreshness (headers: HeaderValues, ignore: IgnoredHeaders, no
   if (staleAt === 0 && allowed && !ignore.expires) {
     const text = first(headers['expires'])
     if (text !== undefined) {
-      const expires = parseHttpDate(text)
-      if (expires > now) staleAt = expires
+      const expires = parseHttpDate(text.trim())
+      if (expires !== undefined && expires * 1000 > now) staleAt = expires * 1000
       else allowed = false
     }
   }

@@ -91,18 +91,22 @@ export class CachePolicy<Request> {
     return this.#zone instanceof CacheZone ? this.#zone : undefined
   }
 
+  /** @throws FST_SCGI_OPT_INVALID, and what the user's function throws */
   bypass (request: Request): boolean {
-    return this.#bypass.length > 0 && holds(this.#bypass, request)
+    return this.#bypass.length > 0 && holds('cache.bypass()', this.#bypass, request)
   }
 
+  /** @throws FST_SCGI_OPT_INVALID, and what the user's function throws */
   noCache (request: Request): boolean {
-    return this.#noCache.length > 0 && holds(this.#noCache, request)
+    return this.#noCache.length > 0 && holds('cache.noCache()', this.#noCache, request)
   }
 }
 
-function holds<Request> (predicates: readonly CachePredicate<Request>[], request: Request): boolean {
+function holds<Request> (option: string, predicates: readonly CachePredicate<Request>[], request: Request): boolean {
   return predicates.some(predicate => {
     const value = predicate(request)
+    // A promise would hold, whatever it comes to.
+    if (value instanceof Promise) throw new FST_SCGI_OPT_INVALID(option, 'a promise', 'a function that answers at once')
     return value !== undefined && value !== null && value !== false && value !== '' && value !== '0'
   })
 }

@@ -339,7 +339,8 @@ export class CachePass implements Lookup, LockUser, SinkOwner {
       this.#serve(entry, 'UPDATING')
       return
     }
-    if (mayServe && rules.backgroundUpdate) {
+    // The body of a POST goes with its client.
+    if (mayServe && rules.backgroundUpdate && this.#request.method !== 'POST') {
       this.#renewInBackground(entry, lockKey)
       return
     }
@@ -355,7 +356,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner {
 
   #renewInBackground (entry: CachedEntry, lockKey: string): void {
     const zone = this.#zone
-    const update = new CachePass(zone, this.#rules, { ...this.#request, method: this.#request.method === 'HEAD' ? 'GET' : this.#request.method }, this.host)
+    const update = new CachePass(zone, this.#rules, this.#request, this.host)
     update.#background = update.#mayStore = true
     update.#expired = entry.value
     update.#lockKey = lockKey

@@ -8,13 +8,15 @@ import type { CacheStore, CacheStoreKey, PurgeMatch } from '../../types/cache-st
  * Purges a store that has no method for it. One key is deleted by its name; anything else needs a store that can list its keys.
  * @throws FST_SCGI_CACHE_PURGE
  */
-export async function purgeBySearch (store: CacheStore, origin: string, match: PurgeMatch, soft: boolean, now: number): Promise<number> {
+export async function purgeBySearch (
+  store: CacheStore, name: string, origin: string, match: PurgeMatch, soft: boolean, now: number
+): Promise<number> {
   if ('key' in match && !soft) {
     await store.delete({ origin, method: 'GET', path: match.key })
     return 1
   }
-  if (store.keys === undefined) throw new FST_SCGI_CACHE_PURGE(origin, 'the store cannot list its keys: only one key can be purged, and not softly')
-  if (soft && store.updateMeta === undefined) throw new FST_SCGI_CACHE_PURGE(origin, "the store cannot change entries: only a purge without 'soft' is possible")
+  if (store.keys === undefined) throw new FST_SCGI_CACHE_PURGE(name, 'the store cannot list its keys: only one key can be purged, and not softly')
+  if (soft && store.updateMeta === undefined) throw new FST_SCGI_CACHE_PURGE(name, "the store cannot change entries: only a purge without 'soft' is possible")
   const keys: CacheStoreKey[] = []
   const byKey = 'key' in match ? (key: string) => key === match.key : 'glob' in match ? compileGlob(match.glob) : () => true
   for await (const key of store.keys(origin)) if (byKey(key.path)) keys.push(key)

@@ -26,7 +26,7 @@ export function judge (head: ResponseHead, request: HeaderValues, rules: CacheRu
   const freshness = readFreshness(headers, rules.ignore, now)
   const vary = rules.ignore.vary ? [] : readVary(headers)
   const allowed = freshness.allowed && vary !== null && (rules.ignore.setCookie || headers['set-cookie'] === undefined)
-  const staleAt = allowed && authorized(request, headers, rules) ? lifetime(freshness.staleAt, statusCode, rules, now) : 0
+  const staleAt = allowed && authorized(request, head, rules) ? lifetime(freshness.staleAt, statusCode, rules, now) : 0
   // A 304 answers a condition of one client: it is no reply to anybody else.
   if (staleAt === 0 || vary === null || statusCode === 304) return { allowed, staleAt, value: undefined }
   const { staleWhileRevalidate, staleIfError } = freshness
@@ -79,8 +79,10 @@ function lifetime (staleAt: number, statusCode: number, rules: CacheRules, now: 
   return valid === 0 ? 0 : now + valid
 }
 
-function authorized (request: HeaderValues, reply: HeaderValues, rules: CacheRules): boolean {
-  return rules.ignoreAuthorization || request['authorization'] === undefined || permitsAuthorized(reply, rules.ignore)
+function authorized (request: HeaderValues, { headers: reply, statusCode }: ResponseHead, rules: CacheRules): boolean {
+  if (rules.ignoreAuthorization) return true
+  // Who is told to log in comes back with Authorization, and must not be told the same by the cache.
+  return (request['authorization'] === undefined && statusCode !== 401) || permitsAuthorized(reply, rules.ignore)
 }
 
 function staleDirectives (staleWhileRevalidate: number, staleIfError: number): CacheStoreValue['cacheControlDirectives'] {

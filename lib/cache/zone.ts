@@ -5,6 +5,7 @@ import { FST_SCGI_CACHE_PURGE } from '../errors.ts'
 import { LockTable } from './lock.ts'
 import { compileGlob } from './glob.ts'
 import { purgeBySearch } from './purge.ts'
+import { show } from '../units.ts'
 import { StoreGuard } from './store-guard.ts'
 import { UseCounter } from './use-counter.ts'
 import { variantKey } from './vary.ts'
@@ -101,7 +102,7 @@ export class CacheZone implements Cache {
   }
 
   async purge (match: string | PurgeMatch, { soft = false }: { soft?: boolean } = {}): Promise<number> {
-    const wanted: PurgeMatch = typeof match === 'string' ? { key: match } : match
+    const wanted = checkMatch(this.name, match)
     const test = 'key' in wanted ? (key: string) => key === wanted.key : 'glob' in wanted ? compileGlob(wanted.glob) : () => false
     this.#errors.deleteWhere(test)
     // What was fetched before the purge must not come after it.
@@ -109,7 +110,7 @@ export class CacheZone implements Cache {
     const { store } = this.guard
     try {
       return store.purge === undefined
-        ? await purgeBySearch(store, this.origin, wanted, soft, this.clock.now())
+        ? await purgeBySearch(store, this.name, this.origin, wanted, soft, this.clock.now())
         : await store.purge(this.origin, wanted, soft)
     } catch (error) {
       if (error instanceof FST_SCGI_CACHE_PURGE) throw error
@@ -141,4 +142,17 @@ export class CacheZone implements Cache {
     await this.commits.idle()
     await this.guard.store.close?.()
   }
+}
+
+/** A purge that says nothing, or two things, would be taken for one that is done. */
+function checkMatch (name: string, match: unknown): PurgeMatch {
+  if (typeof match === 'string') return { key: match }
+  const wanted = typeof match === 'object' && match !== null ? Object.entries(match).filter(([, value]) => value !== undefined) : []
+  const [kind, text]: unknown[] = wanted.length === 1 ? wanted[0] ?? [] : []
+  if (typeof text === 'string') {
+    if (kind === 'key') return { key: text }
+    if (kind === 'glob') return { glob: text }
+    if (kind === 'tag') return { tag: text }
+  }
+  throw new FST_SCGI_CACHE_PURGE(name, `${show(match)} is neither a key nor one of { key }, { glob }, { tag } with a text`)
 }

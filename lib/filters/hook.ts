@@ -66,9 +66,12 @@ function sendFile (plan: FilterPlan, passage: Passage | undefined, request: Fast
     // Whatever happens to the payload, the descriptor does not outlive the reply.
     reply.raw.once('close', () => found.close())
     for (const name of OF_THE_BODY) removeHeader(reply, name)
-    reply.header('etag', found.etag).header('last-modified', found.lastModified)
+    reply.header('etag', found.etag)
     if (!reply.hasHeader('content-type')) reply.header('content-type', found.type)
-    finish(plan, passage, request, reply, found, done)
+    // As the page of an error it is not what the client asked for: nothing is said of when that was changed, and no range is offered.
+    const isPage = passage?.status !== undefined && passage.status !== 200
+    if (!isPage) reply.header('last-modified', found.lastModified)
+    finish(isPage ? { ...plan, conditions: false, ranges: false } : plan, passage, request, reply, found, done)
   }
   if (file === undefined || root === undefined) done()
   else if (file.urlPath === true) openUrlPath(root, file.value, opened)
@@ -105,6 +108,7 @@ function conditioned (request: FastifyRequest, reply: FastifyReply, body: unknow
   const result = evaluateConditions(request, { status: reply.statusCode, ...validators(reply) })
   if (result === 'proceed') return body
   discard(body)
+  resetPhrase(reply)
   if (result === 412) {
     done(new FST_SCGI_PRECONDITION_FAILED())
   } else {

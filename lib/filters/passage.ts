@@ -92,6 +92,8 @@ export class Passage {
     const headers: OutgoingHttpHeaders = { ...given }
     for (const [name, value] of this.#carried) {
       if (status >= 300 && OF_SUCCESS.has(name)) continue
+      // An application knows the type of its own body better than the one that sent us to it.
+      if (name === 'content-type' && this.answered && (headers[name] ?? this.#raw.getHeader(name)) !== undefined) continue
       if (name === 'set-cookie') {
         const own = headers[name] ?? this.#raw.getHeader(name)
         headers[name] = [...list(value), ...(own === undefined ? [] : Array.isArray(own) ? own : [String(own)])]

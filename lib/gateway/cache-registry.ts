@@ -15,12 +15,15 @@ export class Caches implements CacheRegistry {
     this.#log = log
   }
 
-  /** @throws FST_SCGI_OPT_INVALID for another cache of the same name */
+  /** @throws FST_SCGI_OPT_INVALID for another cache of the same name, and for one that is closed */
   add (zone: CacheZone): void {
     const known = this.#zones.get(zone.name)
     if (known === zone) return
     if (known !== undefined) {
       throw new FST_SCGI_OPT_INVALID('cache.zone', `another cache named '${zone.name}'`, 'one cache of a name, which several mounts may share')
+    }
+    if (zone.guard.closed) {
+      throw new FST_SCGI_OPT_INVALID('cache.zone', `the cache '${zone.name}', which is closed`, 'one that no application has closed: it ends with the last that uses it')
     }
     this.#zones.set(zone.name, zone)
     users.set(zone, (users.get(zone) ?? 0) + 1)

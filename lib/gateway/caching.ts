@@ -1,6 +1,7 @@
 import { defaultKey } from '../cache/key.ts'
 import { requestUri } from '../upstream/path.ts'
 import type { CacheHost, CachePass } from '../cache/pass.ts'
+import type { LookupHeaders } from '../cache/key.ts'
 import type { CachePolicy } from '../cache/options.ts'
 import type { Caches } from './cache-registry.ts'
 import type { FastifyView } from './view.ts'
@@ -21,7 +22,15 @@ export function openCache (
     method: view.method,
     // After an internal redirect the same URL stands for something else.
     key: policy.keyOf(request) ?? defaultKey(view.scheme, view.host, requestUri(view.target ?? view.uri)),
-    headers: request.headers,
+    headers: headersOf(view, request),
     bypass: policy.bypass(request),
   }, host)
+}
+
+/** What the application sees, so that Vary and Authorization mean the same here and there: a hook may have put them there. */
+function headersOf ({ headers }: FastifyView, request: FastifyRequest): LookupHeaders {
+  if (headers === request.headers) return headers
+  const named: Record<string, string | string[] | undefined> = {}
+  for (const name in headers) named[name.toLowerCase()] = headers[name]
+  return named
 }

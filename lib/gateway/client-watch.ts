@@ -10,6 +10,8 @@ export function watchClient (request: FastifyRequest, reply: FastifyReply, timeo
   const { raw } = reply
   const { socket } = request.raw
   const { server } = request.server
+  // A request of `app.inject()` has no client that could be late, nor a socket that is more than a name.
+  if (typeof socket.setTimeout !== 'function') return
   // The socket has one timer, which the server uses while a connection is idle: its time must be told from ours.
   const idle = 'keepAliveTimeout' in server ? server.keepAliveTimeout : 0
   const limit = timeout === idle || timeout === idle + 1000 ? timeout + 1 : timeout

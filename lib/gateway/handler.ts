@@ -567,7 +567,8 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     const page = this.#passage?.errorPage === true ? undefined : this.#service.mount.response.errorPages.get(statusOf(failure))
     if (page !== undefined) {
       this.#request.log.error({ err: failure }, failure.message)
-      this.#divert(toPage(page, {}))
+      // What is left of a body that is refused must not be taken for the next request, whoever answers this one.
+      this.#divert(toPage(page, reply.getHeader('connection') === 'close' ? { connection: 'close' } : {}))
       return
     }
     this.#end()
@@ -577,7 +578,9 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
 
   #sendError (failure: Error): void {
     const reply = this.#reply
-    const { onError } = this.#service.mount.hooks
+    const { cache, hooks: { onError } } = this.#service.mount
+    const { cacheStatus } = this.#info
+    if (cache?.statusHeader !== undefined && cacheStatus !== undefined) reply.header(cache.statusHeader, cacheStatus)
     try {
       if (onError === undefined) {
         reply.send(failure)

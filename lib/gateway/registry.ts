@@ -76,7 +76,12 @@ export class Registry {
       stop()
       throw error
     }
-    this.#enter(group, configured, stop)
+    try {
+      this.#enter(group, configured, stop)
+    } catch (error) {
+      group.abandon()
+      throw error
+    }
     return group === upstreams || group.named ? fixed(balancer) : { ...fixed(balancer), own: group }
   }
 

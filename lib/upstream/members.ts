@@ -70,6 +70,8 @@ export class Members {
   /** Every name that is looked up once has been. */
   #resolved = false
   #running = false
+  /** There were first answers of the DNS, or none after a while: nobody needs to wait for them any more. */
+  #asked = false
   #starting: Promise<void> | undefined
 
   constructor (options: MembersOptions) {
@@ -107,7 +109,9 @@ export class Members {
 
   /** Names are looked up, and what goes on beside the requests does. */
   get ready (): boolean {
-    return this.#resolved && (this.#running || (this.#discovery.size === 0 && this.#checks.size === 0))
+    if (!this.#resolved) return false
+    if (this.#discovery.size > 0) return this.#running && this.#asked
+    return this.#running || this.#checks.size === 0
   }
 
   /** The addresses, as they are written. */
@@ -138,8 +142,11 @@ export class Members {
   start (): Promise<void> {
     this.#running = true
     this.#check()
-    this.#starting ??= this.#discovery.start()
-    return this.#starting
+    const starting: Promise<void> = this.#starting ??= this.#discovery.start().then(() => {
+      // Not where it was stopped meanwhile.
+      if (this.#starting === starting) this.#asked = true
+    })
+    return starting
   }
 
   /** Ends what goes on beside the requests, and closes idle connections. Requests are served as ever; `start` begins again. */
@@ -201,17 +208,17 @@ export class Members {
    */
   edit (name: string, edit: Edit): EndpointPeer[] {
     const { lines, peers } = this.#select(name)
-    if (lines.length > 0) {
-      // Those that the name will have are to be no other than those that it has.
-      for (const line of lines) line.server = { ...line.server, ...edit }
-      this.#arrange()
-    }
-    for (const peer of peers) {
-      if (edit.weight !== undefined) peer.setWeight(edit.weight)
-      if (edit.drain !== undefined) peer.drain = edit.drain
-      if (edit.down !== undefined) peer.down = edit.down
-    }
-    if (edit.weight !== undefined) for (const peer of peers) this.#weighed(peer)
+    // Those that the name will have are to be no other than those that it has.
+    for (const line of lines) line.server = { ...line.server, ...edit }
+    // All at once: who is told of it may edit in turn, and the last edit is the one that holds.
+    this.#arrange(() => {
+      for (const peer of peers) {
+        if (edit.weight !== undefined) peer.setWeight(edit.weight)
+        if (edit.drain !== undefined) peer.drain = edit.drain
+        if (edit.down !== undefined) peer.down = edit.down
+      }
+    })
+    if (edit.weight !== undefined) for (const peer of peers) if (!peer.removed) this.#weighed(peer)
     return peers
   }
 
@@ -248,10 +255,10 @@ export class Members {
     emitter.emit('resolve', () => ({ group, address: line.server.given, state, reason }))
   }
 
-  /** Brings the balancer what there is. */
-  #arrange (): void {
+  /** Brings the balancer what there is, and has its servers edited. */
+  #arrange (edit?: () => void): void {
     this.#lineOf.clear()
-    this.balancer.update(this.#lines.flatMap(line => this.#listed(line)))
+    this.balancer.update(this.#lines.flatMap(line => this.#listed(line)), edit)
     for (const peer of this.balancer.servers) this.#tell(peer)
     if (this.#running) this.#check()
   }

@@ -80,6 +80,11 @@ export class ServerGroup implements UpstreamGroup {
     else this.closeIdle()
   }
 
+  /** Somebody opened the group who will not use it after all: it is stopped unless others do. */
+  abandon (): void {
+    if (this.#users === 0) this.stop()
+  }
+
   /** Ends health checks and questions to the DNS, and closes idle connections. The group stays usable: it begins again with `open`. */
   stop (): void {
     this.#members.stop()
@@ -218,5 +223,6 @@ function peerOf (server: ServerSettings, address: ServerAddress, target: Endpoin
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
  */
 export function createUpstreams<Request = FastifyRequest> (options: GroupOptions<Request> | GroupOptions['servers']): UpstreamGroup {
+  if (typeof options !== 'object' || options === null) throw new FST_SCGI_OPT_INVALID('upstreams', show(options), 'a list of servers, or { servers }')
   return new ServerGroup(Array.isArray(options) ? { servers: options } : options)
 }

@@ -89,6 +89,8 @@ test('without interceptErrors the application\'s errors are its own, the gateway
   await using gateway = await start(recorder, { errorPages: { 404: '/sorry', 502: '/sorry', 413: '@fallback' }, bodyLimit: 2 })
   assert.equal(told(await rawRequest(gateway, get('/app/x'))), '404 body')
   assert.equal(told(await rawRequest(gateway, bytes(['POST /app/x HTTP/1.1', 'Host: a', 'Content-Length: 3'], 'abc'))), '413 fallback POST /app/x')
+  const refused = await rawRequest(gateway, bytes(['POST /app/x HTTP/1.1', 'Host: a', 'Content-Length: 3'], 'abc'))
+  assert.equal(headerValue(refused, 'connection'), 'close')
   recorder.answer = 'no head at all'
   assert.equal(told(await rawRequest(gateway, get('/app/x'))), '502 sorry GET /app/x')
   assert.ok(gateway.log.some(line => line.level === 50 && /127\.0\.0\.1/.test(line.msg)), 'the failure is in the log all the same')

@@ -51,8 +51,9 @@ export const cacheMounts: CacheMount[] = [
     nginx: 'scgi_cache_methods POST; scgi_cache_key $request_uri;',
   },
   { name: 'head-as-head', options: { convertHead: false }, nginx: '' },
-  { name: 'stale', options: { useStale: STALE }, more: { readTimeout: 300 }, nginx: `${NGINX_STALE} scgi_read_timeout 300ms;` },
-  { name: 'stale-off', options: {}, more: { readTimeout: 300 }, nginx: 'scgi_read_timeout 300ms;' },
+  { name: 'stale', options: { useStale: STALE }, nginx: NGINX_STALE },
+  { name: 'stale-slow', options: { useStale: STALE }, more: { readTimeout: 1000 }, nginx: `${NGINX_STALE} scgi_read_timeout 1s;` },
+  { name: 'stale-off-slow', options: {}, more: { readTimeout: 1000 }, nginx: 'scgi_read_timeout 1s;' },
   { name: 'updating', options: { useStale: ['updating'] }, nginx: 'scgi_cache_use_stale updating;' },
   {
     name: 'background',

@@ -13,6 +13,8 @@ export async function observe (peer: Peer, row: Row, paramNames: string[]): Prom
   recorder.clear()
   recorder.answer = (exchange) => play(row.answer, exchange, exchange.index, peer.files)
   const seen = await sendRequest(peer.target, row.request)
+  const { 'x-sendfile': file } = seen.headers
+  if (typeof file === 'string') seen.headers['x-sendfile'] = file.replace(peer.files, '{files}')
   return { ...seen, ...received(recorder.requests, paramNames) }
 }
 

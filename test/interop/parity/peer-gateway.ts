@@ -6,12 +6,15 @@ import { responseMounts } from './mounts-response.ts'
 import { startPeer } from './peer.ts'
 import type { Application, Peer, Started } from './peer.ts'
 
-/** This gateway with the mounts that the rows use. */
-export function startGatewayPeer (): Promise<Peer> {
-  return startPeer('gateway', start)
+/**
+ * This gateway with the mounts that the rows use.
+ * @param path directory of its cache, which is in memory otherwise
+ */
+export function startGatewayPeer (path?: string): Promise<Peer> {
+  return startPeer('gateway', (application) => start(application, path))
 }
 
-async function start (application: Application): Promise<Started> {
+async function start (application: Application, path: string | undefined): Promise<Started> {
   const { a, b, tcp, dead, files } = application
   const log: string[] = []
   const app = Fastify({ logger: { level: 'debug', stream: { write: (line: string) => { log.push(line) } } } })
@@ -50,7 +53,7 @@ async function start (application: Application): Promise<Started> {
   mount('two-slow', two, { readTimeout: 300 })
 
   for (const { name, upstreams = () => a, options } of responseMounts) mount(name, upstreams(application), options(application))
-  const zone = createCache({ name: 'parity' })
+  const zone = createCache({ name: 'parity', ...(path === undefined ? undefined : { path }) })
   for (const { name, options, more, dead: refuses, chooses } of cacheMounts) {
     mount(name, refuses ? dead[0] : a, {
       ...more,

@@ -30,7 +30,7 @@ export interface Application {
 }
 
 /** Files of `Application.files`, all of the same time. */
-export const FILES = { 'page.html': '<p>0123456789</p>', 'data.bin': '0123456789', 'a b?.txt': 'escaped', 'locked.txt': 'nobody may read this' }
+export const FILES = { 'page.html': '<p>0123456789</p>', 'a b?.txt': 'escaped' }
 export const FILE_TIME = new Date('Mon, 07 Nov 1994 08:49:37 GMT')
 
 /** What a gateway tells when it has started. */
@@ -58,7 +58,7 @@ export async function startPeer (name: Peer['name'], start: (application: Applic
   }
   for (const [name, content] of Object.entries(FILES)) {
     const path = `${files}/${name}`
-    writeFileSync(path, content, { mode: name === 'locked.txt' ? 0 : 0o644 })
+    writeFileSync(path, content, { mode: 0o644 })
     utimesSync(path, FILE_TIME, FILE_TIME)
   }
   let started: Started

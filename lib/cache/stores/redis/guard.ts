@@ -1,4 +1,5 @@
 import { FST_SCGI_CACHE_STORE } from '../../../errors.ts'
+import { patiently } from '../../patience.ts'
 import type { RedisClient } from './client.ts'
 import type { Script } from './scripts.ts'
 
@@ -29,6 +30,8 @@ export class Guard {
   readonly #options: GuardOptions
   #pending = 0
   #pendingBytes = 0
+  /** Answers so far. */
+  #answered = 0
   #isOpen = true
   #timer: NodeJS.Timeout | undefined
   #probes = 0
@@ -102,9 +105,14 @@ export class Guard {
     this.#pending++
     this.#pendingBytes += bytes
     try {
-      return await client.callBuffer(command, ...args)
+      const answer = await client.callBuffer(command, ...args)
+      this.#answered++
+      return answer
     } catch (error) {
-      if (isReplyError(error)) throw error
+      if (isReplyError(error)) {
+        this.#answered++
+        throw error
+      }
       this.#lose(messageOf(error))
       throw failed(messageOf(error), error)
     } finally {
@@ -115,12 +123,14 @@ export class Guard {
 
   #within (work: Promise<unknown>): Promise<unknown> {
     const { timeout } = this.#options
+    const before = this.#answered
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#lose(`no answer within ${timeout} ms`)
+      const cancel = patiently(afterTime, timeout, () => {
+        // One that has answered others meanwhile has only been asked too much at once.
+        if (this.#answered === before) this.#lose(`no answer within ${timeout} ms`)
         reject(failed(`no answer within ${timeout} ms`))
-      }, timeout)
-      work.then(resolve, reject).finally(() => clearTimeout(timer))
+      })
+      work.then(resolve, reject).finally(cancel)
     })
   }
 
@@ -154,6 +164,11 @@ export class Guard {
     const late = new Promise<boolean>(resolve => { timer = setTimeout(resolve, timeout, false) })
     return Promise.race([answer, late]).finally(() => clearTimeout(timer))
   }
+}
+
+function afterTime (milliseconds: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, milliseconds)
+  return () => clearTimeout(timer)
 }
 
 function failed (reason: string, cause?: unknown): Error {

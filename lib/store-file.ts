@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { constants } from 'node:fs'
-import { open, rename, unlink, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, rename, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathBytes, pathText } from './binary-path.ts'
 import { FST_SCGI_STORE } from './errors.ts'
@@ -152,7 +152,15 @@ export class StoreFile {
   async #open (): Promise<void> {
     const { root, tempPath, directoryMode } = this.#place
     if (tempPath === undefined) await (await openDirectory(root, [], directoryMode)).close()
-    const [handle, temp] = await create(name => pathBytes(join(tempPath ?? root, `${TEMP_PREFIX}${process.pid}-${name}`)))
+    const unfinished = (name: string): Buffer | string => pathBytes(join(tempPath ?? root, `${TEMP_PREFIX}${process.pid}-${name}`))
+    const [handle, temp] = await create(unfinished).catch(async (error: unknown) => {
+      if (tempPath === undefined || codeOf(error) !== 'ENOENT') throw error
+      // No reply has been buffered in it yet.
+      await mkdir(pathBytes(tempPath), 0o700).catch((failure: unknown) => {
+        if (codeOf(failure) !== 'EEXIST') throw failure
+      })
+      return await create(unfinished)
+    })
     this.#handle = handle
     this.#temp = temp
   }

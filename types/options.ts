@@ -6,7 +6,7 @@ import type { CacheOptions } from './cache.ts'
 import type { StoreOptions } from './store.ts'
 import type { UpstreamError } from './exchange.ts'
 
-export type { BufferingOptions } from './buffering.ts'
+export type { BufferingOptions, TempPathOptions } from './buffering.ts'
 export type { StoreOptions } from './store.ts'
 
 /**

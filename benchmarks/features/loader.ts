@@ -1,13 +1,16 @@
+import { Agent, get } from 'node:http'
+import { once } from 'node:events'
 import { join } from 'node:path'
+import { setTimeout as later } from 'node:timers/promises'
 import { finished } from 'node:stream/promises'
 import { DiskStore } from '../../lib/cache/stores/disk.ts'
 import { note, type Bench } from '../lib/bench.ts'
 import { ask } from '../lib/box.ts'
 import { waitForPort } from '../lib/check.ts'
-import { runLoad, type LoadOptions } from '../lib/load.ts'
 import { spread } from '../lib/stats.ts'
 import { fastifyScgi } from '../peers/node.ts'
 import type { CacheStats, CreateCacheOptions } from '../../types/cache.ts'
+import type { IncomingMessage } from 'node:http'
 import type { Outcome } from '../lib/report.ts'
 import type { Transport } from '../peers/peer.ts'
 
@@ -15,10 +18,13 @@ const entries = 100_000
 const name = 'bench'
 const host = 'bench'
 /** More is done at once than by default, and nobody has to wait a minute for it. */
-const loader = { delay: '3s', files: 100, sleep: 10 }
-const connections = 8
-/** So long the gateway serves without looking for entries, for comparison. */
-const before = 2
+const loader = { delay: '6s', files: 100, sleep: 10 }
+/** Clients, and milliseconds between two requests of each: the gateway is at work, and has time for the loader. */
+const clients = 4
+const pause = 5
+/** So long the gateway serves without looking for entries, first for itself, then for comparison, in milliseconds. */
+const warmUp = 2000
+const before = 3000
 /** The loader takes no longer. */
 const limit = 120_000
 /** A divisor of them. */
@@ -26,37 +32,30 @@ const together = 50
 
 /** The longest pause of the event loop while a gateway finds the entries of a previous run and serves them. */
 export async function measureLoader (bench: Bench, transport: Transport): Promise<Outcome[]> {
-  const { box, options, origins, cores, generator } = bench
+  const { box, options, origins, cores } = bench
   const path = join(box.dir, 'loader')
   const cache: CreateCacheOptions = { name, path, levels: '1:2', inactive: '1d', loader }
   await fill(path)
   const { running, port } = await fastifyScgi(options.dist, { cache }).start(box, origins, transport, cores.gateway)
   await waitForPort(port, 'fastify-scgi')
-  const round = async (seconds: number): Promise<void> => {
-    const load: LoadOptions = { ...bench.load, seconds, connections, headers: { Host: host }, queries: { prefix: '', count: entries } }
-    const { requests, errors } = await runLoad(generator, `http://127.0.0.1:${port}/page`, load)
-    if (requests === 0 || Object.values(errors).some((count) => count > 0)) throw new Error(`loader: ${requests} replies, errors: ${JSON.stringify(errors)}`)
-  }
   const stats = (): Promise<CacheStats> => ask<CacheStats>(running, 'cacheStats')
-  const watch = async (work: () => Promise<void>): Promise<number> => {
+  const watch = async (isOver: (elapsed: number) => boolean | Promise<boolean>): Promise<number> => {
     await ask(running, 'watchDelay')
-    await work()
+    const begun = Date.now()
+    let over = false
+    const serving = Array.from({ length: clients }, () => request(port, () => over))
+    do await Promise.race([later(200), Promise.all(serving)])
+    while (!await isOver(Date.now() - begun))
+    over = true
+    await Promise.all(serving)
     return await ask<number>(running, 'longestDelay')
   }
 
   note('loader: not loading')
-  // Its first requests compile code.
-  await round(1)
-  const idle = await watch(() => round(before))
+  await watch((elapsed) => elapsed > warmUp)
+  const idle = await watch((elapsed) => elapsed > before)
   note('loader: loading')
-  const loading = await watch(async () => {
-    const begun = Date.now()
-    do await round(1)
-    while (await found() < entries && Date.now() - begun < limit)
-  })
-  async function found (): Promise<number> {
-    return (await stats()).entries ?? 0
-  }
+  const loading = await watch(async (elapsed) => (await stats()).entries === entries || elapsed > limit)
   const { entries: loaded = 0, requests: { MISS } } = await stats()
   // Those that were asked for are found by that; each of them was there.
   if (loaded !== entries || MISS > 0) throw new Error(`loader: ${loaded} of ${entries} entries were found, ${MISS} misses`)
@@ -66,6 +65,26 @@ export async function measureLoader (bench: Bench, transport: Transport): Promis
     { what: serving, unit: 'ms', most: undefined, measured: spread([idle]) },
     { what: `${serving}, all being found anew`, unit: 'ms', most: 50, measured: spread([loading]) },
   ]
+}
+
+/** Asks for one entry after the other until told to stop. */
+async function request (port: number, isOver: () => boolean): Promise<void> {
+  const agent = new Agent({ keepAlive: true })
+  try {
+    while (!isOver()) {
+      const n = 1 + Math.floor(Math.random() * entries)
+      const [response]: IncomingMessage[] = await once(get({ host: '127.0.0.1', port, agent, path: `/page?${n}`, headers: { host } }), 'response')
+      const body = Buffer.concat(await response?.toArray() ?? []).toString()
+      if (response?.statusCode !== 200 || body !== bodyOf(n)) throw new Error(`loader: status ${response?.statusCode} and '${body}' for entry ${n}`)
+      await later(pause)
+    }
+  } finally {
+    agent.destroy()
+  }
+}
+
+function bodyOf (n: number): string {
+  return `the body of ${n}`
 }
 
 async function fill (path: string): Promise<void> {
@@ -81,6 +100,6 @@ async function put (store: DiskStore, n: number): Promise<void> {
     statusCode: 200, statusMessage: 'OK', headers: { 'content-type': 'text/plain' }, cachedAt: now, staleAt: now + 1e7, deleteAt: now + 1e8,
   })
   if (stream === undefined) throw new Error('the entry was refused')
-  stream.end(`the body of ${n}`)
+  stream.end(bodyOf(n))
   await finished(stream)
 }

@@ -134,8 +134,8 @@ ${featureTables(run)}
   no option, **@fastify/static** sends the same file, **static** is a Fastify route that sends the Buffer and the headers of our hit.
 - Hits: after each run the cache itself must have counted one miss and nothing but hits; misses: every request is for another URL, and
   there must be no hit. The memory store has its default size, so in most rounds each new entry drives an old one out.
-- The longest pause is that of the event loop (\`monitorEventLoopDelay\`) of a gateway under the load of 8 connections, each request for
-  another entry. The loader goes over 100 files, then rests for 10 ms (by default 50 ms), until it has found all of them.
+- The longest pause is that of the event loop (\`monitorEventLoopDelay\`) of a gateway that four clients ask for entries at random, each
+  up to 200 times a second. The loader goes over 100 files, then rests for 10 ms (by default 50 ms), until it has found all of them.
 - Rates are measured at the client, all at the same time, over ten seconds from the head of the reply on; the worst of them counts.
 `
 }

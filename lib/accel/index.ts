@@ -20,7 +20,7 @@ const STEERING = ['x-accel-redirect', 'x-accel-limit-rate', 'x-accel-charset']
  * X-Accel-Redirect, X-Sendfile, X-Accel-Limit-Rate and X-Accel-Charset for the replies of any route: a handler of your own, or what came
  * through @fastify/http-proxy. Errors at register: FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN.
  */
-export const accel: FastifyPluginCallback<AccelOptions> = fp((fastify, options: AccelOptions, done: (error?: Error) => void) => {
+const accel: FastifyPluginCallback<AccelOptions> = fp((fastify, options: AccelOptions, done: (error?: Error) => void) => {
   try {
     const settings = compileAccel(options)
     const locations = filterLayer(fastify)
@@ -37,7 +37,7 @@ export const accel: FastifyPluginCallback<AccelOptions> = fp((fastify, options: 
   }
 }, { fastify: '5.x', name: 'fastify-scgi-accel' })
 
-export default accel
+export { accel, accel as default }
 
 /** What a reply asks for; `undefined` where it asks for nothing, or may not. */
 function planFor (settings: AccelSettings, request: FastifyRequest, reply: FastifyReply): FilterPlan | Error | undefined {

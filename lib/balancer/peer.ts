@@ -2,7 +2,7 @@ import type { ServerState, UpstreamServer } from '../../types/upstream.ts'
 import { checkNumbers, keyOf } from './peer-options.ts'
 import type { AttemptMetrics, PeerEdit, PeerOptions, PeerOwner, StateChange } from './peer-options.ts'
 
-export type { AttemptMetrics, Clock, PeerEdit, PeerOptions, PeerOwner, StateChange } from './peer-options.ts'
+export type { AttemptMetrics, PeerEdit, PeerOptions, PeerOwner, StateChange } from './peer-options.ts'
 
 // Why a peer is out, its failures and its load aside: any of these.
 const DOWN = 1

@@ -45,7 +45,7 @@ export class Commits {
     if (this.#commits.size === 0) return false
     const commit = this.#commits.get(key)
     if (commit === undefined) return false
-    commit.waits.set(callback, patiently(this.#clock.after, timeout, () => {
+    commit.waits.set(callback, patiently(this.#clock, timeout, () => {
       commit.waits.delete(callback)
       callback()
     }))

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { cutRange } from './byte-range.ts'
+import { parseHttpDate } from '../http-date.ts'
 import { discard, isPromise, type StoreGuard } from './store-guard.ts'
 import type { StoreKey } from './key.ts'
 import type { CacheStoreResult, CacheStoreValue } from '../../types/cache-store.ts'
@@ -115,11 +116,12 @@ function destroyRange (part: Readable | Buffer | undefined): void {
   if (part instanceof Readable) part.destroy()
 }
 
-/** A header of an entry by which it can be revalidated. Only replies of these two statuses have one. */
+/** A header of an entry by which it can be revalidated. Only replies of these two statuses have one, and what is no date asks nothing. */
 export function validator (value: CacheStoreValue, name: 'etag' | 'last-modified'): string | undefined {
   const { statusCode, headers } = value
   const text = headers[name]
-  return (statusCode === 200 || statusCode === 206) && typeof text === 'string' ? text : undefined
+  if (typeof text !== 'string' || (statusCode !== 200 && statusCode !== 206)) return undefined
+  return name === 'last-modified' && parseHttpDate(text) === undefined ? undefined : text
 }
 
 function wholeBody (body: CacheStoreResult['body']): Buffer | undefined {

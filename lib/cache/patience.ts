@@ -7,11 +7,11 @@ const PARTS = 5
  * them, and does not take its own delay for the store's.
  * @returns what cancels it
  */
-export function patiently (after: Timers['after'], milliseconds: number, callback: () => void): () => void {
+export function patiently (clock: Pick<Timers, 'after'>, milliseconds: number, callback: () => void): () => void {
   let part = 0
   const next = (): () => void => {
     const length = Math.floor(milliseconds * (part + 1) / PARTS) - Math.floor(milliseconds * part / PARTS)
-    return after(length, () => {
+    return clock.after(length, () => {
       if (++part === PARTS) callback()
       else cancel = next()
     })

@@ -54,7 +54,7 @@ export class StoreSink {
       this.#lost('an entry is not stored, the store is too slow for it', undefined)
       return true
     }
-    this.#cancel ??= patiently(this.#clock.after, this.#timeout, () => {
+    this.#cancel ??= patiently(this.#clock, this.#timeout, () => {
       this.#lost(`an entry is not stored, the store took nothing for ${this.#timeout} ms`, undefined)
     })
     return false

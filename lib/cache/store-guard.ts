@@ -93,7 +93,7 @@ export class StoreGuard {
    */
   settle<T> (promise: Promise<T>, what: string, late: (value: T) => void, callback: (value: T | undefined, failed: boolean) => void): void {
     let over = false
-    const cancel = patiently(this.#clock.after, this.timeout, () => {
+    const cancel = patiently(this.#clock, this.timeout, () => {
       over = true
       if (this.#stuck++ === 0) this.#retryAt = this.#clock.now() + RETRY
       this.failed(`${what} took more than ${this.timeout} ms`, undefined)

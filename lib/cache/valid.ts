@@ -12,7 +12,7 @@ const MAX = 100 * 31_536_000_000
  * Milliseconds of a lifetime, which may be longer than a timer can be: a number of milliseconds, or a text such as `'30d'`, `'1y'`.
  * @throws FST_SCGI_OPT_INVALID
  */
-export function parseLifetime (option: string, value: unknown): number {
+function parseLifetime (option: string, value: unknown): number {
   let ms = NaN
   if (typeof value === 'number') ms = value
   else if (typeof value === 'string') {

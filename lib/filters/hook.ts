@@ -5,7 +5,7 @@ import { evaluateConditions, NOT_MODIFIED_REMOVES } from './conditions.ts'
 import { openFile, openUrlPath, type FileCallback } from './file.ts'
 import { passageOf, type Passage } from './passage.ts'
 import { takePlan, type FilterPlan, type SeekableBody } from './plan.ts'
-import { isGone } from './raw-reply.ts'
+import { breakOff, clearHead, isGone, isHttp2, onReplyClose } from './raw-reply.ts'
 import { planRanges, type HeaderChanges } from './ranges.ts'
 import { rangesOfBuffer, rangesOfSource, rangesOfStream } from './range-body.ts'
 import { limitRate } from './rate.ts'
@@ -39,32 +39,59 @@ export function carryOut (
     try {
       follow(plan.redirect, plan, request, reply, locations)
     } catch (error) {
-      done(toError(error))
+      fallBack(toError(error), plan, request, reply, done, locations)
     }
   } else if (plan.file !== undefined) {
     discard(payload)
-    sendFile(plan, passage, request, reply, done)
+    sendFile(plan, passage, request, reply, done, error => fallBack(error, plan, request, reply, done, locations))
   } else {
     finish(plan, passage, request, reply, plan.seekable ?? payload, done)
   }
 }
 
-function sendFile (plan: FilterPlan, passage: Passage | undefined, request: FastifyRequest, reply: FastifyReply, done: Done): void {
+/** A redirect or a file failed: the error page of that status answers, or else the error. */
+function fallBack (error: Error, plan: FilterPlan, request: FastifyRequest, reply: FastifyReply, done: Done, locations: Locations): void {
+  const status = 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : 500
+  const page = plan.pages?.get(status)
+  if (page === undefined) {
+    done(error)
+    return
+  }
+  request.log.warn({ err: error }, error.message)
+  if (page.kind === 'external') {
+    clearHead(reply)
+    reply.code(page.status ?? 302).header('location', page.to)
+    done(null, null)
+    return
+  }
+  try {
+    const redirect = { target: page.to, opensInternal: true, headers: {}, status: page.status, errorPage: true }
+    follow(redirect, plan.body === undefined ? {} : { body: plan.body }, request, reply, locations)
+  } catch {
+    done(error)
+  }
+}
+
+function sendFile (
+  plan: FilterPlan, passage: Passage | undefined, request: FastifyRequest, reply: FastifyReply, done: Done, failed: (error: Error) => void
+): void {
   const { file } = plan
   const [root] = file?.roots ?? []
   const opened: FileCallback = (error, found) => {
     if (found === undefined) {
       request.log.warn({ err: error }, error.message)
-      done(error)
+      for (const name of OF_THE_BODY) removeHeader(reply, name)
+      failed(error)
       return
     }
-    if (isGone(reply.raw)) {
+    const { socket } = request.raw
+    if (isGone(reply.raw) || socket.destroyed) {
       found.close()
       done(null, null)
       return
     }
     // Whatever happens to the payload, the descriptor does not outlive the reply.
-    reply.raw.once('close', () => found.close())
+    onReplyClose(reply.raw, socket, () => found.close())
     for (const name of OF_THE_BODY) removeHeader(reply, name)
     reply.header('etag', found.etag)
     if (!reply.hasHeader('content-type')) reply.header('content-type', found.type)
@@ -88,6 +115,8 @@ function finish (
     if (payload === ANSWERED) return
     if (plan.ranges === true) payload = ranged(request, reply, payload)
     else if (isSeekable(payload)) payload = wholeBody(request, reply, payload)
+    // Over HTTP/2 Fastify ends what broke off as if it were complete.
+    if (isHttp2(reply.raw) && payload !== body && isStream(payload)) payload.once('error', () => breakOff(reply.raw))
     const rate = plan.rate ?? passage?.rate
     done(null, rate !== undefined && rate > 0 ? throttled(reply, payload, rate, plan.rateAfter ?? passage?.rateAfter ?? 0) : payload)
   } catch (error) {
@@ -149,8 +178,9 @@ function ranged (request: FastifyRequest, reply: FastifyReply, body: unknown): u
 }
 
 function wholeBody (request: FastifyRequest, reply: FastifyReply, body: SeekableBody): unknown {
-  if (body.size >= 0) reply.header('content-length', body.size)
-  if (request.method === 'HEAD' || body.size === 0) {
+  const bodiless = reply.statusCode === 204
+  if (body.size >= 0 && !bodiless) reply.header('content-length', body.size)
+  if (request.method === 'HEAD' || body.size === 0 || bodiless) {
     body.close()
     return null
   }

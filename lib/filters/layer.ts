@@ -1,6 +1,7 @@
 import { filterReply } from './hook.ts'
 import { isClosed } from './internal.ts'
 import { Locations, restoreUrl } from './locations.ts'
+import { takePlan } from './plan.ts'
 import type { FastifyInstance } from 'fastify'
 
 const LAYER = Symbol('fastify-scgi.filters')
@@ -16,6 +17,11 @@ export function filterLayer (fastify: FastifyInstance): Locations {
       return
     }
     restoreUrl(request)
+    done()
+  })
+  // What was planned for a reply is not for the error that came in its place: another hook failed.
+  fastify.addHook('onError', (_request, reply, _error, done) => {
+    takePlan(reply)
     done()
   })
   fastify.addHook('onSend', (request, reply, payload, done) => filterReply(request, reply, payload, done, locations))

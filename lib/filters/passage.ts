@@ -93,9 +93,13 @@ export class Passage {
     for (const [name, value] of this.#carried) {
       if (status >= 300 && OF_SUCCESS.has(name)) continue
       // An application knows the type of its own body better than the one that sent us to it.
-      if (name === 'content-type' && this.answered && (headers[name] ?? this.#raw.getHeader(name)) !== undefined) continue
+      const theirs = takeHeader(headers, name)
+      if (name === 'content-type' && this.answered && (theirs ?? this.#raw.getHeader(name)) !== undefined) {
+        if (theirs !== undefined) headers[name] = theirs
+        continue
+      }
       if (name === 'set-cookie') {
-        const own = headers[name] ?? this.#raw.getHeader(name)
+        const own = theirs ?? this.#raw.getHeader(name)
         headers[name] = [...list(value), ...(own === undefined ? [] : Array.isArray(own) ? own : [String(own)])]
       } else {
         headers[name] = typeof value === 'string' ? value : [...value]
@@ -103,6 +107,17 @@ export class Passage {
     }
     return headers
   }
+}
+
+/** A header of whatever spelling, which is then no longer among them: a target may have written the head by itself. */
+function takeHeader (headers: OutgoingHttpHeaders, name: string): OutgoingHttpHeader | undefined {
+  for (const key of Object.keys(headers)) {
+    if (key.toLowerCase() !== name) continue
+    const value = headers[key]
+    delete headers[key]
+    return value
+  }
+  return undefined
 }
 
 function list (value: string | readonly string[]): readonly string[] {

@@ -23,6 +23,15 @@ export interface SeekableBody {
   close (): void
 }
 
+/** What answers in the place of an error. */
+export interface FallbackPage {
+  /** Path and query, `@name`, or an absolute URL. */
+  readonly to: string
+  readonly kind: 'internal' | 'external'
+  /** Status for the client; `undefined` leaves it to the page. */
+  readonly status: number | undefined
+}
+
 /** What the filters have to do with one reply. */
 export interface FilterPlan {
   /** The reply is another route's. */
@@ -30,6 +39,8 @@ export interface FilterPlan {
   /** The client's body, for the route that it is redirected to. */
   body?: RequestBody | null
   file?: FileRequest
+  /** What answers where the redirect or the file fails, by status. */
+  pages?: ReadonlyMap<number, FallbackPage>
   /** The payload, where it can be read anywhere. */
   seekable?: SeekableBody
   /** Charset for the reply's media type. */

@@ -40,7 +40,7 @@ export interface HeaderChanges {
 }
 
 /** The reply stays as it is, save for its headers. */
-export interface WholePlan extends HeaderChanges {
+interface WholePlan extends HeaderChanges {
   readonly kind: 'whole'
 }
 
@@ -58,7 +58,7 @@ export interface PartialPlan extends HeaderChanges {
 }
 
 /** None of the ranges can be served; the reply has no body of its own any more. */
-export interface UnsatisfiablePlan extends HeaderChanges {
+interface UnsatisfiablePlan extends HeaderChanges {
   readonly kind: 'unsatisfiable'
   readonly status: 416
   readonly length: 0

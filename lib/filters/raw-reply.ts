@@ -33,6 +33,22 @@ export function offSocketClose (socket: Socket, call: () => void): void {
   waiting.get(socket)?.delete(call)
 }
 
+/**
+ * Calls back, once, when a reply is over. That of a pipelined request has no connection before its turn, and does not hear of it when
+ * that ends earlier.
+ */
+export function onReplyClose (raw: ServerResponse, socket: Socket, call: () => void): void {
+  let over = false
+  const close = (): void => {
+    if (over) return
+    over = true
+    offSocketClose(socket, close)
+    call()
+  }
+  raw.once('close', close)
+  if (raw.socket === null) onSocketClose(socket, close)
+}
+
 export function isHttp2 (raw: ServerResponse): boolean {
   return 'stream' in raw
 }

@@ -36,7 +36,8 @@ export function follow (redirect: Redirect, plan: FilterPlan, request: FastifyRe
   passage.opensInternal = redirect.opensInternal
   passage.location = location
   passage.errorPage ||= redirect.errorPage === true
-  passage.status = redirect.status
+  // What an error page leads to is the page all the same.
+  if (redirect.errorPage === true) passage.status = redirect.status
   passage.answered = false
   passage.carry(redirect.headers)
   passage.body = plan.body ?? passage.body

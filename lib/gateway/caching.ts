@@ -1,4 +1,5 @@
 import { defaultKey } from '../cache/key.ts'
+import { passageOf } from '../filters/passage.ts'
 import { requestUri } from '../upstream/path.ts'
 import type { CacheHost, CachePass } from '../cache/pass.ts'
 import type { LookupHeaders } from '../cache/key.ts'
@@ -20,11 +21,17 @@ export function openCache (
   if (zone !== policy.zone) caches.add(zone)
   return zone.open(policy.rules, {
     method: view.method,
-    // After an internal redirect the same URL stands for something else.
-    key: policy.keyOf(request) ?? defaultKey(view.scheme, view.host, requestUri(view.target ?? view.uri)),
+    key: policy.keyOf(request) ?? ownKey(view, request),
     headers: headersOf(view, request),
     bypass: policy.bypass(request),
   }, host)
+}
+
+/** After an internal redirect the same URL stands for something else; in a named location it is what the client asked another for. */
+function ownKey ({ scheme, host, target, uri }: FastifyView, { raw }: FastifyRequest): string {
+  const key = defaultKey(scheme, host, requestUri(target ?? uri))
+  const location = passageOf(raw)?.location
+  return location === undefined ? key : `${location} ${key}`
 }
 
 /** What the application sees, so that Vary and Authorization mean the same here and there: a hook may have put them there. */

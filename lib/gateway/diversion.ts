@@ -1,11 +1,11 @@
+import { STATUS_CODES } from 'node:http'
 import { FST_SCGI_INTERCEPTED, FST_SCGI_REDIRECT_TARGET } from '../errors.ts'
 import { parseRedirect } from '../filters/accel-values.ts'
 import { show } from '../units.ts'
 import type { CarriedHeaders } from '../filters/passage.ts'
 import type { Redirect } from '../filters/redirect.ts'
-import type { FileRequest } from '../filters/plan.ts'
+import type { FallbackPage, FileRequest } from '../filters/plan.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
-import type { ErrorPage } from './error-pages.ts'
 import type { ResponseSettings } from './response-options.ts'
 
 /** What answers the client instead of the application's body. */
@@ -31,8 +31,11 @@ const NONE: CarriedHeaders = {}
 /**
  * Decides whether something else than the application's body answers, in nginx's order: an error page, a file, an internal redirect.
  * @param onErrorPage the request was led to an error page already
+ * @param passed gives the headers that the client may get
  */
-export function divert (head: ResponseHead, settings: ResponseSettings, address: string, onErrorPage: boolean): Diversion | undefined {
+export function divert (
+  head: ResponseHead, settings: ResponseSettings, address: string, onErrorPage: boolean, passed: () => ResponseHead['headers']
+): Diversion | undefined {
   const { statusCode, headers } = head
   if (statusCode >= 300 && settings.interceptErrors) {
     const page = onErrorPage ? undefined : settings.errorPages.get(statusCode)
@@ -40,7 +43,7 @@ export function divert (head: ResponseHead, settings: ResponseSettings, address:
     const kept: CarriedHeaders = statusCode === 401 && challenge !== undefined ? { 'www-authenticate': challenge } : NONE
     if (page !== undefined) return toPage(page, kept)
     if (statusCode >= 400) {
-      return { intercepted: true, kind: 'error', error: Object.assign(new FST_SCGI_INTERCEPTED(address, statusCode), { statusCode }), headers: kept }
+      return { intercepted: true, kind: 'error', error: toIntercepted(address, statusCode), headers: kept }
     }
   }
   const { sendfile } = settings
@@ -50,11 +53,18 @@ export function divert (head: ResponseHead, settings: ResponseSettings, address:
   }
   const accel = settings.accel.redirect ? headers['x-accel-redirect'] : undefined
   if (accel !== undefined) return toTarget(typeof accel === 'string' ? accel : accel[0] ?? '', carried(headers), true)
-  return settings.internalRedirect === undefined ? undefined : localRedirect(head, settings.internalRedirect)
+  return settings.internalRedirect === undefined ? undefined : localRedirect(head, settings.internalRedirect, passed)
+}
+
+/** The message of a 4xx is shown to the client: which server it was is in the cause, which only the log shows. */
+function toIntercepted (address: string, statusCode: number): Error & { statusCode?: number } {
+  const error = Object.assign(new FST_SCGI_INTERCEPTED(address, statusCode), { statusCode })
+  if (statusCode >= 500) return error
+  return Object.assign(error, { message: STATUS_CODES[statusCode] ?? 'Error', cause: new Error(error.message) })
 }
 
 /** The page of an error, with what the client must be told all the same. */
-export function toPage (page: ErrorPage, headers: CarriedHeaders): Diversion {
+export function toPage (page: FallbackPage, headers: CarriedHeaders): Diversion {
   if (page.kind === 'external') return { intercepted: true, kind: 'external', url: page.to, status: page.status ?? 302, headers }
   return { intercepted: true, kind: 'redirect', redirect: { target: page.to, opensInternal: true, headers, status: page.status, errorPage: true } }
 }
@@ -82,14 +92,15 @@ function toTarget (value: string, headers: CarriedHeaders, opensInternal: boolea
 }
 
 /** RFC 3875 section 6.2.2: the path of a resource of this server, which is answered as if the client had asked for it. */
-function localRedirect (head: ResponseHead, header: string): Diversion | undefined {
+function localRedirect (head: ResponseHead, header: string, passed: () => ResponseHead['headers']): Diversion | undefined {
   const value = head.headers[header]
   if (typeof value !== 'string' || value.charCodeAt(0) !== 47) return undefined
   // Without a status a Location stands for 302; what the application itself calls a redirect is the client's to follow.
   if (head.statusCode !== 200 && !(head.statusCode === 302 && !head.nph && head.headers['status'] === undefined)) return undefined
   const headers: Record<string, string | string[]> = {}
-  for (const name in head.headers) {
-    const line = head.headers[name]
+  const kept = passed()
+  for (const name in kept) {
+    const line = kept[name]
     if (line !== undefined && name !== header && name !== 'location' && !LEFT_BEHIND.has(name) && !name.startsWith('x-accel-')) headers[name] = line
   }
   return toTarget(value.replace(/^\/+/, '/'), headers, false)

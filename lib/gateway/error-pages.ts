@@ -1,15 +1,7 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { show } from '../units.ts'
+import type { FallbackPage } from '../filters/plan.ts'
 import type { ErrorPages } from '../../types/options.ts'
-
-/** What answers in the place of an error. */
-export interface ErrorPage {
-  /** Path and query, `@name`, or an absolute URL. */
-  readonly to: string
-  readonly kind: 'internal' | 'external'
-  /** Status for the client; `undefined` leaves it to the page. */
-  readonly status: number | undefined
-}
 
 const REDIRECTS = [301, 302, 303, 307, 308]
 const EXTERNAL = /^[a-z][a-z0-9+.-]*:\/\//i
@@ -18,8 +10,8 @@ const EXTERNAL = /^[a-z][a-z0-9+.-]*:\/\//i
  * Reads the option `errorPages`: by status, what answers.
  * @throws FST_SCGI_OPT_INVALID
  */
-export function compileErrorPages (given: ErrorPages | undefined): ReadonlyMap<number, ErrorPage> {
-  const pages = new Map<number, ErrorPage>()
+export function compileErrorPages (given: ErrorPages | undefined): ReadonlyMap<number, FallbackPage> {
+  const pages = new Map<number, FallbackPage>()
   if (given === undefined) return pages
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw new FST_SCGI_OPT_INVALID('errorPages', show(given), "an object of statuses and pages, for instance { '500 502': '/sorry' }")
@@ -38,7 +30,7 @@ export function compileErrorPages (given: ErrorPages | undefined): ReadonlyMap<n
   return pages
 }
 
-function readPage (option: string, code: number, value: unknown): ErrorPage {
+function readPage (option: string, code: number, value: unknown): FallbackPage {
   const { to, status, ...rest } = typeof value === 'string' ? { to: value } : Object(value)
   const unknown = Object.keys(rest)[0]
   if (unknown !== undefined) throw new FST_SCGI_OPT_INVALID(`${option}.${unknown}`, show(rest[unknown]), "nothing: a page has 'to' and 'status'")

@@ -10,7 +10,7 @@ import { failureOf } from './failure.ts'
 import { openCache } from './caching.ts'
 import { parseBuffering } from '../filters/accel-values.ts'
 import { passageOf, type CarriedHeaders, type Passage } from '../filters/passage.ts'
-import { setPlan } from '../filters/plan.ts'
+import { setPlan, type FilterPlan } from '../filters/plan.ts'
 import { UpstreamRate } from '../filters/rate.ts'
 import { breakOff, isGone, isHttp2, offSocketClose, onSocketClose } from '../filters/raw-reply.ts'
 import { ReplyStream, type ReplySource } from '../scgi/reply-stream.ts'
@@ -406,6 +406,8 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     this.#closed = true
     if (!this.#over) this.#leave()
     else this.#reader?.close()
+    // Of a pipelined request nobody else hears that its connection ended.
+    this.#stream?.destroy()
     if (this.#over) this.#gone(this)
   }
 
@@ -465,7 +467,9 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
   }
 
   #diversionOf (head: ResponseHead): Diversion | undefined {
-    return divert(head, this.#service.mount.response, this.#info.address, this.#passage?.errorPage === true)
+    const { response, filter } = this.#service.mount
+    return divert(head, response, this.#info.address, this.#passage?.errorPage === true,
+      () => filter.apply(head, this.#request.raw.httpVersionMajor === 2))
   }
 
   /** For the cache, of a reply that goes to no client. */
@@ -530,25 +534,39 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
           setPlan(reply, {
             redirect: diversion.redirect,
             body,
+            ...(diversion.intercepted ? undefined : this.#pages()),
             ...(this.#head === undefined ? undefined : this.#sender.lasting(this.#head)),
           })
           reply.send()
           break
         case 'file':
-          if (this.#head !== undefined) this.#sender.file(this.#head, diversion.file)
+          if (this.#head !== undefined) this.#sender.file(this.#head, diversion.file, this.#pages())
           break
         case 'external':
           setHeaders(reply, diversion.headers)
           reply.redirect(diversion.url, diversion.status)
           break
-        case 'error':
+        case 'error': {
+          const page = diversion.intercepted ? undefined : this.#pages()?.pages.get(statusOf(diversion.error))
+          if (page !== undefined) {
+            this.#request.log.warn({ err: diversion.error }, diversion.error.message)
+            this.#divert(toPage(page, {}))
+            return
+          }
           setHeaders(reply, diversion.headers)
           if (diversion.error.statusCode === 404 && this.#service.mount.hooks.onError === undefined) reply.callNotFound()
           else this.#sendError(diversion.error)
+        }
       }
     } catch (error) {
       this.#sendError(error instanceof Error ? error : new Error(String(error)))
     }
+  }
+
+  /** The error pages, where there are any and this is not one of them. */
+  #pages (): Required<Pick<FilterPlan, 'pages'>> | undefined {
+    const { errorPages } = this.#service.mount.response
+    return errorPages.size === 0 || this.#passage?.errorPage === true ? undefined : { pages: errorPages }
   }
 
   #refuseBody (error: Error): void {

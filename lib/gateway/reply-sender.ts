@@ -1,7 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { Readable } from 'node:stream'
-import { breakOff, clearHead, isHttp2 } from '../filters/raw-reply.ts'
-import { setPlan, type FilterPlan } from '../filters/plan.ts'
+import { breakOff, clearHead, isHttp2, onReplyClose } from '../filters/raw-reply.ts'
+import { setPlan, takePlan, type FilterPlan } from '../filters/plan.ts'
 import { passageOf } from '../filters/passage.ts'
 import { show } from '../units.ts'
 import { isMediaType } from './view.ts'
@@ -114,7 +114,7 @@ export class ReplySender {
       if (filtered) {
         const body = new EntryBody(entry)
         this.#applyHead(head, { seekable: body })
-        reply.raw.once('close', () => body.close())
+        onReplyClose(reply.raw, request.raw.socket, () => body.close())
         this.#watchClient()
         reply.send()
         return
@@ -130,9 +130,9 @@ export class ReplySender {
   }
 
   /** A reply whose body is a file; the filters open it. */
-  file (head: ResponseHead, file: FileRequest): void {
+  file (head: ResponseHead, file: FileRequest, fallback: Pick<FilterPlan, 'pages'> | undefined): void {
     try {
-      this.#applyHead(head, { file, conditions: true, ranges: true })
+      this.#applyHead(head, { file, conditions: true, ranges: true, ...fallback })
       this.#watchClient()
       this.#reply.send()
     } catch (error) {
@@ -175,6 +175,8 @@ export class ReplySender {
       return
     }
     clearHead(this.#reply)
+    // What was planned was for the reply that failed.
+    takePlan(this.#reply)
     this.#owner.sendError(error)
   }
 

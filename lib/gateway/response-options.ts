@@ -2,7 +2,8 @@ import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { CACHE_HEADERS } from '../cache/options.ts'
 import { Root } from '../filters/file.ts'
 import { parseSize, parseTime, show } from '../units.ts'
-import { compileErrorPages, type ErrorPage } from './error-pages.ts'
+import { compileErrorPages } from './error-pages.ts'
+import type { FallbackPage } from '../filters/plan.ts'
 import type { ExchangeOptions } from '../../types/options.ts'
 import type { FastifyRequest } from 'fastify'
 
@@ -22,7 +23,7 @@ export interface ResponseSettings {
   /** Names of the headers that the options give a meaning, in lower case: the client does not get them. */
   readonly hidden: readonly string[]
   readonly interceptErrors: boolean
-  readonly errorPages: ReadonlyMap<number, ErrorPage>
+  readonly errorPages: ReadonlyMap<number, FallbackPage>
   readonly forceRanges: boolean
   /** Bytes a second from the application. */
   readonly limitRate: ((request: FastifyRequest) => number) | undefined

@@ -260,7 +260,9 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
       return piece
     }
     buffer.copy(whole, this.#taken, start, end)
-    return whole.subarray(this.#taken, this.#taken += length)
+    const from = this.#taken
+    this.#taken += length
+    return whole.subarray(from, this.#taken)
   }
 
   #invalidHead (): void {

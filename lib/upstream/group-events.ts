@@ -1,4 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
+import { FST_SCGI_OPT_INVALID } from '../errors.ts'
+import { show } from '../units.ts'
 import type { GroupEvents } from '../../types/live.ts'
 
 const CHANNELS = {
@@ -15,7 +17,11 @@ type Listeners = { [E in keyof GroupEvents]: Set<(event: GroupEvents[E]) => void
 export class GroupEmitter {
   readonly #listeners: Listeners = { state: new Set(), added: new Set(), removed: new Set(), weight: new Set(), resolve: new Set() }
 
+  /** @throws FST_SCGI_OPT_INVALID */
   on<E extends keyof GroupEvents> (event: E, listener: (event: GroupEvents[E]) => void): void {
+    if (!Object.hasOwn(this.#listeners, event)) throw new FST_SCGI_OPT_INVALID('event', show(event), `one of ${Object.keys(this.#listeners).join(', ')}`)
+    // Called at some later time it would end the process.
+    if (typeof listener !== 'function') throw new FST_SCGI_OPT_INVALID('listener', show(listener), 'a function')
     this.#listeners[event].add(listener)
   }
 

@@ -10,7 +10,7 @@ import type { CacheStoreResult } from '../../types/cache-store.ts'
 const BODY = 'the body of an entry'
 
 async function hit (setup: Setup): Promise<{ entry: CachedEntry, gateway: TestGateway }> {
-  const gateway = new TestGateway({ app: () => ({ headers: { 'content-length': String(BODY.length), etag: '"e"', 'last-modified': 'then' }, body: BODY }), ...setup })
+  const gateway = new TestGateway({ app: () => ({ headers: { 'content-length': String(BODY.length), etag: '"e"', 'last-modified': 'Mon, 07 Nov 1994 08:49:37 GMT' }, body: BODY }), ...setup })
   await gateway.get()
   // Somebody who only looks.
   const exchange = gateway.begin()
@@ -141,7 +141,7 @@ test('undici’s own store is a store', async () => {
 
 test('a hit has what conditions and ranges need', async () => {
   const { entry, gateway } = await hit({})
-  assert.deepEqual([entry.size, entry.etag, entry.lastModified], [BODY.length, '"e"', 'then'])
+  assert.deepEqual([entry.size, entry.etag, entry.lastModified], [BODY.length, '"e"', 'Mon, 07 Nov 1994 08:49:37 GMT'])
   assert.equal(await bytes(entry.openRange(4, 7)), 'body')
   await gateway.close()
 })

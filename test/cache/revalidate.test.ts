@@ -76,7 +76,8 @@ test('another reply than 304 replaces the entry', async () => {
 
 for (const [title, first, sent] of [
   ['an ETag alone', { headers: { etag: '"1"' } }, [VALIDATORS.etag, undefined]],
-  ['a date alone', { headers: { 'last-modified': 'x' } }, [undefined, 'x']],
+  ['a date alone', { headers: { 'last-modified': VALIDATORS['last-modified'] } }, [undefined, VALIDATORS['last-modified']]],
+  ['what is no date', { headers: { 'last-modified': 'x' } }, [undefined, undefined]],
   ['neither', {}, [undefined, undefined]],
   ['a status other than 200 and 206', { status: 404, headers: { ...VALIDATORS, 'cache-control': 'max-age=10' } }, [undefined, undefined]],
   ['206', { status: 206, headers: { ...VALIDATORS, 'cache-control': 'max-age=10' } }, [VALIDATORS.etag, VALIDATORS['last-modified']]],

@@ -122,3 +122,17 @@ test('a request for a range or under a condition gets all of its error page', as
   await using gateway = await start(recorder, { interceptErrors: true, errorPages: { 404: '/sorry' } })
   assert.equal(told(await rawRequest(gateway, get('/app/x', 'Range: bytes=0-1', 'If-None-Match: *'))), '404 sorry GET /app/x')
 })
+
+test('what fails on the way back has pages too: a file, a target that is unsafe, unknown or endless', async () => {
+  await using recorder = await startRecorder()
+  await using gateway = await start(recorder, {
+    sendfile: { root: '/nowhere' }, errorPages: { '403 404': '/sorry', 500: { to: '@fallback', status: 503 } }, internal: { '/files': '/nowhere' },
+  })
+  for (const [header, told404] of [
+    ['X-Sendfile: nothing', '404 sorry GET /app/x'], ['X-Sendfile: /etc/passwd', '403 sorry GET /app/x'], ['X-Accel-Redirect: /a/../b', '404 sorry GET /app/x'],
+    ['X-Accel-Redirect: @nobody', '503 fallback GET /app/x'],
+  ] as const) {
+    recorder.answer = `${header}\r\n\r\n`
+    assert.equal(told(await rawRequest(gateway, get('/app/x'))), told404, header)
+  }
+})

@@ -39,7 +39,7 @@ test('the sequences write down no difference that is none, and no name twice', (
   }
 })
 
-describe('parity of what is kept', { concurrency: 1 }, () => {
+describe('parity of what is kept', { concurrency: peers.length }, () => {
   for (const { name, start, missing } of peers) {
     describe(name, { skip: missing, concurrency: 40 }, () => {
       let peer: Peer | undefined

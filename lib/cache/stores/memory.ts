@@ -42,6 +42,9 @@ interface Group {
   readonly entries: Map<string, Entry>
 }
 
+/** What there is of a key. Most have one entry that does not vary, and many small maps cost time when they are made and when they go. */
+type Kept = Entry | Map<string, Group>
+
 /** An application that changes its Vary all the time does not make a lookup slow. */
 const MAX_GROUPS = 8
 /** What an entry takes beside its texts and its body, about. */
@@ -54,7 +57,7 @@ export class MemoryStore implements CacheStore {
   readonly #inactive: number
   readonly #now: () => number
   readonly #lru: LRUCache<Entry, Entry>
-  readonly #keys = new Map<string, Map<string, Group>>()
+  readonly #keys = new Map<string, Kept>()
   readonly #tags = new Map<string, Set<Entry>>()
   readonly #writers = new Set<MemoryWriter>()
   #order = 0
@@ -145,10 +148,10 @@ export class MemoryStore implements CacheStore {
   }
 
   #find (key: CacheStoreKey): Entry | undefined {
-    const groups = this.#keys.get(keyText(key))
-    if (groups === undefined) return undefined
+    const kept = this.#keys.get(keyText(key))
+    if (!(kept instanceof Map)) return kept?.variant === key.method ? kept : undefined
     let found: Entry | undefined
-    for (const group of groups.values()) {
+    for (const group of kept.values()) {
       const entry = group.entries.get(group.names.length === 0 ? key.method : variantText(key.method, group.names, key.headers))
       if (entry !== undefined && (found === undefined || entry.order > found.order)) found = entry
     }
@@ -170,15 +173,8 @@ export class MemoryStore implements CacheStore {
       usedAt: this.#now(),
     }
     this.#supersede(entry)
-    let groups = this.#keys.get(text)
-    if (groups === undefined) this.#keys.set(text, groups = new Map())
-    let group = groups.get(entry.names)
-    if (group === undefined) {
-      const [oldest] = groups.values()
-      if (oldest !== undefined && groups.size >= MAX_GROUPS) for (const other of [...oldest.entries.values()]) this.#lru.delete(other)
-      groups.set(entry.names, group = { names, entries: new Map() })
-    }
-    group.entries.set(entry.variant, entry)
+    if (names.length === 0 && !this.#keys.has(text)) this.#keys.set(text, entry)
+    else this.#addVariant(entry, names)
     for (const tag of tags) {
       const name = `${origin}\0${tag}`
       const tagged = this.#tags.get(name)
@@ -192,10 +188,36 @@ export class MemoryStore implements CacheStore {
     this.#plan()
   }
 
+  /** One of several of a key. */
+  #addVariant (entry: Entry, names: readonly string[]): void {
+    const kept = this.#keys.get(entry.text)
+    let groups: Map<string, Group>
+    if (kept instanceof Map) {
+      groups = kept
+    } else {
+      groups = new Map()
+      if (kept !== undefined) groups.set(kept.names, { names: [], entries: new Map([[kept.variant, kept]]) })
+      this.#keys.set(entry.text, groups)
+    }
+    let group = groups.get(entry.names)
+    if (group === undefined) {
+      const [oldest] = groups.values()
+      if (oldest !== undefined && groups.size >= MAX_GROUPS) for (const other of [...oldest.entries.values()]) this.#lru.delete(other)
+      groups.set(entry.names, group = { names, entries: new Map() })
+    }
+    group.entries.set(entry.variant, entry)
+  }
+
   /** Removes what no request would get any more. */
   #supersede ({ text, names, variant, key: { method }, result: { vary }, order }: Entry): void {
+    const kept = this.#keys.get(text)
+    if (kept === undefined) return
+    if (!(kept instanceof Map)) {
+      if (kept.names === names && kept.variant === variant) this.#lru.delete(kept)
+      return
+    }
     const selecting = varyNames(vary)
-    for (const group of [...this.#keys.get(text)?.values() ?? []]) {
+    for (const group of [...kept.values()]) {
       if (group.names.join() === names) {
         const same = group.entries.get(variant)
         if (same !== undefined) this.#lru.delete(same)
@@ -223,12 +245,16 @@ export class MemoryStore implements CacheStore {
   }
 
   #forget (entry: Entry): void {
-    const groups = this.#keys.get(entry.text)
-    const group = groups?.get(entry.names)
-    if (groups !== undefined && group?.entries.get(entry.variant) === entry) {
-      group.entries.delete(entry.variant)
-      if (group.entries.size === 0) groups.delete(entry.names)
-      if (groups.size === 0) this.#keys.delete(entry.text)
+    const kept = this.#keys.get(entry.text)
+    if (kept === entry) {
+      this.#keys.delete(entry.text)
+    } else if (kept instanceof Map) {
+      const group = kept.get(entry.names)
+      if (group?.entries.get(entry.variant) === entry) {
+        group.entries.delete(entry.variant)
+        if (group.entries.size === 0) kept.delete(entry.names)
+        if (kept.size === 0) this.#keys.delete(entry.text)
+      }
     }
     for (const tag of entry.tags) {
       const name = `${entry.key.origin}\0${tag}`
@@ -239,7 +265,9 @@ export class MemoryStore implements CacheStore {
   }
 
   #entriesOf (key: CacheStoreKey): Entry[] {
-    return [...this.#keys.get(keyText(key))?.values() ?? []].flatMap(group => [...group.entries.values()])
+    const kept = this.#keys.get(keyText(key))
+    if (kept === undefined) return []
+    return kept instanceof Map ? [...kept.values()].flatMap(group => [...group.entries.values()]) : [kept]
   }
 
   #matching (origin: string, match: PurgeMatch): Entry[] {
@@ -317,13 +345,18 @@ class MemoryWriter extends Writable {
 function sizeOf ({ text, variant, result, body, tags }: Entry): number {
   let size = OVERHEAD + body.length + text.length + variant.length + result.statusMessage.length
   for (const tag of tags) size += tag.length
-  for (const [name, value] of Object.entries(result.headers)) size += 20 + name.length + (typeof value === 'string' ? value : value.join()).length
+  const { headers } = result
+  for (const name in headers) {
+    const value = headers[name] ?? ''
+    size += 20 + name.length + (typeof value === 'string' ? value : value.join()).length
+  }
   return size
 }
 
 /** Everybody gets the same object: who changes it shall fail, not change what others get. */
 function frozen (result: CacheStoreResult): CacheStoreResult {
-  for (const values of Object.values(result.headers)) if (Array.isArray(values)) Object.freeze(values)
-  Object.freeze(result.headers)
+  const { headers } = result
+  for (const name in headers) if (Array.isArray(headers[name])) Object.freeze(headers[name])
+  Object.freeze(headers)
   return Object.freeze(result)
 }

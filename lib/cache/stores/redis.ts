@@ -40,11 +40,21 @@ export function redisStore (options: RedisStoreOptions): CacheStore {
   return new RedisStore(options)
 }
 
+/** What came of a lookup. */
+interface Looked {
+  readonly key: CacheStoreKey
+  /** Headers that select a variant of the key; undefined where Redis did not answer. */
+  readonly names: readonly string[] | undefined
+  readonly result: CacheStoreResult | undefined
+}
+
 class RedisStore implements CacheStore {
   readonly #guard: Guard
   readonly #prefix: string
   readonly #maxEntrySize: number
   readonly #writers = new Set<RedisWriter>()
+  /** What is being asked now. Redis answers in turn, so that none of it is older than a write or a purge of ours that is done. */
+  readonly #lookups = new Map<string, Promise<Looked>>()
   #closed = false
 
   constructor (options: RedisStoreOptions) {
@@ -67,19 +77,22 @@ class RedisStore implements CacheStore {
 
   async get (key: CacheStoreKey): Promise<CacheStoreResult | undefined> {
     if (!this.#guard.isAvailable) return undefined
-    let found: unknown
-    try {
-      found = await this.#guard.run(GET, this.#main(key), keyBytes(keyText(key)), key.method, ...headerArguments(key))
-    } catch {
-      return undefined
+    const main = this.#main(key)
+    const running = this.#lookups.get(main)
+    if (running !== undefined) {
+      // A thousand requests for one key are not to be a thousand copies of its body on their way at once.
+      const { names, key: { method, headers }, result } = await running
+      if (names === undefined) return undefined
+      if (method === key.method && variantText(method, names, headers) === variantText(method, names, key.headers)) return result
+      return (await this.#lookUp(main, key)).result
     }
-    if (!Array.isArray(found)) return undefined
-    const [meta, stale, body]: unknown[] = found
-    const head = readMeta(meta)
-    if (head === undefined || !Buffer.isBuffer(stale) || !Buffer.isBuffer(body)) return undefined
-    const { method, ...value } = head
-    if (method !== key.method || value.deleteAt <= Date.now() || !varyMatches(value.vary, key.headers)) return undefined
-    return { ...value, staleAt: Number(stale.toString()), body, size: body.length }
+    const lookup = this.#lookUp(main, key)
+    this.#lookups.set(main, lookup)
+    try {
+      return (await lookup).result
+    } finally {
+      this.#lookups.delete(main)
+    }
   }
 
   createWriteStream (key: CacheStoreKey, value: CacheStoreValue): Writable | undefined {
@@ -155,6 +168,22 @@ class RedisStore implements CacheStore {
     this.#closed = true
     for (const writer of this.#writers) writer.destroy()
     this.#guard.close()
+  }
+
+  async #lookUp (main: string, key: CacheStoreKey): Promise<Looked> {
+    let found: unknown
+    try {
+      found = await this.#guard.run(GET, main, keyBytes(keyText(key)), key.method, ...headerArguments(key))
+    } catch {
+      return { key, names: undefined, result: undefined }
+    }
+    const [lists, meta, stale, body] = arrayOf(found)
+    const names = [...new Set(String(lists).split(/[\n,]/))].filter(name => name !== '')
+    const head = readMeta(meta)
+    if (head === undefined || !Buffer.isBuffer(stale) || !Buffer.isBuffer(body)) return { key, names, result: undefined }
+    const { method, ...value } = head
+    const fits = method === key.method && value.deleteAt > Date.now() && varyMatches(value.vary, key.headers)
+    return { key, names, result: fits ? { ...value, staleAt: Number(stale.toString()), body, size: body.length } : undefined }
   }
 
   #main (key: CacheStoreKey): string {

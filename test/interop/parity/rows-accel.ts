@@ -199,7 +199,10 @@ export const accelRows: Row[] = without('apache', [
     request: get('/app/first', 'Range: bytes=3-5'),
     answer: to('/files/page.html'),
     expect: {
-      status: 206, reason: 'Partial Content', body: '012', params: { HTTP_RANGE: 'bytes=3-5' },
+      status: 206,
+      reason: 'Partial Content',
+      body: '012',
+      params: { HTTP_RANGE: 'bytes=3-5' },
       headers: { etag: OF_PAGE.etag, 'last-modified': OF_PAGE['last-modified'], 'content-type': 'text/html', 'content-range': 'bytes 3-5/17' },
     },
   },
@@ -208,7 +211,8 @@ export const accelRows: Row[] = without('apache', [
     request: get('/app/first', 'Range: bytes=10-12,0-2'),
     answer: to('/files/page.html'),
     expect: {
-      status: 206, reason: 'Partial Content',
+      status: 206,
+      reason: 'Partial Content',
       headers: { etag: OF_PAGE.etag, 'last-modified': OF_PAGE['last-modified'], 'content-type': 'multipart/byteranges; boundary=BOUNDARY' },
       body: '\r\n--BOUNDARY\r\nContent-Type: text/html\r\nContent-Range: bytes 10-12/17\r\n\r\n789\r\n--BOUNDARY\r\nContent-Type: text/html\r\nContent-Range: bytes 0-2/17\r\n\r\n<p>\r\n--BOUNDARY--\r\n',
     },

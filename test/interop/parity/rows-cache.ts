@@ -28,11 +28,12 @@ const of = (body: string, ...lines: string[]): string => reply(['Status: 200 OK'
 function stored (name: string, lines: string[], is: boolean, nginx?: { is: boolean } & Difference, mount = 'cache'): Sequence {
   const headers: Outcome['headers'] = {}
   for (const line of lines) {
-    const [key = '', value = ''] = line.split(/: */, 2).length === 2 ? [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()] : [line]
-    const lower = key.toLowerCase()
-    if (lower === 'status' || lower.startsWith('x-accel-')) continue
-    const before = headers[lower]
-    headers[lower] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value]
+    const colon = line.indexOf(': ')
+    const name = line.slice(0, colon).toLowerCase()
+    const value = line.slice(colon + 2)
+    if (name === 'status' || name.startsWith('x-accel-')) continue
+    const before = headers[name]
+    headers[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value]
   }
   const code = /^Status: (\d+) (.*)/.exec(lines[0] ?? '')
   const more = code === null ? {} : { status: Number(code[1]), reason: code[2] ?? '' }
@@ -49,6 +50,7 @@ function stored (name: string, lines: string[], is: boolean, nginx?: { is: boole
 
 const ORDER = { is: false, why: 'the order of the headers made a difference', knownTo: '1.22.1', before: '1.31.5' }
 
+const LARGE = 'abcdefghij'.repeat(30_000)
 const PAST = 'Thu, 01 Jan 1970 00:00:01 GMT'
 const FUTURE = 'Fri, 01 Jan 2100 00:00:01 GMT'
 
@@ -84,7 +86,21 @@ export const lifetimeSequences: Sequence[] = [
   stored('Expires that is past, and max-age', [`Expires: ${PAST}`, FRESH], true, ORDER),
   stored('max-age, and Expires that is past', [FRESH, `Expires: ${PAST}`], true),
   stored('Expires and max-age of 0', [`Expires: ${FUTURE}`, 'Cache-Control: max-age=0'], false),
+  stored('Expires in the form of RFC 850', ['Expires: Friday, 01-Jan-37 00:00:01 GMT'], true),
+  stored('Expires in the form of asctime', ['Expires: Fri Jan  1 00:00:01 2100'], true),
+  stored('Expires of the far past', ['Expires: Mon, 01 Jan 0001 00:00:00 GMT'], false),
+  stored('max-age twice in a line', ['Cache-Control: max-age=60, max-age=0'], true),
+  stored('max-age twice in two lines', ['Cache-Control: max-age=60', 'Cache-Control: max-age=0'], false),
+  stored('stale-while-revalidate alone', ['Cache-Control: stale-while-revalidate=60'], false),
+  stored('a stale-while-revalidate that is no number', ['Cache-Control: max-age=60, stale-while-revalidate=x'], false),
+  stored('blanks around max-age', ['Cache-Control: public ,  max-age=60'], true),
+  stored('a blank before the number', ['Cache-Control: max-age= 60'], false),
+  stored('a blank before the equals sign', ['Cache-Control: max-age =60'], false),
   stored('X-Accel-Expires', ['X-Accel-Expires: 60'], true),
+  stored('X-Accel-Expires with a sign', ['X-Accel-Expires: +60'], false),
+  stored('X-Accel-Expires with a unit', ['X-Accel-Expires: 60s'], false),
+  stored('X-Accel-Expires off', ['X-Accel-Expires: off', FRESH], true),
+  stored('two lines of X-Accel-Expires', ['X-Accel-Expires: 60', 'X-Accel-Expires: 0'], true, { is: false, why: 'it took each', before: '1.23.0' }),
   stored('X-Accel-Expires as a time', ['X-Accel-Expires: @4102444801'], true),
   stored('X-Accel-Expires of 0', ['X-Accel-Expires: 0', FRESH], false),
   stored('X-Accel-Expires of 0 comes last', [FRESH, 'X-Accel-Expires: 0'], false),
@@ -153,6 +169,31 @@ export const lifetimeSequences: Sequence[] = [
     ],
   },
   {
+    name: 'a large body',
+    steps: [
+      { request: get('/cache/*'), answer: of(LARGE, FRESH, 'Accept-Ranges: bytes', `Content-Length: ${LARGE.length}`), expect: saw('MISS', LARGE, { 'cache-control': 'max-age=60', 'accept-ranges': 'bytes' }) },
+      { request: get('/cache/*'), expect: saw('HIT', LARGE, { 'cache-control': 'max-age=60', 'accept-ranges': 'bytes' }) },
+      {
+        request: get('/cache/*', 'Range: bytes=299995-'),
+        expect: { ...saw('HIT', 'fghij', { 'cache-control': 'max-age=60', 'content-range': 'bytes 299995-299999/300000' }), status: 206, reason: 'Partial Content' },
+      },
+    ],
+  },
+  {
+    name: 'a large body without Content-Length',
+    steps: [
+      { request: get('/cache/*'), answer: of(LARGE, FRESH), expect: saw('MISS', LARGE, { 'cache-control': 'max-age=60' }) },
+      { request: get('/cache/*'), expect: saw('HIT', LARGE, { 'cache-control': 'max-age=60' }) },
+    ],
+  },
+  {
+    name: 'X-Accel-Charset holds for a HIT, too',
+    steps: [
+      { request: get('/cache/*'), answer: of('first', FRESH, 'Content-Type: text/plain', 'X-Accel-Charset: utf-8'), expect: saw('MISS', 'first', { 'cache-control': 'max-age=60', 'content-type': 'text/plain; charset=utf-8' }) },
+      { request: get('/cache/*'), expect: saw('HIT', 'first', { 'cache-control': 'max-age=60', 'content-type': 'text/plain; charset=utf-8' }) },
+    ],
+  },
+  {
     name: 'an expired entry is not replaced by a reply that forbids it',
     steps: [
       { request: get('/cache/*'), answer: of('first', BRIEF), expect: saw('MISS', 'first', { 'cache-control': 'max-age=1' }) },
@@ -167,7 +208,9 @@ export const lifetimeSequences: Sequence[] = [
         request: get('/cache/*'),
         answer: reply(['Status: 203 Made Up', FRESH, 'Content-Type: text/x-first', 'X-First: a', 'X-First: b', 'Date: Mon, 07 Nov 1994 08:49:37 GMT', 'ETag: "one"'], 'first'),
         expect: {
-          status: 203, reason: 'Made Up', body: 'first',
+          status: 203,
+          reason: 'Made Up',
+          body: 'first',
           headers: {
             'cache-control': 'max-age=60', 'content-type': 'text/x-first', 'x-first': ['a', 'b'], date: 'Mon, 07 Nov 1994 08:49:37 GMT', etag: '"one"', 'x-cache-status': 'MISS',
           },
@@ -176,7 +219,9 @@ export const lifetimeSequences: Sequence[] = [
       {
         request: get('/cache/*'),
         expect: {
-          status: 203, reason: 'Made Up', body: 'first',
+          status: 203,
+          reason: 'Made Up',
+          body: 'first',
           headers: {
             'cache-control': 'max-age=60', 'content-type': 'text/x-first', 'x-first': ['a', 'b'], date: 'Mon, 07 Nov 1994 08:49:37 GMT', etag: '"one"', 'x-cache-status': 'HIT',
           },
@@ -499,6 +544,58 @@ export const staleSequences: Sequence[] = [
     ],
   },
   {
+    name: 'stale, and the client\'s condition holds',
+    steps: [
+      { request: get('/stale/*'), answer: of('first', BRIEF, 'ETag: "one"'), expect: saw('MISS', 'first', { 'cache-control': 'max-age=1', etag: '"one"' }) },
+      {
+        wait: EXPIRES,
+        request: get('/stale/*', 'If-None-Match: "one"'),
+        answer: close,
+        expect: { ...saw('STALE', '', { 'cache-control': 'max-age=1', etag: '"one"' }), status: 304, reason: 'Not Modified' },
+      },
+    ],
+  },
+  {
+    name: 'stale, and a range',
+    steps: [
+      { request: get('/stale/*'), answer: of('first', BRIEF, 'Accept-Ranges: bytes', 'Content-Length: 5'), expect: saw('MISS', 'first', { 'cache-control': 'max-age=1', 'accept-ranges': 'bytes' }) },
+      {
+        wait: EXPIRES,
+        request: get('/stale/*', 'Range: bytes=1-2'),
+        answer: close,
+        expect: { ...saw('STALE', 'ir', { 'cache-control': 'max-age=1', 'content-range': 'bytes 1-2/5' }), status: 206, reason: 'Partial Content' },
+      },
+    ],
+  },
+  {
+    name: 'stale, HEAD',
+    steps: [
+      { request: get('/stale/*'), answer: of('first', BRIEF, 'Content-Length: 5'), expect: saw('MISS', 'first', { 'cache-control': 'max-age=1' }) },
+      { wait: EXPIRES, request: request('HEAD', '/stale/*'), answer: close, expect: saw('STALE', '', { 'cache-control': 'max-age=1', 'content-length': '5' }) },
+    ],
+  },
+  {
+    name: 'a bypass does not fall back',
+    steps: [
+      { ...expiring('bypass-stale', 'max-age=1, stale-if-error=60') },
+      { wait: EXPIRES, request: get('/bypass-stale/*', 'X-Refresh: 1'), answer: close, expect: own(502, { headers: { 'x-cache-status': 'BYPASS' } }) },
+      { request: get('/bypass-stale/*', 'X-Refresh: 1'), answer: reply(['Status: 503 Busy'], 'failed'), expect: { ...saw('BYPASS', 'failed'), status: 503, reason: 'Busy' } },
+      { request: get('/bypass-stale/*'), answer: close, expect: saw('STALE', 'first', { 'cache-control': 'max-age=1, stale-if-error=60' }) },
+    ],
+  },
+  {
+    name: 'a range beyond max_range_offset falls back as well',
+    steps: [
+      { request: get('/max-range/*'), answer: of('0123456789', 'Cache-Control: max-age=1, stale-if-error=60', 'Accept-Ranges: bytes', 'Content-Length: 10'), expect: saw('MISS', '0123456789', { 'cache-control': 'max-age=1, stale-if-error=60', 'accept-ranges': 'bytes' }) },
+      {
+        wait: EXPIRES,
+        request: get('/max-range/*', 'Range: bytes=7-8'),
+        answer: close,
+        expect: { ...saw('STALE', '78', { 'cache-control': 'max-age=1, stale-if-error=60', 'content-range': 'bytes 7-8/10' }), status: 206, reason: 'Partial Content' },
+      },
+    ],
+  },
+  {
     name: 'an error when there is nothing',
     steps: [{ request: get('/stale/*'), answer: close, expect: own(502, { headers: { 'x-cache-status': 'MISS' } }) }],
   },
@@ -692,9 +789,66 @@ export const conditionSequences: Sequence[] = [
   {
     name: 'revalidated by a 304 that says nothing: the lifetime is the entry\'s',
     steps: [
-      { request: get('/revalidate/*'), answer: of('first', 'Cache-Control: max-age=2', ...TAGGED), expect: saw('MISS', 'first', { 'cache-control': 'max-age=2', ...TAGS }) },
-      { wait: EXPIRES + 1000, request: get('/revalidate/*'), answer: NOT_MODIFIED(), expect: saw('REVALIDATED', 'first', { 'cache-control': 'max-age=2', ...TAGS }) },
-      { request: get('/revalidate/*'), expect: saw('HIT', 'first', { 'cache-control': 'max-age=2', ...TAGS }) },
+      { request: get('/revalidate/*'), answer: of('first', 'Cache-Control: max-age=3', ...TAGGED), expect: saw('MISS', 'first', { 'cache-control': 'max-age=3', ...TAGS }) },
+      { wait: EXPIRES + 2000, request: get('/revalidate/*'), answer: NOT_MODIFIED(), expect: saw('REVALIDATED', 'first', { 'cache-control': 'max-age=3', ...TAGS }) },
+      { request: get('/revalidate/*'), expect: saw('HIT', 'first', { 'cache-control': 'max-age=3', ...TAGS }) },
+    ],
+  },
+  {
+    name: 'revalidated in the background',
+    steps: [
+      { request: get('/background-revalidate/*'), answer: of('first', BRIEF, ...TAGGED), expect: saw('MISS', 'first', { 'cache-control': 'max-age=1', ...TAGS }) },
+      {
+        wait: EXPIRES,
+        request: get('/background-revalidate/*', 'If-None-Match: "mine"'),
+        answer: NOT_MODIFIED(FRESH),
+        background: true,
+        expect: { ...saw('STALE', 'first', { 'cache-control': 'max-age=1', ...TAGS }), params: { HTTP_IF_NONE_MATCH: '"one"' } },
+      },
+      { request: get('/background-revalidate/*'), expect: saw('HIT', 'first', { 'cache-control': 'max-age=1', ...TAGS }) },
+    ],
+  },
+  {
+    name: 'a bypass does not ask about what is there',
+    steps: [
+      { request: get('/bypass-stale/*'), answer: of('first', BRIEF, ...TAGGED), expect: saw('MISS', 'first', { 'cache-control': 'max-age=1', ...TAGS }) },
+      {
+        wait: EXPIRES,
+        request: get('/bypass-stale/*', 'X-Refresh: 1'),
+        answer: of('second', FRESH),
+        expect: { ...saw('BYPASS', 'second', { 'cache-control': 'max-age=60' }), params: { HTTP_IF_NONE_MATCH: undefined, HTTP_IF_MODIFIED_SINCE: undefined } },
+      },
+    ],
+  },
+  {
+    name: 'an entry of status 206 is asked about',
+    steps: [
+      {
+        request: get('/revalidate/*'),
+        answer: reply(['Status: 206 Partial Content', BRIEF, 'Content-Range: bytes 0-4/10', ...TAGGED], 'first'),
+        expect: { ...saw('MISS', 'first', { 'cache-control': 'max-age=1', 'content-range': 'bytes 0-4/10', ...TAGS }), status: 206, reason: 'Partial Content' },
+      },
+      {
+        wait: EXPIRES,
+        request: get('/revalidate/*'),
+        answer: of('second', FRESH),
+        expect: { ...saw('EXPIRED', 'second', { 'cache-control': 'max-age=60' }), params: { HTTP_IF_NONE_MATCH: '"one"' } },
+      },
+    ],
+  },
+  {
+    name: 'a weak tag, and a date that is none',
+    steps: [
+      { request: get('/revalidate/*'), answer: of('first', BRIEF, 'ETag: W/"one"', 'Last-Modified: long ago'), expect: saw('MISS', 'first', { 'cache-control': 'max-age=1', etag: 'W/"one"', 'last-modified': 'long ago' }) },
+      {
+        wait: EXPIRES,
+        request: get('/revalidate/*'),
+        answer: NOT_MODIFIED(FRESH),
+        expect: {
+          ...saw('REVALIDATED', 'first', { 'cache-control': 'max-age=1', etag: 'W/"one"', 'last-modified': 'long ago' }),
+          params: { HTTP_IF_NONE_MATCH: 'W/"one"', HTTP_IF_MODIFIED_SINCE: undefined },
+        },
+      },
     ],
   },
   {
@@ -1009,6 +1163,13 @@ export const errorSequences: Sequence[] = [
     ],
   },
   {
+    name: '502 of the gateway with a page: it is asked for again',
+    steps: [
+      { request: get('/dead-page/*'), answer: of('sorry'), expect: { status: 502, reason: 'Bad Gateway', body: 'sorry' } },
+      { request: get('/dead-page/*'), answer: of('sorry again'), expect: { status: 502, reason: 'Bad Gateway', body: 'sorry again' } },
+    ],
+  },
+  {
     name: '504 of the gateway, with a time for 504',
     steps: [
       { request: get('/slow-cache/*'), answer: stall, expect: own(504, { headers: { 'x-cache-status': 'MISS' } }) },
@@ -1051,6 +1212,41 @@ export const errorSequences: Sequence[] = [
           { request: get('/lock/*'), expect: saw('HIT', 'first', { 'cache-control': 'max-age=60' }) },
           { request: get('/lock/*'), expect: saw('HIT', 'first', { 'cache-control': 'max-age=60' }) },
         ],
+      },
+    ],
+  },
+  {
+    name: 'lock: a variant',
+    steps: [
+      { request: get('/lock/*', 'X-A: 1'), answer: of('one', FRESH, 'Vary: X-A'), expect: saw('MISS', 'one', { 'cache-control': 'max-age=60', vary: 'X-A' }) },
+      {
+        request: get('/lock/*', 'X-A: 2'),
+        answer: of('two', FRESH, 'Vary: X-A'),
+        expect: saw('MISS', 'two', { 'cache-control': 'max-age=60', vary: 'X-A' }),
+        meanwhile: [{ request: get('/lock/*', 'X-A: 1'), expect: saw('HIT', 'one', { 'cache-control': 'max-age=60', vary: 'X-A' }) }],
+        behind: [{ request: get('/lock/*', 'X-A: 2'), expect: saw('HIT', 'two', { 'cache-control': 'max-age=60', vary: 'X-A' }) }],
+      },
+    ],
+  },
+  {
+    name: 'lock: HEAD waits as well',
+    steps: [
+      {
+        request: get('/lock/*'),
+        answer: of('first', FRESH, 'Content-Length: 5'),
+        expect: saw('MISS', 'first', { 'cache-control': 'max-age=60' }),
+        behind: [{ request: request('HEAD', '/lock/*'), expect: saw('HIT', '', { 'cache-control': 'max-age=60', 'content-length': '5' }) }],
+      },
+    ],
+  },
+  {
+    name: 'lock: an error is for the one who fetches',
+    steps: [
+      {
+        request: get('/lock-stale/*'),
+        answer: reply(['Status: 503 Busy'], 'failed'),
+        expect: { ...saw('MISS', 'failed'), status: 503, reason: 'Busy' },
+        behind: [{ request: get('/lock-stale/*'), answer: of('second', FRESH), expect: saw('MISS', 'second', { 'cache-control': 'max-age=60' }) }],
       },
     ],
   },

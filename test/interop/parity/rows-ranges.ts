@@ -64,7 +64,8 @@ export const rangeRows: Row[] = without('apache', [
     request: get('/ranges/', 'Range: bytes=1-2,4-5'),
     answer: whole(),
     expect: {
-      status: 206, reason: 'Partial Content',
+      status: 206,
+      reason: 'Partial Content',
       headers: { 'content-type': 'multipart/byteranges; boundary=BOUNDARY' },
       body: '\r\n--BOUNDARY\r\nContent-Type: text/plain\r\nContent-Range: bytes 1-2/10\r\n\r\n12\r\n--BOUNDARY\r\nContent-Type: text/plain\r\nContent-Range: bytes 4-5/10\r\n\r\n45\r\n--BOUNDARY--\r\n',
     },

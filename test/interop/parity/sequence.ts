@@ -1,7 +1,8 @@
+import assert from 'node:assert/strict'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { RowError, assertOutcome, checkRow, expected } from './compare.ts'
 import { play, received, sendRequest } from './observe.ts'
-import { outcome, reply } from './row.ts'
+import { reply } from './row.ts'
 import type { Answer, Exchange, RecordedRequest } from '../../helpers/recorder.ts'
 import type { Peer } from './peer.ts'
 import type { Outcome, Row } from './row.ts'
@@ -146,14 +147,23 @@ export class Player {
     await Promise.all(behind)
   }
 
-  async #look ({ file, content, mtime, mode, nginx }: FileStep, id: string): Promise<void> {
-    const path = `${this.#peer.stored}/${file.replace('*', id)}`
-    const wanted = this.#peer.name === 'nginx' && nginx !== undefined ? nginx.content : content
-    // It gets there with or after the last bytes of the reply; what is not to come is waited for as well.
-    for (let i = 0; wanted === undefined ? i < 1 : i < 20 && !existsSync(path); i++) await pause(SETTLES)
-    const found = existsSync(path) ? statSync(path) : undefined
-    const seen = { content: found === undefined ? undefined : readFileSync(path, 'latin1'), mtime: mtime && found?.mtime, mode: mode && found && found.mode & 0o777 }
-    assertOutcome({ ...outcome({}), body: JSON.stringify(seen) }, { said: { ...outcome({}), body: JSON.stringify({ content: wanted, mtime, mode }) }, chance: [] })
+  async #look (step: FileStep, id: string): Promise<void> {
+    const { nginx } = step
+    const content = this.#peer.name === 'nginx' && nginx !== undefined ? nginx.content : step.content
+    const want = JSON.stringify({ ...step, content })
+    const look = (): FileStep => {
+      const path = `${this.#peer.stored}/${step.file.replace('*', id)}`
+      if (!existsSync(path)) return { ...step, content: undefined }
+      const { mtime, mode } = statSync(path)
+      const seen: FileStep = { ...step, content: readFileSync(path, 'latin1') }
+      if (step.mtime !== undefined) seen.mtime = mtime
+      if (step.mode !== undefined) seen.mode = mode & 0o777
+      return seen
+    }
+    // It gets there with or after the last bytes of the reply. What is not to come is waited for as well.
+    if (content === undefined) await pause(SETTLES)
+    for (let i = 0; i < 20 && JSON.stringify(look()) !== want; i++) await pause(SETTLES)
+    assert.deepEqual(look(), { ...step, content })
   }
 }
 
@@ -162,7 +172,7 @@ function pause (milliseconds: number): Promise<void> {
 }
 
 function later (): { promise: Promise<void>, resolve: () => void } {
-  let resolve = (): void => {}
-  const promise = new Promise<void>((fulfil) => { resolve = fulfil })
-  return { promise, resolve }
+  let settle = (): void => {}
+  const promise = new Promise<void>((resolve) => { settle = resolve })
+  return { promise, resolve: settle }
 }

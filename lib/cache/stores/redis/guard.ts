@@ -1,6 +1,7 @@
 import { FST_SCGI_CACHE_STORE } from '../../../errors.ts'
 import { patiently } from '../../patience.ts'
 import type { RedisClient } from './client.ts'
+import type { Timers } from '../../../timers.ts'
 import type { Script } from './scripts.ts'
 
 export interface GuardOptions {
@@ -21,6 +22,13 @@ const PAUSE = 1000
 const RECONNECT = 10
 
 type Argument = string | Buffer | number
+
+const clock: Pick<Timers, 'after'> = {
+  after (milliseconds, callback) {
+    const timer = setTimeout(callback, milliseconds)
+    return () => clearTimeout(timer)
+  },
+}
 
 /**
  * Stands between the store and a server that may be gone, slow or frozen: no command takes longer than `timeout`, and after the first one
@@ -125,7 +133,7 @@ export class Guard {
     const { timeout } = this.#options
     const before = this.#answered
     return new Promise((resolve, reject) => {
-      const cancel = patiently(afterTime, timeout, () => {
+      const cancel = patiently(clock, timeout, () => {
         // One that has answered others meanwhile has only been asked too much at once.
         if (this.#answered === before) this.#lose(`no answer within ${timeout} ms`)
         reject(failed(`no answer within ${timeout} ms`))
@@ -164,11 +172,6 @@ export class Guard {
     const late = new Promise<boolean>(resolve => { timer = setTimeout(resolve, timeout, false) })
     return Promise.race([answer, late]).finally(() => clearTimeout(timer))
   }
-}
-
-function afterTime (milliseconds: number, callback: () => void): () => void {
-  const timer = setTimeout(callback, milliseconds)
-  return () => clearTimeout(timer)
 }
 
 function failed (reason: string, cause?: unknown): Error {

@@ -9,7 +9,7 @@ import { hash } from 'node:crypto'
 //
 // Everything goes when its time is over. Head and body are one hash, and each script is one step: nobody sees the one without the other.
 
-/** Finds the variant of a request, the one written last if there are several. */
+/** Finds the variant of a request, the one written last if there are several, and the lists of names that select variants. */
 const FIND = `
 local function find (main, text, method, from)
   local head = redis.call('HMGET', main, 'key', 'vary')
@@ -27,7 +27,7 @@ local function find (main, text, method, from)
     local n = tonumber(redis.call('HGET', entry, 'n') or '')
     if n and (not number or n > number) then best, number = entry, n end
   end
-  return best
+  return best, head[2]
 end
 `
 
@@ -52,10 +52,12 @@ export class Script {
   }
 }
 
-/** text, method, headers... -> meta, stale, body */
+/** text, method, headers... -> lists of names, meta, stale, body */
 export const GET = new Script(`${FIND}
-local entry = find(KEYS[1], ARGV[1], ARGV[2], 3)
-return entry and redis.call('HMGET', entry, 'meta', 'stale', 'body')`)
+local entry, lists = find(KEYS[1], ARGV[1], ARGV[2], 3)
+if not entry then return {lists or ''} end
+local found = redis.call('HMGET', entry, 'meta', 'stale', 'body')
+return {lists, found[1], found[2], found[3]}`)
 
 /** text, method, start, end, headers... -> bytes */
 export const RANGE = new Script(`${FIND}

@@ -218,7 +218,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner {
     if (found === undefined || found.value.deleteAt <= now) {
       found?.discard()
       this.#missing(now)
-    } else if (found.value.staleAt > now) {
+    } else if (found.value.staleAt >= now) {
       this.#serve(found, 'HIT')
     } else {
       this.#hasExpired(found, now)

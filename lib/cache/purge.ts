@@ -28,7 +28,7 @@ export async function purgeBySearch (
     if ('tag' in match && !readTags(entry.headers).includes(match.tag)) continue
     if (soft) {
       const { body: _body, size: _size, ...value } = entry
-      if (await store.updateMeta?.(key, { ...value, staleAt: Math.min(value.staleAt, now) }) === true) count++
+      if (await store.updateMeta?.(key, { ...value, staleAt: Math.min(value.staleAt, now - 1) }) === true) count++
     } else {
       // It takes the other variants of the key with it.
       await store.delete(key)

@@ -110,7 +110,7 @@ export class Members {
   /** Names are looked up, and what goes on beside the requests does. */
   get ready (): boolean {
     if (!this.#resolved) return false
-    if (this.#discovery.size > 0) return this.#running
+    if (this.#discovery.size > 0) return this.#running && this.#asked
     return this.#running || this.#checks.size === 0
   }
 

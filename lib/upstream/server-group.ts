@@ -76,13 +76,13 @@ export class ServerGroup implements UpstreamGroup {
   /** The last of those who use it stops it. */
   release (): void {
     this.#users -= 1
-    if (this.#users === -1) this.stop()
+    if (this.#users === 0) this.stop()
     else this.closeIdle()
   }
 
   /** Somebody opened the group who will not use it after all: it is stopped unless others do. */
   abandon (): void {
-    if (this.#users === -1) this.stop()
+    if (this.#users === 0) this.stop()
   }
 
   /** Ends health checks and questions to the DNS, and closes idle connections. The group stays usable: it begins again with `open`. */

@@ -81,7 +81,7 @@ function isRecord (value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
 }
 
-/** The same entry, stale from `now` on. */
+/** The same entry, stale from `now` on: it is fresh up to `staleAt`, that millisecond included. */
 export function softened (value: CacheStoreValue, now: number): CacheStoreValue {
-  return { ...value, staleAt: Math.min(value.staleAt, now) }
+  return { ...value, staleAt: Math.min(value.staleAt, now - 1) }
 }

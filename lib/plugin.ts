@@ -221,6 +221,10 @@ function run (
 }
 
 function replyScgi (root: Root, reply: FastifyReply, options: ReplyScgiOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    reply.send(new FST_SCGI_OPT_INVALID('options', show(options), "an object with the option 'upstreams'"))
+    return
+  }
   let prepared = root.services.get(options)
   if (prepared === undefined) {
     prepared = prepare(root, options)

@@ -46,7 +46,15 @@ function planFor (settings: AccelSettings, request: FastifyRequest, reply: Fasti
   const rate = take(reply, 'x-accel-limit-rate')
   const charset = take(reply, 'x-accel-charset')
   if (target === undefined && file === undefined && rate === undefined && charset === undefined) return undefined
-  if (!settings.trust(request, reply)) return undefined
+  let trusted = false
+  try {
+    trusted = settings.trust(request, reply)
+  } catch (error) {
+    // The error's reply is not to tell where the first one would have led.
+    for (const name of [...STEERING, settings.sendfileHeader]) reply.removeHeader(name)
+    return error instanceof Error ? error : new Error(String(error))
+  }
+  if (!trusted) return undefined
   for (const name of STEERING) reply.removeHeader(name)
   const plan: FilterPlan = {}
   const bytes = rate === undefined ? undefined : parseLimitRate(rate)
@@ -58,10 +66,10 @@ function planFor (settings: AccelSettings, request: FastifyRequest, reply: Fasti
   }
   if (target === undefined) return plan
   const parsed = parseRedirect(target)
-  if (parsed.kind === 'unsafe') return new FST_SCGI_REDIRECT_TARGET(show(target), parsed.reason)
+  if (parsed.kind === 'unsafe') return refused(target, parsed.reason)
   const url = parsed.kind === 'location' ? parsed.name : parsed.url
   if (!isAllowed(settings.targets ?? [], parsed.kind === 'location' ? parsed.name : parsed.path)) {
-    return new FST_SCGI_REDIRECT_TARGET(show(target), "it is not among 'redirectTo'")
+    return refused(target, "it is not among 'redirectTo'")
   }
   const { body } = request
   const bytesOf = typeof body === 'string' ? Buffer.from(body) : body
@@ -70,6 +78,12 @@ function planFor (settings: AccelSettings, request: FastifyRequest, reply: Fasti
     redirect: { target: url, opensInternal: true, headers: carried(reply) },
     body: Buffer.isBuffer(bytesOf) ? new MemoryBody(bytesOf) : null,
   }
+}
+
+/** The message of a 4xx is shown to the client: what the target was is in the cause, which only the log shows. */
+function refused (target: string, reason: string): Error {
+  const error = new FST_SCGI_REDIRECT_TARGET(show(target), reason)
+  return Object.assign(error, { message: 'Not Found', cause: new Error(error.message) })
 }
 
 function isAllowed (targets: readonly string[], target: string): boolean {

@@ -31,9 +31,11 @@ export function createCache (options: CreateCacheOptions): Cache {
   }
   const kind = options.store ?? (options.path === undefined ? 'memory' : 'disk')
   const inactiveTime = parseTime('createCache.inactive', inactive)
+  const store = makeStore(kind, options)
   return new CacheZone({
     name,
-    store: makeStore(kind, options),
+    store,
+    ownStore: store instanceof MemoryStore || store instanceof DiskStore,
     storeTimeout: parseTime('createCache.storeTimeout', storeTimeout),
     // Our stores drop what nobody asks for themselves. What somebody asks for may be served stale for as long as the application fails.
     keepStale: typeof kind === 'string' ? YEAR : inactiveTime,

@@ -30,18 +30,19 @@ export class StoreGuard {
   closed = false
   readonly #clock: Timers
   readonly #warn: (message: string, error: unknown) => void
-  /** A store that knows our methods gets keys whose headers are made only when they are read. */
+  /** Our own stores get keys whose headers are made only when they are read; a copy of such a key would lack them. */
   readonly #ours: boolean
   #stuck = 0
   #retryAt = 0
   #failedAt = -Infinity
 
-  constructor (store: CacheStore, timeout: number, clock: Timers, warn: (message: string, error: unknown) => void) {
+  /** @param ours the store is one of ours, which only read what they are given */
+  constructor (store: CacheStore, timeout: number, clock: Timers, warn: (message: string, error: unknown) => void, ours = false) {
     this.store = store
     this.timeout = timeout
     this.#clock = clock
     this.#warn = warn
-    this.#ours = store.updateMeta !== undefined && store.purge !== undefined
+    this.#ours = ours
   }
 
   /** Looks a key up, and calls back; at once where the store answers at once. */

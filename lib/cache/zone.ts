@@ -17,6 +17,8 @@ import type { Cache, CacheStats, CacheStatus, HeaderValues } from '../../types/c
 export interface ZoneSettings {
   readonly name: string
   readonly store: CacheStore
+  /** The store is one of ours. Default false. */
+  readonly ownStore?: boolean
   /** Milliseconds. */
   readonly storeTimeout: number
   /** Milliseconds that an expired entry is kept at least. */
@@ -61,7 +63,7 @@ export class CacheZone implements Cache {
     }
     this.guard = new StoreGuard(store, settings.storeTimeout, clock, (message, error) => {
       this.onWarning(`cache '${name}': ${message}; requests go on without it`, error)
-    })
+    }, settings.ownStore)
     this.locks = new LockTable(clock)
     this.commits = new Commits(clock)
     this.uses = new UseCounter(settings.inactive)

@@ -1,5 +1,6 @@
 import { defaultKey } from '../cache/key.ts'
 import { passageOf } from '../filters/passage.ts'
+import { announcesBody } from './request-body.ts'
 import { requestUri } from '../upstream/path.ts'
 import type { CacheHost, CachePass } from '../cache/pass.ts'
 import type { LookupHeaders } from '../cache/key.ts'
@@ -16,6 +17,8 @@ export function openCache (
   policy: CachePolicy<FastifyRequest>, request: FastifyRequest, view: FastifyView, host: CacheHost, caches: Caches
 ): CachePass | undefined {
   if (!policy.covers(view.method)) return undefined
+  // What a body says is not in the key, and one client's must not decide what the others get.
+  if (view.method !== 'POST' && announcesBody(request)) return undefined
   const zone = policy.zoneOf(request)
   if (zone === undefined) return undefined
   if (zone !== policy.zone) caches.add(zone)

@@ -52,7 +52,8 @@ function isReadable (value: unknown): value is Readable {
   return typeof value === 'object' && value !== null && 'pipe' in value && typeof value.pipe === 'function'
 }
 
-function announcesBody ({ raw }: FastifyRequest): boolean {
+/** The head of the request says that a body follows. */
+export function announcesBody ({ raw }: FastifyRequest): boolean {
   if (raw.headers['transfer-encoding'] !== undefined) return true
   if (raw.headers['content-length'] !== undefined) return raw.headers['content-length'] !== '0'
   // HTTP/2 needs neither header: the stream says whether anything follows.

@@ -175,3 +175,19 @@ test('a soft purge holds from the millisecond in which it is done', async () => 
   assert.equal(await gateway.line(), 'STALE 200 x')
   await gateway.close()
 })
+
+test('a GET with a body is not cached: what one client says in it is not what the others get', async () => {
+  await using recorder = await startRecorder({ answer: async exchange => { const body = await exchange.body(); await exchange.end(`Content-Length: ${body.length}\r\n\r\n${body.toString()}`) } })
+  await using gateway = await startGateway({ upstreams: recorder.address, cache: { zone: createCache({ name: 'get-body' }), valid: '1h' } })
+  const evil = 'GET /x HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nevil'
+  assert.equal((await rawRequest(gateway, evil)).body.toString(), 'evil')
+  assert.equal((await rawRequest(gateway, 'GET /x HTTP/1.1\r\nHost: a\r\n\r\n')).body.toString(), '')
+})
+
+test('reply.scgi() without options answers with an error, and the process lives', async () => {
+  await using gateway = await startGateway(app => {
+    app.register(scgi, { prefix: '/app', upstreams: '127.0.0.1:1' })
+    app.get('/none', (_request, reply) => Reflect.apply(reply.scgi, reply, []))
+  })
+  assert.equal((await rawRequest(gateway, 'GET /none HTTP/1.1\r\nHost: a\r\n\r\n')).statusCode, 500)
+})

@@ -212,7 +212,7 @@ class RedisStore implements CacheStore {
   }
 
   async #purge (main: string, soft: boolean): Promise<number> {
-    return Number(await this.#guard.run(PURGE, main, soft ? 1 : 0, Date.now()))
+    return Number(await this.#guard.run(PURGE, main, soft ? 1 : 0, Date.now() - 1))
   }
 
   async #purgeTag (origin: string, tag: string, soft: boolean): Promise<number> {
@@ -220,7 +220,7 @@ class RedisStore implements CacheStore {
     let count = 0
     for (const member of arrayOf(await this.#guard.command('ZRANGE', key, 0, -1))) {
       const [main = '', variant = '', id = ''] = String(member).split(':')
-      count += Number(await this.#guard.run(PURGE_ONE, this.#prefix + main, soft ? 1 : 0, Date.now(), variant, id))
+      count += Number(await this.#guard.run(PURGE_ONE, this.#prefix + main, soft ? 1 : 0, Date.now() - 1, variant, id))
       if (!soft) await this.#guard.command('ZREM', key, String(member))
     }
     return count

@@ -86,7 +86,10 @@ export function reply (lines: string[], body = ''): string {
   return `${lines.map((line) => `${line}\r\n`).join('')}\r\n${body}`
 }
 
+/** What a whole subject says of a gateway that it does not concern: there is no test then. */
+export const NOT_CONCERNED: Skip = { skip: 'it has nothing like it' }
+
 /** Rows about what another gateway has nothing like. */
 export function without (name: 'nginx' | 'apache', rows: Row[]): Row[] {
-  return rows.map((row) => ({ ...row, [name]: { skip: 'it has nothing like it' } }))
+  return rows.map((row) => ({ ...row, [name]: NOT_CONCERNED }))
 }

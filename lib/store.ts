@@ -92,8 +92,8 @@ function namesOf (path: string): string[] | undefined {
 /**
  * Checks the option `store`.
  *
- * @param tempPath directory of unfinished files. Default: the root, where a crash may leave some, named `.scgi-store-*`; from another file
- *   system a complete file is copied beside its target, and then renamed
+ * @param tempPath directory of unfinished files, made where it is missing; the one above it must be there. Default: the root, where a
+ *   crash may leave some, named `.scgi-store-*`; from another file system a complete file is copied beside its target, and then renamed
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
  */
 export function compileStore<Request> (options: StoreOptions<Request>, tempPath?: string): Store<Request> {

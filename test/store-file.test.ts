@@ -271,7 +271,9 @@ test('a temporary directory of its own, on the same file system', async () => {
   assert.deepEqual([tree(dir.file('temp')).length, existsSync(dir.file('root'))], [1, false])
   await commit(file)
   assert.deepEqual([tree(dir.file('temp')), tree(dir.file('root'))], [[], ['f']])
-  await assert.rejects(store(dir.file('root'), '/f', 'x', { tempPath: dir.file('none') }), { code: 'FST_SCGI_STORE', message: /ENOENT$/ })
+  await store(dir.file('root'), '/g', 'x', { tempPath: dir.file('made') })
+  assert.deepEqual([tree(dir.file('made')), tree(dir.file('root'))], [[], ['f', 'g']])
+  await assert.rejects(store(dir.file('root'), '/f', 'x', { tempPath: dir.file('none/none') }), { code: 'FST_SCGI_STORE', message: /ENOENT$/ })
 })
 
 /** A file system of so many kilobytes on `path`; undefined where this user may mount nothing. */

@@ -19,6 +19,11 @@ const titles: Readonly<Record<string, string>> = {
   'http-proxy': '@fastify/http-proxy',
 }
 
+function baselineFlag ({ baseline, baselineCommit }: BenchOptions): string[] {
+  if (baselineCommit !== undefined) return [`--baseline-commit ${baselineCommit}`]
+  return baseline === undefined ? [] : ['--baseline DIR']
+}
+
 function command ({ options }: Run): string {
   const flags = [
     ...(options.kinds.length < 5 ? [`--only ${options.kinds.join(',')}`] : []),
@@ -26,6 +31,7 @@ function command ({ options }: Run): string {
     ...(options.peers === undefined ? [] : [`--peers ${options.peers.join(',')}`]),
     ...(options.internal ? ['--internal'] : []),
     ...(options.browser ? ['--browser'] : []),
+    ...baselineFlag(options),
     `--rounds ${options.rounds}`, `--seconds ${options.seconds}`, '--write',
   ]
   return `npm run bench -- ${flags.join(' ')}`
@@ -117,7 +123,7 @@ function featurePage (run: FeatureRun): string {
   const { options, generator } = run
   const flags = [
     ...(options.features?.length === features.length ? [] : [`--only ${options.features?.join(',')}`]),
-    ...(options.baselineCommit === undefined ? options.baseline === undefined ? [] : ['--baseline DIR'] : [`--baseline-commit ${options.baselineCommit}`]),
+    ...baselineFlag(options),
     `--rounds ${options.rounds}`, `--seconds ${options.seconds}`, '--write',
   ]
   return `## Features

@@ -319,6 +319,14 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     this.#release(STORE)
   }
 
+  storing (tee: StoreTee): void {
+    this.#state.running.add(tee)
+  }
+
+  stored (tee: StoreTee): void {
+    this.#gone(tee)
+  }
+
   abandon (): void {
     if (!this.#over) this.#leave()
   }

@@ -76,7 +76,8 @@ export class OutgoingRequest implements PassRequest {
   /** The same for a cache, which asks for what it can store. */
   forCache (plan: FetchPlan): OutgoingRequest {
     const { asGet, strip, etag, lastModified } = plan
-    if (!asGet && !strip && etag === undefined && lastModified === undefined) return this
+    // Most requests have nothing to be left out, and a copy costs.
+    if (!asGet && etag === undefined && lastModified === undefined && !(strip && this.view.isConditional)) return this
     const view = this.view.with(asGet ? 'GET' : this.method, strip, etag, lastModified)
     return new OutgoingRequest(this.#service, this.source, { outgoing: this, view })
   }

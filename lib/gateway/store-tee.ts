@@ -11,6 +11,9 @@ const PATIENCE = 5_000
 export interface StoreOwner {
   storeFull (): void
   storeDrained (): void
+  /** The whole reply is there, and being put in its place: an application that closes waits for that. */
+  storing (tee: StoreTee): void
+  stored (tee: StoreTee): void
 }
 
 /** Copies the body of a reply into the store, and gives the copy up rather than the reply. (scgi_store) */
@@ -65,10 +68,19 @@ export class StoreTee {
     if (this.#over) return
     this.#over = true
     this.#drained()
+    this.#owner.storing(this)
     this.#file.commit(head.contentLength, error => {
       if (error !== undefined) this.#request.log.error({ err: error }, error.message)
+      this.#owner.stored(this)
     })
   }
+
+  cut (): void {
+    this.#file.abort()
+    this.#owner.stored(this)
+  }
+
+  closing (): void {}
 
   abort (): void {
     if (this.#over) return

@@ -73,6 +73,12 @@ export class FastifyView implements RequestView {
     this.contentType = typeof contentType === 'string' ? contentType : undefined
   }
 
+  /** There is a Range or a condition in it. */
+  get isConditional (): boolean {
+    for (const name of CONDITIONS) if (this.headers[name] !== undefined) return true
+    return false
+  }
+
   /**
    * The same request, as a cache asks for what it can store.
    * @param strip without the client's Range and conditions

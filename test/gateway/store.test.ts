@@ -96,3 +96,14 @@ test('mirror on demand: a file that is missing is fetched, stored, and served as
   assert.equal((await rawRequest(gateway, get('/files/a.txt'))).body.toString(), 'ok')
   assert.equal(recorder.requests.length, 1)
 })
+
+test('close waits for what is being stored', async () => {
+  await using dir = await tempDir()
+  await using recorder = await startRecorder({ answer: bytes(['Content-Length: 500000'], Buffer.alloc(500_000)) })
+  for (let i = 0; i < 10; i++) {
+    const gateway = await startGateway({ upstreams: recorder.address, store: { root: dir.file(`r${i}`) } })
+    await rawRequest(gateway, get('/x'))
+    await gateway.close()
+    assert.ok(existsSync(dir.file(`r${i}/x`)), `round ${i}`)
+  }
+})

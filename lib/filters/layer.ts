@@ -6,12 +6,26 @@ import type { FastifyInstance } from 'fastify'
 
 const LAYER = Symbol('fastify-scgi.filters')
 
+/**
+ * The application itself. A route that says it is internal must be closed wherever it stands, also beside or above the instance that
+ * registers us. An encapsulated instance has its parent as its prototype.
+ */
+function rootOf (fastify: FastifyInstance): FastifyInstance {
+  let root = fastify
+  for (let parent: unknown = fastify; isInstance(parent); parent = Object.getPrototypeOf(parent)) root = parent
+  return root
+}
+
+function isInstance (value: unknown): value is FastifyInstance {
+  return typeof value === 'object' && value !== null && 'addHook' in value && 'route' in value
+}
+
 /** The hooks of the way back, once for an instance and all below it; whatever the order of registration, its routes have them. */
 export function filterLayer (fastify: FastifyInstance): Locations {
   if (fastify.hasDecorator(LAYER)) return fastify.getDecorator<Locations>(LAYER)
   const locations = new Locations(fastify)
   fastify.decorate(LAYER, locations)
-  fastify.addHook('onRequest', (request, reply, done) => {
+  rootOf(fastify).addHook('onRequest', (request, reply, done) => {
     if (isClosed(request)) {
       reply.callNotFound()
       return

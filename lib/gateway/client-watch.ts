@@ -1,5 +1,7 @@
 import { FST_SCGI_CLIENT_SEND_TIMEOUT } from '../errors.ts'
 import { isHttp2, pendingBytes } from '../filters/raw-reply.ts'
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /**
@@ -20,11 +22,25 @@ export function watchClient (request: FastifyRequest, reply: FastifyReply, timeo
     if (pendingBytes(raw, socket) === 0) raw.setTimeout(limit)
     else late(new FST_SCGI_CLIENT_SEND_TIMEOUT(timeout))
   }
-  raw.setTimeout(limit)
   raw.on('timeout', onTimeout)
+  if (isHttp2(raw)) {
+    raw.setTimeout(limit)
+    return
+  }
+  const begin = (): void => {
+    timed.set(socket, raw)
+    raw.setTimeout(limit)
+  }
+  // A pipelined request waits for its turn: the connection's timer is another one's until then.
+  if (raw.socket === null) raw.once('socket', begin)
+  else begin()
   raw.once('close', () => {
     raw.off('timeout', onTimeout)
-    // A pipelined request has the connection now, and its own wait.
-    if (!isHttp2(raw) && !socket.destroyed && socket.timeout === limit) socket.setTimeout('timeout' in server ? server.timeout : 0)
+    if (timed.get(socket) !== raw) return
+    timed.delete(socket)
+    if (!socket.destroyed && socket.timeout === limit) socket.setTimeout('timeout' in server ? server.timeout : 0)
   })
 }
+
+/** For which reply the timer of a connection runs. */
+const timed = new WeakMap<Socket, ServerResponse>()

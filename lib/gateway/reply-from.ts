@@ -4,6 +4,7 @@ import replyFrom from '@fastify/reply-from'
 import { parseBind } from './bind.ts'
 import { withCookie } from './diversion.ts'
 import { RequestInfo } from './info.ts'
+import { onReplyClose } from '../filters/raw-reply.ts'
 import { passageOf } from '../filters/passage.ts'
 import { HeaderFilter } from './response-headers.ts'
 import { FastifyView } from './view.ts'
@@ -199,7 +200,7 @@ class Tracking implements Dispatcher.DispatchHandler {
       if (!reply.raw.writableFinished) controller.abort(new errors.RequestAbortedError('The client closed the connection'))
     }
     if (reply.raw.destroyed) leave()
-    else reply.raw.once('close', leave)
+    else onReplyClose(reply.raw, request.raw.socket, leave)
   }
 
   onResponseStart (controller: Dispatcher.DispatchController, statusCode: number, headers: Headers, statusMessage?: string): void {

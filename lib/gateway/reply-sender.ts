@@ -6,7 +6,7 @@ import { passageOf } from '../filters/passage.ts'
 import { show } from '../units.ts'
 import { isMediaType } from './view.ts'
 import { EntryBody } from './entry-body.ts'
-import { replyRate } from './rates.ts'
+import { replyRate, wantedRate } from './rates.ts'
 import { watchClient } from './client-watch.ts'
 import { withCookie } from './diversion.ts'
 import type { CachePolicy } from '../cache/options.ts'
@@ -232,8 +232,14 @@ export class ReplySender {
   }
 
   /** What a reply says that an internal redirect answers: it holds for the reply of the target. */
-  lasting (head: ResponseHead): Pick<FilterPlan, 'charset' | 'rate' | 'rateAfter'> | undefined {
-    return this.#planFor({ ...head, statusCode: 0 }, undefined)
+  lasting (head: ResponseHead): Pick<FilterPlan, 'charset' | 'rate' | 'rateAfter'> {
+    const { response } = this.#mount
+    const charset = response.accel.charset ? head.headers['x-accel-charset'] : undefined
+    const rate = wantedRate(head, response)
+    return {
+      ...(typeof charset === 'string' && { charset }),
+      ...(rate !== undefined && { rate, rateAfter: response.clientLimitRateAfter }),
+    }
   }
 
   #planFor (head: ResponseHead, given: FilterPlan | undefined): FilterPlan | undefined {

@@ -11,7 +11,7 @@ import { headerValue, headerValues } from '../helpers/http-response.ts'
 import { RawClient, rawRequest } from '../helpers/raw-client.ts'
 import { startRecorder, type Answer } from '../helpers/recorder.ts'
 import { tempDir } from '../helpers/temp.ts'
-import { eventually, get, startHttp2 } from './kit.ts'
+import { bytes, eventually, get, startHttp2 } from './kit.ts'
 
 /** Answers by PATH_INFO. */
 function byPath (answers: Record<string, Answer>): Answer {
@@ -223,4 +223,43 @@ test('fastify-scgi/accel: errors do not tell the client where a reply would have
     assert.equal(response.statusCode, status, path)
     assert.doesNotMatch(JSON.stringify(response.headers) + response.body.toString(), /secret/, path)
   }
+})
+
+test('an internal route is closed wherever it stands: above and beside the scope of the plugin too', async () => {
+  await using recorder = await startRecorder({ answer: 'X-Accel-Redirect: /above\r\n\r\n' })
+  await using gateway = await startGateway(app => {
+    app.get('/above', { config: { scgi: { internal: true } } }, async () => 'above')
+    app.register(async child => { child.get('/before', { config: { scgi: { internal: true } } }, async () => 'before') })
+    app.register(async child => { child.register(scgi, { prefix: '/app', upstreams: recorder.address }) })
+    app.register(async child => { child.get('/after', { config: { scgi: { internal: true } } }, async () => 'after') })
+  })
+  for (const path of ['/above', '/before', '/after']) {
+    assert.equal((await rawRequest(gateway, get(path))).statusCode, 404, path)
+    recorder.answer = `X-Accel-Redirect: ${path}\r\n\r\n`
+    assert.equal((await rawRequest(gateway, get('/app'))).body.toString(), path.slice(1))
+  }
+})
+
+test('X-Accel-Limit-Rate of the first reply goes before clientLimitRate of the target', async () => {
+  await using recorder = await startRecorder({ answer: 'X-Accel-Redirect: /b/x\r\nX-Accel-Limit-Rate: 10000000\r\n\r\n' })
+  await using target = await startRecorder({ answer: bytes(['Content-Length: 30000'], Buffer.alloc(30_000)) })
+  await using gateway = await startGateway(app => {
+    app.register(scgi, { prefix: '/a', upstreams: recorder.address, clientLimitRate: 1 })
+    app.register(scgi, { prefix: '/b', upstreams: target.address, clientLimitRate: 1000 })
+  })
+  const begun = performance.now()
+  assert.equal((await rawRequest(gateway, get('/a'))).body.length, 30_000)
+  assert.ok(performance.now() - begun < 8000)
+})
+
+test('clientSendTimeout of a pipelined request is not undone by the end of the reply before it', async () => {
+  const body = Buffer.alloc(20_000_000)
+  await using recorder = await startRecorder({ answer: bytes([`Content-Length: ${body.length}`], body) })
+  await using gateway = await startGateway({ upstreams: recorder.address, clientSendTimeout: 300 })
+  await using client = await RawClient.connect(gateway, { keepBodies: false })
+  const first = client.request(Buffer.concat([get('/1'), get('/2')]))
+  client.expect('GET')
+  await first
+  client.socket.pause()
+  await eventually(() => gateway.log.some(line => line.msg === 'client timed out'), 'the second reply timed out')
 })

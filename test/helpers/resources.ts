@@ -1,6 +1,12 @@
-import { readdirSync, readlinkSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+
+// Test files run beside one another, and the temporary files of the others are none of this process's.
+const ownTemp = mkdtempSync(join(tmpdir(), 'own-'))
+chmodSync(ownTemp, 0o777)
+process.env['TMPDIR'] = ownTemp
+process.once('exit', () => rmSync(ownTemp, { recursive: true, force: true }))
 
 /** What this process holds, by kind: `fd socket`, `fd pipe`, `handle Timeout`, `temp file`, `listeners ...`. */
 export type Resources = Record<string, number>

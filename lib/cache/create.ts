@@ -36,6 +36,7 @@ export function createCache (options: CreateCacheOptions): Cache {
     name,
     store,
     ownStore: store instanceof MemoryStore || store instanceof DiskStore,
+    ...(store instanceof MemoryStore && { putter: store }),
     storeTimeout: parseTime('createCache.storeTimeout', storeTimeout),
     // Our stores drop what nobody asks for themselves. What somebody asks for may be served stale for as long as the application fails.
     keepStale: typeof kind === 'string' ? YEAR : inactiveTime,

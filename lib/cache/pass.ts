@@ -4,6 +4,7 @@ import { judge, renew } from './storability.ts'
 import { methodKey, StoreKey, type LookupHeaders } from './key.ts'
 import { rangeTooFar } from './range-offset.ts'
 import { readTags } from './tags.ts'
+import { SHORT, ShortSink } from './short-sink.ts'
 import { StoreSink, type SinkOwner } from './sink.ts'
 import { deleteEntry, updateEntry } from './update.ts'
 import { variantKey } from './vary.ts'
@@ -91,7 +92,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner {
   #holds = false
   #lockUntil = 0
   #value: CacheStoreValue | undefined
-  #sink: StoreSink | undefined
+  #sink: StoreSink | ShortSink | undefined
   #purged = false
   #purgedTags: string[] | undefined
   #counted = false
@@ -151,11 +152,17 @@ export class CachePass implements Lookup, LockUser, SinkOwner {
     if (intercepted && verdict.staleAt > 0) zone.rememberError(this.#key.path, head.statusCode, verdict.staleAt)
     const { value } = verdict
     if (intercepted || noCache || value === undefined || this.#wasPurged(value)) return this.#passOn()
-    const stream = zone.guard.open(this.#key, value)
-    if (stream === undefined) return this.#passOn()
+    const { guard } = zone
+    const { contentLength } = head
+    if (guard.takesWhole && contentLength >= 0 && contentLength <= SHORT) {
+      this.#sink = new ShortSink(contentLength, (body, length) => guard.put(this.#key, value, body, length), this)
+    } else {
+      const stream = guard.open(this.#key, value)
+      if (stream === undefined) return this.#passOn()
+      this.#sink = new StoreSink(stream, contentLength, guard.timeout, zone.clock, this)
+    }
     this.#value = value
     this.#dropExpired()
-    this.#sink = new StoreSink(stream, head.contentLength, zone.guard.timeout, zone.clock, this)
     this.#phase = follow(this.#phase, 'storing')
     return 'store'
   }

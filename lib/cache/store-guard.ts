@@ -4,6 +4,11 @@ import type { Timers } from '../timers.ts'
 import type { Writable } from 'node:stream'
 import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue } from '../../types/cache-store.ts'
 
+/** A store that needs no time to take an entry. */
+export interface Putter {
+  put (key: CacheStoreKey, value: CacheStoreValue, body: readonly Buffer[], length: number): boolean
+}
+
 /** Receives what a store found. */
 export interface Lookup {
   /** @param failed the store failed or was too slow: nothing is known about the key */
@@ -32,17 +37,24 @@ export class StoreGuard {
   readonly #warn: (message: string, error: unknown) => void
   /** Our own stores get keys whose headers are made only when they are read; a copy of such a key would lack them. */
   readonly #ours: boolean
+  readonly #putter: Putter | undefined
   #stuck = 0
   #retryAt = 0
   #failedAt = -Infinity
 
-  /** @param ours the store is one of ours, which only read what they are given */
-  constructor (store: CacheStore, timeout: number, clock: Timers, warn: (message: string, error: unknown) => void, ours = false) {
+  /**
+   * @param ours the store is one of ours, which only read what they are given
+   * @param putter the same store, where it takes whole entries at once
+   */
+  constructor (
+    store: CacheStore, timeout: number, clock: Timers, warn: (message: string, error: unknown) => void, ours = false, putter?: Putter
+  ) {
     this.store = store
     this.timeout = timeout
     this.#clock = clock
     this.#warn = warn
     this.#ours = ours
+    this.#putter = putter
   }
 
   /** Looks a key up, and calls back; at once where the store answers at once. */
@@ -72,6 +84,22 @@ export class StoreGuard {
       this.failed('an entry could not be opened for writing', error)
       return undefined
     }
+  }
+
+  /** Puts an entry with its whole body into a store that takes it at once (see `putter`). */
+  put (key: StoreKey, value: CacheStoreValue, body: readonly Buffer[], length: number): boolean {
+    if (!this.usable()) return false
+    try {
+      return this.#putter?.put(key, value, body, length) === true
+    } catch (error) {
+      this.failed('an entry could not be stored', error)
+      return false
+    }
+  }
+
+  /** The store takes whole entries at once. */
+  get takesWhole (): boolean {
+    return this.#putter !== undefined
   }
 
   keyFor (key: StoreKey): CacheStoreKey {

@@ -6,7 +6,7 @@ import { LockTable } from './lock.ts'
 import { compileGlob } from './glob.ts'
 import { purgeBySearch } from './purge.ts'
 import { show } from '../units.ts'
-import { StoreGuard } from './store-guard.ts'
+import { StoreGuard, type Putter } from './store-guard.ts'
 import { UseCounter } from './use-counter.ts'
 import { variantKey } from './vary.ts'
 import type { CacheRules } from './rules.ts'
@@ -19,6 +19,8 @@ export interface ZoneSettings {
   readonly store: CacheStore
   /** The store is one of ours. Default false. */
   readonly ownStore?: boolean
+  /** The store, where it takes whole entries at once. */
+  readonly putter?: Putter
   /** Milliseconds. */
   readonly storeTimeout: number
   /** Milliseconds that an expired entry is kept at least. */
@@ -63,7 +65,7 @@ export class CacheZone implements Cache {
     }
     this.guard = new StoreGuard(store, settings.storeTimeout, clock, (message, error) => {
       this.onWarning(`cache '${name}': ${message}; requests go on without it`, error)
-    }, settings.ownStore)
+    }, settings.ownStore, settings.putter)
     this.locks = new LockTable(clock)
     this.commits = new Commits(clock)
     this.uses = new UseCounter(settings.inactive)

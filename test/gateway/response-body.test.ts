@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import scgi from '../../lib/index.ts'
+import scgi, { createUpstreams } from '../../lib/index.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { headerValue } from '../helpers/http-response.ts'
 import { RawClient, rawRequest } from '../helpers/raw-client.ts'
@@ -194,4 +194,21 @@ test('back-pressure: a client that does not read stops the application, and one 
     const response = await client.response()
     assert.deepEqual([response.bodyLength, response.cut], [total, false])
   }
+})
+
+test('a slow client does not hold the application: after a tenth of 20 MB it is done, and free', async () => {
+  const total = 20_000_000
+  await using recorder = await startRecorder({ answer: bytes([`Content-Length: ${total}`], Buffer.alloc(total, 'x')) })
+  const group = createUpstreams([recorder.address])
+  await using gateway = await startGateway({ upstreams: group })
+  await using client = await RawClient.connect(gateway, { keepBodies: false })
+  client.expect('GET')
+  await client.write(get('/'))
+  await client.until(({ bodyLength }) => bodyLength >= total / 10)
+  client.socket.pause()
+  await recorder.idle()
+  await eventually(() => group.servers[0]?.active === 0, 'the server is free')
+  assert.ok(client.bodyLength < total / 2, `${client.bodyLength} bytes`)
+  client.socket.resume()
+  assert.equal((await client.response()).bodyLength, total)
 })

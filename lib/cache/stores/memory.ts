@@ -101,6 +101,16 @@ export class MemoryStore implements CacheStore {
     return writer
   }
 
+  /**
+   * Takes an entry with its whole body, which is copied. What `createWriteStream` is for bodies that come in time.
+   * @returns false where the entry is refused
+   */
+  put (key: CacheStoreKey, value: CacheStoreValue, pieces: readonly Buffer[], length: number): boolean {
+    if (this.#closed || length > this.#maxEntrySize) return false
+    this.#add({ key, text: keyText(key), value: copyValue(value), body: joined(pieces, length), tags: readTags(value.headers) })
+    return true
+  }
+
   delete (key: CacheStoreKey): void {
     this.#purgeWriters(key.origin, { key: key.path })
     for (const entry of this.#entriesOf(key)) this.#lru.delete(entry)
@@ -328,11 +338,7 @@ class MemoryWriter extends Writable {
   }
 
   override _final (done: () => void): void {
-    // A memory of its own: a chunk may be a small part of a large one, or of one that is used again.
-    const body = Buffer.allocUnsafeSlow(this.#size)
-    let at = 0
-    for (const chunk of this.#chunks) at += chunk.copy(body, at)
-    this.#commit(body)
+    this.#commit(joined(this.#chunks, this.#size))
     done()
   }
 
@@ -340,6 +346,14 @@ class MemoryWriter extends Writable {
     this.#chunks = []
     done(error)
   }
+}
+
+/** A memory of its own: a chunk may be a small part of a large one, or of one that is used again. */
+function joined (chunks: readonly Buffer[], length: number): Buffer {
+  const body = Buffer.allocUnsafeSlow(length)
+  let at = 0
+  for (const chunk of chunks) at += chunk.copy(body, at)
+  return body
 }
 
 function sizeOf ({ text, variant, result, body, tags }: Entry): number {

@@ -26,6 +26,7 @@ async function content (spool: Spool): Promise<Buffer> {
 
 test('up to the limit in memory, then all of it in one unlinked file', async () => {
   await using dir = await tempDir()
+  await eventually(() => unlinked() === 0, 'no file is open')
   const before = unlinked()
   const spool = new Spool({ memory: 1000, tempPath: dir.path })
   const bytes = randomBytes(5003)
@@ -99,6 +100,7 @@ test('close() with a reader at work closes one descriptor, and never that of som
 
 test('close() while the file is being opened or written leaves nothing', async () => {
   await using dir = await tempDir()
+  await eventually(() => unlinked() === 0, 'no file is open')
   const before = unlinked()
   for (let i = 0; i < 20; i++) {
     const spool = new Spool({ memory: 0, tempPath: dir.path })

@@ -67,6 +67,7 @@ test('no more than busyBuffersSize is handed over, the rest stays in memory', as
 
 test('a file is begun where no further read has room, and the application goes on', async () => {
   await using dir = await tempDir()
+  await eventually(() => unlinked() === 0, 'no file is open')
   const before = unlinked()
   const application = new FakeApplication(small(dir.path))
   const { reply } = application
@@ -162,6 +163,7 @@ test('tempTotalSize is shared by the replies of a mount, and given back', async 
 })
 
 test('from memory to the file, back to memory, and to the file again', async () => {
+  await eventually(() => unlinked() === 0, 'no file is open')
   const before = unlinked()
   const application = new FakeApplication(small(undefined))
   const { reply } = application

@@ -98,7 +98,7 @@ describe('time limits', { concurrency: 4 }, () => {
         await x.closed
       },
     })
-    await using gateway = await startPassing({ upstreams: [one.address], readTimeout: 100 })
+    await using gateway = await startPassing({ upstreams: [one.address], readTimeout: 100, buffering: { maxTempFileSize: 0 } })
     await using client = await RawClient.connect(gateway, { keepBodies: false })
     client.expect('GET')
     client.socket.pause()

@@ -30,7 +30,7 @@ const url = await app.listen({ port: 0, host: '127.0.0.1' })
 const response = await fetch(`${url}/app/hello`, { headers: { connection: 'close' } })
 assert.equal(response.status, 200)
 assert.equal(await response.text(), 'GET /app/hello /app')
-assert.equal(await (await fetch(`${url}/away`, { headers: { connection: 'close' } })).text(), 'GET /away /app')
+assert.equal(await (await fetch(`${url}/away`, { headers: { connection: 'close' } })).text(), 'GET /app/hello /app', 'from the cache')
 
 const dispatcher = new ScgiDispatcher(address)
 const { body } = await dispatcher.request({ origin: 'http://localhost', path: '/hello', method: 'GET' })

@@ -2,6 +2,7 @@ import { constants, existsSync } from 'node:fs'
 import { mkdir, open, realpath, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pathBytes } from './binary-path.ts'
+import { codeOf } from './caught.ts'
 
 const FOLLOW = constants.O_RDONLY | (constants.O_DIRECTORY ?? 0)
 const STAY = FOLLOW | (constants.O_NOFOLLOW ?? 0)
@@ -94,9 +95,4 @@ async function makeWithParents (path: string, mode: number): Promise<void> {
 function unlessExists (error: unknown): void {
   // Another reply needed it too.
   if (codeOf(error) !== 'EEXIST') throw error
-}
-
-/** Code of an error of the file system; empty for any other. */
-export function codeOf (error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
 }

@@ -4,7 +4,8 @@ import { mkdir, open, rename, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathBytes, pathText } from './binary-path.ts'
 import { FST_SCGI_STORE } from './errors.ts'
-import { codeOf, openDirectory, type Directory } from './store-directory.ts'
+import { codeOf } from './caught.ts'
+import { openDirectory, type Directory } from './store-directory.ts'
 
 /** Begin of the names of files that are being written in the root. No reply is stored under such a name. */
 export const TEMP_PREFIX = '.scgi-store-'

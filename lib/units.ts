@@ -1,26 +1,45 @@
 import { FST_SCGI_OPT_INVALID } from './errors.ts'
 
-const TIME = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/
+const TIME = /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w|y)?$/
 const SIZE = /^(\d+)([kmg])?$/i
-const TIME_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const TIME_UNITS: Readonly<Record<string, number>> = {
+  ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000, y: 31_536_000_000,
+}
 const SIZE_UNITS: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
 
 /** The longest delay of a Node.js timer; a longer one would fire at once. */
 export const MAX_TIME = 2 ** 31 - 1
+
+/** A hundred years: beyond that a lifetime is a mistake. */
+const MAX_LIFETIME = 100 * 31_536_000_000
+
+/** Milliseconds of a number or a text; NaN for what is neither. */
+function milliseconds (value: unknown): number {
+  if (typeof value === 'number') return value
+  const match = typeof value === 'string' ? TIME.exec(value.trim()) : null
+  return match?.[1] === undefined ? NaN : Math.round(Number(match[1]) * (TIME_UNITS[match[2] ?? 'ms'] ?? NaN))
+}
 
 /**
  * Milliseconds of a time option: a number of milliseconds, or `'500ms'`, `'60s'`, `'10m'`, `'1h'`.
  * @throws FST_SCGI_OPT_INVALID
  */
 export function parseTime (option: string, value: unknown): number {
-  let ms = NaN
-  if (typeof value === 'number') ms = value
-  else if (typeof value === 'string') {
-    const match = TIME.exec(value.trim())
-    if (match?.[1] !== undefined) ms = Math.round(Number(match[1]) * (TIME_UNITS[match[2] ?? 'ms'] ?? NaN))
-  }
+  const ms = milliseconds(value)
   if (!(ms >= 0 && ms <= MAX_TIME)) {
     throw new FST_SCGI_OPT_INVALID(option, show(value), `milliseconds, or a time such as '500ms', '60s', '10m', '1h', of at most ${MAX_TIME} ms`)
+  }
+  return ms
+}
+
+/**
+ * Milliseconds of a lifetime, which may be longer than a timer can be: as a time, or `'30d'`, `'1y'`.
+ * @throws FST_SCGI_OPT_INVALID
+ */
+export function parseLifetime (option: string, value: unknown): number {
+  const ms = milliseconds(value)
+  if (!(ms >= 0 && ms <= MAX_LIFETIME)) {
+    throw new FST_SCGI_OPT_INVALID(option, show(value), "milliseconds, or a time such as '60s', '10m', '1h', '30d', '1y'")
   }
   return ms
 }

@@ -147,7 +147,7 @@ const WRONG: Record<string, unknown[]> = {
   'upstreams.balance.select': [5, 'a', null],
   'upstreams.queue': [5, true, null, []],
   'upstreams.queue.size': [undefined, 0, -1, 1.5, '10', null],
-  'upstreams.queue.timeout': ['x', -1, null],
+  'upstreams.queue.timeout': ['x', -1, 0, null],
   'upstreams.failOnStatus': [500, 'http_500', [199], [600], ['500'], [500.5], null],
   'upstreams.forceRecovery': ['on', 1, null],
   'upstreams.health': [true, 5, null, [{}, {}], [5]],
@@ -331,7 +331,7 @@ test('what is right is accepted: addresses alone, lists, groups, every option at
         ],
         balance: { leastTime: 'lastByte', inflight: true },
         sticky: { cookie: { name: 'srv', secret: [SECRET, Buffer.from(SECRET)], expires: '30d', domain: () => undefined, path: '', httpOnly: false, secure: true, sameSite: 'none' }, failover: false },
-        queue: { size: 1, timeout: 0 },
+        queue: { size: 1, timeout: 1 },
         failOnStatus: [500, 503],
         forceRecovery: true,
         health: [

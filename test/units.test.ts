@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { MAX_TIME, parseSize, parseTime, show } from '../lib/units.ts'
+import { MAX_TIME, parseLifetime, parseSize, parseTime, show } from '../lib/units.ts'
 
 test('times', () => {
   for (const [value, ms] of [
@@ -12,6 +12,19 @@ test('times', () => {
       assert.equal(error.code, 'FST_SCGI_OPT_INVALID')
       assert.ok(error instanceof TypeError)
       assert.ok(error.message.includes("'readTimeout'") && error.message.includes(show(value)) && error.message.includes('milliseconds'), error.message)
+      return true
+    }, String(value))
+  }
+})
+
+test('lifetimes may be longer than a timer', () => {
+  for (const [value, ms] of [
+    [0, 0], ['60s', 60_000], ['25d', 2_160_000_000], ['2w', 1_209_600_000], ['1y', 31_536_000_000], [MAX_TIME + 1, MAX_TIME + 1], ['100y', 3_153_600_000_000],
+  ] as const) assert.equal(parseLifetime('t', value), ms, String(value))
+  for (const value of [-1, NaN, Infinity, '101y', '', 'y', '1 y', '1month', null, true, {}]) {
+    assert.throws(() => parseLifetime('cache.valid', value), (error: Error & { code: string }) => {
+      assert.equal(error.code, 'FST_SCGI_OPT_INVALID')
+      assert.ok(error.message.includes("'cache.valid'") && error.message.includes(show(value)) && error.message.includes("'1y'"), error.message)
       return true
     }, String(value))
   }

@@ -1,19 +1,19 @@
 import fp from 'fastify-plugin'
 import { FST_SCGI_REDIRECT_TARGET } from '../errors.ts'
 import { parseLimitRate, parseRedirect } from '../filters/accel-values.ts'
+import { carriedHeaders } from '../filters/carried.ts'
 import { carryOut } from '../filters/hook.ts'
 import { filterLayer } from '../filters/layer.ts'
-import { MemoryBody } from '../gateway/request-body.ts'
+import { BytesBody } from '../scgi/request-body.ts'
 import { show } from '../units.ts'
 import { compileAccel, type AccelSettings } from './options.ts'
+import { toError } from '../caught.ts'
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import type { AccelOptions } from '../../types/accel.ts'
 import type { FilterPlan } from '../filters/plan.ts'
-import type { CarriedHeaders } from '../filters/passage.ts'
 
 export type { AccelOptions } from '../../types/accel.ts'
 
-const CARRIED = ['content-type', 'set-cookie', 'content-disposition', 'cache-control', 'expires', 'accept-ranges']
 const STEERING = ['x-accel-redirect', 'x-accel-limit-rate', 'x-accel-charset']
 
 /**
@@ -33,7 +33,7 @@ const accel: FastifyPluginCallback<AccelOptions> = fp((fastify, options: AccelOp
     })
     done()
   } catch (error) {
-    done(error instanceof Error ? error : new Error(String(error)))
+    done(toError(error))
   }
 }, { fastify: '5.x', name: 'fastify-scgi-accel' })
 
@@ -52,7 +52,7 @@ function planFor (settings: AccelSettings, request: FastifyRequest, reply: Fasti
   } catch (error) {
     // The error's reply is not to tell where the first one would have led.
     for (const name of [...STEERING, settings.sendfileHeader]) reply.removeHeader(name)
-    return error instanceof Error ? error : new Error(String(error))
+    return toError(error)
   }
   if (!trusted) return undefined
   for (const name of STEERING) reply.removeHeader(name)
@@ -75,8 +75,8 @@ function planFor (settings: AccelSettings, request: FastifyRequest, reply: Fasti
   const bytesOf = typeof body === 'string' ? Buffer.from(body) : body
   return {
     ...plan,
-    redirect: { target: url, opensInternal: true, headers: carried(reply) },
-    body: Buffer.isBuffer(bytesOf) ? new MemoryBody(bytesOf) : null,
+    redirect: { target: url, opensInternal: true, headers: carriedHeaders(name => reply.getHeader(name)) },
+    body: Buffer.isBuffer(bytesOf) ? new BytesBody(bytesOf) : null,
   }
 }
 
@@ -88,15 +88,6 @@ function refused (target: string, reason: string): Error {
 
 function isAllowed (targets: readonly string[], target: string): boolean {
   return targets.some(allowed => target === allowed || (allowed.startsWith('/') && target.startsWith(allowed.endsWith('/') ? allowed : `${allowed}/`)))
-}
-
-function carried (reply: FastifyReply): CarriedHeaders {
-  const headers: Record<string, string | string[]> = {}
-  for (const name of CARRIED) {
-    const value = reply.getHeader(name)
-    if (value !== undefined) headers[name] = Array.isArray(value) ? value : String(value)
-  }
-  return headers
 }
 
 function take (reply: FastifyReply, name: string): string | undefined {

@@ -3,6 +3,7 @@ import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } 
 import { parseSize, parseTime, show } from '../units.ts'
 import { parseUseStale } from './use-stale.ts'
 import { parseValid } from './valid.ts'
+import { flag } from '../checks.ts'
 import type { CacheOptions, CachePredicate } from '../../types/cache.ts'
 import type { CacheRules } from './rules.ts'
 import type { IgnoredHeaders } from './freshness.ts'
@@ -57,7 +58,7 @@ export class CachePolicy<Request> {
     this.#methods = readMethods(options)
     this.#bypass = readPredicates('cache.bypass', options.bypass)
     this.#noCache = readPredicates('cache.noCache', options.noCache)
-    this.age = flag('cache.age', options.age) ?? true
+    this.age = flag('cache.age', options.age, true)
     this.statusHeader = readStatusHeader(options.statusHeader)
   }
 
@@ -122,7 +123,7 @@ function readRules<Request> (options: CacheOptions<Request>, ignore: IgnoredHead
     throw new FST_SCGI_OPT_INVALID('cache.authorization', show(authorization), "'rfc9111' or 'ignore'")
   }
   const useStale = parseUseStale('cache.useStale', options.useStale)
-  const backgroundUpdate = flag('cache.backgroundUpdate', options.backgroundUpdate) ?? false
+  const backgroundUpdate = flag('cache.backgroundUpdate', options.backgroundUpdate, false)
   if (backgroundUpdate && !useStale.updating && ignore.cacheControl) {
     throw new FST_SCGI_OPT_UNSUPPORTED('cache.backgroundUpdate',
       "nothing lets an expired entry be served while it is renewed: add 'updating' to useStale, or leave Cache-Control out of ignoreHeaders")
@@ -137,8 +138,8 @@ function readRules<Request> (options: CacheOptions<Request>, ignore: IgnoredHead
     lockTimeout: parseTime('cache.lock.timeout', (waits ? lock.timeout : undefined) ?? 5000),
     useStale,
     backgroundUpdate,
-    revalidate: flag('cache.revalidate', options.revalidate) ?? false,
-    convertHead: flag('cache.convertHead', options.convertHead) ?? true,
+    revalidate: flag('cache.revalidate', options.revalidate, false),
+    convertHead: flag('cache.convertHead', options.convertHead, true),
     maxRangeOffset: options.maxRangeOffset === undefined ? Infinity : parseSize('cache.maxRangeOffset', options.maxRangeOffset),
   }
 }
@@ -205,10 +206,4 @@ export function checkKnown (option: string, options: object, known: readonly str
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) throw new FST_SCGI_OPT_UNKNOWN(`${option}.${name}`, `: it has ${known.join(', ')}`)
   }
-}
-
-/** @throws FST_SCGI_OPT_INVALID */
-function flag (option: string, value: boolean | undefined): boolean | undefined {
-  if (value === undefined || typeof value === 'boolean') return value
-  throw new FST_SCGI_OPT_INVALID(option, show(value), 'true or false')
 }

@@ -48,18 +48,22 @@ export interface FetchPlan {
  */
 export type HeadDecision = 'pass' | 'store' | 'revalidated' | 'stale'
 
+/** Who feeds the store. */
+export interface StoreFeeder {
+  /** The store takes more, after `onData` said false. */
+  onStoreDrain (): void
+}
+
 /** The gateway as the cache sees it. None of the methods may throw. */
-export interface CacheHost {
+export interface CacheHost extends StoreFeeder {
   /** Answers with an entry. The cache is done with the request. */
   serve (entry: CachedEntry): void
   /** Answers as it would an error of this status. The cache is done with the request. */
   serveError (statusCode: number): void
   /** Asks the application; `onHead`, `onError` or `abort` of the pass must follow. */
   fetch (plan: FetchPlan): void
-  /** Asks the application beside a reply that is being served, for the pass that is given; the host of that may be set. */
+  /** Asks the application beside a reply that is being served, for the pass that is given, and sets its `feeder`. */
   fetchInBackground (pass: CachePass, plan: FetchPlan): void
-  /** The store takes more, after `onData` said false. */
-  onStoreDrain (): void
 }
 
 /**
@@ -73,8 +77,9 @@ export class CachePass implements Lookup, LockUser, SinkOwner {
   entry: CachedEntry | undefined
   /** After `onHead`: the gateway answers the client's conditions and its range itself, as they were not sent. */
   ownConditions = false
-  /** Who hears of the store; a background update has a host of its own. */
-  host: CacheHost
+  /** Who hears of the store: the host, but of a background update whoever carries it out. */
+  feeder: StoreFeeder
+  readonly #host: CacheHost
   readonly #zone: CacheZone
   readonly #rules: CacheRules
   readonly #request: CacheRequest
@@ -102,7 +107,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner {
     this.#zone = zone
     this.#rules = rules
     this.#request = request
-    this.host = host
+    this.#host = this.feeder = host
     this.#key = new StoreKey(zone.origin, methodKey(method, key), headers)
     this.#mayStore = method !== 'HEAD' || rules.convertHead
   }
@@ -248,7 +253,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner {
   }
 
   onSinkDrain (): void {
-    this.host.onStoreDrain()
+    this.feeder.onStoreDrain()
   }
 
   onSinkFailure (message: string, error: unknown): void {
@@ -295,7 +300,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner {
     this.status = 'HIT'
     this.#count()
     this.#end(false)
-    this.host.serveError(error)
+    this.#host.serveError(error)
   }
 
   #serve (entry: CachedEntry, status: CacheStatus): void {
@@ -303,7 +308,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner {
     this.#count()
     // Others who wait for the same find it as this one did.
     this.#end(true)
-    this.host.serve(entry)
+    this.#host.serve(entry)
   }
 
   #missing (now: number): void {
@@ -363,7 +368,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner {
 
   #renewInBackground (entry: CachedEntry, lockKey: string): void {
     const zone = this.#zone
-    const update = new CachePass(zone, this.#rules, this.#request, this.host)
+    const update = new CachePass(zone, this.#rules, this.#request, this.#host)
     update.#background = update.#mayStore = true
     update.#expired = entry.value
     update.#lockKey = lockKey
@@ -398,8 +403,8 @@ export class CachePass implements Lookup, LockUser, SinkOwner {
     this.#phase = follow(this.#phase, 'fetching')
     if (this.#mayStore) this.#zone.active.add(this)
     const plan: FetchPlan = { asGet: this.#mayStore && this.#request.method === 'HEAD', strip: this.#mayStore, etag, lastModified }
-    if (this.#background) this.host.fetchInBackground(this, plan)
-    else this.host.fetch(plan)
+    if (this.#background) this.#host.fetchInBackground(this, plan)
+    else this.#host.fetch(plan)
   }
 
   #passOn (): 'pass' {

@@ -1,29 +1,5 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
-import { show } from '../units.ts'
-
-const TIME = /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w|y)?$/
-const UNITS: Readonly<Record<string, number>> = {
-  ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000, y: 31_536_000_000,
-}
-/** A hundred years: beyond that a time is a mistake. */
-const MAX = 100 * 31_536_000_000
-
-/**
- * Milliseconds of a lifetime, which may be longer than a timer can be: a number of milliseconds, or a text such as `'30d'`, `'1y'`.
- * @throws FST_SCGI_OPT_INVALID
- */
-function parseLifetime (option: string, value: unknown): number {
-  let ms = NaN
-  if (typeof value === 'number') ms = value
-  else if (typeof value === 'string') {
-    const match = TIME.exec(value.trim())
-    if (match?.[1] !== undefined) ms = Math.round(Number(match[1]) * (UNITS[match[2] ?? 'ms'] ?? NaN))
-  }
-  if (!(ms >= 0 && ms <= MAX)) {
-    throw new FST_SCGI_OPT_INVALID(option, show(value), "milliseconds, or a time such as '60s', '10m', '1h', '30d', '1y'")
-  }
-  return ms
-}
+import { parseLifetime, show } from '../units.ts'
 
 /** How long a reply is fresh that does not say so itself. */
 export class ValidTimes {

@@ -1,6 +1,7 @@
 import { lstat, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { codeOf, StartError, UsageError } from './errors.ts'
+import { codeOf } from '../caught.ts'
+import { StartError, UsageError } from './errors.ts'
 
 /** Where to serve HTTP. */
 export type ListenAddress = { readonly host: string, readonly port: number } | { readonly path: string }

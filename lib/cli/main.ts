@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { readArguments } from './arguments.ts'
-import { codeOf, StartError, UsageError } from './errors.ts'
+import { codeOf } from '../caught.ts'
+import { StartError, UsageError } from './errors.ts'
 import { startGateway } from './gateway.ts'
 import { closeOnSignal } from './signals.ts'
 import { USAGE } from './usage.ts'

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { FormData, Response, errors } from 'undici'
 import { BodyCollector, BytesBody, StreamBody, givesBytes, release, unreadable } from '../scgi/request-body.ts'
-import { asError } from './errors.ts'
+import { toError } from '../caught.ts'
 import type { Settings } from './options.ts'
 import type { DispatchView } from './view.ts'
 import type { RequestBody } from '../../types/exchange.ts'
@@ -91,7 +91,7 @@ export class BodyReader {
     this.#stream?.destroy()
     const stream = this.#stream = open(blob)
     stream.on('error', error => {
-      if (this.#stream === stream) this.#done(asError(error), null)
+      if (this.#stream === stream) this.#done(toError(error), null)
     })
     return stream
   }

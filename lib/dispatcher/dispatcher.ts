@@ -3,7 +3,7 @@ import { Group } from '../balancer/group.ts'
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { ServerGroup } from '../upstream/server-group.ts'
 import { show } from '../units.ts'
-import { asError } from './errors.ts'
+import { toError } from '../caught.ts'
 import { receiverOf } from './handlers.ts'
 import { readOptions, type Settings } from './options.ts'
 import { DispatchedRequest, type Find } from './request.ts'
@@ -44,7 +44,7 @@ class Core {
       if (this.closed) throw new errors.ClientClosedError()
       request = new DispatchedRequest(this.#settings, options, receiver, over => this.#over(over))
     } catch (error) {
-      receiver.error(asError(error))
+      receiver.error(toError(error))
       return false
     }
     this.#running.add(request)

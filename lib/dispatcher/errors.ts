@@ -61,8 +61,3 @@ function socketError ({ message, cause }: Error): Error {
 function isUpstreamError (error: Error): error is UpstreamError {
   return 'phase' in error && 'kind' in error
 }
-
-/** Whatever was thrown or given, as an error. */
-export function asError (value: unknown): Error {
-  return value instanceof Error ? value : new Error(String(value))
-}

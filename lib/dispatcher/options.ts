@@ -4,6 +4,7 @@ import { parseNextUpstream } from '../upstream/next-upstream.ts'
 import { compileParams, type ParamsEncoder } from '../upstream/params.ts'
 import { mountSegments, utf8 } from '../upstream/path.ts'
 import { parseSize, parseTime, show } from '../units.ts'
+import { flag } from '../checks.ts'
 import type { SpoolOptions } from '../spool.ts'
 import type { PassSettings } from '../upstream/pass.ts'
 import type { DispatchOptions, ScgiDispatcherOptions } from '../../types/dispatcher.ts'
@@ -56,7 +57,7 @@ export function readOptions (options: ScgiDispatcherOptions): Settings {
       params,
       defaultParams,
       passRequestHeaders: headerNames(passRequestHeaders),
-      underscoresInHeaders: flag('underscoresInHeaders', underscoresInHeaders),
+      underscoresInHeaders: flag('underscoresInHeaders', underscoresInHeaders, false),
       forwarded,
       maxParamsSize: maxParamsSize === undefined ? undefined : parseSize('maxParamsSize', maxParamsSize),
     }),
@@ -75,11 +76,6 @@ export function readOptions (options: ScgiDispatcherOptions): Settings {
     scriptName: utf8(scriptName),
     segments: mountSegments(`${scriptName}/*`),
   }
-}
-
-function flag (option: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw new FST_SCGI_OPT_INVALID(option, show(value), 'true or false')
-  return value
 }
 
 function headerNames (value: unknown): boolean | readonly string[] | undefined {
@@ -110,7 +106,7 @@ function keepalive (value: ScgiDispatcherOptions['socketKeepalive'] = false): nu
     for (const key of Object.keys(value)) if (key !== 'initialDelay') throw new FST_SCGI_OPT_UNKNOWN(`socketKeepalive.${key}`, ': it has initialDelay')
     return parseTime('socketKeepalive.initialDelay', value.initialDelay ?? 0)
   }
-  return flag('socketKeepalive', value) ? 0 : undefined
+  return flag('socketKeepalive', value, false) ? 0 : undefined
 }
 
 function bind (value: ScgiDispatcherOptions['bind'] = false): Settings['bind'] {

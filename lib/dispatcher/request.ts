@@ -1,7 +1,8 @@
 import { errors } from 'undici'
 import { Pass, type PassHandler, type PassRequest, type PassSettings } from '../upstream/pass.ts'
 import { BodyReader } from './body.ts'
-import { asError, undiciError } from './errors.ts'
+import { toError } from '../caught.ts'
+import { undiciError } from './errors.ts'
 import { DispatchView } from './view.ts'
 import type { Group } from '../balancer/group.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
@@ -168,7 +169,7 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
     try {
       this.#receiver.data(chunk)
     } catch (error) {
-      this.#fail(asError(error))
+      this.#fail(toError(error))
     }
   }
 
@@ -177,7 +178,7 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
     try {
       this.#receiver.end()
     } catch (error) {
-      this.#report(asError(error))
+      this.#report(toError(error))
     }
   }
 
@@ -193,7 +194,7 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
     this.body = body
     this.#call(() => {
       const group = find(this.#options)
-      if (group instanceof Promise) group.then(found => this.#begin(found), (error: unknown) => this.#fail(asError(error)))
+      if (group instanceof Promise) group.then(found => this.#begin(found), (error: unknown) => this.#fail(toError(error)))
       else this.#begin(group)
     })
   }
@@ -209,7 +210,7 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
     try {
       call()
     } catch (error) {
-      this.#fail(asError(error))
+      this.#fail(toError(error))
     }
   }
 

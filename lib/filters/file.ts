@@ -1,5 +1,6 @@
 import { close, constants, existsSync, fstatSync, open, readlinkSync, realpath, stat, type Stats } from 'node:fs'
 import { isAbsolute, normalize, resolve, sep } from 'node:path'
+import { codeOf } from '../caught.ts'
 import type { Readable } from 'node:stream'
 import send from '@fastify/send'
 import { binaryPath, pathBytes, pathText, utf8Path } from '../binary-path.ts'
@@ -275,8 +276,4 @@ function failure (path: string, error: unknown): FileError {
   if (MISSING.has(code)) return notFound(path, code)
   if (DENIED.has(code)) return forbidden(path, code)
   return because(new FST_SCGI_FILE(code === '' ? 'see the cause' : code), path, 'it cannot be opened', error)
-}
-
-function codeOf (error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
 }

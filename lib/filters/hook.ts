@@ -10,6 +10,7 @@ import { planRanges, type HeaderChanges } from './ranges.ts'
 import { rangesOfBuffer, rangesOfSource, rangesOfStream } from './range-body.ts'
 import { limitRate } from './rate.ts'
 import { follow } from './redirect.ts'
+import { toError } from '../caught.ts'
 import type { Locations } from './locations.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
@@ -242,8 +243,4 @@ function isSeekable (value: unknown): value is SeekableBody {
 function discard (payload: unknown): void {
   if (isStream(payload)) payload.once('error', () => {}).destroy()
   else if (isSeekable(payload)) payload.close()
-}
-
-function toError (error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { FST_SCGI_REPLY_TRUNCATED } from '../errors.ts'
 import { Inlet, type InletReader } from './inlet.ts'
+import { toError } from '../caught.ts'
 import type { PartialPlan, RangePart } from './ranges.ts'
 
 /** A body that can be read anywhere, such as a file or an entry of a cache. */
@@ -227,8 +228,4 @@ class StreamRanges extends Readable implements InletReader {
     if (this.#complete) return
     this.destroy(error ?? new FST_SCGI_REPLY_TRUNCATED(this.#position, ` of ${this.#plan.size}`))
   }
-}
-
-function toError (error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

@@ -1,6 +1,7 @@
 import { failureOf } from './failure.ts'
 import { Pass, type PassHandler, type PassRequest } from '../upstream/pass.ts'
-import type { CachePass, CacheHost } from '../cache/pass.ts'
+import type { Running } from './handler.ts'
+import type { CachePass, StoreFeeder } from '../cache/pass.ts'
 import type { Group } from '../balancer/group.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
 import type { PassSettings } from '../upstream/pass.ts'
@@ -17,7 +18,7 @@ export interface Verdict {
 }
 
 /** Renews an entry of the cache while its client has the old one. It belongs to nobody's reply; the application waits for it when it closes. */
-export class BackgroundUpdate implements PassHandler, CacheHost {
+export class BackgroundUpdate implements PassHandler, StoreFeeder, Running {
   readonly #cache: CachePass
   readonly #judge: (head: ResponseHead) => Verdict
   readonly #pass: Pass
@@ -33,7 +34,7 @@ export class BackgroundUpdate implements PassHandler, CacheHost {
     this.#judge = judge
     this.#log = log
     this.#done = done
-    cache.host = this
+    cache.feeder = this
     const attempts: Attempt[] = []
     this.#pass = new Pass(group, settings, request, this, attempts)
   }
@@ -80,12 +81,6 @@ export class BackgroundUpdate implements PassHandler, CacheHost {
   onStoreDrain (): void {
     this.#pass.resume()
   }
-
-  // The pass has begun with its fetch: nothing else is asked of its host.
-  serve (): void {}
-  serveError (): void {}
-  fetch (): void {}
-  fetchInBackground (): void {}
 
   #end (): void {
     if (this.#over) return

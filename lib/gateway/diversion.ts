@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import { FST_SCGI_INTERCEPTED, FST_SCGI_REDIRECT_TARGET } from '../errors.ts'
 import { parseRedirect } from '../filters/accel-values.ts'
 import { show } from '../units.ts'
+import { carriedHeaders } from '../filters/carried.ts'
 import type { CarriedHeaders } from '../filters/passage.ts'
 import type { Redirect } from '../filters/redirect.ts'
 import type { FallbackPage, FileRequest } from '../filters/plan.ts'
@@ -19,8 +20,6 @@ export type Diversion = {
   | { readonly kind: 'error', readonly error: Error & { statusCode?: number }, readonly headers: CarriedHeaders }
 )
 
-/** X-Accel-Redirect takes these along, and nothing else of the reply. */
-const CARRIED = ['content-type', 'set-cookie', 'content-disposition', 'cache-control', 'expires', 'accept-ranges']
 /** A redirecting Location takes everything along but what describes the body that is thrown away. */
 const LEFT_BEHIND = new Set([
   'status', 'content-type', 'content-length', 'content-range', 'content-encoding', 'transfer-encoding', 'etag', 'last-modified', 'accept-ranges',
@@ -52,7 +51,7 @@ export function divert (
     if (name !== undefined) return { intercepted: false, kind: 'file', file: { roots: sendfile.roots, value: typeof name === 'string' ? name : name[0] ?? '' } }
   }
   const accel = settings.accel.redirect ? headers['x-accel-redirect'] : undefined
-  if (accel !== undefined) return toTarget(typeof accel === 'string' ? accel : accel[0] ?? '', carried(headers), true)
+  if (accel !== undefined) return toTarget(typeof accel === 'string' ? accel : accel[0] ?? '', carriedHeaders(name => headers[name]), true)
   return settings.internalRedirect === undefined ? undefined : localRedirect(head, settings.internalRedirect, passed)
 }
 
@@ -104,13 +103,4 @@ function localRedirect (head: ResponseHead, header: string, passed: () => Respon
     if (line !== undefined && name !== header && name !== 'location' && !LEFT_BEHIND.has(name) && !name.startsWith('x-accel-')) headers[name] = line
   }
   return toTarget(value.replace(/^\/+/, '/'), headers, false)
-}
-
-function carried (headers: ResponseHead['headers']): CarriedHeaders {
-  const kept: Record<string, string | string[]> = {}
-  for (const name of CARRIED) {
-    const value = headers[name]
-    if (value !== undefined) kept[name] = value
-  }
-  return kept
 }

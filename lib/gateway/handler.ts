@@ -16,6 +16,7 @@ import { breakOff, isGone, isHttp2, offSocketClose, onSocketClose } from '../fil
 import { ReplyStream, type ReplySource } from '../scgi/reply-stream.ts'
 import { Pass, type PassHandler } from '../upstream/pass.ts'
 import { FST_SCGI_BODY_TOO_LARGE, FST_SCGI_CACHED_ERROR, FST_SCGI_CLIENT_ABORT } from '../errors.ts'
+import { toError } from '../caught.ts'
 import type { Readable } from 'node:stream'
 import type { CacheHost, CachePass, FetchPlan } from '../cache/pass.ts'
 import type { CachedEntry } from '../cache/entry.ts'
@@ -567,7 +568,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
         }
       }
     } catch (error) {
-      this.#sendError(error instanceof Error ? error : new Error(String(error)))
+      this.#sendError(toError(error))
     }
   }
 
@@ -589,7 +590,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
       this.#end()
       return
     }
-    const failure = error instanceof Error ? error : new Error(String(error))
+    const failure = toError(error)
     const page = this.#passage?.errorPage === true ? undefined : this.#service.mount.response.errorPages.get(statusOf(failure))
     if (page !== undefined) {
       this.#request.log.error({ err: failure }, failure.message)
@@ -626,7 +627,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
       this.#request.log.error({ err: cause }, 'the error could not be answered')
       breakOff(reply.raw)
     } else {
-      reply.send(cause instanceof Error ? cause : new Error(String(cause)))
+      reply.send(toError(cause))
     }
   }
 }

@@ -8,6 +8,7 @@ import { compileBuffering, type ReplyBuffering } from './buffering-options.ts'
 import { compileResponse, type ResponseSettings } from './response-options.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { parseSize, parseTime, show } from '../units.ts'
+import { flag } from '../checks.ts'
 import type { BodySettings } from './request-body.ts'
 import type { PassSettings } from '../upstream/pass.ts'
 import type { CacheOptions } from '../../types/cache.ts'
@@ -113,13 +114,6 @@ function hook<Name extends keyof ExchangeHooks> (name: Name, value: ExchangeHook
 
 function time (option: string, value: unknown): number {
   return value === undefined ? MINUTE : parseTime(option, value)
-}
-
-/** @throws FST_SCGI_OPT_INVALID */
-export function flag (option: string, value: unknown, otherwise: boolean): boolean {
-  if (value === undefined) return otherwise
-  if (typeof value !== 'boolean') throw new FST_SCGI_OPT_INVALID(option, show(value), 'true or false')
-  return value
 }
 
 function flagOrObject<T extends object> (option: string, value: boolean | T, keys: readonly string[]): Partial<T> {

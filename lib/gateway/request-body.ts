@@ -1,5 +1,6 @@
 import { FST_SCGI_BODY_CONSUMED, FST_SCGI_BODY_TOO_LARGE, FST_SCGI_CLIENT_BODY_TIMEOUT } from '../errors.ts'
 import { Spool, type SpoolOptions } from '../spool.ts'
+import { BytesBody } from '../scgi/request-body.ts'
 import type { RequestBody } from '../../types/exchange.ts'
 import type { FastifyRequest } from 'fastify'
 import type { Readable } from 'node:stream'
@@ -13,22 +14,6 @@ export interface BodySettings {
 }
 
 type Done = (error: Error | null, body: RequestBody | null) => void
-
-/** A body whose bytes are at hand. */
-export class MemoryBody implements RequestBody {
-  readonly replayable = true
-  readonly length: number
-  readonly #bytes: Buffer
-
-  constructor (bytes: Buffer) {
-    this.#bytes = bytes
-    this.length = bytes.length
-  }
-
-  open (): Buffer {
-    return this.#bytes
-  }
-}
 
 /**
  * Where the body of a request is: nowhere, in bytes, or in a stream still to be read.
@@ -99,7 +84,7 @@ export class BodyReader {
   read (found: Buffer | Readable): void {
     if (Buffer.isBuffer(found)) {
       const error = found.length > this.#limit ? new FST_SCGI_BODY_TOO_LARGE(this.#limit) : null
-      this.#finish(error, this.#settings.pass ? new MemoryBody(found) : null)
+      this.#finish(error, this.#settings.pass ? new BytesBody(found) : null)
       return
     }
     const length = announcedLength(found, this.#request)
@@ -144,7 +129,7 @@ export class BodyReader {
 
   #take (source: Readable): void {
     const bytes: unknown = source.read()
-    this.#finish(null, this.#settings.pass && Buffer.isBuffer(bytes) ? new MemoryBody(bytes) : null)
+    this.#finish(null, this.#settings.pass && Buffer.isBuffer(bytes) ? new BytesBody(bytes) : null)
   }
 
   #stream (source: Readable, length: number): void {

@@ -5,6 +5,7 @@ import { encodePairs } from './netstring.ts'
 import { printable } from './printable.ts'
 import { ReplyStream, type ReplySource } from './reply-stream.ts'
 import { BodyCollector, BytesBody, StreamBody, givesBytes, release, unreadable } from './request-body.ts'
+import { toError } from '../caught.ts'
 import type { ConnectionPool } from './pool.ts'
 import type { ScgiClientRequest, ScgiClientResponse, ScgiParamBytes } from '../../types/client.ts'
 import type {
@@ -113,7 +114,7 @@ export class ClientRequest implements ExchangeHandler, ReplySource {
     this.#end(error)
     const response = this.#response
     if (response === undefined) this.#reject(error)
-    else response.on('error', ignore).destroy(asError(error))
+    else response.on('error', ignore).destroy(toError(error))
   }
 
   onConnect (): void {
@@ -243,7 +244,7 @@ export class ClientRequest implements ExchangeHandler, ReplySource {
     if (this.#source !== undefined) {
       const { head, body } = this.#request ?? {}
       const sent = head !== undefined && (this.#exchange?.bytesSent ?? 0) === head.length + (body?.length ?? 0)
-      release(this.#source, sent, error === undefined ? undefined : asError(error))
+      release(this.#source, sent, error === undefined ? undefined : toError(error))
     }
     this.#owner.over(this)
   }
@@ -283,10 +284,6 @@ function binary (value: unknown, what: string): string {
   else throw new TypeError(`${what} is neither a string nor a Uint8Array`)
   if (text.includes('\0')) throw new FST_SCGI_BAD_REQUEST(`${what} holds a NUL`)
   return text
-}
-
-function asError (value: unknown): Error {
-  return value instanceof Error ? value : new Error(String(value))
 }
 
 function ignore (): void {}

@@ -10,6 +10,7 @@ import { roundRobin } from '../balancer/round-robin.ts'
 import { select } from '../balancer/select.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
 import { show } from '../units.ts'
+import { flag, isFunction, isRecord } from '../checks.ts'
 import type { Method, PickRequest } from '../balancer/method.ts'
 import type { BalanceContext, UpstreamServer } from '../../types/upstream.ts'
 
@@ -43,7 +44,7 @@ const EXPECTED = `${Object.keys(NAMED).map(name => `'${name}'`).join(', ')}, { l
 export function readBalance (option: string, value: unknown = 'round_robin'): BalanceSettings {
   const named = typeof value === 'string' && Object.hasOwn(NAMED, value) ? NAMED[value] : undefined
   if (named !== undefined) return named
-  if (!isObject(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), EXPECTED)
+  if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), EXPECTED)
   const forms = Object.keys(FORMS).filter(form => value[form] !== undefined)
   const [form = ''] = forms
   if (forms.length !== 1) throw new FST_SCGI_OPT_INVALID(option, show(value), EXPECTED)
@@ -64,7 +65,7 @@ export function readBalance (option: string, value: unknown = 'round_robin'): Ba
 function readLeastTime (option: string, value: Record<string, unknown>): BalanceSettings {
   const time = value['leastTime']
   if (time !== 'header' && time !== 'lastByte') throw new FST_SCGI_OPT_INVALID(`${option}.leastTime`, show(time), "'header' or 'lastByte'")
-  const inflight = flag(`${option}.inflight`, value['inflight'])
+  const inflight = flag(`${option}.inflight`, value['inflight'], false)
   return { name: 'least_time', method: () => leastTime({ time, inflight }), fixedWeights: false }
 }
 
@@ -75,7 +76,7 @@ function readHash (option: string, value: Record<string, unknown>): BalanceSetti
     const found = given(request.source)
     return found === undefined || found === null ? '' : String(found)
   }
-  const consistent = flag(`${option}.consistent`, value['consistent'])
+  const consistent = flag(`${option}.consistent`, value['consistent'], false)
   return { name: 'hash', method: () => consistent ? consistentHash(key) : hash(key), fixedWeights: true }
 }
 
@@ -83,21 +84,6 @@ function readSelect (option: string, value: Record<string, unknown>): BalanceSet
   if (!hasSelect(value)) throw new FST_SCGI_OPT_INVALID(`${option}.select`, show(value['select']), 'a function that gives one of context.servers')
   // Called as a method of its object, which may keep what it needs.
   return { name: 'select', method: () => select(context => value.select(context)), fixedWeights: false }
-}
-
-function flag (option: string, value: unknown): boolean {
-  if (value === undefined) return false
-  if (typeof value !== 'boolean') throw new FST_SCGI_OPT_INVALID(option, show(value), 'true or false')
-  return value
-}
-
-function isObject (value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** What it takes and gives is looked at where it is called. */
-function isFunction (value: unknown): value is (request: unknown) => unknown {
-  return typeof value === 'function'
 }
 
 /** What it gives is looked at where it is called. */

@@ -6,6 +6,7 @@ import { readWatch } from './discovery.ts'
 import { readSticky, type StickySettings } from './sticky-options.ts'
 import { readTls } from './tls-options.ts'
 import { readHealth, readOutlier, readResolver, requireCheck, type HealthCheck, type ResolverSettings } from './health-options.ts'
+import { flag, integer, isRecord } from '../checks.ts'
 import type { OutlierSettings } from '../balancer/outlier.ts'
 import type { QueueOptions } from '../balancer/queue.ts'
 import type { TlsSettings } from '../transport/http-connection.ts'
@@ -98,7 +99,7 @@ export function readGroup (options: GroupOptions<never>, option: string): GroupS
     sticky: readSticky(`${option}.sticky`, options.sticky),
     queue: readQueue(`${option}.queue`, options.queue),
     failOnStatus: readStatuses(`${option}.failOnStatus`, options.failOnStatus),
-    forceRecovery: flag(`${option}.forceRecovery`, options.forceRecovery),
+    forceRecovery: flag(`${option}.forceRecovery`, options.forceRecovery, false),
     health,
     outlier: readOutlier(`${option}.outlier`, options.outlier),
     resolver: readResolver(`${option}.resolver`, options.resolver),
@@ -119,7 +120,7 @@ export function readServer (server: unknown, option: string, balance?: BalanceSe
   }
   const address = parseAddress(typeof server === 'string' ? option : `${option}.address`, given['address'], true)
   const text = textOf(given['address'])
-  const resolve = flag(`${option}.resolve`, given['resolve'])
+  const resolve = flag(`${option}.resolve`, given['resolve'], false)
   const read: ServerSettings = {
     address,
     given: String(given['address']),
@@ -129,13 +130,13 @@ export function readServer (server: unknown, option: string, balance?: BalanceSe
     maxConns: integer(`${option}.maxConns`, given['maxConns'], 0, 0),
     maxFails: integer(`${option}.maxFails`, given['maxFails'], 0, 1),
     failTimeout: time(`${option}.failTimeout`, given['failTimeout'], 10_000),
-    backup: flag(`${option}.backup`, given['backup']),
-    down: flag(`${option}.down`, given['down']),
-    drain: flag(`${option}.drain`, given['drain']),
+    backup: flag(`${option}.backup`, given['backup'], false),
+    down: flag(`${option}.down`, given['down'], false),
+    drain: flag(`${option}.drain`, given['drain'], false),
     slowStart: time(`${option}.slowStart`, given['slowStart'], 0),
     lbset: integer(`${option}.lbset`, given['lbset'], 0, 0),
-    spare: flag(`${option}.spare`, given['spare']),
-    standby: flag(`${option}.standby`, given['standby']),
+    spare: flag(`${option}.spare`, given['spare'], false),
+    standby: flag(`${option}.standby`, given['standby'], false),
     retry: time(`${option}.retry`, given['retry'], undefined),
     route: route(`${option}.route`, given['route']),
     redirect: route(`${option}.redirect`, given['redirect']),
@@ -167,7 +168,9 @@ function readQueue (option: string, value: unknown): QueueOptions | undefined {
     if (key !== 'size' && key !== 'timeout') throw new FST_SCGI_OPT_UNKNOWN(`${option}.${key}`, ': it has size, timeout')
   }
   if (value['size'] === undefined) throw new FST_SCGI_OPT_INVALID(`${option}.size`, 'undefined', 'an integer of 1 or more')
-  return { size: integer(`${option}.size`, value['size'], 1, 1), timeout: time(`${option}.timeout`, value['timeout'], 60_000) }
+  const timeout = time(`${option}.timeout`, value['timeout'], 60_000)
+  if (timeout < 1) throw new FST_SCGI_OPT_INVALID(`${option}.timeout`, show(value['timeout']), 'a time of at least 1 ms')
+  return { size: integer(`${option}.size`, value['size'], 1, 1), timeout }
 }
 
 function readStatuses (option: string, value: unknown): ReadonlySet<number> | undefined {
@@ -191,25 +194,6 @@ function route (option: string, value: unknown): string | undefined {
   return value
 }
 
-/** Takes anything that is an object with keys; what each key holds is checked where it is read. */
-function isRecord (value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function integer (option: string, value: unknown, least: number, otherwise: number): number {
-  if (value === undefined) return otherwise
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least) {
-    throw new FST_SCGI_OPT_INVALID(option, show(value), `an integer of ${least} or more`)
-  }
-  return value
-}
-
 function time<D> (option: string, value: unknown, otherwise: D): number | D {
   return value === undefined ? otherwise : parseTime(option, value)
-}
-
-function flag (option: string, value: unknown): boolean {
-  if (value === undefined) return false
-  if (typeof value !== 'boolean') throw new FST_SCGI_OPT_INVALID(option, show(value), 'true or false')
-  return value
 }

@@ -1,6 +1,7 @@
 import { Resolver } from 'node:dns'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { parseTime, show } from '../units.ts'
+import { integer } from '../checks.ts'
 import type { OutlierSettings } from '../balancer/outlier.ts'
 import type { ResolverOptions } from '../resolve/resolver.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
@@ -64,7 +65,7 @@ export function readOutlier (option: string, value: unknown): OutlierSettings | 
   const baseTime = time(`${option}.baseTime`, given['baseTime'], 10_000, 1)
   return {
     window: time(`${option}.window`, given['window'], 30_000, 100),
-    minRequests: integer(`${option}.minRequests`, given['minRequests'], 20),
+    minRequests: integer(`${option}.minRequests`, given['minRequests'], 1, 20),
     failureShare: share(`${option}.failureShare`, given['failureShare']),
     maxEjected: share(`${option}.maxEjected`, given['maxEjected']),
     baseTime,
@@ -113,8 +114,8 @@ function readCheck (option: string, value: unknown): HealthCheck {
     probe: readProbe(option, type, given, timeout),
     interval,
     jitter: time(`${option}.jitter`, given['jitter'], 0, 0),
-    passes: integer(`${option}.passes`, given['passes'], 1),
-    fails: integer(`${option}.fails`, given['fails'], 1),
+    passes: integer(`${option}.passes`, given['passes'], 1, 1),
+    fails: integer(`${option}.fails`, given['fails'], 1, 1),
   }
 }
 
@@ -213,12 +214,6 @@ function time (option: string, value: unknown, otherwise: number, least: number)
   const milliseconds = parseTime(option, value)
   if (milliseconds < least) throw new FST_SCGI_OPT_INVALID(option, show(value), `a time of at least ${least} ms`)
   return milliseconds
-}
-
-function integer (option: string, value: unknown, otherwise: number): number {
-  if (value === undefined) return otherwise
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) throw new FST_SCGI_OPT_INVALID(option, show(value), 'an integer of 1 or more')
-  return value
 }
 
 function share (option: string, value: unknown): number {

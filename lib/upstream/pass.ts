@@ -1,5 +1,6 @@
 import { FST_SCGI_NO_FAILOVER, FST_SCGI_NO_LIVE_UPSTREAMS, FST_SCGI_QUEUE_FULL, FST_SCGI_QUEUE_TIMEOUT } from '../errors.ts'
 import { failurePassesOn, mayResend, statusCountsAsFailure, statusPassesOn, type NextUpstream } from './next-upstream.ts'
+import { toError } from '../caught.ts'
 import type { Group } from '../balancer/group.ts'
 import type { PickRequest } from '../balancer/method.ts'
 import type { Peer } from '../balancer/peer.ts'
@@ -207,7 +208,7 @@ export class Pass implements ExchangeHandler, Waiter {
     } catch (error) {
       // A function of the user's: the key of a hash, a method of their own.
       this.#leaveQueue()
-      this.#handler.onError(error instanceof Error ? error : new Error(String(error)))
+      this.#handler.onError(toError(error))
       return true
     }
     if (peer === undefined) {
@@ -249,7 +250,7 @@ export class Pass implements ExchangeHandler, Waiter {
       return true
     } catch (error) {
       // A function of the user's: the session of a reply, the domain of a cookie.
-      const failure = error instanceof Error ? error : new Error(String(error))
+      const failure = toError(error)
       this.#control?.abort()
       this.#release('abort', this.#endAttempt(failure), failure)
       this.#handler.onError(failure)
@@ -314,7 +315,7 @@ export class Pass implements ExchangeHandler, Waiter {
         if (endpoint.protocol === 'http') this.#http = this.#request.encodeHttp(endpoint)
         else this.#head = this.#request.encode(endpoint)
       } catch (error) {
-        const failure = error instanceof Error ? error : new Error(String(error))
+        const failure = toError(error)
         this.#release('abort', this.#endAttempt(failure), failure)
         this.#handler.onError(failure)
         return

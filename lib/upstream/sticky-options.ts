@@ -4,7 +4,8 @@ import { StickyLearn } from '../balancer/sticky/learn.ts'
 import { StickyRoute } from '../balancer/sticky/route.ts'
 import { Stickiness } from '../balancer/sticky/stickiness.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
-import { parseTime, show } from '../units.ts'
+import { parseLifetime, parseTime, show } from '../units.ts'
+import { flag, isFunction, isRecord } from '../checks.ts'
 import type { StickyPolicy } from '../balancer/sticky/policy.ts'
 import type { StickyApacheOptions, StickyCookieOptions, StickyLearnOptions } from '../../types/sticky.ts'
 
@@ -24,8 +25,6 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const ATTRIBUTE = /^[\x20-\x3a\x3c-\x7e]*$/
 /** A shorter key could be found by trying. */
 const MIN_SECRET = 16
-const DAY = 86_400_000
-const LONG_UNITS: Readonly<Record<string, number>> = { d: DAY, w: 7 * DAY, y: 365 * DAY }
 
 /**
  * Reads the option `sticky` of a group.
@@ -124,10 +123,8 @@ function readApache (option: string, value: unknown): () => StickyPolicy {
 /** Milliseconds; cookies may live longer than timers. */
 function expires (option: string, value: unknown): number | 'max' | undefined {
   if (value === undefined || value === 'max') return value
-  const long = typeof value === 'string' ? /^(\d{1,5})([dwy])$/.exec(value.trim()) : null
-  const ms = long === null ? parseTime(option, value) : Number(long[1]) * (LONG_UNITS[long[2] ?? ''] ?? NaN)
-  // Of years with five digits no browser knows.
-  if (ms < 1000 || ms > 400 * 365 * DAY) throw new FST_SCGI_OPT_INVALID(option, show(value), "'max', or a time of 1 s or more, such as '1h', '30d', '1y'")
+  const ms = parseLifetime(option, value)
+  if (ms < 1000) throw new FST_SCGI_OPT_INVALID(option, show(value), "'max', or a time of 1 s or more, such as '1h', '30d', '1y'")
   return ms
 }
 
@@ -151,19 +148,4 @@ function record (option: string, value: unknown, known: ReadonlySet<string>): Re
   if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), `an object with ${[...known].join(', ')}`)
   for (const key of Object.keys(value)) if (!known.has(key)) throw new FST_SCGI_OPT_UNKNOWN(`${option}.${key}`, `: it has ${[...known].join(', ')}`)
   return value
-}
-
-function isRecord (value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function flag (option: string, value: unknown, otherwise: boolean): boolean {
-  if (value === undefined) return otherwise
-  if (typeof value !== 'boolean') throw new FST_SCGI_OPT_INVALID(option, show(value), 'true or false')
-  return value
-}
-
-/** What it takes and gives is looked at where it is called. */
-function isFunction (value: unknown): value is (...of: unknown[]) => unknown {
-  return typeof value === 'function'
 }

@@ -156,7 +156,7 @@ export class TestExchange implements CacheHost {
 
   fetchInBackground (pass: CachePass, plan: FetchPlan): void {
     const update = new TestExchange(this.#gateway, this.ask, pass)
-    pass.host = update
+    pass.feeder = update
     update.fetch(plan)
   }
 

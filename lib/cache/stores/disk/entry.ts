@@ -1,4 +1,5 @@
-import { codeOf, fstat, open, readAt, readOnce, shut } from './files.ts'
+import { codeOf } from '../../../caught.ts'
+import { fstat, open, readAt, readOnce, shut } from './files.ts'
 import { isOurs, keyOf, readHead, readPreamble } from './format.ts'
 import type { Head, Preamble } from './format.ts'
 

@@ -62,8 +62,3 @@ export function writeAt (fd: number, buffers: readonly Buffer[], position: numbe
     next(buffers.filter(buffer => buffer.length > 0), position)
   })
 }
-
-/** The code of an error of the file system. */
-export function codeOf (error: unknown): string | undefined {
-  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : undefined
-}

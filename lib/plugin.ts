@@ -13,6 +13,7 @@ import { checkReplyOptions, readRegisterOptions } from './options.ts'
 import { filterLayer } from './filters/layer.ts'
 import { passageOf } from './filters/passage.ts'
 import { mountSegments } from './upstream/path.ts'
+import { Roster } from './roster.ts'
 import { parseSize, parseTime, show } from './units.ts'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
@@ -36,7 +37,7 @@ function rootOf (fastify: FastifyInstance): Root {
   const registry = new Registry(fastify.log)
   const locations = filterLayer(fastify)
   const caches = new Caches(fastify.log)
-  const root: Root = { registry, state: { closing: false, running: new Set(), caches, onIdle: undefined }, services: new WeakMap() }
+  const root: Root = { registry, state: { closing: false, running: new Roster(), caches, onIdle: undefined }, services: new WeakMap() }
   fastify.decorate(ROOT, root)
   const decorator: ScgiDecorator = {
     groups: registry.groups,
@@ -74,8 +75,8 @@ function drain (fastify: FastifyInstance, state: GatewayState, closeTimeout: num
   let timer: NodeJS.Timeout | undefined
   fastify.addHook('preClose', done => {
     state.closing = true
-    if (state.running.size > 0) timer = setTimeout(() => state.running.forEach(exchange => exchange.cut()), closeTimeout)
-    for (const exchange of state.running) exchange.closing()
+    if (state.running.size > 0) timer = setTimeout(() => state.running.all().forEach(exchange => exchange.cut()), closeTimeout)
+    for (const exchange of state.running.all()) exchange.closing()
     done()
   })
   // The clients are served, or gone; what runs without one (ignoreClientAbort) is waited for.
@@ -116,7 +117,7 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
   }
   const inner = { prefix: prefix === '/' ? '' : prefix, ...(options.logLevel === undefined ? undefined : { logLevel: options.logLevel }) }
   await fastify.register(async scope => {
-    const state: GatewayState = { closing: false, running: new Set(), caches: root.state.caches, onIdle: undefined }
+    const state: GatewayState = { closing: false, running: new Roster(), caches: root.state.caches, onIdle: undefined }
     drain(scope, state, closeTimeout)
     mountRoutes(scope, options, { mount, select, state, bodyLimit })
   }, inner)

@@ -5,6 +5,7 @@ import { FST_SCGI_CACHE_PURGE } from '../errors.ts'
 import { LockTable } from './lock.ts'
 import { compileGlob } from './glob.ts'
 import { purgeBySearch } from './purge.ts'
+import { Roster } from '../roster.ts'
 import { show } from '../units.ts'
 import { StoreGuard, type Putter } from './store-guard.ts'
 import { UseCounter } from './use-counter.ts'
@@ -45,7 +46,7 @@ export class CacheZone implements Cache {
   readonly clock: Timers
   readonly keepStale: number
   /** Requests whose reply may yet be stored. */
-  readonly active = new Set<CachePass>()
+  readonly active = new Roster<CachePass>()
   /** Background updates that run. */
   updating = 0
   /** Is told once of each outage of the store. */
@@ -110,7 +111,7 @@ export class CacheZone implements Cache {
     const test = 'key' in wanted ? (key: string) => key === wanted.key : 'glob' in wanted ? compileGlob(wanted.glob) : () => false
     this.#errors.deleteWhere(test)
     // What was fetched before the purge must not come after it.
-    for (const pass of this.active) pass.onPurge(test, 'tag' in wanted ? wanted.tag : undefined)
+    for (const pass of this.active.all()) pass.onPurge(test, 'tag' in wanted ? wanted.tag : undefined)
     const { store } = this.guard
     try {
       return store.purge === undefined
@@ -142,7 +143,7 @@ export class CacheZone implements Cache {
   async close (): Promise<void> {
     if (this.guard.closed) return
     this.guard.closed = true
-    for (const pass of [...this.active]) pass.onClose()
+    for (const pass of this.active.all()) pass.onClose()
     await this.commits.idle()
     await this.guard.store.close?.()
   }

@@ -2,6 +2,7 @@ import { Dispatcher, errors } from 'undici'
 import { Group } from '../balancer/group.ts'
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { ServerGroup } from '../upstream/server-group.ts'
+import { Roster } from '../roster.ts'
 import { show } from '../units.ts'
 import { toError } from '../caught.ts'
 import { receiverOf } from './handlers.ts'
@@ -18,7 +19,7 @@ class Core {
   readonly #find: Find
   /** The group that is always meant. */
   readonly #group: ServerGroup | undefined
-  readonly #running = new Set<DispatchedRequest>()
+  readonly #running = new Roster<DispatchedRequest>()
   /** Called when the last request is over. */
   readonly #waiting: (() => void)[] = []
 
@@ -61,7 +62,7 @@ class Core {
   async destroy (reason: Error): Promise<void> {
     this.closed = true
     this.#shut()
-    for (const request of [...this.#running]) request.abort(reason)
+    for (const request of this.#running.all()) request.abort(reason)
   }
 
   #shut (): void {

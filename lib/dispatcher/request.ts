@@ -8,6 +8,7 @@ import type { Group } from '../balancer/group.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
 import type { Receiver, RequestControl } from './handlers.ts'
 import type { Settings } from './options.ts'
+import type { Listed } from '../roster.ts'
 import type { DispatchContext, DispatchOptions } from '../../types/dispatcher.ts'
 import type { ExchangeTimeouts, HttpRequestHead, RequestBody, ResponseHead } from '../../types/exchange.ts'
 import type { Attempt } from '../../types/request.ts'
@@ -35,7 +36,8 @@ class Context implements DispatchContext {
 }
 
 /** One request that undici has dispatched. */
-export class DispatchedRequest implements PassRequest, PassHandler, RequestControl {
+export class DispatchedRequest implements PassRequest, PassHandler, RequestControl, Listed {
+  place = -1
   readonly method: string
   body: RequestBody | null = null
   readonly localAddress: string | undefined

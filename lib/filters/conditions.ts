@@ -31,6 +31,12 @@ export function headerOf (request: FilteredRequest, name: string): string | unde
   return Array.isArray(value) ? value.join(', ') : value
 }
 
+/** Whether there is one of the conditions in it that `evaluateConditions` evaluates. */
+export function isConditional ({ headers }: Pick<FilteredRequest, 'headers'>): boolean {
+  return headers['if-none-match'] !== undefined || headers['if-modified-since'] !== undefined ||
+    headers['if-match'] !== undefined || headers['if-unmodified-since'] !== undefined
+}
+
 /**
  * Evaluates If-Unmodified-Since, If-Match, If-Modified-Since and If-None-Match in nginx's order: 412 (Precondition Failed),
  * 304 (Not Modified, see `NOT_MODIFIED_REMOVES`) or `'proceed'`. Only for a reply of 200 to GET or HEAD: of any other method the

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { FST_SCGI_PRECONDITION_FAILED } from '../errors.ts'
 import { applyCharset } from './charset.ts'
-import { evaluateConditions, NOT_MODIFIED_REMOVES } from './conditions.ts'
+import { evaluateConditions, isConditional, NOT_MODIFIED_REMOVES } from './conditions.ts'
 import { openFile, openUrlPath, type FileCallback } from './file.ts'
 import { passageOf, type Passage } from './passage.ts'
 import { takePlan, type FilterPlan, type SeekableBody } from './plan.ts'
@@ -112,7 +112,8 @@ function finish (
   try {
     const charset = plan.charset ?? passage?.charset
     if (charset !== undefined) setCharset(request, reply, charset)
-    let payload = plan.conditions === true && isConditioned(request, reply) ? conditioned(request, reply, body, done) : body
+    const conditioned = plan.conditions === true && reply.statusCode === 200 && isConditional(request)
+    let payload = conditioned ? answerConditions(request, reply, body, done) : body
     if (payload === ANSWERED) return
     if (plan.ranges === true) payload = ranged(request, reply, payload)
     else if (isSeekable(payload)) payload = wholeBody(request, reply, payload)
@@ -129,12 +130,7 @@ function finish (
 /** The reply was a 304 or a 412, and `done` has been told. */
 const ANSWERED = Symbol('answered')
 
-function isConditioned ({ headers }: FastifyRequest, reply: FastifyReply): boolean {
-  return reply.statusCode === 200 && (headers['if-none-match'] !== undefined || headers['if-modified-since'] !== undefined ||
-    headers['if-match'] !== undefined || headers['if-unmodified-since'] !== undefined)
-}
-
-function conditioned (request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done): unknown {
+function answerConditions (request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done): unknown {
   const result = evaluateConditions(request, { status: reply.statusCode, ...validators(reply) })
   if (result === 'proceed') return body
   discard(body)

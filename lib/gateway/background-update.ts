@@ -19,6 +19,7 @@ export interface Verdict {
 
 /** Renews an entry of the cache while its client has the old one. It belongs to nobody's reply; the application waits for it when it closes. */
 export class BackgroundUpdate implements PassHandler, StoreFeeder, Running {
+  place = -1
   readonly #cache: CachePass
   readonly #judge: (head: ResponseHead) => Verdict
   readonly #pass: Pass

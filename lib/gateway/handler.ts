@@ -24,13 +24,14 @@ import type { Caches } from './cache-registry.ts'
 import type { MountPoint } from './view.ts'
 import type { Mount } from './mount.ts'
 import type { Group } from '../balancer/group.ts'
+import type { Listed, Roster } from '../roster.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
 import type { Attempt } from '../../types/request.ts'
 import type { RequestBody, ResponseHead } from '../../types/exchange.ts'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 
 /** Something that an application waits for when it closes. */
-export interface Running {
+export interface Running extends Listed {
   /** Ends it at once. */
   cut (): void
   /** The application is closing: what promised to keep a connection does not. */
@@ -42,7 +43,7 @@ export interface GatewayState {
   /** The application is closing: connections are not to be kept. */
   closing: boolean
   /** Exchanges that run, with or without their client. */
-  readonly running: Set<Running>
+  readonly running: Roster<Running>
   readonly caches: Caches
   /** Called when the last of them has ended. */
   onIdle: (() => void) | undefined
@@ -70,6 +71,7 @@ const CACHE = 8
  * of the event loop goes out whole, with its length; any other goes out as a stream.
  */
 export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, StoreOwner, CacheHost, Running {
+  place = -1
   readonly #service: Service
   readonly #state: GatewayState
   readonly #request: FastifyRequest

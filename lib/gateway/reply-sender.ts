@@ -1,5 +1,6 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { Readable } from 'node:stream'
+import { isConditional } from '../filters/conditions.ts'
 import { breakOff, clearHead, isHttp2, onReplyClose } from '../filters/raw-reply.ts'
 import { setPlan, takePlan, type FilterPlan } from '../filters/plan.ts'
 import { passageOf } from '../filters/passage.ts'
@@ -108,9 +109,7 @@ export class ReplySender {
       this.#age = entry.age(Date.now())
       this.setCookie = undefined
       this.ownConditions = head.statusCode === 200
-      const filtered = request.method === 'HEAD' || asked.range !== undefined || this.#mount.response.forceRanges ||
-        asked['if-none-match'] !== undefined || asked['if-modified-since'] !== undefined ||
-        asked['if-match'] !== undefined || asked['if-unmodified-since'] !== undefined
+      const filtered = request.method === 'HEAD' || asked.range !== undefined || this.#mount.response.forceRanges || isConditional(request)
       if (filtered) {
         const body = new EntryBody(entry)
         this.#applyHead(head, { seekable: body })
@@ -246,9 +245,13 @@ export class ReplySender {
     const { response } = this.#mount
     let plan = given
     if (head.statusCode === 200 && (response.forceRanges || this.ownConditions)) {
-      plan ??= {}
-      if (this.ownConditions) plan.conditions = true
-      if (response.forceRanges || head.headers['accept-ranges'] !== undefined) plan.ranges = true
+      const ranges = response.forceRanges || head.headers['accept-ranges'] !== undefined
+      // Most requests have no conditions, and a plan for nothing costs.
+      if (ranges || isConditional(this.#request)) {
+        plan ??= {}
+        if (this.ownConditions) plan.conditions = true
+        if (ranges) plan.ranges = true
+      }
     }
     const charset = response.accel.charset ? head.headers['x-accel-charset'] : undefined
     if (typeof charset === 'string') {

@@ -1,3 +1,4 @@
+import type { Running } from './handler.ts'
 import type { Store, StoreFile } from '../store.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { FastifyRequest } from 'fastify'
@@ -17,7 +18,8 @@ export interface StoreOwner {
 }
 
 /** Copies the body of a reply into the store, and gives the copy up rather than the reply. (scgi_store) */
-export class StoreTee {
+export class StoreTee implements Running {
+  place = -1
   readonly #file: StoreFile
   readonly #owner: StoreOwner
   readonly #request: FastifyRequest

@@ -7,6 +7,7 @@ import { ReplyStream, type ReplySource } from './reply-stream.ts'
 import { BodyCollector, BytesBody, StreamBody, givesBytes, release, unreadable } from './request-body.ts'
 import { toError } from '../caught.ts'
 import type { ConnectionPool } from './pool.ts'
+import type { Listed } from '../roster.ts'
 import type { ScgiClientRequest, ScgiClientResponse, ScgiParamBytes } from '../../types/client.ts'
 import type {
   ExchangeHandler, ExchangeRequest, ExchangeTimeouts, RequestBody, ResponseHead, ServerAddress, UpstreamError,
@@ -63,7 +64,8 @@ class ResponseBody extends ReplyStream {
 }
 
 /** One request of an `ScgiClient`, from its parameters to the end of the reply's body. */
-export class ClientRequest implements ExchangeHandler, ReplySource {
+export class ClientRequest implements ExchangeHandler, ReplySource, Listed {
+  place = -1
   readonly #owner: RequestOwner
   readonly #resolve: (response: ScgiClientResponse) => void
   readonly #reject: (error: unknown) => void

@@ -3,6 +3,7 @@ import { literalAddress, needsLookup, parseAddress, resolveAddress, type ParsedA
 import { ClientRequest, type ClientServer, type ClientSettings, type RequestOwner } from './client-request.ts'
 import { readLocalAddress } from './local-address.ts'
 import { ConnectionPool } from './pool.ts'
+import { Roster } from '../roster.ts'
 import { parseSize, parseTime, show } from '../units.ts'
 import type { ScgiClientOptions, ScgiClientRequest, ScgiClientResponse } from '../../types/client.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
@@ -26,7 +27,7 @@ export class ScgiClient {
   readonly #keepalive: number
   readonly #preconnect: number
   readonly #connectTimeout: number
-  readonly #running = new Set<ClientRequest>()
+  readonly #running = new Roster<ClientRequest>()
   #servers: readonly ClientServer[] | undefined
   #resolving: Promise<readonly ClientServer[]> | undefined
   #closed = false
@@ -84,7 +85,7 @@ export class ScgiClient {
    */
   destroy (error?: Error): void {
     this.#shut()
-    for (const request of [...this.#running]) request.abort(error ?? new FST_SCGI_CLIENT_CLOSED())
+    for (const request of this.#running.all()) request.abort(error ?? new FST_SCGI_CLIENT_CLOSED())
   }
 
   #shut (): void {

@@ -7,6 +7,7 @@ import { describeClient, forgetClient, ScgiIncomingMessage } from './request.ts'
 import { KeepaliveServerResponse, ScgiServerResponse } from './response.ts'
 import type { ScgiRequestHead } from '../scgi/netstring.ts'
 import type { ServerSettings } from './options.ts'
+import type { Listed } from '../roster.ts'
 
 /** What a connection needs of its server. The limits may change while it lives, as those of `http.Server`. */
 export interface ConnectionHost {
@@ -45,7 +46,8 @@ function aborted (): Error {
 }
 
 /** One connection of a gateway: reads requests, one after the other, and gives them to the application. */
-export class ServerConnection {
+export class ServerConnection implements Listed {
+  place = -1
   readonly socket: Socket
   readonly #host: ConnectionHost
   readonly #decoder: NetstringDecoder

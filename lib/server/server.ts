@@ -1,5 +1,6 @@
 import { Server } from 'node:http'
 import { Server as NetServer } from 'node:net'
+import { Roster } from '../roster.ts'
 import type { Socket } from 'node:net'
 import { ServerConnection } from './connection.ts'
 import { parseServerOptions } from './options.ts'
@@ -22,7 +23,7 @@ const MAX_SWEEP = 1000
 export class ScgiServer extends Server implements ConnectionHost {
   /** The options as they were read, with their defaults. */
   readonly settings: ServerSettings
-  readonly #connections = new Set<ServerConnection>()
+  readonly #connections = new Roster<ServerConnection>()
   #sweeper: NodeJS.Timeout | undefined
 
   /**
@@ -64,7 +65,7 @@ export class ScgiServer extends Server implements ConnectionHost {
     this.#sweeper = setTimeout(() => {
       this.#sweeper = undefined
       const now = performance.now()
-      for (const connection of this.#connections) connection.expire(now)
+      for (const connection of this.#connections.all()) connection.expire(now)
       if (this.#connections.size > 0) this.#watch()
     }, Math.max(MIN_SWEEP, shortest / 4)).unref()
   }
@@ -83,14 +84,14 @@ export class ScgiServer extends Server implements ConnectionHost {
 
   /** Closes the connections on which no request has begun. */
   override closeIdleConnections (): void {
-    for (const connection of this.#connections) {
+    for (const connection of this.#connections.all()) {
       if (connection.idle) connection.socket.destroy()
     }
   }
 
   /** Closes every connection, with whatever is going on. */
   override closeAllConnections (): void {
-    for (const connection of this.#connections) connection.socket.destroy()
+    for (const connection of this.#connections.all()) connection.socket.destroy()
   }
 }
 

@@ -165,7 +165,7 @@ for (const answer of [{ fail: 'error' }, { status: 500 }, { status: 503, headers
 test('a background update that cannot be begun is aborted, and the next one tries again', async () => {
   const gateway = await expired({ options: { useStale: ['updating'], backgroundUpdate: true } })
   const exchange = gateway.begin()
-  const update = gateway.zone.active.values().next().value
+  const update = gateway.zone.active.all()[0]
   assert.ok(update?.isBackground)
   update.abort()
   await exchange.outcome

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { crc32 } from 'node:zlib'
 import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
+import { Roster } from '../../roster.ts'
 import { readTags } from '../tags.ts'
 import { DiskBody } from './disk/body.ts'
 import type { BodyPart } from './disk/body.ts'
@@ -15,7 +16,7 @@ import type { DiskSettings, DiskStoreOptions } from './disk/options.ts'
 import { Rounds } from './disk/rounds.ts'
 import { Shelf } from './disk/shelf.ts'
 import { DiskWriter } from './disk/writer.ts'
-import { copyValue, keyBytes, keyText, promisedLength, purgeTest, readKey, selectingHeaders, softened } from './key.ts'
+import { copyValue, entryKey, keyBytes, keyText, promisedLength, purgeTest, readKey, softened } from './key.ts'
 
 export type { DiskStoreOptions } from './disk/options.ts'
 
@@ -30,7 +31,7 @@ export class DiskStore implements CacheStore {
   readonly loaded: Promise<void>
   readonly #settings: DiskSettings
   readonly #shelf: Shelf
-  readonly #writers = new Set<DiskWriter>()
+  readonly #writers = new Roster<DiskWriter>()
   readonly #manager: DiskManager
   readonly #rounds: { readonly manager: Rounds, readonly loader: Rounds }
   /** Which writing of an entry a result is of. */
@@ -117,7 +118,7 @@ export class DiskStore implements CacheStore {
   async purge (origin: string, match: PurgeMatch, soft: boolean): Promise<number> {
     const test = purgeTest(origin, match)
     // What was fetched before a purge is what the purge is against.
-    for (const writer of this.#writers) {
+    for (const writer of this.#writers.all()) {
       const { options: { key }, tags } = writer
       if (test({ origin: key.origin, path: key.path, tags })) writer.destroy()
     }
@@ -138,9 +139,10 @@ export class DiskStore implements CacheStore {
     for await (const name of this.#shelf.names()) {
       let found: CacheStoreKey | undefined
       await this.#shelf.each([name], 'r', async (_name, { key, head: { method, value } }) => {
-        if (value.deleteAt > this.#shelf.now()) found = { method, ...readKey(key), ...selectingHeaders(value.vary) }
+        const { origin: zone, path } = readKey(key)
+        if (zone === origin && value.deleteAt > this.#shelf.now()) found = entryKey(origin, method, path, value.vary)
       })
-      if (found?.origin === origin) yield found
+      if (found !== undefined) yield found
     }
   }
 
@@ -158,7 +160,7 @@ export class DiskStore implements CacheStore {
     this.#closed = true
     this.#rounds.manager.stop()
     this.#rounds.loader.stop()
-    const closing = [...this.#writers].map(writer => new Promise<void>(resolve => {
+    const closing = this.#writers.all().map(writer => new Promise<void>(resolve => {
       writer.once('close', resolve)
       // One that is being placed comes to its end.
       if (!writer.writableEnded) writer.destroy()

@@ -2,9 +2,10 @@ import { hash, randomUUID } from 'node:crypto'
 import { Writable } from 'node:stream'
 import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../../errors.ts'
+import { Roster, type Listed } from '../../roster.ts'
 import { parseSize, parseTime, show } from '../../units.ts'
 import { readTags } from '../tags.ts'
-import { copyValue, isValue, keyBytes, keyText, promisedLength, purgeTest, readKey, selectingHeaders } from './key.ts'
+import { copyValue, entryKey, isValue, keyBytes, keyText, promisedLength, purgeTest, readKey } from './key.ts'
 import { connect, isRedisClient } from './redis/client.ts'
 import type { RedisClient } from './redis/client.ts'
 import { Guard } from './redis/guard.ts'
@@ -52,7 +53,7 @@ class RedisStore implements CacheStore {
   readonly #guard: Guard
   readonly #prefix: string
   readonly #maxEntrySize: number
-  readonly #writers = new Set<RedisWriter>()
+  readonly #writers = new Roster<RedisWriter>()
   /** What is being asked now. Redis answers in turn, so that none of it is older than a write or a purge of ours that is done. */
   readonly #lookups = new Map<string, Promise<Looked>>()
   #closed = false
@@ -138,7 +139,7 @@ class RedisStore implements CacheStore {
     if (this.#closed) return 0
     const test = purgeTest(origin, match)
     // What was fetched before a purge is what the purge is against.
-    for (const writer of this.#writers) {
+    for (const writer of this.#writers.all()) {
       const { key, tags } = writer
       if (test({ origin: key.origin, path: key.path, tags })) writer.destroy()
     }
@@ -159,14 +160,14 @@ class RedisStore implements CacheStore {
       const key = readKey(text)
       for (const meta of key.origin === origin ? metas : []) {
         const value = readMeta(meta)
-        if (value !== undefined) yield { ...key, method: value.method, ...selectingHeaders(value.vary) }
+        if (value !== undefined) yield entryKey(origin, value.method, key.path, value.vary)
       }
     }
   }
 
   close (): void {
     this.#closed = true
-    for (const writer of this.#writers) writer.destroy()
+    for (const writer of this.#writers.all()) writer.destroy()
     this.#guard.close()
   }
 
@@ -244,7 +245,8 @@ class RedisStore implements CacheStore {
 }
 
 /** Collects a body, which goes to Redis at the end. */
-class RedisWriter extends Writable {
+class RedisWriter extends Writable implements Listed {
+  place = -1
   readonly key: CacheStoreKey
   readonly tags: readonly string[]
   readonly #limit: number

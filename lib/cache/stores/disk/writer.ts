@@ -2,6 +2,7 @@ import { mkdir, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Writable } from 'node:stream'
 import { crc32 } from 'node:zlib'
+import type { Listed } from '../../../roster.ts'
 import type { CacheStoreKey, CacheStoreValue } from '../../../../types/cache-store.ts'
 import { FST_SCGI_CACHE_STORE } from '../../../errors.ts'
 import { readTags } from '../../tags.ts'
@@ -30,7 +31,8 @@ export interface DiskWriterOptions {
 }
 
 /** Takes a body into a temporary file, which becomes the entry at the end. */
-export class DiskWriter extends Writable {
+export class DiskWriter extends Writable implements Listed {
+  place = -1
   readonly options: DiskWriterOptions
   readonly tags: readonly string[]
   readonly #head: Buffer

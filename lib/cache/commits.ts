@@ -4,7 +4,7 @@ import type { Timers } from '../timers.ts'
 interface Commit {
   /** Entries of the key that are complete and are being put into the store. */
   running: number
-  readonly waits: Map<() => void, () => void>
+  waits: Map<() => void, () => void> | undefined
 }
 
 /**
@@ -22,7 +22,7 @@ export class Commits {
 
   begin (key: string): void {
     const commit = this.#commits.get(key)
-    if (commit === undefined) this.#commits.set(key, { running: 1, waits: new Map() })
+    if (commit === undefined) this.#commits.set(key, { running: 1, waits: undefined })
     else commit.running++
   }
 
@@ -30,7 +30,7 @@ export class Commits {
     const commit = this.#commits.get(key)
     if (commit === undefined || --commit.running > 0) return
     this.#commits.delete(key)
-    for (const [callback, cancel] of commit.waits) {
+    for (const [callback, cancel] of commit.waits ?? []) {
       cancel()
       setImmediate(callback)
     }
@@ -45,8 +45,9 @@ export class Commits {
     if (this.#commits.size === 0) return false
     const commit = this.#commits.get(key)
     if (commit === undefined) return false
-    commit.waits.set(callback, patiently(this.#clock, timeout, () => {
-      commit.waits.delete(callback)
+    const waits = commit.waits ??= new Map()
+    waits.set(callback, patiently(this.#clock, timeout, () => {
+      waits.delete(callback)
       callback()
     }))
     return true

@@ -4,9 +4,12 @@ import type { CacheStoreKey } from '../../types/cache-store.ts'
 /** Request headers by lower-case name. */
 export type LookupHeaders = Readonly<Record<string, string | string[] | undefined>>
 
-/** The default key: what a browser would show as the address. */
+/**
+ * The default key: what a browser would show as the address. Joined and not concatenated, it is one text in memory and not a tree of
+ * four: it is hashed at each lookup, and an entry keeps it.
+ */
 export function defaultKey (scheme: string, host: string, uri: string): string {
-  return `${scheme}://${host}${uri}`
+  return [scheme, '://', host, uri].join('')
 }
 
 /** The key as stores get it: GET and HEAD share an entry, no other method gets what was made for them. */
@@ -26,6 +29,10 @@ export class StoreKey implements CacheStoreKey {
     this.origin = origin
     this.path = path
     this.#request = request
+  }
+
+  get isAuthorized (): boolean {
+    return this.#request['authorization'] !== undefined
   }
 
   get headers (): Record<string, string | string[]> {

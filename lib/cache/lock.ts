@@ -21,8 +21,8 @@ interface KeyLock {
   holder: LockUser | undefined
   /** When one more request is let through although the holder has not released the lock. */
   due: number
-  /** Those who wait, the first to come first. */
-  readonly waits: Map<LockUser, Wait>
+  /** Those who wait, the first to come first. Mostly nobody does. */
+  waits: Map<LockUser, Wait> | undefined
   cancelDue: (() => void) | undefined
 }
 
@@ -60,11 +60,11 @@ export class LockTable {
     const now = this.#clock.now()
     const lock = this.#locks.get(key)
     if (lock === undefined) {
-      this.#locks.set(key, { key, holder: user, due: now + age, waits: new Map(), cancelDue: undefined })
+      this.#locks.set(key, { key, holder: user, due: now + age, waits: undefined, cancelDue: undefined })
       return true
     }
     // Those who wait for the same go first.
-    if (!takeOver || lock.due > now || lock.waits.size > 0) return false
+    if (!takeOver || lock.due > now || lock.waits !== undefined) return false
     lock.holder = user
     lock.due = now + age
     return true
@@ -84,6 +84,7 @@ export class LockTable {
       this.#leave(lock, user)
       user.onLockTimeout()
     })
+    lock.waits ??= new Map()
     lock.waits.set(user, { age, cancelTimeout })
     this.#waiting++
     this.#watch(lock)
@@ -101,27 +102,29 @@ export class LockTable {
     if (lock.holder === user) lock.holder = undefined
     if (stored) this.#freeAll(lock)
     else if (lock.holder === undefined) this.#grantFirst(lock)
-    if (lock.holder === undefined && lock.waits.size === 0) {
+    if (lock.holder === undefined && lock.waits === undefined) {
       lock.cancelDue?.()
       this.#locks.delete(key)
     }
   }
 
   #leave (lock: KeyLock, user: LockUser): void {
-    const wait = lock.waits.get(user)
-    if (wait === undefined) return
+    const { waits } = lock
+    const wait = waits?.get(user)
+    if (waits === undefined || wait === undefined) return
     wait.cancelTimeout()
-    lock.waits.delete(user)
+    waits.delete(user)
     this.#waiting--
-    if (lock.waits.size === 0) {
+    if (waits.size === 0) {
+      lock.waits = undefined
       lock.cancelDue?.()
       lock.cancelDue = undefined
     }
   }
 
   #freeAll (lock: KeyLock): void {
+    if (lock.waits === undefined) return
     const users = [...lock.waits.keys()]
-    if (users.length === 0) return
     for (const user of users) this.#leave(lock, user)
     // Not from within the request that brought it, and not on top of one another.
     setImmediate(() => {
@@ -130,7 +133,7 @@ export class LockTable {
   }
 
   #grantFirst (lock: KeyLock): void {
-    const [first] = lock.waits
+    const [first] = lock.waits ?? []
     if (first === undefined) return
     const [user, { age }] = first
     this.#leave(lock, user)
@@ -147,7 +150,7 @@ export class LockTable {
   #watch (lock: KeyLock): void {
     lock.cancelDue?.()
     lock.cancelDue = undefined
-    if (lock.waits.size === 0) return
+    if (lock.waits === undefined) return
     lock.cancelDue = this.#clock.after(Math.max(0, lock.due - this.#clock.now()), () => {
       lock.cancelDue = undefined
       this.#grantFirst(lock)

@@ -11,6 +11,7 @@ import { variantKey } from './vary.ts'
 import type { CacheRules } from './rules.ts'
 import type { CacheZone } from './zone.ts'
 import type { FetchFailure } from './use-stale.ts'
+import type { Listed } from '../roster.ts'
 import type { LockUser } from './lock.ts'
 import type { Lookup } from './store-guard.ts'
 import type { CacheStatus } from '../../types/cache.ts'
@@ -70,7 +71,8 @@ export interface CacheHost extends StoreFeeder {
  * One request and the cache, from the lookup to the stored reply. The gateway begins it with `start()`, is told what to do, and tells
  * what the application did. However it ends, others who wait for the same are let go on.
  */
-export class CachePass implements Lookup, LockUser, SinkOwner {
+export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
+  place = -1
   /** What came of it; `undefined` as long as that is open. */
   status: CacheStatus | undefined
   /** After `revalidated` and `stale`: what goes to the client. */
@@ -152,7 +154,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner {
     }
     this.#count()
     if (!this.#mayStore) return this.#passOn()
-    const verdict = judge(head, this.#key.headers, rules, now, zone.keepStale)
+    const verdict = judge(head, this.#key, rules, now, zone.keepStale)
     this.ownConditions = verdict.allowed
     if (intercepted && verdict.staleAt > 0) zone.rememberError(this.#key.path, head.statusCode, verdict.staleAt)
     const { value } = verdict
@@ -181,7 +183,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner {
   onEnd (): void {
     if (this.#phase !== 'storing') return
     this.#phase = follow(this.#phase, 'committing')
-    this.#zone.commits.begin(this.#key.path)
+    if (this.#takesTime) this.#zone.commits.begin(this.#key.path)
     this.#sink?.end()
   }
 
@@ -268,7 +270,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner {
       zone.rememberVary(path, Object.keys(this.#value?.vary ?? {}), zone.clock.now())
       if (this.#purged) deleteEntry(zone.guard, this.#key)
     }
-    if (this.#phase === 'committing') zone.commits.end(path)
+    if (this.#phase === 'committing' && this.#takesTime) zone.commits.end(path)
     if (this.#phase !== 'over') this.#end(stored)
   }
 
@@ -443,6 +445,11 @@ export class CachePass implements Lookup, LockUser, SinkOwner {
       zone.commits.end(path)
       if (lockKey !== undefined) zone.locks.release(lockKey, this, true)
     })
+  }
+
+  /** Between the end of the body and the entry in its place others may come. */
+  get #takesTime (): boolean {
+    return this.#sink instanceof StoreSink
   }
 
   #wasPurged (value: CacheStoreValue): boolean {

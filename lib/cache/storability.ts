@@ -5,6 +5,14 @@ import type { CacheStoreValue } from '../../types/cache-store.ts'
 import type { HeaderValues } from '../../types/cache.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 
+/** What of a request decides on its reply. */
+export interface Asked {
+  /** It has an Authorization header. */
+  readonly isAuthorized: boolean
+  /** Normalised. */
+  readonly headers: HeaderValues
+}
+
 /** What becomes of a reply as far as its head can tell. */
 export interface Verdict {
   /** Its headers do not forbid to store it: the gateway may answer conditions and ranges from it. */
@@ -18,15 +26,15 @@ export interface Verdict {
 /**
  * Judges a reply. It is stored when its lifetime is known, unless it sets a cookie, varies by what no header tells, says that it
  * must not be, or answers a request with Authorization without leave.
- * @param request the request's headers, normalised
+ * @param asked the request
  * @param keepStale milliseconds that an expired entry is kept at least
  */
-export function judge (head: ResponseHead, request: HeaderValues, rules: CacheRules, now: number, keepStale: number): Verdict {
+export function judge (head: ResponseHead, asked: Asked, rules: CacheRules, now: number, keepStale: number): Verdict {
   const { headers, statusCode } = head
   const freshness = readFreshness(headers, rules.ignore, now)
   const vary = rules.ignore.vary ? [] : readVary(headers)
   const allowed = freshness.allowed && vary !== null && (rules.ignore.setCookie || headers['set-cookie'] === undefined)
-  const staleAt = allowed && authorized(request, head, rules) ? lifetime(freshness.staleAt, statusCode, rules, now) : 0
+  const staleAt = allowed && authorized(asked, head, rules) ? lifetime(freshness.staleAt, statusCode, rules, now) : 0
   // A 304 answers a condition of one client: it is no reply to anybody else.
   if (staleAt === 0 || vary === null || statusCode === 304) return { allowed, staleAt, value: undefined }
   const { staleWhileRevalidate, staleIfError } = freshness
@@ -38,7 +46,7 @@ export function judge (head: ResponseHead, request: HeaderValues, rules: CacheRu
     staleAt,
     deleteAt: staleAt + Math.max(keepStale, staleWhileRevalidate * 1000, staleIfError * 1000),
   }
-  if (vary.length > 0) value.vary = selectVariant(vary, request)
+  if (vary.length > 0) value.vary = selectVariant(vary, asked.headers)
   const { etag } = headers
   if (typeof etag === 'string') value.etag = etag
   const directives = staleDirectives(staleWhileRevalidate, staleIfError)
@@ -79,10 +87,10 @@ function lifetime (staleAt: number, statusCode: number, rules: CacheRules, now: 
   return valid === 0 ? 0 : now + valid
 }
 
-function authorized (request: HeaderValues, { headers: reply, statusCode }: ResponseHead, rules: CacheRules): boolean {
+function authorized ({ isAuthorized }: Asked, { headers: reply, statusCode }: ResponseHead, rules: CacheRules): boolean {
   if (rules.ignoreAuthorization) return true
   // Who is told to log in comes back with Authorization, and must not be told the same by the cache.
-  return (request['authorization'] === undefined && statusCode !== 401) || permitsAuthorized(reply, rules.ignore)
+  return (!isAuthorized && statusCode !== 401) || permitsAuthorized(reply, rules.ignore)
 }
 
 function staleDirectives (staleWhileRevalidate: number, staleIfError: number): CacheStoreValue['cacheControlDirectives'] {

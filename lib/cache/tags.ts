@@ -3,14 +3,15 @@ import type { HeaderValues } from '../../types/cache.ts'
 /** Most tags of one entry, and the longest tag: what is beyond them is not a tag. */
 const MAX_TAGS = 128
 const MAX_TAG = 256
+const NONE: readonly string[] = []
 
 /**
  * The tags by which an entry can be purged: those that the application gave in Cache-Tag (with commas between them) and
  * Surrogate-Key (with spaces), each once.
  */
-export function readTags (headers: HeaderValues): string[] {
+export function readTags (headers: HeaderValues): readonly string[] {
   const { 'cache-tag': cacheTag, 'surrogate-key': surrogateKey } = headers
-  if (cacheTag === undefined && surrogateKey === undefined) return []
+  if (cacheTag === undefined && surrogateKey === undefined) return NONE
   const tags = new Set<string>()
   addTags(tags, cacheTag, ',')
   addTags(tags, surrogateKey, ' ')

@@ -49,13 +49,13 @@ const zone = new TestGateway().zone
 for (const [title, headers, stored, { status = 200, request = {}, ignore = [], options = {} } = {}] of ROWS) {
   test(`${title} is ${stored ? '' : 'not '}stored`, () => {
     const { rules } = new CachePolicy<Ask>({ zone, valid: '10s', ...options }, ignore)
-    assert.equal(judge(makeHead(status, headers), request, rules, 1_700_000_000_000, 0).value !== undefined, stored)
+    assert.equal(judge(makeHead(status, headers), { headers: request, isAuthorized: 'authorization' in request }, rules, 1_700_000_000_000, 0).value !== undefined, stored)
   })
 }
 
 test('an entry is kept for as long as it may be of use', () => {
   const { rules } = new CachePolicy<Ask>({ zone }, [])
-  const deleteAt = (control: string, keep: number): number => judge(makeHead(200, { 'cache-control': control }), {}, rules, 1e12, keep).value?.deleteAt ?? 0
+  const deleteAt = (control: string, keep: number): number => judge(makeHead(200, { 'cache-control': control }), { headers: {}, isAuthorized: false }, rules, 1e12, keep).value?.deleteAt ?? 0
   assert.equal(deleteAt('max-age=10', 5000), 1e12 + 15_000)
   assert.equal(deleteAt('max-age=10, stale-if-error=60', 5000), 1e12 + 70_000)
   assert.equal(deleteAt('max-age=10, stale-while-revalidate=90', 5000), 1e12 + 100_000)

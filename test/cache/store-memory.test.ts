@@ -56,24 +56,32 @@ test('what nobody has asked for is removed after inactive, fresh or not', async 
   store.close()
 })
 
-test('every hit gets the same Buffer, which nobody else has, and a head that cannot be changed', async () => {
-  const store = new MemoryStore()
-  const value = valueOf({ headers: { 'x-many': ['a', 'b'], 'x-one': 'c' } })
-  const stream = store.createWriteStream(keyOf('/a'), value)
-  const chunk = Buffer.from('shared')
-  await new Promise<void>(resolve => stream?.end(chunk, resolve))
-  chunk.fill(0)
-  const [first, second] = [store.get(keyOf('/a')), store.get(keyOf('/a'))]
-  assert.ok(first !== undefined && Buffer.isBuffer(first.body))
-  assert.equal(first.body, second?.body)
-  assert.equal(first.body.toString(), 'shared')
-  assert.equal(first.body.buffer.byteLength, 6)
-  assert.throws(() => { first.headers['x-one'] = 'changed' }, TypeError)
-  assert.throws(() => { first.staleAt = 0 }, TypeError)
-  value.headers['x-one'] = 'may be changed'
-  assert.equal(store.get(keyOf('/a'))?.headers['x-one'], 'c')
-  store.close()
-})
+for (const [what, length] of [['a long body is one Buffer that every hit gets', 5000], ['of a short body every hit gets a copy', 6]] as const) {
+  test(`${what}; nobody else has it, and the headers cannot be changed`, async () => {
+    const store = new MemoryStore()
+    const value = valueOf({ headers: { 'x-many': ['a', 'b'], 'x-one': 'c' } })
+    const stream = store.createWriteStream(keyOf('/a'), value)
+    const chunk = pattern(length, 1)
+    const content = Buffer.from(chunk)
+    await new Promise<void>(resolve => stream?.end(chunk, resolve))
+    chunk.fill(0)
+    const [first, second] = [store.get(keyOf('/a')), store.get(keyOf('/a'))]
+    assert.ok(first !== undefined && Buffer.isBuffer(first.body) && Buffer.isBuffer(second?.body))
+    assert.deepEqual(first.body, content)
+    assert.deepEqual(second.body, content)
+    assert.equal(first.body === second.body, length >= 4096)
+    if (length >= 4096) assert.equal(first.body.buffer.byteLength, length)
+    else first.body.fill(0)
+    assert.throws(() => { first.headers['x-one'] = 'changed' }, TypeError)
+    assert.throws(() => { Object(first.headers['x-many'])[0] = 'changed' }, TypeError)
+    first.staleAt = 0
+    value.headers['x-one'] = 'may be changed'
+    const third = store.get(keyOf('/a'))
+    assert.deepEqual(third?.body, content)
+    assert.deepEqual([third.headers['x-one'], third.staleAt], ['c', second.staleAt])
+    store.close()
+  })
+}
 
 test('the later of two entries that a request could get is right, and bytes are counted once', async () => {
   const store = new MemoryStore()

@@ -62,12 +62,12 @@ function time (value: number): number {
   return Math.trunc(Math.min(Math.max(value, 0), Number.MAX_SAFE_INTEGER))
 }
 
-/** The request headers that get a variant. */
-export function selectingHeaders (vary: CacheStoreValue['vary']): { headers?: Record<string, string | string[]> } {
-  if (vary === undefined) return {}
+/** The key by which an entry is found: with the request headers that get its variant. */
+export function entryKey (origin: string, method: string, path: string, vary: CacheStoreValue['vary']): CacheStoreKey {
+  if (vary === undefined) return { origin, method, path }
   const headers: Record<string, string | string[]> = {}
   for (const [name, value] of Object.entries(vary)) if (value !== null) headers[name] = value
-  return { headers }
+  return { origin, method, path, headers }
 }
 
 /** Whether what was read from a disk or a database can be an entry's head. */

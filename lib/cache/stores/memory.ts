@@ -1,10 +1,13 @@
 import { Writable } from 'node:stream'
 import { LRUCache } from 'lru-cache'
 import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
+import { Roster, type Listed } from '../../roster.ts'
 import { parseSize, parseTime } from '../../units.ts'
 import { readTags } from '../tags.ts'
-import { copyValue, keyText, promisedLength, purgeTest, selectingHeaders, softened } from './key.ts'
-import { varyMatches, variantText, varyNames } from './vary.ts'
+import { copyValue, entryKey, promisedLength, purgeTest, softened } from './key.ts'
+import { MemoryIndex, type Indexed } from './memory-index.ts'
+import { ShortBodies, TOO_LONG, type BodyOwner } from './short-bodies.ts'
+import { variantText, varyNames } from './vary.ts'
 
 export interface MemoryStoreOptions {
   /** Bytes of all entries, heads included; the one used longest ago goes first. Default `'64m'`. */
@@ -19,47 +22,36 @@ export interface MemoryStoreOptions {
   now?: () => number
 }
 
-interface Entry {
-  readonly key: CacheStoreKey
-  readonly text: string
-  /** Names of the headers that select the variant, and the text of the variant. */
-  readonly names: string
-  readonly variant: string
+interface Entry extends Indexed, BodyOwner {
   readonly tags: readonly string[]
-  readonly result: CacheStoreResult
-  readonly body: Buffer
-  /** Of two that a request could get, the later one is right. */
-  readonly order: number
+  /** Of the body. */
+  readonly size: number
+  /** The body, unless it is among the short ones. */
+  readonly body: Buffer | undefined
   usedAt: number
+  /** It has been given out: nobody may change it any more. */
+  frozen: boolean
 }
 
 /** What an entry is made of. */
-type Made = Pick<Entry, 'key' | 'text' | 'body' | 'tags'> & { readonly value: CacheStoreValue }
-
-/** Variants that differ in the same headers. */
-interface Group {
-  readonly names: readonly string[]
-  readonly entries: Map<string, Entry>
+interface Made extends Pick<Entry, 'key' | 'value' | 'tags' | 'size'> {
+  readonly pieces: readonly Buffer[]
 }
 
-/** What there is of a key. Most have one entry that does not vary, and many small maps cost time when they are made and when they go. */
-type Kept = Entry | Map<string, Group>
-
-/** An application that changes its Vary all the time does not make a lookup slow. */
-const MAX_GROUPS = 8
 /** What an entry takes beside its texts and its body, about. */
 const OVERHEAD = 500
 
-/** Keeps entries in this process's memory, each body in one Buffer that all who ask for it get. */
+/** Keeps entries in this process's memory. A long body is one Buffer that all who ask for it get; of a short one each gets a copy. */
 export class MemoryStore implements CacheStore {
   readonly #maxEntries: number
   readonly #maxEntrySize: number
   readonly #inactive: number
   readonly #now: () => number
   readonly #lru: LRUCache<Entry, Entry>
-  readonly #keys = new Map<string, Kept>()
+  readonly #index = new MemoryIndex<Entry>(entry => this.#lru.delete(entry))
   readonly #tags = new Map<string, Set<Entry>>()
-  readonly #writers = new Set<MemoryWriter>()
+  readonly #short = new ShortBodies()
+  readonly #writers = new Roster<MemoryWriter>()
   #order = 0
   #closed = false
   #timer: NodeJS.Timeout | undefined
@@ -73,28 +65,28 @@ export class MemoryStore implements CacheStore {
     this.#now = options.now ?? Date.now
     this.#lru = new LRUCache<Entry, Entry>({
       maxSize,
-      sizeCalculation: sizeOf,
+      sizeCalculation: entry => this.#sizeOf(entry),
       dispose: entry => this.#forget(entry),
     })
   }
 
   get (key: CacheStoreKey): CacheStoreResult | undefined {
-    const entry = this.#find(key)
+    const entry = this.#index.find(key)
     if (entry === undefined) return undefined
     const now = this.#now()
-    if (entry.result.deleteAt <= now || entry.usedAt + this.#inactive <= now) {
+    if (entry.value.deleteAt <= now || entry.usedAt + this.#inactive <= now) {
       this.#lru.delete(entry)
       return undefined
     }
     entry.usedAt = now
     this.#lru.get(entry)
-    return entry.result
+    return resultOf(entry, this.#bodyOf(entry))
   }
 
   createWriteStream (key: CacheStoreKey, value: CacheStoreValue): Writable | undefined {
     if (this.#closed || promisedLength(value) > this.#maxEntrySize) return undefined
-    const writer = new MemoryWriter(key, copyValue(value), this.#maxEntrySize, body => {
-      this.#add({ key, text: keyText(key), value: writer.value, body, tags: writer.tags })
+    const writer = new MemoryWriter(key, copyValue(value), this.#maxEntrySize, (pieces, size) => {
+      this.#add({ key, value: writer.value, tags: writer.tags, pieces, size })
     })
     this.#writers.add(writer)
     writer.once('close', () => this.#writers.delete(writer))
@@ -102,29 +94,30 @@ export class MemoryStore implements CacheStore {
   }
 
   /**
-   * Takes an entry with its whole body, which is copied. What `createWriteStream` is for bodies that come in time.
+   * Takes an entry with its whole body, which is copied, and its head, which is not. What `createWriteStream` is for bodies that come in time.
    * @returns false where the entry is refused
    */
   put (key: CacheStoreKey, value: CacheStoreValue, pieces: readonly Buffer[], length: number): boolean {
     if (this.#closed || length > this.#maxEntrySize) return false
-    this.#add({ key, text: keyText(key), value: copyValue(value), body: joined(pieces, length), tags: readTags(value.headers) })
+    this.#add({ key, value, tags: readTags(value.headers), pieces, size: length })
     return true
   }
 
   delete (key: CacheStoreKey): void {
     this.#purgeWriters(key.origin, { key: key.path })
-    for (const entry of this.#entriesOf(key)) this.#lru.delete(entry)
+    for (const entry of this.#index.entriesOf(key)) this.#lru.delete(entry)
   }
 
   updateMeta (key: CacheStoreKey, value: CacheStoreValue): boolean {
-    const entry = this.#find(key)
-    if (entry === undefined || entry.result.etag !== value.etag) return false
+    const entry = this.#index.find(key)
+    if (entry === undefined || entry.value.etag !== value.etag) return false
     this.#replace(entry, copyValue(value))
-    return this.#find(key) !== undefined
+    return this.#index.find(key) !== undefined
   }
 
   openRange (key: CacheStoreKey, start: number, end: number, of?: CacheStoreResult): Buffer | undefined {
-    const body = of === undefined ? this.#find(key)?.body : of.body
+    const entry = of === undefined ? this.#index.find(key) : undefined
+    const body = entry === undefined ? of?.body : this.#bodyOf(entry)
     if (!Buffer.isBuffer(body) || start < 0 || start > end || end >= body.length) return undefined
     return body.subarray(start, end + 1)
   }
@@ -133,7 +126,7 @@ export class MemoryStore implements CacheStore {
     this.#purgeWriters(origin, match)
     const entries = this.#matching(origin, match)
     for (const entry of entries) {
-      if (soft) this.#replace(entry, softened(entry.result, this.#now()))
+      if (soft) this.#replace(entry, softened(entry.value, this.#now()))
       else this.#lru.delete(entry)
     }
     return entries.length
@@ -153,38 +146,29 @@ export class MemoryStore implements CacheStore {
     this.#closed = true
     clearTimeout(this.#timer)
     this.#timer = undefined
-    for (const writer of this.#writers) writer.destroy()
+    for (const writer of this.#writers.all()) writer.destroy()
     this.#lru.clear()
   }
 
-  #find (key: CacheStoreKey): Entry | undefined {
-    const kept = this.#keys.get(keyText(key))
-    if (!(kept instanceof Map)) return kept?.variant === key.method ? kept : undefined
-    let found: Entry | undefined
-    for (const group of kept.values()) {
-      const entry = group.entries.get(group.names.length === 0 ? key.method : variantText(key.method, group.names, key.headers))
-      if (entry !== undefined && (found === undefined || entry.order > found.order)) found = entry
-    }
-    return found
-  }
-
   #add (made: Made, order = ++this.#order): void {
-    const { key: { origin, method, path }, text, value, body, tags } = made
+    const { key: { origin, method, path }, value, tags, pieces, size } = made
     const names = varyNames(value.vary)
     const entry: Entry = {
-      key: { origin, method, path, ...selectingHeaders(value.vary) },
-      text,
+      key: entryKey(origin, method, path, value.vary),
       names: names.join(),
       variant: variantText(method, names, value.vary),
+      value,
       tags,
-      result: frozen({ ...value, body, size: body.length }),
-      body,
+      size,
+      body: size < TOO_LONG ? undefined : joined(pieces, size),
+      page: undefined,
+      slot: 0,
       order,
       usedAt: this.#now(),
+      frozen: false,
     }
-    this.#supersede(entry)
-    if (names.length === 0 && !this.#keys.has(text)) this.#keys.set(text, entry)
-    else this.#addVariant(entry, names)
+    if (size < TOO_LONG) this.#short.put(entry, pieces, size)
+    this.#index.add(entry)
     for (const tag of tags) {
       const name = `${origin}\0${tag}`
       const tagged = this.#tags.get(name)
@@ -198,74 +182,33 @@ export class MemoryStore implements CacheStore {
     this.#plan()
   }
 
-  /** One of several of a key. */
-  #addVariant (entry: Entry, names: readonly string[]): void {
-    const kept = this.#keys.get(entry.text)
-    let groups: Map<string, Group>
-    if (kept instanceof Map) {
-      groups = kept
-    } else {
-      groups = new Map()
-      if (kept !== undefined) groups.set(kept.names, { names: [], entries: new Map([[kept.variant, kept]]) })
-      this.#keys.set(entry.text, groups)
-    }
-    let group = groups.get(entry.names)
-    if (group === undefined) {
-      const [oldest] = groups.values()
-      if (oldest !== undefined && groups.size >= MAX_GROUPS) for (const other of [...oldest.entries.values()]) this.#lru.delete(other)
-      groups.set(entry.names, group = { names, entries: new Map() })
-    }
-    group.entries.set(entry.variant, entry)
-  }
-
-  /** Removes what no request would get any more. */
-  #supersede ({ text, names, variant, key: { method }, result: { vary }, order }: Entry): void {
-    const kept = this.#keys.get(text)
-    if (kept === undefined) return
-    if (!(kept instanceof Map)) {
-      if (kept.names === names && kept.variant === variant) this.#lru.delete(kept)
-      return
-    }
-    const selecting = varyNames(vary)
-    for (const group of [...kept.values()]) {
-      if (group.names.join() === names) {
-        const same = group.entries.get(variant)
-        if (same !== undefined) this.#lru.delete(same)
-      } else if (selecting.every(name => group.names.includes(name))) {
-        for (const other of [...group.entries.values()]) {
-          if (other.order < order && other.key.method === method && varyMatches(vary, other.result.vary)) this.#lru.delete(other)
-        }
-      }
-    }
-  }
-
   /** Gives an entry another head. Its place among the variants stays. */
   #replace (entry: Entry, value: CacheStoreValue): void {
-    const { vary } = entry.result
+    const { key, value: { vary }, size, order } = entry
     const head = { ...value }
     delete head.vary
+    const pieces = [this.#bodyOf(entry)]
     this.#lru.delete(entry)
-    this.#add({
-      key: entry.key,
-      text: entry.text,
-      value: vary === undefined ? head : { ...head, vary },
-      body: entry.body,
-      tags: readTags(value.headers),
-    }, entry.order)
+    this.#add({ key, value: vary === undefined ? head : { ...head, vary }, tags: readTags(value.headers), pieces, size }, order)
+  }
+
+  #bodyOf (entry: Entry): Buffer {
+    return entry.body ?? this.#short.get(entry, entry.size)
+  }
+
+  #sizeOf ({ key, variant, value: { headers, statusMessage }, size, tags }: Entry): number {
+    let sum = OVERHEAD + (size < TOO_LONG ? this.#short.sizeOf(size) : size) + key.path.length + variant.length + statusMessage.length
+    for (const tag of tags) sum += tag.length
+    for (const name in headers) {
+      const value = headers[name] ?? ''
+      sum += 20 + name.length + (typeof value === 'string' ? value : value.join()).length
+    }
+    return sum
   }
 
   #forget (entry: Entry): void {
-    const kept = this.#keys.get(entry.text)
-    if (kept === entry) {
-      this.#keys.delete(entry.text)
-    } else if (kept instanceof Map) {
-      const group = kept.get(entry.names)
-      if (group?.entries.get(entry.variant) === entry) {
-        group.entries.delete(entry.variant)
-        if (group.entries.size === 0) kept.delete(entry.names)
-        if (kept.size === 0) this.#keys.delete(entry.text)
-      }
-    }
+    this.#index.delete(entry)
+    this.#short.delete(entry)
     for (const tag of entry.tags) {
       const name = `${entry.key.origin}\0${tag}`
       const tagged = this.#tags.get(name)
@@ -274,14 +217,8 @@ export class MemoryStore implements CacheStore {
     }
   }
 
-  #entriesOf (key: CacheStoreKey): Entry[] {
-    const kept = this.#keys.get(keyText(key))
-    if (kept === undefined) return []
-    return kept instanceof Map ? [...kept.values()].flatMap(group => [...group.entries.values()]) : [kept]
-  }
-
   #matching (origin: string, match: PurgeMatch): Entry[] {
-    if ('key' in match) return this.#entriesOf({ origin, method: 'GET', path: match.key })
+    if ('key' in match) return this.#index.entriesOf({ origin, method: 'GET', path: match.key })
     if ('tag' in match) return [...this.#tags.get(`${origin}\0${match.tag}`) ?? []]
     const test = purgeTest(origin, match)
     return [...this.#lru.keys()].filter(({ key: { path, origin }, tags }) => test({ origin, path, tags }))
@@ -290,10 +227,15 @@ export class MemoryStore implements CacheStore {
   /** What was fetched before a purge is what the purge is against. */
   #purgeWriters (origin: string, match: PurgeMatch): void {
     const test = purgeTest(origin, match)
-    for (const writer of this.#writers) {
+    for (const writer of this.#writers.all()) {
       const { key, tags } = writer
       if (test({ origin: key.origin, path: key.path, tags })) writer.destroy()
     }
+  }
+
+  #oldest (): Entry | undefined {
+    const first = this.#lru.rkeys().next()
+    return first.done === true ? undefined : first.value
   }
 
   /** Looks for inactive entries again, as long as there are entries. */
@@ -302,26 +244,24 @@ export class MemoryStore implements CacheStore {
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       const limit = this.#now() - this.#inactive
-      for (const entry of [...this.#lru.rkeys()]) {
-        if (entry.usedAt > limit) break
-        this.#lru.delete(entry)
-      }
+      for (let oldest = this.#oldest(); oldest !== undefined && oldest.usedAt <= limit; oldest = this.#oldest()) this.#lru.delete(oldest)
       this.#plan()
     }, Math.min(Math.max(this.#inactive, 10), 10_000)).unref()
   }
 }
 
 /** Collects a body; the entry is made at the end. */
-class MemoryWriter extends Writable {
+class MemoryWriter extends Writable implements Listed {
+  place = -1
   readonly key: CacheStoreKey
   readonly value: CacheStoreValue
   readonly tags: readonly string[]
   readonly #limit: number
-  readonly #commit: (body: Buffer) => void
+  readonly #commit: (pieces: readonly Buffer[], size: number) => void
   #chunks: Buffer[] = []
   #size = 0
 
-  constructor (key: CacheStoreKey, value: CacheStoreValue, limit: number, commit: (body: Buffer) => void) {
+  constructor (key: CacheStoreKey, value: CacheStoreValue, limit: number, commit: (pieces: readonly Buffer[], size: number) => void) {
     super()
     this.key = key
     this.value = value
@@ -338,7 +278,7 @@ class MemoryWriter extends Writable {
   }
 
   override _final (done: () => void): void {
-    this.#commit(joined(this.#chunks, this.#size))
+    this.#commit(this.#chunks, this.#size)
     done()
   }
 
@@ -356,21 +296,21 @@ function joined (chunks: readonly Buffer[], length: number): Buffer {
   return body
 }
 
-function sizeOf ({ text, variant, result, body, tags }: Entry): number {
-  let size = OVERHEAD + body.length + text.length + variant.length + result.statusMessage.length
-  for (const tag of tags) size += tag.length
-  const { headers } = result
-  for (const name in headers) {
-    const value = headers[name] ?? ''
-    size += 20 + name.length + (typeof value === 'string' ? value : value.join()).length
-  }
-  return size
+/** What is found. Written out: of a copy by `...` with more behind it V8 makes a hidden class for each object. */
+function resultOf (entry: Entry, body: Buffer): CacheStoreResult {
+  const { statusCode, statusMessage, headers, cachedAt, staleAt, deleteAt, vary, etag, cacheControlDirectives } = entry.value
+  if (!entry.frozen) freeze(entry)
+  const result: CacheStoreResult = { statusCode, statusMessage, headers, cachedAt, staleAt, deleteAt, body, size: entry.size }
+  if (vary !== undefined) result.vary = vary
+  if (etag !== undefined) result.etag = etag
+  if (cacheControlDirectives !== undefined) result.cacheControlDirectives = cacheControlDirectives
+  return result
 }
 
-/** Everybody gets the same object: who changes it shall fail, not change what others get. */
-function frozen (result: CacheStoreResult): CacheStoreResult {
-  const { headers } = result
+/** Everybody gets the same headers: who changes them shall fail, not change what others get. Most entries nobody ever asks for. */
+function freeze (entry: Entry): void {
+  entry.frozen = true
+  const { headers } = entry.value
   for (const name in headers) if (Array.isArray(headers[name])) Object.freeze(headers[name])
   Object.freeze(headers)
-  return Object.freeze(result)
 }

@@ -1,0 +1,121 @@
+import type { CacheStoreKey, CacheStoreValue } from '../../../types/cache-store.ts'
+import { varyMatches, variantText, varyNames } from './vary.ts'
+
+/** An entry as the index sees it. */
+export interface Indexed {
+  readonly key: CacheStoreKey
+  /** Names of the headers that select the variant, and the text of the variant. */
+  readonly names: string
+  readonly variant: string
+  readonly value: CacheStoreValue
+  /** Of two that a request could get, the later one is right. */
+  readonly order: number
+}
+
+/** Variants that differ in the same headers. */
+interface Group<E> {
+  readonly names: readonly string[]
+  readonly entries: Map<string, E>
+}
+
+/** What there is of a key. Most have one entry that does not vary, and many small maps cost time when they are made and when they go. */
+type Kept<E> = E | Map<string, Group<E>>
+
+/** An application that changes its Vary all the time does not make a lookup slow. */
+const MAX_GROUPS = 8
+
+/** Finds entries by their keys, and among those of one key the variant that a request gets. */
+export class MemoryIndex<E extends Indexed> {
+  /** By origin, then by path. */
+  readonly #keys = new Map<string, Map<string, Kept<E>>>()
+  readonly #remove: (entry: E) => void
+
+  /** @param remove removes an entry that no request would get any more; it calls `delete` */
+  constructor (remove: (entry: E) => void) {
+    this.#remove = remove
+  }
+
+  /** The entry that a request gets. */
+  find (key: CacheStoreKey): E | undefined {
+    const kept = this.#keys.get(key.origin)?.get(key.path)
+    if (!(kept instanceof Map)) return kept?.variant === key.method ? kept : undefined
+    let found: E | undefined
+    for (const { names, entries } of kept.values()) {
+      const entry = entries.get(names.length === 0 ? key.method : variantText(key.method, names, key.headers))
+      if (entry !== undefined && (found === undefined || entry.order > found.order)) found = entry
+    }
+    return found
+  }
+
+  /** All entries of a key. */
+  entriesOf ({ origin, path }: CacheStoreKey): E[] {
+    const kept = this.#keys.get(origin)?.get(path)
+    if (kept === undefined) return []
+    return kept instanceof Map ? [...kept.values()].flatMap(({ entries }) => [...entries.values()]) : [kept]
+  }
+
+  add (entry: E): void {
+    const { origin, path } = entry.key
+    let paths = this.#keys.get(origin)
+    if (paths === undefined) this.#keys.set(origin, paths = new Map())
+    this.#supersede(entry, paths.get(path))
+    if (entry.names === '' && !paths.has(path)) paths.set(path, entry)
+    else this.#addVariant(entry, paths)
+  }
+
+  delete (entry: E): void {
+    const { origin, path } = entry.key
+    const paths = this.#keys.get(origin)
+    const kept = paths?.get(path)
+    if (kept === entry) {
+      paths?.delete(path)
+    } else if (kept instanceof Map) {
+      const group = kept.get(entry.names)
+      if (group?.entries.get(entry.variant) !== entry) return
+      group.entries.delete(entry.variant)
+      if (group.entries.size === 0) kept.delete(entry.names)
+      if (kept.size === 0) paths?.delete(path)
+    }
+  }
+
+  /** One of several of a key. */
+  #addVariant (entry: E, paths: Map<string, Kept<E>>): void {
+    const { key: { path }, value: { vary } } = entry
+    const kept = paths.get(path)
+    let groups: Map<string, Group<E>>
+    if (kept instanceof Map) {
+      groups = kept
+    } else {
+      groups = new Map()
+      if (kept !== undefined) groups.set(kept.names, { names: [], entries: new Map([[kept.variant, kept]]) })
+      paths.set(path, groups)
+    }
+    let group = groups.get(entry.names)
+    if (group === undefined) {
+      const [oldest] = groups.values()
+      if (oldest !== undefined && groups.size >= MAX_GROUPS) for (const other of [...oldest.entries.values()]) this.#remove(other)
+      groups.set(entry.names, group = { names: varyNames(vary), entries: new Map() })
+    }
+    group.entries.set(entry.variant, entry)
+  }
+
+  /** Removes what no request would get any more. */
+  #supersede ({ names, variant, key: { method }, value: { vary }, order }: E, kept: Kept<E> | undefined): void {
+    if (kept === undefined) return
+    if (!(kept instanceof Map)) {
+      if (kept.names === names && kept.variant === variant) this.#remove(kept)
+      return
+    }
+    const selecting = varyNames(vary)
+    for (const group of [...kept.values()]) {
+      if (group.names.join() === names) {
+        const same = group.entries.get(variant)
+        if (same !== undefined) this.#remove(same)
+      } else if (selecting.every(name => group.names.includes(name))) {
+        for (const other of [...group.entries.values()]) {
+          if (other.order < order && other.key.method === method && varyMatches(vary, other.value.vary)) this.#remove(other)
+        }
+      }
+    }
+  }
+}

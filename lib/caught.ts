@@ -9,3 +9,8 @@ export function toError (caught: unknown): Error {
 export function codeOf (caught: unknown): string {
   return caught instanceof Error && 'code' in caught && typeof caught.code === 'string' ? caught.code : ''
 }
+
+/** The status that it is answered with, as Fastify's error handler sees it. */
+export function statusOf (error: Error): number {
+  return 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : 500
+}

@@ -10,7 +10,7 @@ import { planRanges, type HeaderChanges } from './ranges.ts'
 import { rangesOfBuffer, rangesOfSource, rangesOfStream } from './range-body.ts'
 import { limitRate } from './rate.ts'
 import { follow } from './redirect.ts'
-import { toError } from '../caught.ts'
+import { statusOf, toError } from '../caught.ts'
 import type { Locations } from './locations.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
@@ -52,8 +52,7 @@ export function carryOut (
 
 /** A redirect or a file failed: the error page of that status answers, or else the error. */
 function fallBack (error: Error, plan: FilterPlan, request: FastifyRequest, reply: FastifyReply, done: Done, locations: Locations): void {
-  const status = 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : 500
-  const page = plan.pages?.get(status)
+  const page = plan.pages?.get(statusOf(error))
   if (page === undefined) {
     done(error)
     return

@@ -1,10 +1,11 @@
+import { statusOf } from '../caught.ts'
 import type { FetchFailure } from '../cache/use-stale.ts'
 
 const KINDS: ReadonlySet<string> = new Set<FetchFailure>(['error', 'timeout', 'invalid_header', 'local'])
 
 /** What an error says of the servers, in the words of the cache, and the status that it is answered with. */
 export function failureOf (error: Error): { failure: FetchFailure, statusCode: number } {
-  const statusCode = 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : 500
+  const statusCode = statusOf(error)
   if ('code' in error && (error.code === 'FST_SCGI_NO_LIVE_UPSTREAMS' || error.code === 'FST_SCGI_NO_FAILOVER')) return { failure: 'no_live', statusCode }
   return { failure: 'kind' in error && isFailure(error.kind) ? error.kind : 'local', statusCode }
 }

@@ -7,11 +7,11 @@ import { ReplySender, type ReplyOwner } from './reply-sender.ts'
 import { StoreTee, type StoreOwner } from './store-tee.ts'
 import { divert, divertWithCookie, toPage, type Diversion } from './diversion.ts'
 import { failureOf } from './failure.ts'
+import { pageFor, sendDiversion, sendFailure, type Instead } from './instead.ts'
+import { CACHE, CLIENT, Flow, STORE } from './flow.ts'
 import { openCache } from './caching.ts'
 import { parseBuffering } from '../filters/accel-values.ts'
-import { passageOf, type CarriedHeaders, type Passage } from '../filters/passage.ts'
-import { setPlan, type FilterPlan } from '../filters/plan.ts'
-import { UpstreamRate } from '../filters/rate.ts'
+import { passageOf, type Passage } from '../filters/passage.ts'
 import { breakOff, isGone, isHttp2, offSocketClose, onSocketClose } from '../filters/raw-reply.ts'
 import { ReplyStream, type ReplySource } from '../scgi/reply-stream.ts'
 import { Pass, type PassHandler } from '../upstream/pass.ts'
@@ -60,12 +60,6 @@ export interface Service {
 /** Bytes of a reply that are held back at most while it may still prove complete. */
 const WHOLE_LIMIT = 131_072
 
-// Why the application is not read for now.
-const CLIENT = 1
-const RATE = 2
-const STORE = 4
-const CACHE = 8
-
 /**
  * One request on its way through the gateway, from the route's handler to the reply. A reply that is complete within two turns
  * of the event loop goes out whole, with its length; any other goes out as a stream.
@@ -91,13 +85,11 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
   #collected = 0
   #turns = 0
   #stream: ReplyStream | BufferedReply | undefined
-  #held = 0
   #cache: CachePass | undefined
   #store: StoreTee | undefined
-  /** How fast the application is read. */
-  #rate: UpstreamRate | undefined
+  /** Whether the application is read. */
+  readonly #flow = new Flow()
   #limitRate = 0
-  #rateTimer: NodeJS.Timeout | undefined
   /** The exchange with the servers is over. */
   #over = false
   /** The client is gone, or has all it gets, and the application may finish for itself. */
@@ -216,7 +208,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
   }
 
   onStoreDrain (): void {
-    this.#release(CACHE)
+    this.#flow.release(CACHE)
   }
 
   // --- what the servers say ---
@@ -236,7 +228,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
       return
     }
     if (this.#detached) return
-    if (this.#limitRate > 0 && sender.buffering) this.#rate = new UpstreamRate(this.#limitRate)
+    if (this.#limitRate > 0 && sender.buffering) this.#flow.limit(this.#limitRate)
     if (mount.store !== undefined && sender.buffering) {
       this.#store = StoreTee.open(mount.store, this.#request, this.#outgoing.view.pathInfo, head, this)
     }
@@ -246,10 +238,10 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
   }
 
   onData (chunk: Buffer): void {
-    if (this.#cache !== undefined && !this.#cache.onData(chunk)) this.#hold(CACHE)
+    if (this.#cache !== undefined && !this.#cache.onData(chunk)) this.#flow.hold(CACHE)
     this.#store?.write(chunk)
     if (this.#detached) return
-    if (this.#rate !== undefined) this.#throttle(this.#rate, chunk.length)
+    this.#flow.read(chunk.length)
     if (this.#stream !== undefined) {
       this.#stream.feed(chunk)
       return
@@ -307,19 +299,19 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
   // --- what the client, the disk and the clock say ---
 
   resume (): void {
-    this.#release(CLIENT)
+    this.#flow.release(CLIENT)
   }
 
   pause (): void {
-    if (!this.#detached) this.#hold(CLIENT)
+    if (!this.#detached) this.#flow.hold(CLIENT)
   }
 
   storeFull (): void {
-    this.#hold(STORE)
+    this.#flow.hold(STORE)
   }
 
   storeDrained (): void {
-    this.#release(STORE)
+    this.#flow.release(STORE)
   }
 
   storing (tee: StoreTee): void {
@@ -332,28 +324,6 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
 
   abandon (): void {
     if (!this.#over) this.#leave()
-  }
-
-  #hold (reason: number): void {
-    if (this.#held === 0) this.#pass?.pause()
-    this.#held |= reason
-  }
-
-  #release (reason: number): void {
-    if (this.#held === 0) return
-    this.#held &= ~reason
-    if (this.#held === 0) this.#pass?.resume()
-  }
-
-  /** Reads no further until the rate allows it. */
-  #throttle (rate: UpstreamRate, bytes: number): void {
-    const wait = rate.read(bytes)
-    if (wait === 0 || this.#rateTimer !== undefined) return
-    this.#hold(RATE)
-    this.#rateTimer = setTimeout(() => {
-      this.#rateTimer = undefined
-      this.#release(RATE)
-    }, wait)
   }
 
   // --- the way to the servers ---
@@ -406,7 +376,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
       }
     }
     if (this.#group === undefined) return
-    this.#pass = new Pass(this.#group, mount.pass, this.#outgoing, this, this.#info.attempts)
+    this.#pass = this.#flow.pass = new Pass(this.#group, mount.pass, this.#outgoing, this, this.#info.attempts)
     this.#pass.start()
   }
 
@@ -429,7 +399,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
       this.#detached = true
       this.#pieces = []
       if (!this.#service.mount.ignoreClientAbort) this.#pass.settle()
-      this.#release(CLIENT)
+      this.#flow.release(CLIENT)
       return
     }
     this.#pass?.abort()
@@ -440,7 +410,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
 
   #end (): void {
     this.#over = true
-    clearTimeout(this.#rateTimer)
+    this.#flow.end()
     this.#store?.abort()
     this.#cache?.abort()
     this.#reader?.close()
@@ -535,49 +505,20 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     this.#cache?.abort()
     if (body === null) this.#reader?.close()
     if (this.#closed) this.#end()
-    if (this.#detached || this.#closed || this.#reply.sent) return
-    const reply = this.#reply
-    const { raw } = this.#request
-    if (this.lastOfConnection && raw.httpVersionMajor < 2) reply.header('connection', 'close')
-    try {
-      switch (diversion.kind) {
-        case 'redirect':
-          setPlan(reply, {
-            redirect: diversion.redirect,
-            body,
-            ...(diversion.intercepted ? undefined : this.#pages()),
-            ...(this.#head === undefined ? undefined : this.#sender.lasting(this.#head)),
-          })
-          reply.send()
-          break
-        case 'file':
-          if (this.#head !== undefined) this.#sender.file(this.#head, diversion.file, this.#pages())
-          break
-        case 'external':
-          setHeaders(reply, diversion.headers)
-          reply.redirect(diversion.url, diversion.status)
-          break
-        case 'error': {
-          const page = diversion.intercepted ? undefined : this.#pages()?.pages.get(statusOf(diversion.error))
-          if (page !== undefined) {
-            this.#request.log.warn({ err: diversion.error }, diversion.error.message)
-            this.#divert(toPage(page, {}))
-            return
-          }
-          setHeaders(reply, diversion.headers)
-          if (diversion.error.statusCode === 404 && this.#service.mount.hooks.onError === undefined) reply.callNotFound()
-          else this.#sendError(diversion.error)
-        }
-      }
-    } catch (error) {
-      this.#sendError(toError(error))
-    }
+    if (!this.#detached && !this.#closed && !this.#reply.sent) sendDiversion(this.#instead, diversion, body)
   }
 
-  /** The error pages, where there are any and this is not one of them. */
-  #pages (): Required<Pick<FilterPlan, 'pages'>> | undefined {
-    const { errorPages } = this.#service.mount.response
-    return errorPages.size === 0 || this.#passage?.errorPage === true ? undefined : { pages: errorPages }
+  get #instead (): Instead {
+    return {
+      mount: this.#service.mount,
+      request: this.#request,
+      reply: this.#reply,
+      passage: this.#passage,
+      info: this.#info,
+      sender: this.#sender,
+      head: this.#head,
+      lastOfConnection: this.lastOfConnection,
+    }
   }
 
   #refuseBody (error: Error): void {
@@ -593,7 +534,8 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
       return
     }
     const failure = toError(error)
-    const page = this.#passage?.errorPage === true ? undefined : this.#service.mount.response.errorPages.get(statusOf(failure))
+    const instead = this.#instead
+    const page = pageFor(instead, failure)
     if (page !== undefined) {
       this.#request.log.error({ err: failure }, failure.message)
       // What is left of a body that is refused must not be taken for the next request, whoever answers this one.
@@ -601,36 +543,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
       return
     }
     this.#end()
-    if (this.lastOfConnection && this.#request.raw.httpVersionMajor < 2) reply.header('connection', 'close')
-    this.#sendError(failure)
-  }
-
-  #sendError (failure: Error): void {
-    const reply = this.#reply
-    const { cache, hooks: { onError } } = this.#service.mount
-    const { cacheStatus } = this.#info
-    if (cache?.statusHeader !== undefined && cacheStatus !== undefined) reply.header(cache.statusHeader, cacheStatus)
-    try {
-      if (onError === undefined) {
-        reply.send(failure)
-        return
-      }
-      const result: unknown = onError(reply, { error: failure })
-      if (result instanceof Promise) result.then(undefined, cause => this.#answerFailed(cause))
-    } catch (cause) {
-      this.#answerFailed(cause)
-    }
-  }
-
-  /** The hook onError threw. */
-  #answerFailed (cause: unknown): void {
-    const reply = this.#reply
-    if (reply.sent || reply.raw.headersSent) {
-      this.#request.log.error({ err: cause }, 'the error could not be answered')
-      breakOff(reply.raw)
-    } else {
-      reply.send(toError(cause))
-    }
+    sendFailure(instead, failure)
   }
 }
 
@@ -641,13 +554,4 @@ function isVerbose ({ level }: FastifyBaseLogger): boolean {
 
 function turn (exchange: GatewayExchange): void {
   exchange.turn()
-}
-
-function setHeaders (reply: FastifyReply, headers: CarriedHeaders): void {
-  for (const name in headers) reply.header(name, headers[name])
-}
-
-/** As Fastify's error handler sees it. */
-function statusOf (error: Error): number {
-  return 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : 500
 }

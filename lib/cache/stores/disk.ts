@@ -34,8 +34,6 @@ export class DiskStore implements CacheStore {
   readonly #writers = new Roster<DiskWriter>()
   readonly #manager: DiskManager
   readonly #rounds: { readonly manager: Rounds, readonly loader: Rounds }
-  /** Keys for which there was no file when they were looked up: that need not be looked at again when they are stored. */
-  readonly #absent = new WeakSet<CacheStoreKey>()
   /** Which writing of an entry a result is of. */
   readonly #ids = new WeakMap<CacheStoreResult, string>()
   #closed = false
@@ -74,7 +72,6 @@ export class DiskStore implements CacheStore {
       value: copyValue(value),
       bytes,
       name,
-      absent: this.#absent.has(key),
       tempDirectory: temp ?? this.#shelf.directoryOf(name),
       maxSize,
       maxEntrySize,
@@ -96,7 +93,7 @@ export class DiskStore implements CacheStore {
   updateMeta (key: CacheStoreKey, value: CacheStoreValue): Promise<boolean> {
     return this.#shelf.lock.run(baseName(entryName(keyBytes(keyText(key)), key.method)), async () => {
       const found = await this.#shelf.find(key, 'r+')
-      if (found === undefined || found === 'gone') return false
+      if (found === undefined) return false
       try {
         return found.entry.head.value.etag === value.etag && await this.#shelf.rewrite(found.entry, copyValue(value))
       } finally {
@@ -177,8 +174,7 @@ export class DiskStore implements CacheStore {
   async #find (key: CacheStoreKey): Promise<{ name: string, entry: OpenEntry } | undefined> {
     if (this.#closed) return undefined
     const found = await this.#shelf.find(key)
-    if (found === 'gone') this.#absent.add(key)
-    if (found === undefined || found === 'gone') return undefined
+    if (found === undefined) return undefined
     if (found.entry.head.value.deleteAt > this.#shelf.now()) {
       this.#shelf.use(found.name, found.entry)
       return found

@@ -27,12 +27,9 @@ export async function commit (shelf: Shelf, writer: DiskWriter): Promise<boolean
 }
 
 /** The name that an entry gets. */
-async function nameFor (shelf: Shelf, { options }: DiskWriter): Promise<string> {
-  const { key: { method }, value: { vary }, bytes, name: main, absent } = options
+async function nameFor (shelf: Shelf, { options: { key: { method }, value: { vary }, bytes, name: main } }: DiskWriter): Promise<string> {
   const names = varyNames(vary)
   if (names.length === 0 && shelf.index.peek(main)?.vary === '') return main
-  // Unless this process has stored one since. One of another process is replaced, as it would be a moment later.
-  if (absent && !shelf.index.has(main)) return main
   const first = await openEntry(shelf.pathOf(main), { key: bytes })
   if (typeof first === 'string') {
     if (first === 'foreign') throw foreign(shelf.pathOf(main))

@@ -44,12 +44,12 @@ export class Shelf {
     return entryDirectory(this.#settings.root, this.#settings.levels, name)
   }
 
-  /** Opens the entry that a request gets. The caller closes it. `'gone'` where there is no file at all for the key. */
-  async find (key: CacheStoreKey, flags: 'r' | 'r+' = 'r'): Promise<{ name: string, entry: OpenEntry } | 'gone' | undefined> {
+  /** Opens the entry that a request gets. The caller closes it. */
+  async find (key: CacheStoreKey, flags: 'r' | 'r+' = 'r'): Promise<{ name: string, entry: OpenEntry } | undefined> {
     const bytes = keyBytes(keyText(key))
     const main = entryName(bytes, key.method)
     const first = await this.#open(main, { key: bytes, flags })
-    if (first === undefined || first === 'gone') return first
+    if (first === undefined) return undefined
     if (isFor(first, key)) return { name: main, entry: first }
     shut(first.fd)
     // Without the first one the others cannot be found: it is in use as long as they are.
@@ -58,16 +58,16 @@ export class Shelf {
     if (names.length === 0) return undefined
     const name = variantName(main, key.method, names, key.headers)
     const entry = await this.#open(name, { key: bytes, flags })
-    if (entry === undefined || entry === 'gone') return undefined
-    if (isFor(entry, key)) return { name, entry }
+    if (entry === undefined || isFor(entry, key)) return entry === undefined ? undefined : { name, entry }
     shut(entry.fd)
     return undefined
   }
 
-  async #open (name: string, options: OpenOptions): Promise<OpenEntry | 'gone' | undefined> {
+  async #open (name: string, options: OpenOptions): Promise<OpenEntry | undefined> {
     const entry = await openEntry(this.pathOf(name), options)
+    if (typeof entry !== 'string') return entry
     if (entry === 'gone') this.index.drop(name)
-    return entry === 'gone' || typeof entry !== 'string' ? entry : undefined
+    return undefined
   }
 
   /** Somebody has asked for an entry. Now and then other processes are told, by the file's time. */

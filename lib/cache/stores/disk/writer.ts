@@ -22,8 +22,6 @@ export interface DiskWriterOptions {
   /** The key's bytes, and the name of its first entry. */
   readonly bytes: Buffer
   readonly name: string
-  /** There was no file of that name when it was looked for. */
-  readonly absent: boolean
   readonly tempDirectory: string
   /** Bytes of the whole file, and of the body. */
   readonly maxSize: number

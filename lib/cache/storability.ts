@@ -102,7 +102,8 @@ function copyHeaders (headers: ResponseHead['headers']): Record<string, string |
   const copy: Record<string, string | string[]> = {}
   for (const name in headers) {
     const value = headers[name]
-    if (value !== undefined) copy[name] = value
+    // The reply's own lists go on to hooks, which may change them.
+    if (value !== undefined) copy[name] = typeof value === 'string' ? value : [...value]
   }
   return copy
 }

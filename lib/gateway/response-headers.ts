@@ -33,7 +33,8 @@ export class HeaderFilter {
     for (const name in headers) {
       const value = headers[name]
       if (value === undefined || this.#hidden.has(name)) continue
-      passed[name] = value
+      // Hooks may add to a list, and this one may be the cache's.
+      passed[name] = typeof value === 'string' ? value : [...value]
     }
     return http2 ? forHttp2(passed) : passed
   }

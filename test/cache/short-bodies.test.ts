@@ -83,3 +83,10 @@ test('of an owner without a body there is nothing to get, and nothing to delete'
   bodies.delete(owner)
   assert.equal(bodies.memory, PAGE)
 })
+
+test('a body of another length than it is said to have is refused, and takes no place', () => {
+  const bodies = new ShortBodies()
+  const owner: BodyOwner = { page: undefined, slot: 0 }
+  for (const length of [9, 11, 0]) assert.throws(() => bodies.put(owner, [pattern(10, 1)], length), RangeError)
+  assert.deepEqual([owner.page, bodies.memory], [undefined, 0])
+})

@@ -102,3 +102,13 @@ test('the later of two entries that a request could get is right, and bytes are 
   assert.deepEqual(store.stats(), { entries: 0, bytes: 0 })
   store.close()
 })
+
+test('put: a body of another length than it is said to have is an error, not an entry', () => {
+  const store = new MemoryStore()
+  for (const size of [10, 5000]) {
+    for (const said of [size - 1, size + 1]) assert.throws(() => store.put(keyOf('/a'), valueOf(), [pattern(size, 1)], said), RangeError)
+    assert.equal(store.put(keyOf(`/${size}`), valueOf(), [pattern(size, 1)], size), true)
+  }
+  assert.deepEqual([store.get(keyOf('/a')), store.stats().entries], [undefined, 2])
+  store.close()
+})

@@ -8,7 +8,7 @@ import scgi, { createCache, redisStore } from '../../lib/index.ts'
 import { PlainStore, TestGateway } from '../cache/kit.ts'
 import { bodyOf, keyOf, read, valueOf, write } from '../cache/store-kit.ts'
 import { startGateway } from '../helpers/gateway.ts'
-import { headerValue, type RawResponse } from '../helpers/http-response.ts'
+import { headerValue, headerValues, type RawResponse } from '../helpers/http-response.ts'
 import { rawRequest } from '../helpers/raw-client.ts'
 import { startRecorder, type Recorder } from '../helpers/recorder.ts'
 import { noRedis, startRedis } from '../helpers/redis.ts'
@@ -47,6 +47,31 @@ test('Vary and Authorization mean what the application sees, not what the client
   }
   for (const user of ['alice', 'bob']) assert.equal(told(await rawRequest(gateway, get('/own', `Cookie: ${user}`))), `200 MISS ${user}`)
 })
+
+for (const length of ['', 'Content-Length: 2\r\n']) {
+  test(`what a hook adds to a list is for that client alone, hit or miss${length === '' ? ', also where the end of the body is not known' : ''}`, async () => {
+    await using recorder = await startRecorder()
+    recorder.answer = async exchange => { await exchange.end(`Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nLink: </a>\r\nLink: </b>\r\n${length}\r\nok`) }
+    await using gateway = await startGateway({
+      ...options(recorder),
+      ignoreHeaders: ['Set-Cookie'],
+      rewriteHeaders: (headers, { headers: { 'x-user': user } }) => {
+        for (const name of ['set-cookie', 'link']) {
+          const list = headers[name]
+          if (Array.isArray(list) && typeof user === 'string') list.push(user)
+        }
+        return headers
+      },
+    })
+    for (const [user, status] of [['alice', 'MISS'], [undefined, 'HIT'], ['bob', 'HIT'], [undefined, 'HIT']] as const) {
+      const response = await rawRequest(gateway, get('/', ...user === undefined ? [] : [`X-User: ${user}`]))
+      assert.equal(told(response), `200 ${status} ok`)
+      const own = user === undefined ? [] : [user]
+      assert.deepEqual(headerValues(response, 'set-cookie'), ['a=1', 'b=2', ...own])
+      assert.deepEqual(headerValues(response, 'link'), ['</a>', '</b>', ...own])
+    }
+  })
+}
 
 test('an expired reply to POST is fetched again, with backgroundUpdate too', async () => {
   await using recorder = await countingRecorder()

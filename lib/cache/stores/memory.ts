@@ -6,7 +6,7 @@ import { parseSize, parseTime } from '../../units.ts'
 import { readTags } from '../tags.ts'
 import { copyValue, entryKey, promisedLength, purgeTest, softened } from './key.ts'
 import { MemoryIndex, type Indexed } from './memory-index.ts'
-import { ShortBodies, TOO_LONG, type BodyOwner } from './short-bodies.ts'
+import { checkLength, ShortBodies, TOO_LONG, type BodyOwner } from './short-bodies.ts'
 import { variantText, varyNames } from './vary.ts'
 
 export interface MemoryStoreOptions {
@@ -50,7 +50,7 @@ export class MemoryStore implements CacheStore {
   readonly #lru: LRUCache<Entry, Entry>
   readonly #index = new MemoryIndex<Entry>(entry => this.#lru.delete(entry))
   readonly #tags = new Map<string, Set<Entry>>()
-  readonly #short = new ShortBodies()
+  #short = new ShortBodies()
   readonly #writers = new Roster<MemoryWriter>()
   #order = 0
   #closed = false
@@ -96,6 +96,7 @@ export class MemoryStore implements CacheStore {
   /**
    * Takes an entry with its whole body, which is copied, and its head, which is not. What `createWriteStream` is for bodies that come in time.
    * @returns false where the entry is refused
+   * @throws RangeError where the pieces are not so many bytes
    */
   put (key: CacheStoreKey, value: CacheStoreValue, pieces: readonly Buffer[], length: number): boolean {
     if (this.#closed || length > this.#maxEntrySize) return false
@@ -148,6 +149,7 @@ export class MemoryStore implements CacheStore {
     this.#timer = undefined
     for (const writer of this.#writers.all()) writer.destroy()
     this.#lru.clear()
+    this.#short = new ShortBodies()
   }
 
   #add (made: Made, order = ++this.#order): void {
@@ -288,11 +290,12 @@ class MemoryWriter extends Writable implements Listed {
   }
 }
 
-/** A memory of its own: a chunk may be a small part of a large one, or of one that is used again. */
-function joined (chunks: readonly Buffer[], length: number): Buffer {
+/** A memory of its own: a piece may be a small part of a large one, or of one that is used again. */
+function joined (pieces: readonly Buffer[], length: number): Buffer {
+  checkLength(pieces, length)
   const body = Buffer.allocUnsafeSlow(length)
   let at = 0
-  for (const chunk of chunks) at += chunk.copy(body, at)
+  for (const piece of pieces) at += piece.copy(body, at)
   return body
 }
 

@@ -117,8 +117,12 @@ export class ShortBodies {
     return this.#classOf(length).size
   }
 
-  /** Copies a body, of less than `TOO_LONG` bytes. */
+  /**
+   * Copies a body, of less than `TOO_LONG` bytes.
+   * @throws RangeError where it is not of that length: it would run into another's slot, or leave another's bytes in its own
+   */
   put (owner: BodyOwner, pieces: readonly Buffer[], length: number): void {
+    checkLength(pieces, length)
     const { page, at } = this.#classOf(length).place(owner)
     let end = at
     for (const piece of pieces) end += piece.copy(page.bytes, end)
@@ -144,4 +148,10 @@ export class ShortBodies {
     if (found === undefined) throw new RangeError(`a body of ${length} bytes is too long`)
     return found
   }
+}
+
+/** @throws RangeError */
+export function checkLength (pieces: readonly Buffer[], length: number): void {
+  const sum = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  if (sum !== length) throw new RangeError(`a body of ${sum} bytes, said to have ${length}`)
 }

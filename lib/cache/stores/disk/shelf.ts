@@ -64,9 +64,11 @@ export class Shelf {
   }
 
   async #open (name: string, options: OpenOptions): Promise<OpenEntry | undefined> {
+    const known = this.index.peek(name)
     const entry = await openEntry(this.pathOf(name), options)
     if (typeof entry !== 'string') return entry
-    if (entry === 'gone') this.index.drop(name)
+    // It may have been stored while the disk was asked.
+    if (entry === 'gone' && this.index.peek(name) === known) this.index.drop(name)
     return undefined
   }
 

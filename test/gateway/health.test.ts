@@ -2,8 +2,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createUpstreams } from '../../lib/index.ts'
-import { startPassing, type PassingGateway } from '../helpers/passing.ts'
+import { systemTimers } from '../../lib/timers.ts'
+import { startPassing, turnsUntil, type PassingGateway } from '../helpers/passing.ts'
 import { startRecorder } from '../helpers/recorder.ts'
+import { FakeTimers } from '../helpers/timers.ts'
+import type { TestContext } from 'node:test'
+import type { Recorder } from '../helpers/recorder.ts'
 import type { ServerState, UpstreamGroup } from '../../types/index.ts'
 
 /** Waits until a server has come to this state; fails after five seconds. */
@@ -16,6 +20,22 @@ function comesTo (group: UpstreamGroup | undefined, state: ServerState): Promise
       resolve(event.reason)
     })
   })
+}
+
+/** The timers of all checks; what waits there is known, and so is that nothing does. */
+function fakeTimers (t: TestContext): FakeTimers {
+  const timers = new FakeTimers()
+  t.mock.method(systemTimers, 'now', timers.now)
+  t.mock.method(systemTimers, 'after', timers.after.bind(timers))
+  return timers
+}
+
+/** Lets time pass until a server has had so many requests. */
+async function checked (timers: FakeTimers, { requests }: Recorder, count: number): Promise<void> {
+  await turnsUntil(() => {
+    timers.advance(100)
+    return requests.length >= count
+  }, `${count} checks`)
 }
 
 function warnings (gateway: PassingGateway): string[] {
@@ -51,37 +71,37 @@ test('a server that fails its checks gets no requests until it passes them', asy
   assert.deepEqual(group?.servers.map(({ served, failures }) => [served, failures]), [[2, 0], [8, 0]])
 })
 
-test('a server that is added is checked, one that is down is not, and none when the last application is closed', async () => {
+test('a server that is added is checked, one that is down is not, and none when the last application is closed', async t => {
+  const timers = fakeTimers(t)
   await using one = await startRecorder()
   await using two = await startRecorder()
   const group = createUpstreams({ servers: [{ address: one.address, down: true }], health: { type: 'scgi', interval: 100 } })
-  const first = await startPassing({ upstreams: group })
-  const second = await startPassing({ upstreams: group })
+  await using first = await startPassing({ upstreams: group })
+  await using second = await startPassing({ upstreams: group })
   await group.add(two.address)
   await first.close()
-  await two.received(3)
+  await checked(timers, two, 3)
   assert.equal(one.accepted, 0)
   group.enable(one.address)
-  await one.received(1)
+  await checked(timers, one, 1)
+  assert.equal(timers.pending, 2)
   await second.close()
+  assert.equal(timers.pending, 0, 'no further check is due')
   await Promise.all([one.idle(), two.idle()])
-  const before = two.accepted
-  await new Promise(resolve => setTimeout(resolve, 250))
-  assert.equal(two.accepted, before)
 })
 
-test('a group that a function chooses is checked from then on, until the application is closed', async () => {
+test('a group that a function chooses is checked from then on, until the application is closed', async t => {
+  const timers = fakeTimers(t)
   await using one = await startRecorder()
   const group = createUpstreams({ servers: [one.address], health: { type: 'scgi', interval: 100, path: '/health' } })
-  const gateway = await startPassing({ upstreams: () => group })
-  assert.equal(one.accepted, 0)
+  await using gateway = await startPassing({ upstreams: () => group })
+  assert.deepEqual([timers.pending, one.accepted], [0, 0])
   for (let n = 0; n < 2; n++) assert.equal((await gateway.send('GET', '/')).response.statusCode, 200)
-  await one.received(4)
+  await checked(timers, one, 4)
+  assert.equal(timers.pending, 1)
   await gateway.close()
+  assert.equal(timers.pending, 0, 'no further check is due')
   await one.idle()
-  const before = one.accepted
-  await new Promise(resolve => setTimeout(resolve, 250))
-  assert.equal(one.accepted, before)
 })
 
 test('every server out by its checks: 502, and back with the first', async () => {

@@ -1,8 +1,8 @@
 // Reuse of connections, where the server agrees to it.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { setTimeout as later } from 'node:timers/promises'
 import { createUpstreams } from '../../lib/index.ts'
+import { Connection } from '../../lib/scgi/connection.ts'
 import { startPassing, trail, turnsUntil } from '../helpers/passing.ts'
 import { RawClient, rawRequest } from '../helpers/raw-client.ts'
 import { refusedAddress, startRecorder } from '../helpers/recorder.ts'
@@ -77,8 +77,7 @@ describe('the connection is not kept', { concurrency: 4 }, () => {
       body: Buffer.alloc(1_000_000),
       answer: async (x) => {
         x.pause()
-        await x.write(`${KEEP}Content-Length: 4\r\n\r\nok`)
-        await later(20)
+        await x.writeEach([`${KEEP}Content-Length: 4\r\n\r\nok`])
         x.resume()
         await x.body()
         await x.write('ay')
@@ -89,8 +88,7 @@ describe('the connection is not kept', { concurrency: 4 }, () => {
       body: Buffer.alloc(1_000_000),
       answer: async (x) => {
         x.pause()
-        await x.write(KEEP)
-        await later(20)
+        await x.writeEach([KEEP])
         x.resume()
         await x.body()
         await x.write('Content-Length: 2\r\n\r\nok')
@@ -124,21 +122,22 @@ test('after a client has gone the connection is not kept', async () => {
   await one.idle()
 })
 
-test('a reply that was held back for a slow client leaves a connection that reads', async () => {
-  const body = Buffer.alloc(4_000_000, 'x')
+test('a reply that was held back for a slow client leaves a connection that reads', async (t) => {
+  const open = t.mock.method(Connection, 'open')
+  const body = Buffer.alloc(16_000_000, 'x')
   await using one = await startRecorder({
     answer: async (x) => {
       await x.write(`${KEEP}Content-Length: ${x.index === 0 ? body.length : 2}\r\n\r\n`)
       await x.write(x.index === 0 ? body : 'ok')
     },
   })
-  await using gateway = await startPassing({ upstreams: [{ address: one.address, keepalive: 1 }], readTimeout: 2000 })
+  await using gateway = await startPassing({ upstreams: [{ address: one.address, keepalive: 1 }], readTimeout: 2000, buffering: false })
   await using client = await RawClient.connect(gateway)
   client.expect('GET')
   client.socket.pause()
   await client.write('GET /slow HTTP/1.1\r\nHost: a\r\n\r\n')
   await one.received(1)
-  await later(50)
+  await turnsUntil(() => open.mock.calls[0]?.result?.socket.isPaused() === true, 'the gateway stops reading')
   client.socket.resume()
   assert.ok((await client.response()).body.equals(body))
   await gateway.finished('/slow')

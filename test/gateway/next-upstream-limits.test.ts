@@ -40,7 +40,7 @@ test('tries: the 500 of the last attempt is the answer and does not count', asyn
   assert.deepEqual(gateway.servers('g').map(({ fails }) => fails), [0, 0])
 })
 
-test('timeout: no further attempt once it has passed, and the one that runs is not cut short', async () => {
+test('timeout: no further attempt once it has passed, and the one that runs is not cut short', async (t) => {
   await using one = await startRecorder({ answer: silent })
   // Slower than nextUpstream.timeout, faster than readTimeout.
   let answerNow = (): void => {}
@@ -60,9 +60,12 @@ test('timeout: no further attempt once it has passed, and the one that runs is n
   assert.deepEqual(trail(over.scgi.attempts), [`${one.address} 504`])
   assert.deepEqual(gateway.servers('over').map(({ fails }) => fails), [1, 0])
 
+  let time = performance.now()
+  t.mock.method(performance, 'now', () => time)
   const slow = gateway.send('GET', '/slow/')
   await two.received(1)
-  setTimeout(() => answerNow(), 20)
+  time += 20
+  answerNow()
   assert.equal((await slow).response.body.toString(), 'slow')
 
   const left = await gateway.send('GET', '/left/')
@@ -70,7 +73,9 @@ test('timeout: no further attempt once it has passed, and the one that runs is n
   assert.equal(left.scgi.attempts.length, 2)
 })
 
-test('timeout: a listed status is the answer once it has passed', async () => {
+test('timeout: a listed status is the answer once it has passed', async (t) => {
+  let time = performance.now()
+  t.mock.method(performance, 'now', () => time)
   let answerNow = (): void => {}
   await using one = await startRecorder({
     answer: async (x) => {
@@ -85,7 +90,8 @@ test('timeout: a listed status is the answer once it has passed', async () => {
   })
   const sent = gateway.send('GET', '/')
   await one.received(1)
-  setTimeout(() => answerNow(), 30)
+  time += 10
+  answerNow()
   const { response, scgi } = await sent
   assert.deepEqual([response.statusCode, response.body.toString(), scgi.attempts.length], [503, 'one', 1])
   assert.deepEqual(gateway.servers('g').map(({ fails }) => fails), [0, 0])

@@ -5,7 +5,8 @@ import { startGateway } from '../helpers/gateway.ts'
 import { headerValue } from '../helpers/http-response.ts'
 import { RawClient, rawRequest } from '../helpers/raw-client.ts'
 import { startRecorder } from '../helpers/recorder.ts'
-import { bytes, eventually, get } from './kit.ts'
+import { bytes, eventually, get, within } from './kit.ts'
+import type { Socket } from 'node:net'
 
 const BODY = Buffer.alloc(60_000, 'rate')
 const reply = (...lines: string[]): Buffer => bytes(['Status: 200', ...lines, `Content-Length: ${BODY.length}`], BODY)
@@ -100,7 +101,8 @@ test('clientSendTimeout ends a client that takes nothing, and leaves one alone t
     answer: async exchange => {
       if (exchange.request.param('PATH_INFO') === '/wait') {
         await exchange.write('Content-Type: a/b\r\n\r\nbegun')
-        await new Promise(resolve => setTimeout(resolve, 400))
+        // The time is over, and begins anew, while there is nothing that the client could take.
+        for (let n = 0; n < 2; n++) await within(served(), 'timeout')
         await exchange.end('done')
       } else {
         await exchange.end(Buffer.concat([Buffer.from('Content-Type: a/b\r\n\r\n'), Buffer.alloc(20_000_000)])).catch(() => {})
@@ -108,6 +110,9 @@ test('clientSendTimeout ends a client that takes nothing, and leaves one alone t
     },
   })
   await using gateway = await startGateway({ upstreams: recorder.address, clientSendTimeout: 150 })
+  const sockets: Socket[] = []
+  gateway.app.server.on('connection', socket => sockets.push(socket))
+  const served = (): Socket => sockets[0] ?? assert.fail('no connection')
   assert.equal((await rawRequest(gateway, get('/wait'))).body.toString(), 'begundone')
   await using client = await RawClient.connect(gateway, { keepBodies: false })
   client.socket.write(get('/big'))

@@ -6,9 +6,11 @@ import { test } from 'node:test'
 import scgi from '../../lib/index.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { headerValue } from '../helpers/http-response.ts'
+import { turnsUntil } from '../helpers/passing.ts'
 import { RawClient, rawRequest } from '../helpers/raw-client.ts'
 import { startRecorder } from '../helpers/recorder.ts'
 import { bytes, get, only, startHttp2 } from './kit.ts'
+import type { Socket } from 'node:net'
 
 const ALL_BYTES = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
 
@@ -173,18 +175,32 @@ test('clientBodyTimeout: 408 when the client stops in the middle, buffered or st
   await recorder.idle()
 })
 
-test('clientBodyTimeout is between two pieces: a slow steady client is served', async () => {
-  await using recorder = await startRecorder()
-  await using gateway = await startGateway({ upstreams: recorder.address, clientBodyTimeout: 150 })
-  await using client = await RawClient.connect(gateway)
-  client.expect('POST')
-  await client.write(bytes(['POST / HTTP/1.1', 'Host: x', 'Content-Length: 6']))
-  for (const byte of 'abcdef') {
-    await new Promise(resolve => setTimeout(resolve, 50))
-    await client.write(byte)
-  }
-  assert.equal((await client.response()).statusCode, 200)
-})
+for (const requestBuffering of [true, false]) {
+  test(`clientBodyTimeout is between two pieces: a slow steady client is served, requestBuffering ${requestBuffering}`, async t => {
+    let time = performance.now()
+    t.mock.method(performance, 'now', () => time)
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    await using recorder = await startRecorder()
+    await using gateway = await startGateway({ upstreams: recorder.address, clientBodyTimeout: 150, requestBuffering })
+    const sockets: Socket[] = []
+    gateway.app.server.on('connection', socket => sockets.push(socket))
+    await using client = await RawClient.connect(gateway)
+    const send = async (data: string | Buffer): Promise<void> => {
+      await client.write(data)
+      await turnsUntil(() => sockets[0]?.bytesRead === client.socket.bytesWritten, 'all that is sent has come')
+    }
+    client.expect('POST')
+    await send(bytes(['POST / HTTP/1.1', 'Host: x', 'Content-Length: 6']))
+    for (const byte of 'abcdef') {
+      for (let passed = 0; passed < 149; passed++) {
+        time++
+        t.mock.timers.tick(1)
+      }
+      await send(byte)
+    }
+    assert.equal((await client.response()).statusCode, 200)
+  })
+}
 
 test('a preParsing stream is what is sent', async () => {
   await using recorder = await startRecorder()

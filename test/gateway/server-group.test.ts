@@ -1,10 +1,9 @@
 // The servers of a group as requests meet them: weights, backup, down, maxConns, out and back again.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setTimeout as later } from 'node:timers/promises'
 import Fastify from 'fastify'
 import scgi, { createUpstreams } from '../../lib/index.ts'
-import { startPassing, trail } from '../helpers/passing.ts'
+import { startPassing, trail, turnsUntil } from '../helpers/passing.ts'
 import { rawRequest } from '../helpers/raw-client.ts'
 import { refusedAddress, startRecorder } from '../helpers/recorder.ts'
 import type { Recorder } from '../helpers/recorder.ts'
@@ -114,19 +113,24 @@ test('maxConns: a server that is full is passed over', async () => {
   assert.equal(one.requests.length, 2)
 })
 
-test('a server that failed is out for failTimeout, then gets one probe; a warning when it goes and when it is back', async () => {
+test('a server that failed is out for failTimeout, then gets one probe; a warning when it goes and when it is back', async (t) => {
+  let time = performance.now()
+  t.mock.method(performance, 'now', () => time)
   let works = false
+  let others = 0
+  await using two = await startRecorder()
   await using one = await startRecorder({
     answer: async (x) => {
       // The probe takes its time, so that the other requests meet it under way.
-      if (!works) { await later(30); await x.end() } else await x.end('Content-Length: 3\r\n\r\none')
+      await turnsUntil(() => two.requests.length >= others, 'the other requests go to the other server')
+      await x.end(works ? 'Content-Length: 3\r\n\r\none' : undefined)
     },
   })
-  await using two = await startRecorder()
   await using gateway = await startPassing({
     upstreams: { name: 'shop', servers: [{ address: one.address, failTimeout: 150 }, two.address] },
   })
-  const round = async (n: number): Promise<string[]> => {
+  const round = async (n: number, probes = 0): Promise<string[]> => {
+    others = probes === 0 ? 0 : two.requests.length + n - probes
     const sent = await Promise.all(Array.from({ length: n }, (_, i) => gateway.send('GET', `/${i}`)))
     assert.ok(sent.every(({ response }) => response.statusCode === 200))
     return sent.map(({ scgi }) => scgi.upstreamAddr ?? '')
@@ -139,14 +143,16 @@ test('a server that failed is out for failTimeout, then gets one probe; a warnin
   assert.deepEqual(warnings(gateway), went)
   assert.deepEqual(await round(4), [two.address, two.address, two.address, two.address])
 
-  await later(160)
-  assert.deepEqual((await round(5)).sort(), [passed, two.address, two.address, two.address, two.address].sort(), 'one probe')
+  time += 149
+  assert.deepEqual(await round(4), [two.address, two.address, two.address, two.address], 'not yet')
+  time += 2
+  assert.deepEqual((await round(5, 1)).sort(), [passed, two.address, two.address, two.address, two.address].sort(), 'one probe')
   assert.deepEqual(warnings(gateway), went, 'it is still out: nothing new to say')
   assert.deepEqual((await round(2)), [two.address, two.address])
 
   works = true
-  await later(160)
-  assert.equal((await round(5)).filter((address) => address === one.address).length, 1, 'one probe')
+  time += 151
+  assert.equal((await round(5, 1)).filter((address) => address === one.address).length, 1, 'one probe')
   assert.deepEqual([server?.fails, server?.failed], [0, false])
   assert.deepEqual(warnings(gateway), [...went, `upstream server ${one.address} is back in shop`])
   const counts = await round(6)

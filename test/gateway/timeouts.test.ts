@@ -1,13 +1,17 @@
-// The time limits of an exchange, with nginx's meaning of each. The times are real and short.
+// The time limits of an exchange, with nginx's meaning of each. The times are real and short: they are those of sockets, which no mock
+// of timers reaches.
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
-import { setTimeout as later } from 'node:timers/promises'
+import { describe, mock, test } from 'node:test'
+import { setImmediate as nextTurn, setTimeout as later } from 'node:timers/promises'
+import { Connection } from '../../lib/scgi/connection.ts'
 import { fullBacklog } from '../helpers/full-backlog.ts'
-import { startPassing, trail } from '../helpers/passing.ts'
+import { startPassing, trail, turnsUntil } from '../helpers/passing.ts'
 import { RawClient } from '../helpers/raw-client.ts'
 import { startRecorder } from '../helpers/recorder.ts'
 import { tempDir } from '../helpers/temp.ts'
-import type { Exchange, Script } from '../helpers/recorder.ts'
+import { eventually, within } from './kit.ts'
+import type { Socket } from 'node:net'
+import type { Exchange, Recorder, Script } from '../helpers/recorder.ts'
 
 /** More than a unix socket holds for a server that does not read. */
 const LARGE = Buffer.alloc(1_000_000, 'large ')
@@ -20,6 +24,14 @@ async function dribble (x: Exchange, pieces: Iterable<string>, pause: number): P
     await Promise.race([later(pause), x.closed])
     await x.write(piece)
   }
+}
+
+const opened = mock.method(Connection, 'open')
+
+/** The gateway's end of its last connection to this server. */
+function gatewayEnd ({ address }: Recorder): Socket {
+  const call = opened.mock.calls.findLast(({ arguments: [{ name }] }) => name === address)
+  return call?.result?.socket ?? assert.fail(`no connection to ${address}`)
 }
 
 async function timed<T> (work: () => Promise<T>): Promise<[T, number]> {
@@ -104,8 +116,8 @@ describe('time limits', { concurrency: 4 }, () => {
     client.socket.pause()
     await client.write('GET /big HTTP/1.1\r\nHost: a\r\n\r\n')
     await one.received(1)
-    await later(300)
-    assert.equal(one.open, 1, 'the application waits for the client')
+    await eventually(() => gatewayEnd(one).isPaused() && gatewayEnd(one).timeout === 0, 'the application waits for the client, and has no time limit')
+    assert.equal(one.open, 1)
     client.socket.resume()
     const response = await client.response()
     assert.equal(response.bodyLength, body.length)
@@ -119,8 +131,11 @@ describe('time limits', { concurrency: 4 }, () => {
     await using client = await RawClient.connect(gateway)
     client.expect('POST')
     await client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n')
+    await turnsUntil(() => one.requests.length === 1, 'the head of the request has come')
     for (const piece of ['sl', 'ow']) {
-      await later(160)
+      // The time has passed, and nothing comes of it, in the next turn, which looks once more whether something has moved.
+      await within(gatewayEnd(one), 'timeout')
+      await nextTurn()
       await client.write(piece)
     }
     const response = await client.response()
@@ -178,7 +193,7 @@ describe('time limits', { concurrency: 4 }, () => {
       answer: async (x) => {
         x.pause()
         await x.write('Status: 413\r\nContent-Length: 7\r\n\r\n')
-        await later(200)
+        await eventually(() => gatewayEnd(one).timeout === 2000, 'readTimeout runs')
         await x.write('too big')
         await x.closed
       },

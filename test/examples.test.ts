@@ -51,6 +51,8 @@ test('examples/mirror-on-demand.ts asks for a file once', async () => {
     // The file is there when it has its name, and until then every request is one for the application.
     for (let i = 0; i < 50 && kept === undefined; i++) {
       const { statusCode, headers, body } = await app.inject('/images/a/b.txt')
+      // @fastify/static looks twice, and takes a file that appears in between for one under another name.
+      if (statusCode === 403) continue
       assert.equal(statusCode, 200)
       assert.match(body, /^PATH_INFO=\/images\/a\/b\.txt$/m)
       bodies.add(body)

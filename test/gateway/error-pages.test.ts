@@ -136,3 +136,15 @@ test('what fails on the way back has pages too: a file, a target that is unsafe,
     assert.equal(told(await rawRequest(gateway, get('/app/x'))), told404, header)
   }
 })
+
+test('an error page in a named location gets the body of the request, also where the redirect itself was unsafe', async () => {
+  await using recorder = await startRecorder({ answer: 'X-Accel-Redirect: /a/../b\r\n\r\n' })
+  await using other = await startRecorder({ answer: 'Content-Length: 2\r\n\r\nok' })
+  await using gateway = await startGateway(app => {
+    app.register(scgi, { upstreams: recorder.address, errorPages: { 404: '@other' } })
+    app.after(() => app.scgi.location('@other', (_request, reply) => reply.scgi({ upstreams: other.address })))
+  })
+  const response = await rawRequest(gateway, bytes(['POST /x HTTP/1.1', 'Host: a', 'Content-Length: 4'], 'body'))
+  assert.equal(told(response), '404 ok')
+  assert.deepEqual([other.requests[0]?.param('REQUEST_METHOD'), other.requests[0]?.body.toString()], ['POST', 'body'])
+})

@@ -67,4 +67,9 @@ export interface ResolverOptions {
   timeout?: Time
   /** How long an answer holds, whatever it says itself; at least 1s. Default: what the answer says. (nginx: valid) */
   ttl?: Time
+  /**
+   * Which addresses are asked for: `4` (A), `6` (AAAA) or `'both'`. Where both are and one has no answer, the other serves.
+   * Default `'both'`. (nginx: ipv4=off, ipv6=off)
+   */
+  family?: 4 | 6 | 'both'
 }

@@ -16,7 +16,10 @@ export interface ServiceRecord {
   readonly weight: number
 }
 
-/** What a watch asks. Questions fail with an error whose `code` is Node's: `'ENOTFOUND'`, `'ENODATA'`, `'ESERVFAIL'`, `'ETIMEOUT'` ... */
+/**
+ * What a watch asks. An answer has at least one record. Questions fail with an error whose `code` is Node's: `'ENOTFOUND'`,
+ * `'ENODATA'`, `'ESERVFAIL'`, `'ETIMEOUT'` ...
+ */
 export interface Questions {
   addresses (family: 4 | 6, name: string): Promise<AddressAnswer>
   services (name: string): Promise<readonly ServiceRecord[]>
@@ -48,7 +51,8 @@ export class NameResolver implements Questions {
 
   addresses (family: 4 | 6, name: string): Promise<AddressAnswer> {
     return this.#once(this.#addresses, `${family} ${name}`, async resolver => {
-      const records = await (family === 4 ? resolver.resolve4(name, { ttl: true }) : resolver.resolve6(name, { ttl: true }))
+      const records = await follow(resolver, name, alias =>
+        family === 4 ? resolver.resolve4(alias, { ttl: true }) : resolver.resolve6(alias, { ttl: true }))
       return {
         hosts: [...new Set(records.map(({ address }) => address))],
         ttl: Math.min(...records.map(({ ttl }) => ttl)) * 1000,
@@ -59,7 +63,8 @@ export class NameResolver implements Questions {
   /** Node.js does not tell how long these hold. */
   services (name: string): Promise<readonly ServiceRecord[]> {
     return this.#once(this.#services, name, async resolver =>
-      (await resolver.resolveSrv(name)).map(({ name: target, port, priority, weight }) => ({ target, port, priority, weight })))
+      (await follow(resolver, name, alias => resolver.resolveSrv(alias)))
+        .map(({ name: target, port, priority, weight }) => ({ target, port, priority, weight })))
   }
 
   /** Ends what is on its way: it fails with ECANCELLED. */
@@ -101,4 +106,22 @@ export class NameResolver implements Questions {
     if (this.#options.servers !== undefined) resolver.setServers(this.#options.servers)
     return resolver
   }
+}
+
+/** As long as chains of aliases get; what is longer leads round in a circle. */
+const MOST_ALIASES = 8
+
+/**
+ * The records of a name, at least one. A server that does not ask others tells of an alias without what that stands for: Node.js takes
+ * it for an answer without a record.
+ */
+async function follow<R> (resolver: dns.Resolver, name: string, ask: (name: string) => Promise<R[]>): Promise<R[]> {
+  let alias: string | undefined = name
+  for (let n = 0; n <= MOST_ALIASES && alias !== undefined; n++) {
+    const records = await ask(alias)
+    if (records.length > 0) return records
+    const aliases = await resolver.resolveCname(alias)
+    alias = aliases[0]
+  }
+  throw Object.assign(new Error(`nothing but aliases for ${name}`), { code: 'ENODATA' })
 }

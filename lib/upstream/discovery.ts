@@ -92,6 +92,7 @@ export class Discovery<L> {
       questions,
       timers: this.#timers,
       ttl: settings.ttl,
+      families: settings.families,
       onChange: found => onChange(line, found),
       onFailure: (reason, known) => onFailure(line, reason, known),
       onRecovery: () => onRecovery(line),

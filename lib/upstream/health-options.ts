@@ -4,6 +4,7 @@ import { parseTime, show } from '../units.ts'
 import { integer } from '../checks.ts'
 import type { OutlierSettings } from '../balancer/outlier.ts'
 import type { ResolverOptions } from '../resolve/resolver.ts'
+import type { Family } from '../resolve/watch.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
 import type { HealthSettings, Probe } from './health.ts'
 import { connectProbe, httpProbe, scgiProbe, type Expectation } from './probes.ts'
@@ -17,7 +18,7 @@ export interface HealthCheck extends HealthSettings {
 const HEALTH_OPTIONS = ['type', 'method', 'path', 'params', 'headers', 'expect', 'interval', 'jitter', 'timeout', 'passes', 'fails']
 const EXPECT_OPTIONS = ['status', 'body']
 const OUTLIER_OPTIONS = ['window', 'minRequests', 'failureShare', 'maxEjected', 'baseTime', 'maxTime']
-const RESOLVER_OPTIONS = ['servers', 'timeout', 'ttl']
+const RESOLVER_OPTIONS = ['servers', 'timeout', 'ttl', 'family']
 /** What only checks that send a request have. */
 const REQUEST_OPTIONS = ['method', 'path', 'params', 'headers', 'expect']
 const LEAST_INTERVAL = 100
@@ -76,6 +77,8 @@ export function readOutlier (option: string, value: unknown): OutlierSettings | 
 export interface ResolverSettings extends ResolverOptions {
   /** Milliseconds. */
   readonly ttl: number | undefined
+  /** Kinds of addresses that are asked for; `undefined` for both. */
+  readonly families: readonly Family[] | undefined
 }
 
 /** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN */
@@ -87,6 +90,7 @@ export function readResolver (option: string, value: unknown): ResolverSettings 
     servers: servers === undefined ? undefined : addresses(`${option}.servers`, servers),
     timeout,
     ttl: ttl === undefined ? undefined : time(`${option}.ttl`, ttl, 0, 1000),
+    families: readFamily(`${option}.family`, given['family']),
   }
   try {
     new Resolver().setServers(settings.servers ?? ['127.0.0.1'])
@@ -94,6 +98,12 @@ export function readResolver (option: string, value: unknown): ResolverSettings 
     throw new FST_SCGI_OPT_INVALID(`${option}.servers`, show(servers), "IP addresses of DNS servers, as '10.0.0.53' or '[::1]:5353'")
   }
   return settings
+}
+
+function readFamily (option: string, value: unknown): readonly Family[] | undefined {
+  if (value === undefined || value === 'both') return undefined
+  if (value !== 4 && value !== 6) throw new FST_SCGI_OPT_INVALID(option, show(value), "4, 6 or 'both'")
+  return [value]
 }
 
 function readCheck (option: string, value: unknown): HealthCheck {

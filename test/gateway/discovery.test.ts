@@ -115,6 +115,47 @@ test('a DNS server that fails takes no server out', async () => {
   }
 })
 
+for (const failure of ['SERVFAIL', 'REFUSED', 'silence'] as const) {
+  test(`the other family's ${failure} delays nothing and is no failure of the name`, async () => {
+    await using dns = await DnsServer.start()
+    await using recorder = await startTwo()
+    dns.set('A', 'app.test', [{ data: '127.0.0.1', ttl: 1 }])
+    dns.set('AAAA', 'app.test', failure)
+    const begun = performance.now()
+    await using gateway = await startPassing({
+      upstreams: { name: 'g', servers: [{ address: `app.test:${recorder.port}`, resolve: true }], resolver: { servers: [dns.address] } },
+    })
+    const group = gateway.app.scgi.groups.get('g')
+    assert.ok(performance.now() - begun < 3000)
+    assert.deepEqual(names(group), [recorder.one])
+    for (const host of ['127.0.0.2', '127.0.0.1', '127.0.0.2']) {
+      const removed = next(group, 'removed')
+      dns.set('A', 'app.test', [{ data: host, ttl: 1 }])
+      await removed
+      assert.deepEqual(names(group), [`${host}:${recorder.port}`])
+    }
+    assert.deepEqual(warnings(gateway), [])
+  })
+}
+
+test('answers with nothing but an alias take no server out, and the alias is followed', async () => {
+  await using dns = await DnsServer.start()
+  await using recorder = await startTwo()
+  const alias = [{ kind: 'CNAME', data: 'other.test', ttl: 1 }] as const
+  dns.set('A', 'app.test', [{ data: '127.0.0.1', ttl: 1 }])
+  await using gateway = await startPassing({
+    upstreams: { name: 'g', servers: [{ address: `app.test:${recorder.port}`, resolve: true }], resolver: { servers: [dns.address] } },
+  })
+  const group = gateway.app.scgi.groups.get('g')
+  const failed = next(group, 'resolve')
+  for (const kind of ['A', 'AAAA', 'CNAME'] as const) dns.set(kind, 'app.test', [...alias])
+  assert.equal((await failed).reason, 'app.test: ENOTFOUND')
+  assert.deepEqual(names(group), [recorder.one])
+  const added = next(group, 'added')
+  dns.set('A', 'other.test', [{ data: '127.0.0.2', ttl: 1 }])
+  assert.equal((await added).server.name, recorder.two)
+})
+
 test('SRV: ports, weights, and priorities as backup', async () => {
   await using dns = await DnsServer.start()
   await using a = await startRecorder()

@@ -2,20 +2,22 @@ import dgram from 'node:dgram'
 import { once } from 'node:events'
 import { isIPv6 } from 'node:net'
 
-/** One record of an answer; its kind is that of the question. */
+/** One record of an answer. */
 export interface DnsRecord {
-  /** An address, or for SRV `'priority weight port target'`. */
+  /** An address, for SRV `'priority weight port target'`, for CNAME a name. */
   data: string
+  /** Default: that of the question. */
+  kind?: DnsKind
   /** In seconds. Default 60. */
   ttl?: number
 }
 
-export type DnsKind = 'A' | 'AAAA' | 'SRV'
+export type DnsKind = 'A' | 'AAAA' | 'SRV' | 'CNAME'
 
 /** What a question gets. An empty list says that the name exists and has nothing of this kind. */
 export type DnsAnswer = DnsRecord[] | 'NXDOMAIN' | 'SERVFAIL' | 'REFUSED' | 'silence'
 
-const KINDS = new Map<number, DnsKind>([[1, 'A'], [28, 'AAAA'], [33, 'SRV']])
+const KINDS = new Map<number, DnsKind>([[1, 'A'], [28, 'AAAA'], [33, 'SRV'], [5, 'CNAME']])
 const CODES = { SERVFAIL: 2, NXDOMAIN: 3, REFUSED: 5 }
 
 /** A DNS server over UDP that says what it is told to say, and writes down what it was asked. */
@@ -79,12 +81,12 @@ export class DnsServer implements AsyncDisposable {
     head.writeUInt16BE(0x8180 | (typeof answer === 'string' ? CODES[answer] : 0), 2)
     head.writeUInt16BE(1, 4)
     head.writeUInt16BE(records.length, 6)
-    return Buffer.concat([head, question, ...records.map(record => encodeRecord(kind ?? 'A', record))])
+    return Buffer.concat([head, question, ...records.map(record => encodeRecord(record.kind ?? kind ?? 'A', record))])
   }
 }
 
 function encodeRecord (kind: DnsKind, { data, ttl = 60 }: DnsRecord): Buffer {
-  const bytes = kind === 'SRV' ? encodeService(data) : encodeAddress(data)
+  const bytes = kind === 'SRV' ? encodeService(data) : kind === 'CNAME' ? encodeName(data) : encodeAddress(data)
   const head = Buffer.alloc(12)
   head.writeUInt16BE(0xc00c, 0) // the name of the question
   head.writeUInt16BE([...KINDS].find(([, known]) => known === kind)?.[0] ?? 0, 2)
@@ -110,6 +112,10 @@ function encodeService (data: string): Buffer {
   const [priority, weight, port, target = ''] = data.split(' ')
   const head = Buffer.alloc(6)
   ;[priority, weight, port].forEach((value, index) => head.writeUInt16BE(Number(value), index * 2))
-  const labels = target.split('.').filter(label => label !== '').map(label => Buffer.from(`${String.fromCharCode(label.length)}${label}`, 'latin1'))
-  return Buffer.concat([head, ...labels, Buffer.alloc(1)])
+  return Buffer.concat([head, encodeName(target)])
+}
+
+function encodeName (name: string): Buffer {
+  const labels = name.split('.').filter(label => label !== '').map(label => Buffer.from(`${String.fromCharCode(label.length)}${label}`, 'latin1'))
+  return Buffer.concat([...labels, Buffer.alloc(1)])
 }

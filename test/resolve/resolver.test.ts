@@ -31,6 +31,22 @@ test('SRV records', async () => {
   ])
 })
 
+test('an alias without an address is followed, for addresses and for services', async () => {
+  await using dns = await DnsServer.start()
+  const alias = (data: string): [{ kind: 'CNAME', data: string }] => [{ kind: 'CNAME', data }]
+  for (const [from, to] of [['app.test', 'one.test'], ['one.test', 'two.test'], ['round.test', 'round.test'], ['lost.test', 'nobody.test']] as const) {
+    for (const kind of ['A', 'AAAA', 'SRV', 'CNAME'] as const) dns.set(kind, from, alias(to))
+  }
+  dns.set('A', 'two.test', [{ data: '10.0.0.1', ttl: 7 }])
+  dns.set('SRV', 'two.test', ['10 5 4001 host.test'])
+  const resolver = resolverFor(dns)
+  assert.deepEqual(await resolver.addresses(4, 'app.test'), { hosts: ['10.0.0.1'], ttl: 7000 })
+  assert.deepEqual(await resolver.services('app.test'), [{ target: 'host.test', port: 4001, priority: 10, weight: 5 }])
+  await assert.rejects(resolver.addresses(6, 'app.test'), { code: 'ENODATA' })
+  await assert.rejects(resolver.addresses(4, 'round.test'), { code: 'ENODATA' })
+  await assert.rejects(resolver.services('lost.test'), { code: 'ENOTFOUND' })
+})
+
 test('answers are not kept: each question goes out', async () => {
   await using dns = await DnsServer.start()
   const resolver = resolverFor(dns)

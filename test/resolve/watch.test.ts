@@ -11,11 +11,13 @@ class Script implements Questions {
   readonly asked: string[] = []
   readonly hosts: Record<string, string[] | string> = {}
   readonly records: Record<string, ServiceRecord[] | string> = {}
+  /** What is answered later. */
+  readonly late: Record<string, Promise<string[] | string>> = {}
   ttl = 30
 
   async addresses (family: 4 | 6, name: string): Promise<AddressAnswer> {
     this.asked.push(`${family} ${name}`)
-    const answer = this.hosts[`${family} ${name}`] ?? 'ENODATA'
+    const answer = await this.late[`${family} ${name}`] ?? this.hosts[`${family} ${name}`] ?? 'ENODATA'
     if (typeof answer === 'string') throw Object.assign(new Error(answer), { code: answer })
     return { hosts: answer, ttl: this.ttl * 1000 }
   }
@@ -147,19 +149,85 @@ test('a name that does not resolve at first is empty until it does', async () =>
   assert.deepEqual(told.slice(1), ['recovery', '10.0.0.1:4000'])
 })
 
-test('one family: nothing of it is an answer, no answer is none', async () => {
-  const { dns, watch, told, pass } = watching()
+test('one family: nothing of it is an answer, no answer keeps what it had; neither is a failure of the name', async () => {
+  const { dns, watch, told, timers, pass } = watching()
   dns.hosts['4 app'] = ['10.0.0.1']
   dns.hosts['6 app'] = ['fd00::1']
   await watch.refresh()
-  dns.hosts['6 app'] = 'ESERVFAIL'
-  dns.hosts['4 app'] = ['10.0.0.2']
-  await pass(30_000)
-  assert.deepEqual(told.slice(1), ['failure app: ESERVFAIL 2', '10.0.0.2:4000, fd00::1:4000'])
+  for (const [n, code] of ['ESERVFAIL', 'EREFUSED', 'ETIMEOUT'].entries()) {
+    dns.hosts['6 app'] = code
+    dns.hosts['4 app'] = [`10.0.1.${n}`]
+    await pass(30_000)
+    assert.deepEqual([told.length, told.at(-1), timers.next], [2 + n, `10.0.1.${n}:4000, fd00::1:4000`, 30_000])
+  }
   dns.hosts['6 app'] = 'ENODATA'
-  await pass(1000)
-  assert.deepEqual(told.slice(3), ['recovery', '10.0.0.2:4000'])
+  await pass(30_000)
+  assert.deepEqual(told.slice(4), ['10.0.1.2:4000'])
 })
+
+test('a family that is silent is waited for no longer than a moment, and taken when it comes', async () => {
+  const { dns, watch, told, timers, pass } = watching()
+  dns.hosts['4 app'] = ['10.0.0.1']
+  let answer = (_hosts: string[] | string): void => {}
+  const silence = (): void => { dns.late['6 app'] = new Promise(resolve => { answer = resolve }) }
+  silence()
+  const first = watch.refresh()
+  await pass(0)
+  await pass(100)
+  await first
+  assert.deepEqual([told, timers.next], [['10.0.0.1:4000'], 30_000])
+  answer(['fd00::1'])
+  await pass(0)
+  assert.deepEqual(told.slice(1), ['10.0.0.1:4000, fd00::1:4000'])
+  for (const [late, known] of [['ETIMEOUT', '10.0.0.2:4000, fd00::1:4000'], ['ENODATA', '10.0.0.2:4000']] as const) {
+    dns.hosts['4 app'] = ['10.0.0.2']
+    silence()
+    await pass(30_000)
+    await pass(100)
+    assert.deepEqual(told.at(-1), '10.0.0.2:4000, fd00::1:4000')
+    answer(late)
+    await pass(0)
+    assert.equal(text(watch.found), known)
+  }
+  assert.ok(told.every(line => !line.startsWith('failure')))
+})
+
+for (const family of [4, 6] as const) {
+  test(`family: ${family} asks for nothing else, and fails where there is none`, async () => {
+    const { dns, watch, told } = watching({}, { families: [family] })
+    dns.hosts['4 app'] = ['10.0.0.1']
+    dns.hosts['6 app'] = ['fd00::1']
+    await watch.refresh()
+    dns.hosts[`${family} app`] = 'ENODATA'
+    await watch.refresh()
+    assert.deepEqual([dns.asked, told.slice(1)], [[`${family} app`, `${family} app`], ['failure app: ENODATA 1']])
+  })
+}
+
+for (const [what, service, empty] of [
+  ['addresses', undefined, (dns: Script) => { dns.hosts['4 app'] = dns.hosts['6 app'] = [] }],
+  ['services', '_s._tcp.app', (dns: Script) => { dns.records['_s._tcp.app'] = [] }],
+  ['services with a target', '_s._tcp.app', (dns: Script) => { dns.records['_s._tcp.app'] = [{ target: '.', port: 0, priority: 0, weight: 0 }] }],
+  ['addresses of a target', '_s._tcp.app', (dns: Script) => { dns.hosts['4 app'] = dns.hosts['6 app'] = [] }],
+  ['targets with an address', '_s._tcp.app', (dns: Script) => { dns.records['_s._tcp.app'] = [{ target: 'new', port: 1, priority: 0, weight: 0 }] }],
+] as const) {
+  test(`an answer without ${what} is none: the servers stay, and it is asked again soon`, async () => {
+    const { dns, watch, told, timers, pass } = watching({ service, port: 1 })
+    dns.hosts['4 app'] = ['10.0.0.1']
+    dns.records['_s._tcp.app'] = [{ target: 'app', port: 1, priority: 0, weight: 0 }]
+    await watch.refresh()
+    const before = text(watch.found)
+    assert.match(before, /^10\.0\.0\.1:1/)
+    empty(dns)
+    await pass(30_000)
+    assert.deepEqual([text(watch.found), timers.next], [before, 1000])
+    assert.match(told.slice(1).join(), /^failure .* 1$/)
+    dns.hosts['4 app'] = ['10.0.0.2']
+    dns.records['_s._tcp.app'] = [{ target: 'app', port: 1, priority: 0, weight: 0 }]
+    await pass(1000)
+    assert.match(told.slice(2).join(), /^recovery,10\.0\.0\.2:1/)
+  })
+}
 
 test('SRV: the first priority serves, the others are its backup, weights and ports are those of the records', async () => {
   const { dns, watch, told } = watching({ service: '_scgi._tcp.app', port: 0 })
@@ -195,7 +263,7 @@ test('SRV: a target without an answer keeps its addresses, one that is gone goes
   ])
   dns.records['_scgi._tcp.app'] = [record('.')]
   await pass(30_000)
-  assert.deepEqual(told.slice(5), ['failure _scgi._tcp.app: no SRV record with a target 0', ''])
+  assert.deepEqual(told.slice(5), ['failure _scgi._tcp.app: no SRV record with a target 1'])
 })
 
 test('stop: nothing is asked and nothing told any more', async () => {

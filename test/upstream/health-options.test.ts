@@ -11,7 +11,8 @@ test('defaults', () => {
     window: 30_000, minRequests: 20, failureShare: 0.5, maxEjected: 0.5, baseTime: 10_000, maxTime: 300_000,
   })
   assert.equal(readOutlier('outlier', { baseTime: '10m' })?.maxTime, 600_000)
-  assert.deepEqual(readResolver('resolver', undefined), { servers: undefined, timeout: 5000, ttl: undefined })
+  assert.deepEqual(readResolver('resolver', undefined), { servers: undefined, timeout: 5000, ttl: undefined, families: undefined })
+  assert.deepEqual([4, 6, 'both'].map(family => readResolver('resolver', { family }).families), [[4], [6], undefined])
   assert.deepEqual([readHealth('health', undefined), readOutlier('outlier', undefined)], [[], undefined])
 })
 
@@ -50,6 +51,7 @@ test('what they do not take is refused by name', () => {
     [{ resolver: { servers: [] } }, 'INVALID', /resolver\.servers/],
     [{ resolver: { ttl: 999 } }, 'INVALID', /resolver\.ttl/],
     [{ resolver: { timeout: 0 } }, 'INVALID', /resolver\.timeout/],
+    [{ resolver: { family: 'ipv4' } }, 'INVALID', /resolver\.family/],
     [{ resolver: { valid: 1 } }, 'UNKNOWN', /resolver\.valid/],
     [{ servers: [{ address: '127.0.0.1:1', resolve: true }] }, 'UNSUPPORTED', /upstreams\[0\]\.resolve/],
     [{ servers: [{ address: 'unix:/a', resolve: true }] }, 'UNSUPPORTED', /upstreams\[0\]\.resolve/],

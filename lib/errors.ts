@@ -14,6 +14,9 @@ export const FST_SCGI_OPT_UNKNOWN = createError<[string, string]>(
 /** Options that exclude each other, or lack what they need here. Arguments: option, reason. */
 export const FST_SCGI_OPT_UNSUPPORTED = createError<[string, string]>(
   'FST_SCGI_OPT_UNSUPPORTED', "fastify-scgi: option '%s' cannot be used: %s", 500, TypeError)
+/** A function among the options gave a promise where its value is needed at once. Argument: option. */
+export const FST_SCGI_PROMISE = createError<[string]>(
+  'FST_SCGI_PROMISE', "The function '%s' gave a promise, and its value is needed at once: find it out before, in a hook of the route, and return it", 500, TypeError)
 /** A server's name does not resolve. Arguments: name, reason. */
 export const FST_SCGI_RESOLVE = createError<[string, string]>(
   'FST_SCGI_RESOLVE', "fastify-scgi: the name of the upstream server '%s' does not resolve (%s): mend the name or the resolver", 502)

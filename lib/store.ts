@@ -2,6 +2,7 @@ import { METHODS } from 'node:http'
 import { resolve, sep } from 'node:path'
 import { binaryPath, utf8Path } from './binary-path.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_STORE } from './errors.ts'
+import { atOnce } from './functions.ts'
 import { parseHttpDate } from './http-date.ts'
 import { StoreFile, TEMP_PREFIX, type StorePlace } from './store-file.ts'
 import { show } from './units.ts'
@@ -116,7 +117,7 @@ export function compileStore<Request> (options: StoreOptions<Request>, tempPath?
     // We have to get into them ourselves.
     directoryMode: 0o700 | fileMode | ((fileMode & 0o444) >> 2),
   }
-  return new Store(place, path, parseMethods(methods))
+  return new Store(place, typeof path === 'function' ? atOnce('store.path', path) : path, parseMethods(methods))
 }
 
 function parseMethods (methods: unknown): ReadonlySet<string> {

@@ -1,4 +1,5 @@
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
+import { atOnce } from '../functions.ts'
 import { Root } from '../filters/file.ts'
 import { show } from '../units.ts'
 import type { AccelOptions } from '../../types/accel.ts'
@@ -30,7 +31,7 @@ export function compileAccel (options: AccelOptions): AccelSettings {
     throw new FST_SCGI_OPT_INVALID('sendfileHeader', show(sendfileHeader), "a header's name")
   }
   return {
-    trust,
+    trust: atOnce('trust', trust),
     targets: list('redirectTo', redirectTo, /^[/@]/, "a list of paths and of names that begin with '@'"),
     roots: list('root', typeof root === 'string' ? [root] : root, /./, 'a directory, or a list of directories')?.map(path => new Root(path)),
     sendfileHeader: sendfileHeader.toLowerCase(),

@@ -2,6 +2,7 @@ import { CacheZone } from './zone.ts'
 import { checkKnown } from './options.ts'
 import { DiskStore } from './stores/disk.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { atOnce } from '../functions.ts'
 import { MemoryStore } from './stores/memory.ts'
 import { parseTime, show } from '../units.ts'
 import { systemTimers, type Timers } from '../timers.ts'
@@ -50,6 +51,9 @@ function makeStore (kind: CreateCacheOptions['store'], options: CreateCacheOptio
     for (const method of ['get', 'createWriteStream', 'delete'] as const) {
       if (typeof kind[method] !== 'function') throw new FST_SCGI_OPT_INVALID('createCache.store', show(kind), `a store with the method '${method}'`)
     }
+    // The others may answer later.
+    atOnce('createCache.store.createWriteStream', kind.createWriteStream)
+    if (kind.stats !== undefined) atOnce('createCache.store.stats', kind.stats)
     refuse(options, COMMON, 'the store that is given has its own limits')
     return kind
   }

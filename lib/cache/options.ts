@@ -4,6 +4,7 @@ import { parseSize, parseTime, show } from '../units.ts'
 import { parseUseStale } from './use-stale.ts'
 import { parseValid } from './valid.ts'
 import { flag } from '../checks.ts'
+import { atOnce } from '../functions.ts'
 import type { CacheOptions, CachePredicate } from '../../types/cache.ts'
 import type { CacheRules } from './rules.ts'
 import type { IgnoredHeaders } from './freshness.ts'
@@ -51,10 +52,9 @@ export class CachePolicy<Request> {
     checkNames(options)
     const ignore = readIgnored(ignoreHeaders)
     this.rules = readRules(options, ignore)
-    if (typeof options.zone !== 'function') checkZone('cache.zone', options.zone)
-    this.#zone = options.zone
+    this.#zone = typeof options.zone === 'function' ? atOnce('cache.zone', options.zone) : checkZone('cache.zone', options.zone)
     if (options.key !== undefined && typeof options.key !== 'function') throw new FST_SCGI_OPT_INVALID('cache.key', show(options.key), 'a function')
-    this.#key = options.key
+    this.#key = options.key === undefined ? undefined : atOnce('cache.key', options.key)
     this.#methods = readMethods(options)
     this.#bypass = readPredicates('cache.bypass', options.bypass)
     this.#noCache = readPredicates('cache.noCache', options.noCache)
@@ -94,20 +94,18 @@ export class CachePolicy<Request> {
 
   /** @throws FST_SCGI_OPT_INVALID, and what the user's function throws */
   bypass (request: Request): boolean {
-    return this.#bypass.length > 0 && holds('cache.bypass()', this.#bypass, request)
+    return this.#bypass.length > 0 && holds(this.#bypass, request)
   }
 
   /** @throws FST_SCGI_OPT_INVALID, and what the user's function throws */
   noCache (request: Request): boolean {
-    return this.#noCache.length > 0 && holds('cache.noCache()', this.#noCache, request)
+    return this.#noCache.length > 0 && holds(this.#noCache, request)
   }
 }
 
-function holds<Request> (option: string, predicates: readonly CachePredicate<Request>[], request: Request): boolean {
+function holds<Request> (predicates: readonly CachePredicate<Request>[], request: Request): boolean {
   return predicates.some(predicate => {
     const value = predicate(request)
-    // A promise would hold, whatever it comes to.
-    if (value instanceof Promise) throw new FST_SCGI_OPT_INVALID(option, 'a promise', 'a function that answers at once')
     return value !== undefined && value !== null && value !== false && value !== '' && value !== '0'
   })
 }
@@ -174,10 +172,10 @@ function readPredicates<Request> (
 ): CachePredicate<Request>[] {
   if (value === undefined) return []
   const list = Array.isArray(value) ? value : [value]
-  for (const predicate of list) {
+  return list.map(predicate => {
     if (typeof predicate !== 'function') throw new FST_SCGI_OPT_INVALID(option, show(predicate), 'a function, or a list of functions')
-  }
-  return list
+    return atOnce(option, predicate)
+  })
 }
 
 function readStatusHeader (value: string | false | undefined): string | undefined {

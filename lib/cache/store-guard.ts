@@ -1,4 +1,5 @@
 import { patiently } from './patience.ts'
+import { isThenable, valueOf } from '../functions.ts'
 import { plainKey, type StoreKey } from './key.ts'
 import type { Timers } from '../timers.ts'
 import type { Writable } from 'node:stream'
@@ -79,7 +80,7 @@ export class StoreGuard {
   open (key: StoreKey, value: CacheStoreValue): Writable | undefined {
     if (!this.usable()) return undefined
     try {
-      return this.store.createWriteStream(this.keyFor(key), value)
+      return valueOf('createCache.store.createWriteStream', this.store.createWriteStream(this.keyFor(key), value))
     } catch (error) {
       this.failed('an entry could not be opened for writing', error)
       return undefined
@@ -159,7 +160,7 @@ export class StoreGuard {
 
 /** Whether a store answers later. */
 export function isPromise<T> (value: T | Promise<T>): value is Promise<T> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+  return isThenable(value)
 }
 
 /** An entry that can be used: a store may be somebody else's. */

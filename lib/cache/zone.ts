@@ -2,6 +2,7 @@ import { BoundedMap } from './bounded-map.ts'
 import { CachePass, type CacheHost, type CacheRequest } from './pass.ts'
 import { Commits } from './commits.ts'
 import { FST_SCGI_CACHE_PURGE } from '../errors.ts'
+import { valueOf } from '../functions.ts'
 import { LockTable } from './lock.ts'
 import { compileGlob } from './glob.ts'
 import { purgeBySearch } from './purge.ts'
@@ -126,7 +127,7 @@ export class CacheZone implements Cache {
   stats (): CacheStats {
     let counted
     try {
-      counted = this.guard.store.stats?.()
+      counted = valueOf('createCache.store.stats', this.guard.store.stats?.())
     } catch (error) {
       this.guard.failed('the store could not say what it holds', error)
     }

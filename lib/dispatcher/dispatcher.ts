@@ -3,6 +3,7 @@ import { Group } from '../balancer/group.ts'
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { ServerGroup } from '../upstream/server-group.ts'
 import { Roster } from '../roster.ts'
+import { maybeLater } from '../functions.ts'
 import { show } from '../units.ts'
 import { toError } from '../caught.ts'
 import { receiverOf } from './handlers.ts'
@@ -26,10 +27,7 @@ class Core {
   constructor (upstreams: DispatcherUpstreams, options: ScgiDispatcherOptions) {
     this.#settings = readOptions(options)
     if (typeof upstreams === 'function') {
-      this.#find = request => {
-        const chosen = upstreams(request)
-        return chosen instanceof Promise ? chosen.then(balancerOf) : balancerOf(chosen)
-      }
+      this.#find = request => maybeLater<unknown, Group<Endpoint>>(upstreams(request), balancerOf)
     } else {
       const group = this.#group = groupOf(upstreams)
       group.hold()

@@ -5,6 +5,7 @@ import { compileParams, type ParamsEncoder } from '../upstream/params.ts'
 import { mountSegments, utf8 } from '../upstream/path.ts'
 import { parseSize, parseTime, show } from '../units.ts'
 import { flag } from '../checks.ts'
+import { atOnce } from '../functions.ts'
 import type { SpoolOptions } from '../spool.ts'
 import type { PassSettings } from '../upstream/pass.ts'
 import type { DispatchOptions, ScgiDispatcherOptions } from '../../types/dispatcher.ts'
@@ -110,7 +111,10 @@ function keepalive (value: ScgiDispatcherOptions['socketKeepalive'] = false): nu
 }
 
 function bind (value: ScgiDispatcherOptions['bind'] = false): Settings['bind'] {
-  if (typeof value === 'function') return options => local(value(options))
+  if (typeof value === 'function') {
+    const ask = atOnce('bind', value)
+    return options => local(ask(options))
+  }
   const address = local(value)
   return () => address
 }

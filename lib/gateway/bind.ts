@@ -1,4 +1,5 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
+import { atOnce } from '../functions.ts'
 import { readLocalAddress, type LocalAddress } from '../scgi/local-address.ts'
 import { show } from '../units.ts'
 import type { ExchangeOptions } from '../../types/options.ts'
@@ -14,8 +15,9 @@ export type Bind = (request: FastifyRequest) => LocalAddress | undefined
 export function parseBind (value: ExchangeOptions['bind']): Bind {
   if (value === undefined || value === false || value === '') return () => undefined
   if (typeof value === 'function') {
+    const ask = atOnce('bind', value)
     return request => {
-      const text = value(request)
+      const text = ask(request)
       if (text === undefined || text === false || text === '') return undefined
       const local = typeof text === 'string' ? readLocalAddress(text) : undefined
       // As with nginx's variables: what is no address is said, and the request goes out as without `bind`.

@@ -1,4 +1,5 @@
 import { statusOf, toError } from '../caught.ts'
+import { onRejection } from '../functions.ts'
 import { breakOff, isHttp2 } from '../filters/raw-reply.ts'
 import { setPlan, type FallbackPage, type FilterPlan } from '../filters/plan.ts'
 import { toPage, type Diversion } from './diversion.ts'
@@ -77,7 +78,7 @@ export function sendFailure (instead: Instead, failure: Error): void {
       return
     }
     const result: unknown = onError(reply, { error: failure })
-    if (result instanceof Promise) result.then(undefined, cause => hookFailed(instead, cause))
+    onRejection(result, reply, cause => hookFailed(instead, cause))
   } catch (cause) {
     hookFailed(instead, cause)
   }

@@ -9,6 +9,7 @@ import { compileResponse, type ResponseSettings } from './response-options.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { parseSize, parseTime, show } from '../units.ts'
 import { flag } from '../checks.ts'
+import { atOnce } from '../functions.ts'
 import type { BodySettings } from './request-body.ts'
 import type { PassSettings } from '../upstream/pass.ts'
 import type { CacheOptions } from '../../types/cache.ts'
@@ -95,21 +96,21 @@ export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
       : compileStore<FastifyRequest>(options.store, tempDirectory(options.buffering)),
     ignoreClientAbort: flag('ignoreClientAbort', options.ignoreClientAbort, false),
     preserveHeaderCase: flag('preserveHeaderCase', options.preserveHeaderCase, false),
-    hooks: {
-      ...hook('rewriteRequestHeaders', options.rewriteRequestHeaders),
-      ...hook('rewriteHeaders', options.rewriteHeaders),
-      ...hook('onResponse', options.onResponse),
-      ...hook('onError', options.onError),
-    },
+    hooks: hooks(options),
   }
 }
 
-function hook<Name extends keyof ExchangeHooks> (name: Name, value: ExchangeHooks[Name]): Pick<ExchangeHooks, Name> | undefined {
-  if (value === undefined) return undefined
-  if (typeof value !== 'function') throw new FST_SCGI_OPT_INVALID(name, show(value), 'a function')
-  const hooks: Partial<ExchangeHooks> = {}
-  hooks[name] = value
-  return hooks
+/** The hooks whose value is needed, and those that may take their time. */
+function hooks ({ rewriteRequestHeaders, rewriteHeaders, onResponse, onError }: ExchangeHooks): ExchangeHooks {
+  for (const [name, value] of Object.entries({ rewriteRequestHeaders, rewriteHeaders, onResponse, onError })) {
+    if (value !== undefined && typeof value !== 'function') throw new FST_SCGI_OPT_INVALID(name, show(value), 'a function')
+  }
+  return {
+    ...(rewriteRequestHeaders !== undefined && { rewriteRequestHeaders: atOnce('rewriteRequestHeaders', rewriteRequestHeaders) }),
+    ...(rewriteHeaders !== undefined && { rewriteHeaders: atOnce('rewriteHeaders', rewriteHeaders) }),
+    ...(onResponse !== undefined && { onResponse }),
+    ...(onError !== undefined && { onError }),
+  }
 }
 
 function time (option: string, value: unknown): number {

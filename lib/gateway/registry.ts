@@ -1,6 +1,7 @@
 import { GroupRegistry } from '../balancer/registry.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_UPSTREAM_NOT_ALLOWED } from '../errors.ts'
 import { ServerGroup } from '../upstream/server-group.ts'
+import { maybeLater } from '../functions.ts'
 import { show } from '../units.ts'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { Group } from '../balancer/group.ts'
@@ -202,8 +203,7 @@ export class Registry {
   }
 
   #selectBy (choose: Extract<Upstreams, Function>, allowAny: boolean, request: FastifyRequest): Group<Endpoint> | Promise<Group<Endpoint>> {
-    const chosen = choose(request)
-    return chosen instanceof Promise ? chosen.then(value => this.#find(value, allowAny)) : this.#find(chosen, allowAny)
+    return maybeLater<unknown, Group<Endpoint>>(choose(request), value => this.#find(value, allowAny))
   }
 
   #find (chosen: unknown, allowAny: boolean): Group<Endpoint> | Promise<Group<Endpoint>> {

@@ -2,12 +2,14 @@ import { errors } from 'undici'
 import fp from 'fastify-plugin'
 import replyFrom from '@fastify/reply-from'
 import { parseBind } from './bind.ts'
+import { onRejection, valueOf } from '../functions.ts'
 import { withCookie } from './diversion.ts'
 import { RequestInfo } from './info.ts'
-import { onReplyClose } from '../filters/raw-reply.ts'
+import { breakOff, clearHead, onReplyClose } from '../filters/raw-reply.ts'
 import { passageOf } from '../filters/passage.ts'
 import { HeaderFilter } from './response-headers.ts'
 import { FastifyView } from './view.ts'
+import { toError } from '../caught.ts'
 import { ScgiDispatcher } from '../dispatcher/dispatcher.ts'
 import { FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { PARAM_SETS } from '../upstream/param-sets.ts'
@@ -121,24 +123,45 @@ class Defaults {
 
   #complete (reply: FastifyReply, given: FastifyReplyFromHooks): FastifyReplyFromHooks {
     const call = new Call(reply)
+    let failure: Error | undefined
     const options = this.#options
     const retries = given.retriesCount !== undefined || given.retryDelay !== undefined || 'maxRetriesOn503' in given
     return {
       ...(retries ? undefined : { retryDelay: () => null }),
       ...(options.passRequestBody === false ? { body: null } : undefined),
-      onError: (_reply, { error }) => this.#answer(reply, error),
       ...given,
+      onError: (_reply, error) => {
+        if (given.onError === undefined) this.#answer(reply, error.error)
+        else hook(reply, () => given.onError?.(reply, error))
+      },
       rewriteRequestHeaders: (request, headers) => {
         let own = this.#requestHeaders(call, headers)
-        if (given.rewriteRequestHeaders !== undefined) own = given.rewriteRequestHeaders(request, own)
-        else if (options.rewriteRequestHeaders !== undefined) own = options.rewriteRequestHeaders(call.request, own)
+        if (given.rewriteRequestHeaders !== undefined) own = valueOf('rewriteRequestHeaders', given.rewriteRequestHeaders(request, own))
+        else if (options.rewriteRequestHeaders !== undefined) own = valueOf('rewriteRequestHeaders', options.rewriteRequestHeaders(call.request, own))
         const sent: RequestHeaders & { [CALL]: Call } = { ...own, [CALL]: call }
         return sent
       },
+      // What is thrown here would come out as an uncaught exception: it is the reply instead.
       rewriteHeaders: (headers, request) => {
         const own = this.#replyHeaders(call, headers)
-        if (given.rewriteHeaders !== undefined) return given.rewriteHeaders(own, request)
-        return options.rewriteHeaders === undefined ? own : options.rewriteHeaders(own, call.request)
+        try {
+          if (given.rewriteHeaders !== undefined) return valueOf('rewriteHeaders', given.rewriteHeaders(own, request))
+          return options.rewriteHeaders === undefined ? own : valueOf('rewriteHeaders', options.rewriteHeaders(own, call.request))
+        } catch (error) {
+          failure = toError(error)
+          return {}
+        }
+      },
+      onResponse: (request, _reply, response) => {
+        if (failure !== undefined) {
+          response.stream.destroy()
+          clearHead(reply)
+          this.#answer(reply, failure)
+        } else if (given.onResponse === undefined) {
+          reply.send(response.stream)
+        } else {
+          hook(reply, () => given.onResponse?.(request, reply, response))
+        }
       },
     }
   }
@@ -170,8 +193,26 @@ class Defaults {
     // The client has left, or was given another answer.
     if (reply.sent || reply.raw.destroyed) return
     const cause = ownError(error) ?? error
-    if (this.#options.onError === undefined) reply.send(cause)
-    else this.#options.onError(reply, { error: cause })
+    const { onError } = this.#options
+    if (onError === undefined) reply.send(cause)
+    else hook(reply, () => onError(reply, { error: cause }))
+  }
+}
+
+/** Calls a hook that answers; what it throws, or is rejected with, is the answer. */
+function hook (reply: FastifyReply, call: () => unknown): void {
+  const failed = (error: unknown): void => {
+    if (reply.sent || reply.raw.headersSent) {
+      reply.log.error({ err: error }, 'the reply could not be sent')
+      breakOff(reply.raw)
+    } else {
+      reply.send(toError(error))
+    }
+  }
+  try {
+    onRejection(call(), reply, failed)
+  } catch (error) {
+    failed(error)
   }
 }
 

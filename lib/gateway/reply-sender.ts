@@ -4,6 +4,7 @@ import { isConditional } from '../filters/conditions.ts'
 import { breakOff, clearHead, isHttp2, onReplyClose } from '../filters/raw-reply.ts'
 import { setPlan, takePlan, type FilterPlan } from '../filters/plan.ts'
 import { passageOf } from '../filters/passage.ts'
+import { onRejection } from '../functions.ts'
 import { show } from '../units.ts'
 import { isMediaType } from './view.ts'
 import { EntryBody } from './entry-body.ts'
@@ -186,8 +187,7 @@ export class ReplySender {
     }
     try {
       const result: unknown = onResponse(this.#request, this.#reply, response)
-      // A reply is a thenable too, which `(request, reply, response) => reply.send(...)` gives.
-      if (result instanceof Promise) result.then(undefined, failed)
+      onRejection(result, this.#reply, failed)
     } catch (error) {
       failed(error)
     }
@@ -203,7 +203,7 @@ export class ReplySender {
     let headers = mount.filter.apply(head, http2)
     if (mount.hooks.rewriteHeaders !== undefined) {
       headers = mount.hooks.rewriteHeaders(headers, request)
-      if (typeof headers !== 'object' || headers === null || headers instanceof Promise) {
+      if (typeof headers !== 'object' || headers === null) {
         throw new TypeError(`the hook 'rewriteHeaders' gave ${show(headers)}, expected an object of headers`)
       }
       headers = mount.filter.clean(headers, http2)

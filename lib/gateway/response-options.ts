@@ -1,5 +1,7 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { CACHE_HEADERS } from '../cache/options.ts'
+import { isFunction } from '../checks.ts'
+import { atOnce } from '../functions.ts'
 import { Root } from '../filters/file.ts'
 import { parseSize, parseTime, show } from '../units.ts'
 import { compileErrorPages } from './error-pages.ts'
@@ -91,9 +93,10 @@ function sendfile (value: unknown): ResponseSettings['sendfile'] {
 
 function rate (option: string, value: unknown): ((request: FastifyRequest) => number) | undefined {
   if (value === undefined) return undefined
-  if (typeof value === 'function') {
+  if (isFunction(value)) {
+    const ask = atOnce(option, value)
     return request => {
-      const bytes: unknown = value(request)
+      const bytes = ask(request)
       if (bytes === undefined || bytes === null) return 0
       if (typeof bytes !== 'number' || !(bytes >= 0)) throw new FST_SCGI_OPT_INVALID(option, `a function that gave ${show(bytes)}`, 'bytes a second')
       return Math.floor(bytes)

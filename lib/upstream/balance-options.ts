@@ -10,7 +10,8 @@ import { roundRobin } from '../balancer/round-robin.ts'
 import { select } from '../balancer/select.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
 import { show } from '../units.ts'
-import { flag, isFunction, isRecord } from '../checks.ts'
+import { flag, isRecord } from '../checks.ts'
+import { atOnce, readFunction, valueOf } from '../functions.ts'
 import type { Method, PickRequest } from '../balancer/method.ts'
 import type { BalanceContext, UpstreamServer } from '../../types/upstream.ts'
 
@@ -70,8 +71,7 @@ function readLeastTime (option: string, value: Record<string, unknown>): Balance
 }
 
 function readHash (option: string, value: Record<string, unknown>): BalanceSettings {
-  const given = value['hash']
-  if (!isFunction(given)) throw new FST_SCGI_OPT_INVALID(`${option}.hash`, show(given), 'a function that gives the key of a request')
+  const given = readFunction(`${option}.hash`, value['hash'], 'a function that gives the key of a request')
   const key = (request: PickRequest): string => {
     const found = given(request.source)
     return found === undefined || found === null ? '' : String(found)
@@ -83,7 +83,9 @@ function readHash (option: string, value: Record<string, unknown>): BalanceSetti
 function readSelect (option: string, value: Record<string, unknown>): BalanceSettings {
   if (!hasSelect(value)) throw new FST_SCGI_OPT_INVALID(`${option}.select`, show(value['select']), 'a function that gives one of context.servers')
   // Called as a method of its object, which may keep what it needs.
-  return { name: 'select', method: () => select(context => value.select(context)), fixedWeights: false }
+  const name = `${option}.select`
+  atOnce(name, value.select)
+  return { name: 'select', method: () => select(context => valueOf(name, value.select(context))), fixedWeights: false }
 }
 
 /** What it gives is looked at where it is called. */

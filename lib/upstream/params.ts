@@ -1,4 +1,5 @@
 import { FST_SCGI_BAD_REQUEST, FST_SCGI_OPT_INVALID, FST_SCGI_PARAMS_TOO_LARGE } from '../errors.ts'
+import { atOnce } from '../functions.ts'
 import { show } from '../units.ts'
 import { HeaderEncoder, headerParam, isHeaderName, isNeverSent } from './header-names.ts'
 import { HttpRequestEncoder, type HttpExchange, type SetHeader } from './http-request.ts'
@@ -234,7 +235,7 @@ function configured<R> (name: string, value: ParamValue<R>): Configured<R> {
   const full = typeof value === 'object' && value !== null ? value : { value }
   const { value: given, ifNotEmpty = false } = full
   if (typeof ifNotEmpty !== 'boolean') throw new FST_SCGI_OPT_INVALID(`${option}.ifNotEmpty`, show(ifNotEmpty), 'true or false')
-  if (typeof given === 'function') return { name, ifNotEmpty, ask: given }
+  if (typeof given === 'function') return { name, ifNotEmpty, ask: atOnce(option, given) }
   if (typeof given !== 'string') throw new FST_SCGI_OPT_INVALID(option, show(value), 'a string, a function, or { value, ifNotEmpty }')
   if (given.includes('\0')) throw new FST_SCGI_OPT_INVALID(option, show(given), 'a value without NUL')
   return { name, ifNotEmpty, value: given }
@@ -245,7 +246,7 @@ function asked (name: string, value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined
   if (typeof value === 'string') return utf8(value)
   if (typeof value === 'number') return String(value)
-  throw new FST_SCGI_OPT_INVALID(`params.${name}`, value instanceof Promise ? 'an async function' : `a function that gave ${show(value)}`,
+  throw new FST_SCGI_OPT_INVALID(`params.${name}`, `a function that gave ${show(value)}`,
     'a function that returns a string or undefined')
 }
 

@@ -6,6 +6,7 @@ import { Stickiness } from '../balancer/sticky/stickiness.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { parseLifetime, parseTime, show } from '../units.ts'
 import { flag, isFunction, isRecord } from '../checks.ts'
+import { atOnce } from '../functions.ts'
 import type { StickyPolicy } from '../balancer/sticky/policy.ts'
 import type { StickyApacheOptions, StickyCookieOptions, StickyLearnOptions } from '../../types/sticky.ts'
 
@@ -84,7 +85,7 @@ function readRoute (option: string, value: unknown): () => StickyPolicy {
   if (!Array.isArray(value) || value.length === 0 || !value.every(isFunction)) {
     throw new FST_SCGI_OPT_INVALID(option, show(value), 'a list of functions that give the route of a request')
   }
-  const sources = [...value]
+  const sources = value.map(source => atOnce(option, source))
   return () => new StickyRoute(sources)
 }
 
@@ -129,12 +130,13 @@ function expires (option: string, value: unknown): number | 'max' | undefined {
 }
 
 function ofRequest (option: string, value: unknown, pattern: RegExp, expected: string): OfRequest {
-  if (value === undefined || isFunction(value) || (typeof value === 'string' && pattern.test(value))) return value
+  if (isFunction(value)) return atOnce(option, value)
+  if (value === undefined || (typeof value === 'string' && pattern.test(value))) return value
   throw new FST_SCGI_OPT_INVALID(option, show(value), expected)
 }
 
 function session (option: string, value: unknown): string | ((...of: unknown[]) => unknown) {
-  if (isFunction(value)) return value
+  if (isFunction(value)) return atOnce(option, value)
   if (typeof value === 'string' && TOKEN.test(value)) return value
   throw new FST_SCGI_OPT_INVALID(option, show(value), 'a function that gives the session, or the name of a cookie')
 }

@@ -109,7 +109,10 @@ export const FST_SCGI_LOCATION_UNKNOWN = createError<[string]>(
 /** X-Accel-Redirect or a redirecting Location with a target that is none. Arguments: target, reason. */
 export const FST_SCGI_REDIRECT_TARGET = createError<[string, string]>(
   'FST_SCGI_REDIRECT_TARGET', "The internal redirect target '%s' is not used: %s", 404)
-/** `interceptErrors` without an error page for the status. Argument: address. */
+/** A function of `errorPages` failed, or gave what is no target. Arguments: option, what it did. */
+export const FST_SCGI_ERROR_PAGE = createError<[string, string]>(
+  'FST_SCGI_ERROR_PAGE', 'The function for %s gave no error page: %s', 500)
+/** `interceptErrors: 'handler'` without an error page for the status, or an error page that failed. Arguments: address, status. */
 export const FST_SCGI_INTERCEPTED = createError<[string, number]>(
   'FST_SCGI_INTERCEPTED', '%s answered %d, and interceptErrors is on', 500)
 /** A condition of the request does not hold. */

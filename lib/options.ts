@@ -28,6 +28,7 @@ const EXCHANGE = {
   forceRanges: true,
   interceptErrors: true,
   errorPages: true,
+  recursiveErrorPages: true,
   internalRedirect: true,
   sendfile: true,
   store: true,

@@ -51,11 +51,19 @@ export interface RequestBufferingOptions {
 }
 
 /**
- * What answers instead of an error, by status or several (`'500 502'`, 300 to 599): a path of this application, a named location, or a
- * URL to redirect to (302, or the 301, 302, 303, 307, 308 given as `status`). The client's status stays the error's, unless `status` says
- * another or leaves it to the page (`'target'`). (error_page)
+ * Where the answer to an error comes from: a path of this application (`'/sorry'`), a named location (`'@fallback'`), or what the client is
+ * redirected to, a URL or a relative one (`'sorry.html'`). A function is asked for each error, with the request as its route has it:
+ * `undefined`, `false` and `''` are no page. The path that it gives is percent-encoded, as `request.url` is; one that leads upwards is a
+ * 404 (`FST_SCGI_REDIRECT_TARGET`), anything else that is no target, and what it throws, a 500 (`FST_SCGI_ERROR_PAGE`).
  */
-export type ErrorPages = Record<string, string | { to: string, status?: number | 'target' }>
+export type ErrorPageTarget = string | ((request: FastifyRequest) => string | false | undefined)
+
+/**
+ * What answers instead of an error, by status or several (`'500 502'`, 300 to 599). The client's status stays the error's, unless `status`
+ * says another (`=N`) or leaves it to the page (`'target'`: a bare `=`). A redirect of the client is a 302, or the 301, 303, 307, 308 given
+ * as `status`. (error_page)
+ */
+export type ErrorPages = Record<string, ErrorPageTarget | { to: ErrorPageTarget, status?: number | 'target' }>
 
 export interface SendfileOptions {
   /** Header of the reply that names the file; the client does not get it. Default `'X-Sendfile'`. */
@@ -121,10 +129,19 @@ export interface ExchangeOptions {
   clientLimitRateAfter?: Size
   /** Cut ranges out of replies whose application does not. Default false. (scgi_force_ranges) */
   forceRanges?: boolean
-  /** Replace replies of 300 and more by `errorPages`, and where there is none, of 400 and more by Fastify's handlers. Default false. (scgi_intercept_errors) */
-  interceptErrors?: boolean
-  /** What answers instead of an error: of the gateway's own always, of the application's with `interceptErrors`. */
+  /**
+   * Replace the application's replies of status 300 and more by the page that `errorPages` has for them; what has none goes to the client.
+   * `'handler'` gives those of 400 and more without a page to Fastify's handlers: 404 to the not-found handler, others to the error
+   * handler. Default false. (scgi_intercept_errors)
+   */
+  interceptErrors?: boolean | 'handler'
+  /** What answers instead of an error: of the gateway's own always, of the application's with `interceptErrors`. Default none. (error_page) */
   errorPages?: ErrorPages
+  /**
+   * An error page that fails has an error page again, up to the ten internal redirects of one request. Default false: it is answered by
+   * Fastify's handlers. (recursive_error_pages)
+   */
+  recursiveErrorPages?: boolean
   /**
    * Follow a reply without Status, or of status 200, whose `Location` (or the header named here) is a path: it is answered by the
    * route of that path. Default true. (ProxySCGIInternalRedirect)

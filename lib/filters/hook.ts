@@ -52,7 +52,14 @@ export function carryOut (
 
 /** A redirect or a file failed: the error page of that status answers, or else the error. */
 function fallBack (error: Error, plan: FilterPlan, request: FastifyRequest, reply: FastifyReply, done: Done, locations: Locations): void {
-  const page = plan.pages?.get(statusOf(error))
+  let page
+  try {
+    page = plan.pages?.find(statusOf(error), request)
+  } catch (cause) {
+    request.log.warn({ err: error }, error.message)
+    done(toError(cause))
+    return
+  }
   if (page === undefined) {
     done(error)
     return
@@ -65,7 +72,7 @@ function fallBack (error: Error, plan: FilterPlan, request: FastifyRequest, repl
     return
   }
   try {
-    const redirect = { target: page.to, opensInternal: true, headers: {}, status: page.status, errorPage: true }
+    const redirect = { target: page.to, opensInternal: true, headers: {}, status: page.status, errorPage: true, lastPage: page.last }
     follow(redirect, plan.body === undefined ? {} : { body: plan.body }, request, reply, locations)
   } catch {
     done(error)

@@ -24,8 +24,8 @@ export class Passage {
   location: string | undefined
   /** The URL on a named location, which the router must not see. */
   url: string | undefined
-  /** The latest one leads to an error page, of which there is no further error page. */
-  errorPage = false
+  /** One of them led to an error page that has no error page itself. */
+  lastPage = false
   /** Status of the reply, whatever the target's is. */
   status: number | undefined
   /** The target's reply is an application's own, also where it is an error. */

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { RequestBody } from '../../types/exchange.ts'
 import type { Root } from './file.ts'
 import type { Redirect } from './redirect.ts'
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** A file that answers instead of the payload. */
 export interface FileRequest {
@@ -25,11 +25,21 @@ export interface SeekableBody {
 
 /** What answers in the place of an error. */
 export interface FallbackPage {
-  /** Path and query, `@name`, or an absolute URL. */
+  /** Path and query, `@name`, or a URL for the client, which may be a relative one. */
   readonly to: string
   readonly kind: 'internal' | 'external'
   /** Status for the client; `undefined` leaves it to the page. */
   readonly status: number | undefined
+  /** The page has no error page itself, whichever mount it leads to. */
+  readonly last: boolean
+}
+
+/** What answers in the place of errors. */
+export interface FallbackPages {
+  /** A page is set for the status, though perhaps none for every request. */
+  has (status: number): boolean
+  /** @throws FST_SCGI_ERROR_PAGE, FST_SCGI_REDIRECT_TARGET where a function gives what is no page */
+  find (status: number, request: FastifyRequest): FallbackPage | undefined
 }
 
 /** What the filters have to do with one reply. */
@@ -40,7 +50,7 @@ export interface FilterPlan {
   body?: RequestBody | null
   file?: FileRequest
   /** What answers where the redirect or the file fails, by status. */
-  pages?: ReadonlyMap<number, FallbackPage>
+  pages?: FallbackPages
   /** The payload, where it can be read anywhere. */
   seekable?: SeekableBody
   /** Charset for the reply's media type. */

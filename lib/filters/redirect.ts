@@ -15,8 +15,10 @@ export interface Redirect {
   readonly headers: CarriedHeaders
   /** Status of the reply, whatever the target's is; undefined leaves it to the target. */
   readonly status?: number | undefined
-  /** The target is an error page: it is asked for no range and under no condition, and has no error page itself. */
+  /** The target is an error page: it is asked for no range and under no condition. */
   readonly errorPage?: boolean
+  /** It has no error page itself. */
+  readonly lastPage?: boolean
 }
 
 /** nginx's budget for one request. */
@@ -35,7 +37,7 @@ export function follow (redirect: Redirect, plan: FilterPlan, request: FastifyRe
   passage.hops += 1
   passage.opensInternal = redirect.opensInternal
   passage.location = location
-  passage.errorPage ||= redirect.errorPage === true
+  passage.lastPage ||= redirect.lastPage === true
   // What an error page leads to is the page all the same.
   if (redirect.errorPage === true) passage.status = redirect.status
   passage.answered = false

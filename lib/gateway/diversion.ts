@@ -3,11 +3,13 @@ import { FST_SCGI_INTERCEPTED, FST_SCGI_REDIRECT_TARGET } from '../errors.ts'
 import { parseRedirect } from '../filters/accel-values.ts'
 import { show } from '../units.ts'
 import { carriedHeaders } from '../filters/carried.ts'
-import type { CarriedHeaders } from '../filters/passage.ts'
+import { passageOf, type CarriedHeaders } from '../filters/passage.ts'
+import { toError } from '../caught.ts'
 import type { Redirect } from '../filters/redirect.ts'
 import type { FallbackPage, FileRequest } from '../filters/plan.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { ResponseSettings } from './response-options.ts'
+import type { FastifyRequest } from 'fastify'
 
 /** What answers the client instead of the application's body. */
 export type Diversion = {
@@ -29,21 +31,16 @@ const NONE: CarriedHeaders = {}
 
 /**
  * Decides whether something else than the application's body answers, in nginx's order: an error page, a file, an internal redirect.
- * @param onErrorPage the request was led to an error page already
+ * @param address of the server that answered
  * @param passed gives the headers that the client may get
  */
 export function divert (
-  head: ResponseHead, settings: ResponseSettings, address: string, onErrorPage: boolean, passed: () => ResponseHead['headers']
+  head: ResponseHead, settings: ResponseSettings, request: FastifyRequest, address: string, passed: () => ResponseHead['headers']
 ): Diversion | undefined {
-  const { statusCode, headers } = head
-  if (statusCode >= 300 && settings.interceptErrors) {
-    const page = onErrorPage ? undefined : settings.errorPages.get(statusCode)
-    const challenge = headers['www-authenticate']
-    const kept: CarriedHeaders = statusCode === 401 && challenge !== undefined ? { 'www-authenticate': challenge } : NONE
-    if (page !== undefined) return toPage(page, kept)
-    if (statusCode >= 400) {
-      return { intercepted: true, kind: 'error', error: toIntercepted(address, statusCode), headers: kept }
-    }
+  const { headers } = head
+  if (head.statusCode >= 300 && settings.interceptErrors !== false) {
+    const diversion = intercept(head, settings, request, address)
+    if (diversion !== undefined) return diversion
   }
   const { sendfile } = settings
   if (sendfile !== undefined) {
@@ -53,6 +50,29 @@ export function divert (
   const accel = settings.accel.redirect ? headers['x-accel-redirect'] : undefined
   if (accel !== undefined) return toTarget(typeof accel === 'string' ? accel : accel[0] ?? '', carriedHeaders(name => headers[name]), true)
   return settings.internalRedirect === undefined ? undefined : localRedirect(head, settings.internalRedirect, passed)
+}
+
+/** What answers in the place of a status of the application's; `undefined` leaves it to the client. */
+function intercept (
+  { statusCode, headers }: ResponseHead, { interceptErrors, errorPages }: ResponseSettings, request: FastifyRequest, address: string
+): Diversion | undefined {
+  const challenge = headers['www-authenticate']
+  const kept: CarriedHeaders = statusCode === 401 && challenge !== undefined ? { 'www-authenticate': challenge } : NONE
+  let toHandler = interceptErrors === 'handler'
+  if (errorPages?.has(statusCode) === true) {
+    if (passageOf(request.raw)?.lastPage === true) {
+      // Replaced all the same, but not by a page again.
+      toHandler = true
+    } else {
+      try {
+        const page = errorPages.find(statusCode, request)
+        if (page !== undefined) return toPage(page, kept)
+      } catch (error) {
+        return { intercepted: true, kind: 'error', error: toError(error), headers: kept }
+      }
+    }
+  }
+  return toHandler && statusCode >= 400 ? { intercepted: true, kind: 'error', error: toIntercepted(address, statusCode), headers: kept } : undefined
 }
 
 /** The message of a 4xx is shown to the client: which server it was is in the cause, which only the log shows. */
@@ -65,7 +85,7 @@ function toIntercepted (address: string, statusCode: number): Error & { statusCo
 /** The page of an error, with what the client must be told all the same. */
 export function toPage (page: FallbackPage, headers: CarriedHeaders): Diversion {
   if (page.kind === 'external') return { intercepted: true, kind: 'external', url: page.to, status: page.status ?? 302, headers }
-  return { intercepted: true, kind: 'redirect', redirect: { target: page.to, opensInternal: true, headers, status: page.status, errorPage: true } }
+  return { intercepted: true, kind: 'redirect', redirect: { target: page.to, opensInternal: true, headers, status: page.status, errorPage: true, lastPage: page.last } }
 }
 
 /** The same with a cookie for the client. What becomes a file the sender of replies sends, with the cookie. */

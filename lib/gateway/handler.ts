@@ -449,8 +449,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
 
   #diversionOf (head: ResponseHead): Diversion | undefined {
     const { response, filter } = this.#service.mount
-    return divert(head, response, this.#info.address, this.#passage?.errorPage === true,
-      () => filter.apply(head, this.#request.raw.httpVersionMajor === 2))
+    return divert(head, response, this.#request, this.#info.address, () => filter.apply(head, this.#request.raw.httpVersionMajor === 2))
   }
 
   /** For the cache, of a reply that goes to no client. */
@@ -535,7 +534,15 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     }
     const failure = toError(error)
     const instead = this.#instead
-    const page = pageFor(instead, failure)
+    let page
+    try {
+      page = pageFor(instead, failure)
+    } catch (cause) {
+      this.#request.log.error({ err: failure }, failure.message)
+      this.#end()
+      sendFailure(instead, toError(cause))
+      return
+    }
     if (page !== undefined) {
       this.#request.log.error({ err: failure }, failure.message)
       // What is left of a body that is refused must not be taken for the next request, whoever answers this one.

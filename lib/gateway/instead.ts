@@ -1,3 +1,4 @@
+import { FST_SCGI_INTERCEPTED } from '../errors.ts'
 import { statusOf, toError } from '../caught.ts'
 import { onRejection } from '../functions.ts'
 import { breakOff, isHttp2 } from '../filters/raw-reply.ts'
@@ -58,8 +59,13 @@ export function sendDiversion (instead: Instead, diversion: Diversion, body: Req
           return
         }
         setHeaders(reply, diversion.headers)
-        if (error.statusCode === 404 && instead.mount.hooks.onError === undefined) reply.callNotFound()
-        else sendFailure(instead, error)
+        if (error.statusCode === 404 && instead.mount.hooks.onError === undefined) {
+          // A 404 of the application is nothing to write home about.
+          if (!(error instanceof FST_SCGI_INTERCEPTED)) request.log.warn({ err: error }, error.message)
+          reply.callNotFound()
+        } else {
+          sendFailure(instead, error)
+        }
       }
     }
   } catch (error) {
@@ -84,14 +90,17 @@ export function sendFailure (instead: Instead, failure: Error): void {
   }
 }
 
-/** The error page for an error; `undefined` where there is none, or this is one. */
+/**
+ * The error page for an error; `undefined` where there is none, or this is the last.
+ * @throws FST_SCGI_ERROR_PAGE, FST_SCGI_REDIRECT_TARGET
+ */
 export function pageFor (instead: Instead, error: Error): FallbackPage | undefined {
-  return pagesOf(instead)?.pages.get(statusOf(error))
+  return pagesOf(instead)?.pages.find(statusOf(error), instead.request)
 }
 
 function pagesOf ({ mount, passage }: Instead): Required<Pick<FilterPlan, 'pages'>> | undefined {
   const { errorPages } = mount.response
-  return errorPages.size === 0 || passage?.errorPage === true ? undefined : { pages: errorPages }
+  return errorPages === undefined || passage?.lastPage === true ? undefined : { pages: errorPages }
 }
 
 /** The hook onError threw. */

@@ -3,9 +3,10 @@ import { CACHE_HEADERS } from '../cache/options.ts'
 import { isFunction } from '../checks.ts'
 import { atOnce } from '../functions.ts'
 import { Root } from '../filters/file.ts'
+import { flag } from '../checks.ts'
 import { parseSize, parseTime, show } from '../units.ts'
 import { compileErrorPages } from './error-pages.ts'
-import type { FallbackPage } from '../filters/plan.ts'
+import type { FallbackPages } from '../filters/plan.ts'
 import type { ExchangeOptions } from '../../types/options.ts'
 import type { FastifyRequest } from 'fastify'
 
@@ -24,8 +25,9 @@ export interface ResponseSettings {
   readonly sendfile: { readonly header: string, readonly roots: readonly Root[] } | undefined
   /** Names of the headers that the options give a meaning, in lower case: the client does not get them. */
   readonly hidden: readonly string[]
-  readonly interceptErrors: boolean
-  readonly errorPages: ReadonlyMap<number, FallbackPage>
+  /** `'handler'`: what has no page goes to Fastify's handlers. */
+  readonly interceptErrors: boolean | 'handler'
+  readonly errorPages: FallbackPages | undefined
   readonly forceRanges: boolean
   /** Bytes a second from the application. */
   readonly limitRate: ((request: FastifyRequest) => number) | undefined
@@ -39,10 +41,11 @@ export interface ResponseSettings {
 /** @throws FST_SCGI_OPT_INVALID */
 export function compileResponse (options: ExchangeOptions): ResponseSettings {
   const ignored = ignoredHeaders(options.ignoreHeaders)
-  const { interceptErrors = false, forceRanges = false } = options
-  for (const [option, value] of Object.entries({ interceptErrors, forceRanges })) {
-    if (typeof value !== 'boolean') throw new FST_SCGI_OPT_INVALID(option, show(value), 'true or false')
+  const { interceptErrors = false } = options
+  if (typeof interceptErrors !== 'boolean' && interceptErrors !== 'handler') {
+    throw new FST_SCGI_OPT_INVALID('interceptErrors', show(interceptErrors), "true, false or 'handler'")
   }
+  const forceRanges = flag('forceRanges', options.forceRanges, false)
   const internalRedirect = redirectHeader(options.internalRedirect)
   const file = sendfile(options.sendfile)
   return {
@@ -56,7 +59,7 @@ export function compileResponse (options: ExchangeOptions): ResponseSettings {
     sendfile: file,
     hidden: file === undefined ? [] : [file.header],
     interceptErrors,
-    errorPages: compileErrorPages(options.errorPages),
+    errorPages: compileErrorPages(options.errorPages, flag('recursiveErrorPages', options.recursiveErrorPages, false)),
     forceRanges,
     limitRate: rate('limitRate', options.limitRate),
     clientLimitRate: rate('clientLimitRate', options.clientLimitRate),

@@ -7,6 +7,7 @@ import { headerValue, headerValues, type RawResponse } from '../helpers/http-res
 import { rawRequest } from '../helpers/raw-client.ts'
 import { startRecorder, type Recorder } from '../helpers/recorder.ts'
 import { bytes, get } from './kit.ts'
+import type { FastifyRequest } from 'fastify'
 import type { FastifyScgiOptions } from '../../types/index.ts'
 
 async function start (recorder: Recorder, options: Partial<FastifyScgiOptions>): Promise<Gateway> {
@@ -63,9 +64,19 @@ test('pages: a path, a location, a URL; with the status of the error, another, o
   }
 })
 
-test('no page: Fastify\'s handlers from 400 on, redirects and 304 left alone; WWW-Authenticate stays', async () => {
+test('no page: the reply goes to the client', async () => {
   await using recorder = await startRecorder()
-  await using gateway = await start(recorder, { interceptErrors: true, errorPages: { 402: '/sorry' } })
+  await using gateway = await start(recorder, { interceptErrors: true, errorPages: { 402: '/sorry', 403: () => undefined, 405: () => '', 406: () => false } })
+  for (const status of [301, 304, 400, 401, 403, 404, 405, 406, 500, 502, 599]) {
+    recorder.answer = answer(status, 'WWW-Authenticate: Basic')
+    const response = await rawRequest(gateway, get('/app/x'))
+    assert.deepEqual([response.statusCode, response.reason, headerValue(response, 'set-cookie'), response.body.toString()], [status, 'Own Phrase', 'a=b', status === 304 ? '' : 'body'])
+  }
+})
+
+test('no page with \'handler\': Fastify\'s handlers from 400 on, redirects and 304 left alone; WWW-Authenticate stays', async () => {
+  await using recorder = await startRecorder()
+  await using gateway = await start(recorder, { interceptErrors: 'handler', errorPages: { 402: '/sorry' } })
   const ask = async (status: number, ...headers: string[]): Promise<RawResponse> => {
     recorder.answer = answer(status, ...headers)
     return await rawRequest(gateway, get('/app/x'))
@@ -94,6 +105,66 @@ test('without interceptErrors the application\'s errors are its own, the gateway
   recorder.answer = 'no head at all'
   assert.equal(told(await rawRequest(gateway, get('/app/x'))), '502 sorry GET /app/x')
   assert.ok(gateway.log.some(line => line.level === 50 && /127\.0\.0\.1/.test(line.msg)), 'the failure is in the log all the same')
+})
+
+test('a function is asked with the request, for the gateway\'s own errors too, and also of a redirect or a file that failed', async () => {
+  await using recorder = await startRecorder()
+  const page = ({ method, url }: FastifyRequest): string => `/page/${method}${url}`
+  await using gateway = await startGateway(app => {
+    app.get('/page/*', { config: { scgi: { internal: true } } }, async request => request.url)
+    app.register(scgi, {
+      prefix: '/app',
+      upstreams: recorder.address,
+      interceptErrors: true,
+      bodyLimit: 2,
+      sendfile: { root: '/nowhere' },
+      errorPages: { '403 404 413 500 502': page, 410: { to: () => 'https://example.org/sörry\r\nX-Evil: 1', status: 'target' } },
+    })
+  })
+  const ask = async (reply: string, request = get('/app/x?a=/../b')): Promise<RawResponse> => {
+    recorder.answer = reply
+    return await rawRequest(gateway, request)
+  }
+  assert.equal(told(await ask(answer(404))), '404 /page/GET/app/x?a=/../b')
+  assert.equal(told(await ask('no head')), '502 /page/GET/app/x?a=/../b')
+  assert.equal(told(await ask('', bytes(['POST /app/x HTTP/1.1', 'Host: a', 'Content-Length: 3'], 'abc'))), '413 /page/POST/app/x')
+  assert.equal(told(await ask('X-Sendfile: nothing\r\n\r\n')), '404 /page/GET/app/x?a=/../b')
+  assert.equal(told(await ask('X-Accel-Redirect: @nobody\r\n\r\n')), '500 /page/GET/app/x?a=/../b')
+  const moved = await ask(answer(410))
+  assert.deepEqual([moved.statusCode, headerValue(moved, 'location'), headerValue(moved, 'x-evil')], [302, 'https://example.org/s%F6rry%0D%0AX-Evil:%201', undefined])
+})
+
+test('a function that throws or gives what is no target: its error answers, wherever it was asked', async () => {
+  await using recorder = await startRecorder()
+  const nonsense: Record<string, () => unknown> = {
+    throws: () => { throw new Error('lost the key to 10.0.0.1') },
+    number: () => 5,
+    object: () => ({ to: '/x' }),
+    script: () => 'javascript:alert(1)',
+    blank: () => '@a b',
+    upwards: () => '/page/../../etc',
+    escaped: () => '/page/%2e%2e/etc',
+  }
+  await using gateway = await startGateway(app => {
+    app.get('/*', { config: { scgi: { internal: true } } }, async request => `leaked ${request.url}`)
+    const target = (request: FastifyRequest): string => Reflect.apply(Reflect.get(nonsense, request.url.replace('/app/', '')), undefined, [])
+    app.register(scgi, {
+      prefix: '/app', upstreams: recorder.address, interceptErrors: true, sendfile: { root: '/nowhere' }, errorPages: { '404 502': target },
+    })
+  })
+  for (const name of Object.keys(nonsense)) {
+    for (const reply of [answer(404), 'no head', 'X-Sendfile: nothing\r\n\r\n']) {
+      recorder.answer = reply
+      gateway.log.length = 0
+      const response = await rawRequest(gateway, get(`/app/${name}`))
+      const upwards = name === 'upwards' || name === 'escaped'
+      assert.equal(response.statusCode, upwards ? 404 : 500, `${name} ${reply}`)
+      assert.doesNotMatch(response.body.toString(), /10\.0\.0\.1|etc|leaked/)
+      const log = JSON.stringify(gateway.log)
+      assert.match(log, upwards ? /FST_SCGI_REDIRECT_TARGET/ : /FST_SCGI_ERROR_PAGE/, `${name} ${reply}`)
+      if (name === 'throws') assert.match(log, /lost the key to 10\.0\.0\.1/)
+    }
+  }
 })
 
 test('an error page has no error page', async () => {

@@ -93,7 +93,7 @@ test('a condition that gives a promise is a mistake, and does not hold for all',
   assert.match(noCache.log.map(line => line.msg).join('\n'), /cache\.noCache failed/)
 })
 
-for (const interceptErrors of [true, false]) {
+for (const interceptErrors of ['handler', true, false] as const) {
   test(`a 401 is not what one gets who has logged in since (interceptErrors: ${interceptErrors})`, async () => {
     await using recorder = await startRecorder({ answer: 'Status: 401\r\nWWW-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n' })
     await using gateway = await startGateway({ ...options(recorder, { valid: { any: '1m' } }), interceptErrors })

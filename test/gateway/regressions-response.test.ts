@@ -183,7 +183,7 @@ test('the error of a missing file has no validators of what was not sent', async
 
 test('an error of the application that is replaced does not tell the client where that is', async () => {
   await using recorder = await startRecorder({ answer: 'Status: 403 No\r\n\r\n' })
-  await using gateway = await startGateway({ upstreams: recorder.address, interceptErrors: true })
+  await using gateway = await startGateway({ upstreams: recorder.address, interceptErrors: 'handler' })
   const { statusCode, body } = await rawRequest(gateway, get('/'))
   assert.equal(statusCode, 403)
   assert.doesNotMatch(body.toString(), /127\.0\.0\.1/)

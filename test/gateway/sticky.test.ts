@@ -230,7 +230,7 @@ test('cookie: errors of the gateway have none; redirects, files and intercepted 
       prefix: '/app',
       upstreams: { servers: [{ address: recorder.address, route: 'a' }], sticky: { cookie: { name: 'srv', nginxSid: true } } },
       sendfile: { root: dir.path },
-      interceptErrors: true,
+      interceptErrors: 'handler',
       errorPages: { 500: '/plain' },
     })
   })

@@ -65,6 +65,40 @@ export const responseMounts: PairedMount[] = [
     options: () => ({ interceptErrors: true, errorPages: ERROR_PAGES }),
     nginx: () => `scgi_intercept_errors on; ${NGINX_PAGES}`,
   },
+  {
+    name: 'errors-asked',
+    options: () => ({
+      interceptErrors: true,
+      errorPages: {
+        404: { to: request => `/app/fetch${request.url.replace(/\?.*/, '')}`, status: 'target' },
+        410: request => `/app/fetch${request.url.replace(/\?.*/, '')}?was=${request.url.replace(/.*\?/, '')}`,
+        403: { to: request => `https://other.test${request.url}`, status: 303 },
+        402: () => 'pay.html',
+        500: () => '@fallback',
+        405: 'sorry.html?x=%20',
+        409: { to: '../sorry', status: 308 },
+      },
+    }),
+    nginx: () => `scgi_intercept_errors on;
+      error_page 404 = /app/fetch$uri;
+      error_page 410 /app/fetch$uri?was=$args;
+      error_page 403 =303 https://other.test$request_uri;
+      error_page 402 pay$arg_nothing.html;
+      error_page 500 @fallback$arg_nothing;
+      error_page 405 sorry.html?x=%20;
+      error_page 409 =308 ../sorry;`,
+  },
+  {
+    name: 'errors-recursive',
+    options: () => ({
+      interceptErrors: true,
+      recursiveErrorPages: true,
+      errorPages: { 404: '/errors-recursive/one', 410: '/errors-recursive/two', 500: '/app/last', 403: '/errors/', 405: '/errors-recursive/cycle' },
+    }),
+    nginx: () => `scgi_intercept_errors on; recursive_error_pages on;
+      error_page 404 /errors-recursive/one; error_page 410 /errors-recursive/two; error_page 500 /app/last; error_page 403 /errors/;
+      error_page 405 /errors-recursive/cycle;`,
+  },
   { name: 'no-intercept', options: () => ({ errorPages: ERROR_PAGES }), nginx: () => NGINX_PAGES },
   {
     name: 'dead-pages',

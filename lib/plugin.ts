@@ -3,6 +3,7 @@ import { FST_SCGI_OPT_INVALID } from './errors.ts'
 import { gatewayErrorHandler } from './gateway/error-handler.ts'
 import { Caches } from './gateway/cache-registry.ts'
 import { GatewayExchange, type GatewayState, type Service } from './gateway/handler.ts'
+import { serveMethods } from './gateway/methods.ts'
 import { mountInternal } from './gateway/internal-files.ts'
 import { resolveTarget } from './gateway/dot-segments.ts'
 import { isMediaType } from './gateway/view.ts'
@@ -16,7 +17,7 @@ import { mountSegments } from './upstream/path.ts'
 import { Roster } from './roster.ts'
 import { parseSize, parseTime, show } from './units.ts'
 import type { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ScgiRequestInfo } from '../types/request.ts'
 import type { FastifyScgiOptions, ReplyScgiOptions } from '../types/options.ts'
 import type { FastifyScgi, ScgiDecorator } from '../types/fastify.ts'
@@ -146,8 +147,8 @@ function mountRoutes (
   scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
   scope.addHook('onRequest', (request, _reply, done) => {
     const type = request.raw.headers['content-type']
-    // Fastify answers a type that is none by itself with 415, before a parser is asked.
-    if (type !== undefined && !isMediaType(type)) request.headers = { 'content-type': 'application/octet-stream' }
+    // Fastify answers a type that is none by itself with 415, before a parser is asked, and QUERY without a type with 400.
+    if (type === undefined ? request.method === 'QUERY' : !isMediaType(type)) request.headers = { 'content-type': 'application/octet-stream' }
     done()
   })
   const service: Service = {
@@ -168,9 +169,10 @@ function mountRoutes (
     scope.routing(raw, reply.raw)
   }
   const { constraints, config, preHandler, preValidation, logLevel } = options
+  const methods = serveMethods(scope, options.httpMethods)
   for (const url of ['/', '/*']) {
     scope.route({
-      method: methodsOf(scope, options.httpMethods),
+      method: methods,
       url,
       handler,
       errorHandler: gatewayErrorHandler,
@@ -182,18 +184,6 @@ function mountRoutes (
       ...(logLevel === undefined ? undefined : { logLevel }),
     })
   }
-}
-
-function methodsOf (scope: FastifyInstance, methods: string[] | undefined): HTTPMethods[] {
-  if (methods === undefined) return scope.supportedMethods.filter(method => method !== 'TRACE')
-  if (!Array.isArray(methods) || methods.length === 0) throw new FST_SCGI_OPT_INVALID('httpMethods', show(methods), 'a list of methods')
-  return methods.map(method => {
-    const known = scope.supportedMethods.find(supported => supported === method)
-    if (known === undefined) {
-      throw new FST_SCGI_OPT_INVALID('httpMethods', show(method), `methods that Fastify knows (${scope.supportedMethods.join(', ')}); others are added by fastify.addHttpMethod()`)
-    }
-    return known
-  })
 }
 
 function mountPoint (fastify: FastifyInstance, url: string, rewritePrefix: string | undefined): Service['point'] {

@@ -206,7 +206,7 @@ const WRONG: Record<string, unknown[]> = {
   'upstreams.method': ['least_conn'],
   prefix: ['app', 5, null],
   rewritePrefix: ['x', 5],
-  httpMethods: ['GET', [], ['BREW'], ['get'], [5]],
+  httpMethods: ['GET', [], ['BREW'], ['get'], [5], ['CONNECT'], ['GET', 'M-BREW']],
   bodyLimit: ['1x', 0, -1, 0.5, null, NaN],
   replyFrom: ['yes', 1, null],
 }

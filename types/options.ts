@@ -213,7 +213,10 @@ export interface FastifyScgiOptions extends ExchangeOptions, ExchangeHooks {
   prefix?: string
   /** PATH_INFO = `rewritePrefix` + what follows `prefix`. Default ''. */
   rewritePrefix?: string
-  /** Methods to serve. Default: all that Fastify is set up for, save TRACE. */
+  /**
+   * Methods to serve. Default: all that Node.js knows (`http.METHODS`), WebDAV's among them, save TRACE, and CONNECT, which is refused here.
+   * Fastify is told of those that it does not know by itself: `fastify.supportedMethods` then has them, and with it `fastify.all()`.
+   */
   httpMethods?: string[]
   /** Add `reply.from()` of @fastify/reply-from, which then speaks SCGI to `upstreams`. Default false. */
   replyFrom?: boolean

@@ -1,4 +1,3 @@
-import { METHODS } from 'node:http'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { fastifyScgi } from '../plugin.ts'
 import { startDemo } from '../demo/index.ts'
@@ -14,9 +13,6 @@ const DEMO_BODY_LIMIT = 64 * 1024 ** 2
 /** How long open event streams of the demo may hold up its end; nobody loses anything. */
 const DEMO_CLOSE_TIMEOUT = 1000
 
-/** Methods that no application behind a gateway is asked. */
-const NOT_SERVED = new Set(['CONNECT', 'TRACE'])
-
 /**
  * Serves HTTP in front of the application, or of the demo.
  * @throws StartError, FST_SCGI_*
@@ -26,9 +22,6 @@ export async function startGateway (wanted: GatewayArguments): Promise<Closable>
   const demo = addresses.length === 0 ? await startDemo(prefix) : undefined
   const bodyLimit = wanted.bodyLimit ?? (demo === undefined ? undefined : DEMO_BODY_LIMIT)
   const app = Fastify({ logger: { level: wanted.logLevel } })
-  for (const method of METHODS) {
-    if (!NOT_SERVED.has(method) && !app.supportedMethods.includes(method)) app.addHttpMethod(method, { hasBody: true })
-  }
   app.register(fastifyScgi, {
     upstreams: demo === undefined ? addresses : [demo.address],
     prefix,

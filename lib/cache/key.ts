@@ -17,26 +17,37 @@ export function methodKey (method: string, key: string): string {
   return method === 'GET' || method === 'HEAD' ? key : `${method} ${key}`
 }
 
-/** What a store is asked by. Most entries have no `vary`, and then nobody reads the headers: they are copied when they are read. */
+/** What a store is asked by. Most entries have no `vary`, and then nobody reads the headers: they are made when they are read. */
 export class StoreKey implements CacheStoreKey {
   readonly origin: string
   readonly method = 'GET'
   readonly path: string
-  readonly #request: LookupHeaders
+  /** What the application sees cannot be told: nothing in the store is for this request. */
+  unknown = false
+  readonly #seen: () => LookupHeaders
   #headers: Record<string, string | string[]> | undefined
 
-  constructor (origin: string, path: string, request: LookupHeaders) {
+  /** @param seen gives the headers that the application sees */
+  constructor (origin: string, path: string, seen: () => LookupHeaders) {
     this.origin = origin
     this.path = path
-    this.#request = request
+    this.#seen = seen
   }
 
   get isAuthorized (): boolean {
-    return this.#request['authorization'] !== undefined
+    return this.headers['authorization'] !== undefined
   }
 
   get headers (): Record<string, string | string[]> {
-    return (this.#headers ??= normaliseHeaders(this.#request))
+    if (this.#headers !== undefined) return this.#headers
+    try {
+      this.#headers = normaliseHeaders(this.#seen())
+    } catch {
+      // A function of the user's, or a request that cannot be sent: whoever sends it is told.
+      this.unknown = true
+      this.#headers = {}
+    }
+    return this.#headers
   }
 }
 

@@ -22,8 +22,10 @@ export interface CacheRequest {
   readonly method: string
   /** The evaluated key. */
   readonly key: string
-  /** The request's headers by lower-case name. They are not changed while the request lasts. */
+  /** The client's headers by lower-case name. They are not changed while the request lasts. */
   readonly headers: LookupHeaders
+  /** Gives the headers that the application sees, which select the variant. Default: `headers`. It may throw. */
+  readonly seen?: () => LookupHeaders
   /** The option `bypass` says not to look. */
   readonly bypass: boolean
 }
@@ -105,12 +107,12 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
   #counted = false
 
   constructor (zone: CacheZone, rules: CacheRules, request: CacheRequest, host: CacheHost) {
-    const { method, key, headers } = request
+    const { method, key, headers, seen = () => headers } = request
     this.#zone = zone
     this.#rules = rules
     this.#request = request
     this.#host = this.feeder = host
-    this.#key = new StoreKey(zone.origin, methodKey(method, key), headers)
+    this.#key = new StoreKey(zone.origin, methodKey(method, key), seen)
     this.#mayStore = method !== 'HEAD' || rules.convertHead
   }
 
@@ -158,7 +160,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     this.ownConditions = verdict.allowed
     if (intercepted && verdict.staleAt > 0) zone.rememberError(this.#key.path, head.statusCode, verdict.staleAt)
     const { value } = verdict
-    if (intercepted || noCache || value === undefined || this.#wasPurged(value)) return this.#passOn()
+    if (intercepted || noCache || value === undefined || this.#key.unknown || this.#wasPurged(value)) return this.#passOn()
     const { guard } = zone
     const { contentLength } = head
     if (guard.takesWhole && contentLength >= 0 && contentLength <= SHORT) {
@@ -224,7 +226,8 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
       found?.discard()
       return
     }
-    if (failed) {
+    if (failed || this.#key.unknown) {
+      found?.discard()
       this.#fetchOnly('MISS')
       return
     }

@@ -2,6 +2,8 @@ import type { HeaderValues } from '../../types/cache.ts'
 
 /** Longest text of all Vary lines together; a reply with more is not stored. */
 const MAX_VARY = 128
+const NOT_NORMAL = /[\t ]|^,|,,|,$/
+const SEMICOLON = /[\t ]*;[\t ]*/g
 
 /**
  * Names of the request headers that the reply depends on, in lower case; `null` where it depends on what no header tells (`*`), or on
@@ -16,7 +18,10 @@ export function readVary (headers: HeaderValues): readonly string[] | null {
   for (const part of text.toLowerCase().split(',')) {
     const name = part.trim()
     if (name === '*') return null
-    if (name !== '') names.add(name)
+    if (name === '') continue
+    names.add(name)
+    // To an application that gets parameters X_A and X-A are one.
+    if (name.includes('_')) names.add(name.replaceAll('_', '-'))
   }
   return [...names]
 }
@@ -54,8 +59,8 @@ export function normaliseHeaders (request: Readonly<Record<string, string | stri
   return headers
 }
 
+/** RFC 9110 section 5.6: blanks around commas and semicolons mean nothing, nor do empty elements. */
 function normaliseList (value: string): string {
-  return value.includes(' ') || value.includes(',,') || value.startsWith(',') || value.endsWith(',')
-    ? value.split(/[, ]+/).filter(part => part !== '').join(',')
-    : value
+  if (!NOT_NORMAL.test(value)) return value
+  return value.split(',').map(part => part.trim().replace(SEMICOLON, ';')).filter(part => part !== '').join(',')
 }

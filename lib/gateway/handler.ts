@@ -1,6 +1,6 @@
 import { RequestInfo } from './info.ts'
 import { BackgroundUpdate, type Verdict } from './background-update.ts'
-import { BodyReader, findBody } from './request-body.ts'
+import { BodyReader, findBody, sendsBody } from './request-body.ts'
 import { BufferedReply } from './buffered-reply.ts'
 import { OutgoingRequest } from './outgoing.ts'
 import { ReplySender, type ReplyOwner } from './reply-sender.ts'
@@ -130,7 +130,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     const { cache } = this.#service.mount
     if (cache !== undefined) {
       try {
-        this.#cache = this.#info.cache = openCache(cache, this.#request, this.#outgoing.view, this, this.#state.caches)
+        this.#cache = this.#info.cache = openCache(cache, this.#outgoing, this.#sendsBody, group, this, this.#state.caches)
       } catch (error) {
         this.#answerError(error)
         return
@@ -361,6 +361,10 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
       else this.onError(error)
     }
     reader.read(found)
+  }
+
+  get #sendsBody (): boolean {
+    return this.#service.mount.body.pass && sendsBody(this.#request, this.#passage, this.#given)
   }
 
   #begin (body: RequestBody | null): void {

@@ -1,8 +1,10 @@
 import { FastifyView } from './view.ts'
 import type { Service } from './handler.ts'
+import type { Group } from '../balancer/group.ts'
 import type { FetchPlan } from '../cache/pass.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
 import type { PassRequest } from '../upstream/pass.ts'
+import type { SeenHeaders } from '../upstream/seen.ts'
 import type { HttpRequestHead, RequestBody } from '../../types/exchange.ts'
 import type { FastifyRequest } from 'fastify'
 
@@ -60,6 +62,12 @@ export class OutgoingRequest implements PassRequest {
     return this.#target
   }
 
+  /** PATH_INFO is another than the URL that the client or a redirect has asked for says. */
+  get isRewritten (): boolean {
+    const { target, uri } = this.view
+    return this.#service.point.rewritePrefix !== '' || this.#target !== (target ?? uri)
+  }
+
   encode (endpoint: Endpoint): Buffer {
     return this.#service.mount.encoder.encode(this.view, this.source, {
       contentLength: this.body === null ? 0 : this.body.length,
@@ -71,6 +79,17 @@ export class OutgoingRequest implements PassRequest {
   encodeHttp ({ pathPrefix }: Endpoint): HttpRequestHead {
     const { mount, point } = this.#service
     return mount.encoder.encodeHttp(this.view, this.source, { ...point, target: this.#target, pathPrefix })
+  }
+
+  /**
+   * The headers that the application sees of a request whose reply may be stored, which has no conditions.
+   * @param group one of whose servers is to be asked
+   * @throws FST_SCGI_BAD_REQUEST, and what the user's functions throw
+   */
+  seen (group: Group<Endpoint>): SeenHeaders {
+    const { view } = this
+    const sent = view.isConditional ? view.with(view.method, true, undefined, undefined) : view
+    return this.#service.mount.encoder.seen(sent, this.source, group.servers.some(({ target }) => target.protocol === 'http'))
   }
 
   /** The same for a cache, which asks for what it can store. */

@@ -33,12 +33,26 @@ export function findBody (request: FastifyRequest, given: Buffer | string | Read
   throw new FST_SCGI_BODY_CONSUMED()
 }
 
+/**
+ * Whether the application gets a body with a request, whoever it comes from: the client, a hook, the one who forwards the request, an
+ * earlier route.
+ * @param passage how the request came here, if by an internal redirect
+ */
+export function sendsBody (
+  request: FastifyRequest, passage: { readonly body: RequestBody | null } | undefined, given: Buffer | string | Readable | undefined
+): boolean {
+  if (passage !== undefined && given === undefined) return passage.body !== null && passage.body.length > 0
+  const body: unknown = given ?? request.body
+  if (body === undefined || body === null) return announcesBody(request)
+  return typeof body === 'string' || Buffer.isBuffer(body) ? body.length > 0 : true
+}
+
 function isReadable (value: unknown): value is Readable {
   return typeof value === 'object' && value !== null && 'pipe' in value && typeof value.pipe === 'function'
 }
 
 /** The head of the request says that a body follows. */
-export function announcesBody ({ raw }: FastifyRequest): boolean {
+function announcesBody ({ raw }: FastifyRequest): boolean {
   if (raw.headers['transfer-encoding'] !== undefined) return true
   if (raw.headers['content-length'] !== undefined) return raw.headers['content-length'] !== '0'
   // HTTP/2 needs neither header: the stream says whether anything follows.

@@ -95,6 +95,11 @@ export class HeaderEncoder {
     this.#rules = rules
   }
 
+  /** Names with an underscore are sent. */
+  get passesUnderscores (): boolean {
+    return this.#rules.underscores && this.#rules.pass !== false
+  }
+
   /**
    * The pairs `NUL HTTP_X NUL value ...` (without a NUL at the end) of the headers that are sent, in the order of `headers`, which is what the user's hooks
    * have made of them. `rawHeaders` are the lines as they came: lines of one name become one pair, joined by `, ` (Cookie: `; `),

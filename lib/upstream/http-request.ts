@@ -103,7 +103,7 @@ function checked (name: string, value: string): string {
 }
 
 /** Host as the client sent it: that of a target in absolute-form goes before the header (RFC 9112 section 3.2.2). */
-function hostOf (view: RequestView): string {
+export function hostOf (view: RequestView): string {
   const { uri, headers, rawHeaders } = view
   if (uri.charCodeAt(0) !== SLASH) {
     const authority = ABSOLUTE_FORM.exec(uri)?.[1]

@@ -2,8 +2,9 @@ import { FST_SCGI_BAD_REQUEST, FST_SCGI_OPT_INVALID, FST_SCGI_PARAMS_TOO_LARGE }
 import { atOnce } from '../functions.ts'
 import { show } from '../units.ts'
 import { HeaderEncoder, headerParam, isHeaderName, isNeverSent } from './header-names.ts'
-import { HttpRequestEncoder, type HttpExchange, type SetHeader } from './http-request.ts'
+import { hostOf, HttpRequestEncoder, type HttpExchange, type SetHeader } from './http-request.ts'
 import { PARAM_SETS } from './param-sets.ts'
+import { readSeen, type SeenHeaders } from './seen.ts'
 import { isWide, utf8 } from './path.ts'
 import type { HttpRequestHead } from '../../types/exchange.ts'
 import type { ParamValue } from '../../types/options.ts'
@@ -44,6 +45,13 @@ export interface ParamsEncoder<R> {
    * @throws as `encode`, and FST_SCGI_BAD_REQUEST for what HTTP cannot carry
    */
   encodeHttp (view: RequestView, request: R, exchange: HttpExchange): HttpRequestHead
+  /**
+   * The request headers as an application sees them: what a hook, `params`, `forwarded` and the rest have made of the client's. A cache
+   * selects variants by these.
+   * @param http the server may be one that speaks HTTP
+   * @throws as `encode`
+   */
+  seen (view: RequestView, request: R, http: boolean): SeenHeaders
 }
 
 /** One parameter in the order of the block. */
@@ -64,6 +72,9 @@ const OWN: Readonly<Record<string, string>> = {
   SCGI_KEEPALIVE: "another name: SCGI_KEEPALIVE is sent to the servers that have the option 'keepalive'",
 }
 
+/** Headers are the same for every server. */
+const ANY_SERVER: ParamsExchange = { contentLength: 0, pathPrefix: '', keepalive: false }
+
 /**
  * Prepares the encoding of requests to SCGI's header block: CONTENT_LENGTH, `SCGI=1`, the set and `params`, SCGI_KEEPALIVE where it
  * is offered, HTTP_HOST, X-Forwarded-*, the headers. No name comes twice.
@@ -75,8 +86,12 @@ export function compileParams<R> (options: ParamsOptions<R>): ParamsEncoder<R> {
 
 class Encoder<R> implements ParamsEncoder<R> {
   readonly #steps: readonly Step<R>[]
+  /** Those of the steps that are headers to an application. */
+  readonly #headerSteps: readonly Step<R>[]
   readonly #maxSize: number
   readonly #headers: HeaderEncoder
+  /** `params` says what Host is. */
+  readonly #hidesHost: boolean
   readonly #sendHost: boolean
   readonly #sendForwardedFor: boolean
   readonly #sendForwardedHost: boolean
@@ -87,11 +102,14 @@ class Encoder<R> implements ParamsEncoder<R> {
     const set = defaultParams === false ? { params: [], passRequestHeaders: true, maxParamsSize: 0 } : PARAM_SETS[defaultParams]
     const pass = compilePass(passRequestHeaders ?? set.passRequestHeaders, underscoresInHeaders)
     const hidden = new Set<string>()
-    this.#steps = compileSteps(set.params, params, hidden)
+    const merged = mergeParams(set.params, params, hidden)
+    this.#steps = compileSteps(merged)
+    this.#headerSteps = compileSteps(merged.filter(({ name }) => name.startsWith('HTTP_') || name === 'CONTENT_TYPE'))
     this.#maxSize = maxParamsSize ?? set.maxParamsSize
     this.#headers = new HeaderEncoder({ pass, underscores: underscoresInHeaders, forwarded: forwarded === 'pass', hidden })
     const sends = (name: string): boolean => (typeof pass === 'boolean' ? pass : pass.has(name)) && !hidden.has(headerParam(name))
-    this.#sendHost = !hidden.has('HTTP_HOST') && (defaultParams !== 'minimal' || sends('host'))
+    this.#hidesHost = hidden.has('HTTP_HOST')
+    this.#sendHost = !this.#hidesHost && (defaultParams !== 'minimal' || sends('host'))
     this.#sendForwardedFor = forwarded === 'set' && sends('x-forwarded-for')
     this.#sendForwardedHost = forwarded === 'set' && sends('x-forwarded-host')
     this.#sendForwardedProto = forwarded === 'set' && sends('x-forwarded-proto')
@@ -110,8 +128,19 @@ class Encoder<R> implements ParamsEncoder<R> {
 
   encode (view: RequestView, request: R, exchange: ParamsExchange): Buffer {
     // Each pair brings the NUL that ends the one before it: that is one concatenation less for each.
-    let block = 'CONTENT_LENGTH\0' + exchange.contentLength + '\0SCGI\x001'
-    for (const step of this.#steps) {
+    let block = 'CONTENT_LENGTH\0' + exchange.contentLength + '\0SCGI\x001' + this.#params(this.#steps, view, request, exchange)
+    if (exchange.keepalive) block += '\0SCGI_KEEPALIVE\x001'
+    return this.#frame(block + this.#headerPairs(view) + '\0')
+  }
+
+  seen (view: RequestView, request: R, http: boolean): SeenHeaders {
+    const pairs = this.#params(this.#headerSteps, view, request, ANY_SERVER) + this.#headerPairs(view)
+    return readSeen(pairs, view, http ? { headers: this.#headers, host: this.#hidesHost ? undefined : hostOf(view) } : undefined)
+  }
+
+  #params (steps: readonly Step<R>[], view: RequestView, request: R, exchange: ParamsExchange): string {
+    let block = ''
+    for (const step of steps) {
       block += step.fixed
       if (step.read !== undefined) {
         const value = step.read(view, exchange)
@@ -127,7 +156,12 @@ class Encoder<R> implements ParamsEncoder<R> {
         block = block + step.label + value
       }
     }
-    if (exchange.keepalive) block += '\0SCGI_KEEPALIVE\x001'
+    return block
+  }
+
+  /** What is made of the client's host, address and headers. */
+  #headerPairs (view: RequestView): string {
+    let block = ''
     const { host, forwardedFor } = view
     if (host !== '' && (this.#sendHost || this.#sendForwardedHost)) {
       if (host.includes('\0')) throw nul('HTTP_HOST')
@@ -139,7 +173,7 @@ class Encoder<R> implements ParamsEncoder<R> {
     }
     if (this.#sendForwardedHost && host !== '') block = block + '\0HTTP_X_FORWARDED_HOST\0' + host
     if (this.#sendForwardedProto) block = block + '\0HTTP_X_FORWARDED_PROTO\0' + view.scheme
-    return this.#frame(block + this.#headers.pairs(view.headers, view.rawHeaders) + '\0')
+    return block + this.#headers.pairs(view.headers, view.rawHeaders)
   }
 
   #frame (block: string): Buffer {
@@ -172,10 +206,10 @@ function compilePass (pass: boolean | readonly string[], underscores: boolean): 
   return names
 }
 
-/** Puts the configured parameters into the set, collects the headers they hide, and joins what is fixed. */
-function compileSteps<R> (
+/** Puts the configured parameters into the set, and collects the headers they hide. */
+function mergeParams<R> (
   defaults: readonly DefaultParam[], params: Readonly<Record<string, ParamValue<R>>>, hidden: Set<string>
-): Step<R>[] {
+): (Configured<R> | DefaultParam)[] {
   const merged = new Map<string, Configured<R> | DefaultParam>()
   for (const param of defaults) merged.set(param.name, param)
   for (const [name, value] of Object.entries(params)) {
@@ -189,10 +223,14 @@ function compileSteps<R> (
     if (!('value' in param && param.value === '' && param.ifNotEmpty)) merged.set(name, param)
     else merged.delete(name)
   }
+  return [...merged.values()]
+}
 
+/** Joins what is fixed. */
+function compileSteps<R> (params: readonly (Configured<R> | DefaultParam)[]): Step<R>[] {
   const steps: Step<R>[] = []
   let fixed = ''
-  for (const param of merged.values()) {
+  for (const param of params) {
     const label = '\0' + utf8(param.name) + '\0'
     if ('value' in param) {
       fixed += label + utf8(param.value)

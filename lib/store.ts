@@ -5,6 +5,7 @@ import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_STORE } from './er
 import { atOnce } from './functions.ts'
 import { parseHttpDate } from './http-date.ts'
 import { StoreFile, TEMP_PREFIX, type StorePlace } from './store-file.ts'
+import { orSwitch } from './checks.ts'
 import { show } from './units.ts'
 import type { StoreOptions } from '../types/store.ts'
 
@@ -99,7 +100,7 @@ function namesOf (path: string): string[] | undefined {
  */
 export function compileStore<Request> (options: StoreOptions<Request>, tempPath?: string): Store<Request> {
   if (typeof options !== 'object' || options === null) {
-    throw new FST_SCGI_OPT_INVALID('store', show(options), "false, or an object with the option 'root'")
+    throw new FST_SCGI_OPT_INVALID('store', show(options), orSwitch(options, "false, or an object with the option 'root', such as { root: '/srv/www' }"))
   }
   for (const name of Object.keys(options)) {
     if (!NAMES.has(name)) throw new FST_SCGI_OPT_UNKNOWN(`store.${name}`, `: it has ${[...NAMES].join(', ')}`)

@@ -1,6 +1,8 @@
 import { FST_SCGI_OPT_INVALID } from './errors.ts'
 
-const TIME = /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w|y)?$/
+const TIME = /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w|y)$/
+/** Seconds in nginx, milliseconds elsewhere: it is asked which. */
+const BARE = /^\s*(\d+(?:\.\d+)?)\s*$/
 const SIZE = /^(\d+)([kmg])?$/i
 const TIME_UNITS: Readonly<Record<string, number>> = {
   ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000, y: 31_536_000_000,
@@ -17,7 +19,14 @@ const MAX_LIFETIME = 100 * 31_536_000_000
 function milliseconds (value: unknown): number {
   if (typeof value === 'number') return value
   const match = typeof value === 'string' ? TIME.exec(value.trim()) : null
-  return match?.[1] === undefined ? NaN : Math.round(Number(match[1]) * (TIME_UNITS[match[2] ?? 'ms'] ?? NaN))
+  return match?.[1] === undefined ? NaN : Math.round(Number(match[1]) * (TIME_UNITS[match[2] ?? ''] ?? NaN))
+}
+
+function wrongTime (option: string, value: unknown, expected: string): Error {
+  const [, digits] = (typeof value === 'string' ? BARE.exec(value) : null) ?? []
+  if (digits === undefined) return new FST_SCGI_OPT_INVALID(option, show(value), expected)
+  const ms = Number(digits)
+  return new FST_SCGI_OPT_INVALID(option, show(value), `${expected}; for seconds write ${ms * 1000} or '${digits}s', for milliseconds ${ms} or '${digits}ms'`)
 }
 
 /**
@@ -27,7 +36,7 @@ function milliseconds (value: unknown): number {
 export function parseTime (option: string, value: unknown): number {
   const ms = milliseconds(value)
   if (!(ms >= 0 && ms <= MAX_TIME)) {
-    throw new FST_SCGI_OPT_INVALID(option, show(value), `milliseconds, or a time such as '500ms', '60s', '10m', '1h', of at most ${MAX_TIME} ms`)
+    throw wrongTime(option, value, `milliseconds, or a time such as '500ms', '60s', '10m', '1h', of at most ${MAX_TIME} ms`)
   }
   return ms
 }
@@ -39,7 +48,7 @@ export function parseTime (option: string, value: unknown): number {
 export function parseLifetime (option: string, value: unknown): number {
   const ms = milliseconds(value)
   if (!(ms >= 0 && ms <= MAX_LIFETIME)) {
-    throw new FST_SCGI_OPT_INVALID(option, show(value), "milliseconds, or a time such as '60s', '10m', '1h', '30d', '1y'")
+    throw wrongTime(option, value, "milliseconds, or a time such as '60s', '10m', '1h', '30d', '1y'")
   }
   return ms
 }

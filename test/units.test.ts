@@ -4,10 +4,10 @@ import { MAX_TIME, parseLifetime, parseSize, parseTime, show } from '../lib/unit
 
 test('times', () => {
   for (const [value, ms] of [
-    [0, 0], [1500, 1500], [0.5, 0.5], ['0', 0], ['250', 250], ['500ms', 500], ['60s', 60_000], ['1.5s', 1500], ['10m', 600_000], ['1h', 3_600_000],
+    [0, 0], [1500, 1500], [0.5, 0.5], ['0s', 0], ['500ms', 500], ['60s', 60_000], ['1.5s', 1500], ['10m', 600_000], ['1h', 3_600_000],
     ['1d', 86_400_000], [' 5s ', 5000], [MAX_TIME, MAX_TIME],
   ] as const) assert.equal(parseTime('t', value), ms, String(value))
-  for (const value of [-1, NaN, Infinity, MAX_TIME + 1, '', 's', '5 s', '5x', '-5s', '1e3', '25d', null, true, {}, [], () => 1, 5n]) {
+  for (const value of [-1, NaN, Infinity, MAX_TIME + 1, '', 's', '5 s', '5x', '-5s', '1e3', '25d', '0', '5', '250', ' 5 ', '1.5', null, true, {}, [], () => 1, 5n]) {
     assert.throws(() => parseTime('readTimeout', value), (error: Error & { code: string }) => {
       assert.equal(error.code, 'FST_SCGI_OPT_INVALID')
       assert.ok(error instanceof TypeError)
@@ -21,7 +21,7 @@ test('lifetimes may be longer than a timer', () => {
   for (const [value, ms] of [
     [0, 0], ['60s', 60_000], ['25d', 2_160_000_000], ['2w', 1_209_600_000], ['1y', 31_536_000_000], [MAX_TIME + 1, MAX_TIME + 1], ['100y', 3_153_600_000_000],
   ] as const) assert.equal(parseLifetime('t', value), ms, String(value))
-  for (const value of [-1, NaN, Infinity, '101y', '', 'y', '1 y', '1month', null, true, {}]) {
+  for (const value of [-1, NaN, Infinity, '101y', '', 'y', '1 y', '10', '1month', null, true, {}]) {
     assert.throws(() => parseLifetime('cache.valid', value), (error: Error & { code: string }) => {
       assert.equal(error.code, 'FST_SCGI_OPT_INVALID')
       assert.ok(error.message.includes("'cache.valid'") && error.message.includes(show(value)) && error.message.includes("'1y'"), error.message)

@@ -10,7 +10,7 @@ import type { HealthOptions, OutlierOptions, ResolverOptions } from './health.ts
  */
 export type Address = string
 
-/** Milliseconds, or a number with a unit: `'500ms'`, `'60s'`, `'10m'`, `'1h'`. */
+/** Milliseconds as a number, or with a unit: `'500ms'`, `'60s'`, `'10m'`, `'1h'`. Digits alone in a string are refused. */
 export type Time = number | string
 
 /** Bytes, or a number with a unit: `'8k'`, `'1m'`, `'1g'`. */
@@ -39,7 +39,7 @@ export interface ServerOptions {
   drain?: boolean
   /**
    * Time in which the weight grows from 0 to what it is, when the server comes back (from failures, a failed check, an edit) or
-   * is added. Not with the methods hash, ip_hash and random. Default 0, at once. (nginx: slow_start)
+   * is added, but not at the start of the process. Not with the methods hash, ip_hash and random. Default 0, at once. (nginx: slow_start)
    */
   slowStart?: Time
   /** Servers of a lower set come first; those of a higher one serve while none of a lower can. 0 or more. Default 0. (Apache: lbset) */

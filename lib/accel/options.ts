@@ -1,6 +1,7 @@
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
 import { atOnce } from '../functions.ts'
 import { Root } from '../filters/file.ts'
+import { headerName } from '../checks.ts'
 import { show } from '../units.ts'
 import type { AccelOptions } from '../../types/accel.ts'
 
@@ -27,14 +28,11 @@ export function compileAccel (options: AccelOptions): AccelSettings {
   if (locations !== undefined && (typeof locations !== 'object' || locations === null)) {
     throw new FST_SCGI_OPT_INVALID('locations', show(locations), 'an object of names and handlers')
   }
-  if (typeof sendfileHeader !== 'string' || !/^[\w!#$%&'*+.^`|~-]+$/.test(sendfileHeader)) {
-    throw new FST_SCGI_OPT_INVALID('sendfileHeader', show(sendfileHeader), "a header's name")
-  }
   return {
     trust: atOnce('trust', trust),
     targets: list('redirectTo', redirectTo, /^[/@]/, "a list of paths and of names that begin with '@'"),
     roots: list('root', typeof root === 'string' ? [root] : root, /./, 'a directory, or a list of directories')?.map(path => new Root(path)),
-    sendfileHeader: sendfileHeader.toLowerCase(),
+    sendfileHeader: headerName('sendfileHeader', sendfileHeader, "a header's name, such as 'X-Sendfile'"),
   }
 }
 

@@ -113,8 +113,9 @@ export class Group<T> implements UpstreamServers, PeerOwner<T> {
    * Replaces the list. Peers whose key is in the new one stay, with their target and their state, and take over the settings
    * that differ from those they were given last. The others are never picked again; exchanges that run with them go on.
    * @param edit edits peers, as a part of it: nobody is told before all is done
+   * @param start those that come were there from the start: none of them has to catch up with the others
    */
-  update (options: readonly PeerOptions<T>[], edit?: () => void): { added: Peer<T>[], removed: Peer<T>[] } {
+  update (options: readonly PeerOptions<T>[], edit?: () => void, start = false): { added: Peer<T>[], removed: Peer<T>[] } {
     const before = new Map<string, Peer<T>[]>()
     for (const peer of this.#servers) {
       const alike = before.get(peer.key)
@@ -141,7 +142,7 @@ export class Group<T> implements UpstreamServers, PeerOwner<T> {
       peer.remove()
       this.#retime(peer)
     }
-    for (const peer of added) this.#welcome(peer)
+    if (!start) for (const peer of added) this.#welcome(peer)
     this.#arrange()
     // Whoever is told may take others off.
     for (const [peer, what] of edits) if (!peer.removed) this.#onChange?.(peer, what)

@@ -3,7 +3,7 @@ import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } 
 import { parseSize, parseTime, show } from '../units.ts'
 import { parseUseStale } from './use-stale.ts'
 import { parseValid } from './valid.ts'
-import { flag } from '../checks.ts'
+import { flag, headerName, orSwitch } from '../checks.ts'
 import { atOnce } from '../functions.ts'
 import type { CacheOptions, CachePredicate } from '../../types/cache.ts'
 import type { CacheRules } from './rules.ts'
@@ -113,7 +113,7 @@ function holds<Request> (predicates: readonly CachePredicate<Request>[], request
 function readRules<Request> (options: CacheOptions<Request>, ignore: IgnoredHeaders): CacheRules {
   const { lock = false, minUses = 1 } = options
   const waits = typeof lock === 'object' && lock !== null
-  if (!waits && typeof lock !== 'boolean') throw new FST_SCGI_OPT_INVALID('cache.lock', show(lock), 'true, false or { age, timeout }')
+  if (!waits && typeof lock !== 'boolean') throw new FST_SCGI_OPT_INVALID('cache.lock', show(lock), orSwitch(lock, 'true, false or { age, timeout }'))
   if (waits) checkKnown('cache.lock', lock, ['age', 'timeout'])
   if (!Number.isSafeInteger(minUses) || minUses < 1) throw new FST_SCGI_OPT_INVALID('cache.minUses', show(minUses), 'an integer of 1 or more')
   const { authorization = 'rfc9111' } = options
@@ -180,10 +180,7 @@ function readPredicates<Request> (
 
 function readStatusHeader (value: string | false | undefined): string | undefined {
   if (value === undefined || value === false) return undefined
-  if (typeof value !== 'string' || !/^[\w!#$%&'*+.^`|~-]+$/.test(value)) {
-    throw new FST_SCGI_OPT_INVALID('cache.statusHeader', show(value), 'the name of a header, or false')
-  }
-  return value.toLowerCase()
+  return headerName('cache.statusHeader', value, orSwitch(value, "the name of a header, such as 'X-Cache-Status', or false"))
 }
 
 function checkZone (option: string, zone: unknown): CacheZone {
@@ -193,7 +190,7 @@ function checkZone (option: string, zone: unknown): CacheZone {
 
 function checkNames (options: unknown): void {
   if (typeof options !== 'object' || options === null) {
-    throw new FST_SCGI_OPT_INVALID('cache', show(options), "an object with the option 'zone', or false")
+    throw new FST_SCGI_OPT_INVALID('cache', show(options), orSwitch(options, "an object with the option 'zone', or false"))
   }
   checkKnown('cache', options, Object.keys(OPTIONS))
   if (!('zone' in options) || options.zone === undefined) throw new FST_SCGI_OPT_INVALID('cache.zone', 'missing', 'a cache made by createCache')

@@ -65,7 +65,6 @@ function parse (args: string[]) {
 }
 
 function checkAddress (address: string): void {
-  // It would be taken for a host name, and 4000 even resolves (to 0.0.15.160).
   if (/^\d+$/.test(address)) throw new UsageError(`the address '${address}' is only a port: write 127.0.0.1:${address}`)
   try {
     parseAddress('address', address)

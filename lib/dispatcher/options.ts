@@ -4,7 +4,7 @@ import { parseNextUpstream } from '../upstream/next-upstream.ts'
 import { compileParams, type ParamsEncoder } from '../upstream/params.ts'
 import { mountSegments, utf8 } from '../upstream/path.ts'
 import { parseSize, parseTime, show } from '../units.ts'
-import { flag } from '../checks.ts'
+import { flag, orSwitch } from '../checks.ts'
 import { atOnce } from '../functions.ts'
 import type { SpoolOptions } from '../spool.ts'
 import type { PassSettings } from '../upstream/pass.ts'
@@ -82,7 +82,7 @@ export function readOptions (options: ScgiDispatcherOptions): Settings {
 function headerNames (value: unknown): boolean | readonly string[] | undefined {
   if (value === undefined || typeof value === 'boolean') return value
   if (!Array.isArray(value) || value.some(name => typeof name !== 'string' || name === '')) {
-    throw new FST_SCGI_OPT_INVALID('passRequestHeaders', show(value), 'true, false or a list of header names')
+    throw new FST_SCGI_OPT_INVALID('passRequestHeaders', show(value), orSwitch(value, 'true, false or a list of header names'))
   }
   return value
 }
@@ -90,7 +90,7 @@ function headerNames (value: unknown): boolean | readonly string[] | undefined {
 function requestBuffering (value: ScgiDispatcherOptions['requestBuffering'] = true): Pick<Settings, 'buffering' | 'spool'> {
   const given = typeof value === 'boolean' ? {} : value
   if (typeof given !== 'object' || given === null) {
-    throw new FST_SCGI_OPT_INVALID('requestBuffering', show(value), 'true, false or { memory, tempPath }')
+    throw new FST_SCGI_OPT_INVALID('requestBuffering', show(value), orSwitch(value, 'true, false or { memory, tempPath }'))
   }
   for (const key of Object.keys(given)) {
     if (key !== 'memory' && key !== 'tempPath') throw new FST_SCGI_OPT_UNKNOWN(`requestBuffering.${key}`, ': it has memory, tempPath')
@@ -122,6 +122,6 @@ function bind (value: ScgiDispatcherOptions['bind'] = false): Settings['bind'] {
 function local (value: unknown): LocalAddress | undefined {
   if (value === undefined || value === false || value === '') return undefined
   const address = typeof value === 'string' ? readLocalAddress(value) : undefined
-  if (address === undefined) throw new FST_SCGI_OPT_INVALID('bind', show(value), "an IP address, 'address:port', '[v6]:port' or false")
+  if (address === undefined) throw new FST_SCGI_OPT_INVALID('bind', show(value), orSwitch(value, "an IP address, 'address:port', '[v6]:port' or false"))
   return address
 }

@@ -1,6 +1,7 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { atOnce } from '../functions.ts'
 import { readLocalAddress, type LocalAddress } from '../scgi/local-address.ts'
+import { orSwitch } from '../checks.ts'
 import { show } from '../units.ts'
 import type { ExchangeOptions } from '../../types/options.ts'
 import type { FastifyRequest } from 'fastify'
@@ -26,6 +27,6 @@ export function parseBind (value: ExchangeOptions['bind']): Bind {
     }
   }
   const local = typeof value === 'string' ? readLocalAddress(value) : undefined
-  if (local === undefined) throw new FST_SCGI_OPT_INVALID('bind', show(value), "an IP address, 'address:port', '[v6]:port', a function or false")
+  if (local === undefined) throw new FST_SCGI_OPT_INVALID('bind', show(value), orSwitch(value, "an IP address, 'address:port', '[v6]:port', a function or false"))
   return () => local
 }

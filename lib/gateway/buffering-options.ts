@@ -1,5 +1,6 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { NAME_LENGTH, type TempPlace } from '../temp-file.ts'
+import { flag, orSwitch } from '../checks.ts'
 import { parseSize, show } from '../units.ts'
 import type { TempTotal } from './reply-file.ts'
 import type { BufferingOptions } from '../../types/buffering.ts'
@@ -33,9 +34,8 @@ const MAX_LEVELS = 3
  */
 export function compileBuffering (given: boolean | BufferingOptions = true): ReplyBuffering {
   const options = typeof given === 'boolean' ? { enabled: given } : given
-  checkKeys('buffering', options, KEYS, 'true, false or an object')
-  const { enabled = true, bufferSize: first = '64k', buffers = [8, '8k'] } = options
-  if (typeof enabled !== 'boolean') throw invalid('enabled', enabled, 'true or false')
+  checkKeys('buffering', options, KEYS, orSwitch(options, 'true, false or an object'))
+  const { bufferSize: first = '64k', buffers = [8, '8k'] } = options
   const bufferSize = size('bufferSize', first, MIN_SIZE, 'at least 1k')
   if (!Array.isArray(buffers) || buffers.length !== 2) throw invalid('buffers', buffers, "number and size of the buffers, such as [8, '8k']")
   const [count, each] = buffers
@@ -46,7 +46,7 @@ export function compileBuffering (given: boolean | BufferingOptions = true): Rep
   const most = Math.max(DEFAULT_BUSY, 2 * one)
   const { busyBuffersSize = most, maxTempFileSize = Math.max(2 ** 30, one), tempFileWriteSize = most, tempTotalSize } = options
   return {
-    enabled,
+    enabled: flag('buffering.enabled', options.enabled, true),
     bufferSize,
     memory: bufferSize + count * one,
     busyBuffersSize: size('busyBuffersSize', busyBuffersSize, one, enough),

@@ -8,7 +8,7 @@ import { compileBuffering, type ReplyBuffering } from './buffering-options.ts'
 import { compileResponse, type ResponseSettings } from './response-options.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { parseSize, parseTime, show } from '../units.ts'
-import { flag } from '../checks.ts'
+import { flag, orSwitch } from '../checks.ts'
 import { atOnce } from '../functions.ts'
 import type { BodySettings } from './request-body.ts'
 import type { PassSettings } from '../upstream/pass.ts'
@@ -45,7 +45,7 @@ export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
   const {
     params = {}, defaultParams = 'cgi', passRequestHeaders, underscoresInHeaders, forwarded = 'set', requestBuffering = true,
   } = options
-  if (!SETS.includes(defaultParams)) throw new FST_SCGI_OPT_INVALID('defaultParams', show(defaultParams), "'cgi', 'nginx', 'minimal' or false")
+  if (!SETS.includes(defaultParams)) throw new FST_SCGI_OPT_INVALID('defaultParams', show(defaultParams), orSwitch(defaultParams, "'cgi', 'nginx', 'minimal' or false"))
   if (!FORWARDED.includes(forwarded)) throw new FST_SCGI_OPT_INVALID('forwarded', show(forwarded), "'set', 'pass' or 'drop'")
   if (typeof params !== 'object' || params === null || Array.isArray(params)) {
     throw new FST_SCGI_OPT_INVALID('params', show(params), 'an object of names and values')
@@ -119,7 +119,7 @@ function time (option: string, value: unknown): number {
 
 function flagOrObject<T extends object> (option: string, value: boolean | T, keys: readonly string[]): Partial<T> {
   if (typeof value === 'boolean') return {}
-  if (typeof value !== 'object' || value === null) throw new FST_SCGI_OPT_INVALID(option, show(value), `true, false or { ${keys.join(', ')} }`)
+  if (typeof value !== 'object' || value === null) throw new FST_SCGI_OPT_INVALID(option, show(value), orSwitch(value, `true, false or { ${keys.join(', ')} }`))
   for (const key of Object.keys(value)) {
     if (!keys.includes(key)) throw new FST_SCGI_OPT_INVALID(`${option}.${key}`, show(Reflect.get(value, key)), `one of ${keys.join(', ')}`)
   }
@@ -140,7 +140,9 @@ function names (option: string, value: unknown): string[] {
 }
 
 function headerNames (value: ExchangeOptions['passRequestHeaders']): boolean | readonly string[] | undefined {
-  return value === undefined || typeof value === 'boolean' ? value : names('passRequestHeaders', value)
+  if (value === undefined || typeof value === 'boolean') return value
+  if (!Array.isArray(value)) throw new FST_SCGI_OPT_INVALID('passRequestHeaders', show(value), orSwitch(value, 'true, false or a list of header names'))
+  return names('passRequestHeaders', value)
 }
 
 /** Unfinished copies are written where temporary files go, if that was said. */

@@ -1,10 +1,9 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { CACHE_HEADERS } from '../cache/options.ts'
-import { isFunction } from '../checks.ts'
 import { atOnce } from '../functions.ts'
 import { Root } from '../filters/file.ts'
-import { flag } from '../checks.ts'
 import { parseSize, parseTime, show } from '../units.ts'
+import { flag, headerName, isFunction, orSwitch } from '../checks.ts'
 import { compileErrorPages } from './error-pages.ts'
 import type { FallbackPages } from '../filters/plan.ts'
 import type { ExchangeOptions } from '../../types/options.ts'
@@ -15,7 +14,6 @@ type SteeringHeader = 'x-accel-redirect' | 'x-accel-limit-rate' | 'x-accel-buffe
 
 const STEERING: ReadonlySet<string> = new Set<SteeringHeader>(['x-accel-redirect', 'x-accel-limit-rate', 'x-accel-buffering', 'x-accel-charset'])
 const FOR_CACHE: ReadonlySet<string> = new Set(CACHE_HEADERS)
-const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/
 
 /** What becomes of a reply, as far as the options say it. */
 export interface ResponseSettings {
@@ -43,7 +41,7 @@ export function compileResponse (options: ExchangeOptions): ResponseSettings {
   const ignored = ignoredHeaders(options.ignoreHeaders)
   const { interceptErrors = false } = options
   if (typeof interceptErrors !== 'boolean' && interceptErrors !== 'handler') {
-    throw new FST_SCGI_OPT_INVALID('interceptErrors', show(interceptErrors), "true, false or 'handler'")
+    throw new FST_SCGI_OPT_INVALID('interceptErrors', show(interceptErrors), orSwitch(interceptErrors, "true, false or 'handler'"))
   }
   const forceRanges = flag('forceRanges', options.forceRanges, false)
   const internalRedirect = redirectHeader(options.internalRedirect)
@@ -71,27 +69,25 @@ export function compileResponse (options: ExchangeOptions): ResponseSettings {
 function redirectHeader (value: unknown): string | undefined {
   if (value === undefined || value === true) return 'location'
   if (value === false) return undefined
-  if (typeof value !== 'string' || !TOKEN.test(value)) throw new FST_SCGI_OPT_INVALID('internalRedirect', show(value), "true, false or a header's name")
-  return value.toLowerCase()
+  return headerName('internalRedirect', value, orSwitch(value, "true, false or a header's name"))
 }
 
 function sendfile (value: unknown): ResponseSettings['sendfile'] {
   if (value === undefined || value === false) return undefined
   if (typeof value !== 'object' || value === null) {
-    throw new FST_SCGI_OPT_INVALID('sendfile', show(value), 'false or { root, header }: without a root any file of this machine could be sent')
+    throw new FST_SCGI_OPT_INVALID('sendfile', show(value), "false or { root, header }, such as { root: '/srv/files' }: without a root any file of this machine could be sent")
   }
   for (const key of Object.keys(value)) {
     if (key !== 'header' && key !== 'root') throw new FST_SCGI_OPT_INVALID(`sendfile.${key}`, show(Reflect.get(value, key)), 'one of header, root')
   }
-  const header: unknown = 'header' in value && value.header !== undefined ? value.header : 'X-Sendfile'
-  if (typeof header !== 'string' || !TOKEN.test(header)) throw new FST_SCGI_OPT_INVALID('sendfile.header', show(header), "a header's name")
+  const header = headerName('sendfile.header', 'header' in value && value.header !== undefined ? value.header : 'X-Sendfile', "a header's name, such as 'X-Sendfile'")
   const root: unknown = 'root' in value ? value.root : undefined
   const list: unknown[] = Array.isArray(root) ? root : [root]
   const paths = list.filter(path => typeof path === 'string' && path !== '')
   if (paths.length === 0 || paths.length < list.length) {
     throw new FST_SCGI_OPT_INVALID('sendfile.root', show(root), 'a directory, or a list of directories')
   }
-  return { header: header.toLowerCase(), roots: paths.map(path => new Root(String(path))) }
+  return { header, roots: paths.map(path => new Root(String(path))) }
 }
 
 function rate (option: string, value: unknown): ((request: FastifyRequest) => number) | undefined {

@@ -10,6 +10,9 @@ const DEFAULT_PORTS = { scgi: 4000, http: 80, https: 443 } as const
 /** sun_path holds 108 bytes on Linux and 104 on the BSDs and macOS, the closing NUL included; the system cuts a longer one silently. */
 const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103
 
+/** A number at its end makes an address of a host: the system reads 4000 as 0.0.15.160, and 0x7f.1 as 127.0.0.1. (URL Standard, 3.5) */
+const NUMERIC = /(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i
+
 const EXPECTED = "an address: 'host:4000', '[::1]:4000', 'unix:/path', 'scgi://host[:port][/path]' or 'unix:/path|scgi://name/path'"
 const EXPECTED_HTTP = "an address: 'http://host[:port][/path]' or 'https://host[:port][/path]'"
 
@@ -51,6 +54,11 @@ export function parseAddress (option: string, text: unknown, http = false): Pars
   const port = match?.[3] === undefined ? DEFAULT_PORTS[protocol] : Number(match[3])
   if (match === null || hostname === undefined || port < 1 || port > 65535 || (match[1] !== undefined && isIP(hostname) !== 6)) {
     throw new FST_SCGI_OPT_INVALID(option, show(text), expected)
+  }
+  if (NUMERIC.test(hostname) && isIP(hostname) === 0) {
+    const port = /^\d{1,5}$/.test(hostname) && match[3] === undefined ? hostname : match[3]
+    throw new FST_SCGI_OPT_INVALID(option, show(text),
+      `${expected}; '${hostname}' is no name and no whole IPv4 address${port === undefined ? '' : `: is '127.0.0.1:${port}' meant?`}`)
   }
   const path = slash === -1 ? '' : rest.slice(slash)
   return { protocol, hostname, port, socketPath: undefined, pathPrefix: protocol === 'scgi' ? pathPrefix(option, text, path) : httpPrefix(option, text, path) }

@@ -4,6 +4,7 @@ import { ClientRequest, type ClientServer, type ClientSettings, type RequestOwne
 import { readLocalAddress } from './local-address.ts'
 import { ConnectionPool } from './pool.ts'
 import { Roster } from '../roster.ts'
+import { orSwitch } from '../checks.ts'
 import { parseSize, parseTime, show } from '../units.ts'
 import type { ScgiClientOptions, ScgiClientRequest, ScgiClientResponse } from '../../types/client.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
@@ -164,7 +165,7 @@ function initialDelay (value: ScgiClientOptions['socketKeepalive']): number | un
     return parseTime('socketKeepalive.initialDelay', value.initialDelay ?? 0)
   }
   if (value !== undefined && typeof value !== 'boolean') {
-    throw new FST_SCGI_OPT_INVALID('socketKeepalive', show(value), 'true, false or { initialDelay }')
+    throw new FST_SCGI_OPT_INVALID('socketKeepalive', show(value), orSwitch(value, 'true, false or { initialDelay }'))
   }
   return value === true ? 0 : undefined
 }

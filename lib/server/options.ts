@@ -1,4 +1,5 @@
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
+import { flag } from '../checks.ts'
 import { parseSize, parseTime, show } from '../units.ts'
 import type { ScgiServerOptions } from '../../types/server.ts'
 
@@ -19,11 +20,6 @@ const NAMES: ReadonlySet<string> = new Set<keyof ScgiServerOptions>([
   'nph', 'trustGateway', 'keepalive', 'keepAliveTimeout', 'maxRequestsPerSocket', 'maxParamsSize',
   'headersTimeout', 'requestTimeout', 'timeout',
 ])
-
-function parseBoolean (option: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw new FST_SCGI_OPT_INVALID(option, show(value), 'true or false')
-  return value
-}
 
 function parseCount (option: string, value: unknown): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
@@ -48,13 +44,13 @@ export function parseServerOptions (options: ScgiServerOptions): ServerSettings 
     if (!NAMES.has(name)) throw new FST_SCGI_OPT_UNKNOWN(name, `; a server has ${[...NAMES].join(', ')}`)
   }
   const {
-    nph = false, trustGateway = true, keepalive = true, keepAliveTimeout = '5s', maxRequestsPerSocket = 0,
+    keepAliveTimeout = '5s', maxRequestsPerSocket = 0,
     maxParamsSize = '64k', headersTimeout = '60s', requestTimeout = 0, timeout = 0,
   } = options
   return {
-    nph: parseBoolean('nph', nph),
-    trustGateway: parseBoolean('trustGateway', trustGateway),
-    keepalive: parseBoolean('keepalive', keepalive),
+    nph: flag('nph', options.nph, false),
+    trustGateway: flag('trustGateway', options.trustGateway, true),
+    keepalive: flag('keepalive', options.keepalive, true),
     keepAliveTimeout: parseTime('keepAliveTimeout', keepAliveTimeout),
     maxRequestsPerSocket: parseCount('maxRequestsPerSocket', maxRequestsPerSocket),
     maxParamsSize: parseLimit('maxParamsSize', maxParamsSize),

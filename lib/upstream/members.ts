@@ -72,6 +72,8 @@ export class Members {
   #running = false
   /** There were first answers of the DNS, or none after a while: nobody needs to wait for them any more. */
   #asked = false
+  /** There were servers to choose from. */
+  #begun = false
   #starting: Promise<void> | undefined
 
   constructor (options: MembersOptions) {
@@ -257,8 +259,10 @@ export class Members {
 
   /** Brings the balancer what there is, and has its servers edited. */
   #arrange (edit?: () => void): void {
+    const starting = this.#discovery.size > 0 ? !this.#asked : !this.#begun
     this.#lineOf.clear()
-    this.balancer.update(this.#lines.flatMap(line => this.#listed(line)), edit)
+    this.balancer.update(this.#lines.flatMap(line => this.#listed(line)), edit, starting)
+    this.#begun = this.#resolved
     for (const peer of this.balancer.servers) this.#tell(peer)
     if (this.#running) this.#check()
   }

@@ -1,4 +1,5 @@
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
+import { orSwitch } from '../checks.ts'
 import { parseTime, show } from '../units.ts'
 import type { FailureKind } from '../../types/exchange.ts'
 import type { NextUpstreamCondition, NextUpstreamOptions } from '../../types/options.ts'
@@ -34,7 +35,7 @@ export interface NextUpstream {
 export function parseNextUpstream (value: NextUpstreamCondition[] | NextUpstreamOptions | false | undefined): NextUpstream {
   if (value === false) return { conditions: 0, tries: 0, timeout: 0 }
   if (value !== undefined && (typeof value !== 'object' || value === null)) {
-    throw new FST_SCGI_OPT_INVALID('nextUpstream', show(value), 'a list of conditions, { on, tries, timeout } or false')
+    throw new FST_SCGI_OPT_INVALID('nextUpstream', show(value), orSwitch(value, 'a list of conditions, { on, tries, timeout } or false'))
   }
   if (value !== undefined && !Array.isArray(value)) {
     for (const key of Object.keys(value)) {

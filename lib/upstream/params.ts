@@ -1,3 +1,4 @@
+import { flag } from '../checks.ts'
 import { FST_SCGI_BAD_REQUEST, FST_SCGI_OPT_INVALID, FST_SCGI_PARAMS_TOO_LARGE } from '../errors.ts'
 import { atOnce } from '../functions.ts'
 import { show } from '../units.ts'
@@ -271,8 +272,8 @@ function configured<R> (name: string, value: ParamValue<R>): Configured<R> {
   const own = Object.hasOwn(OWN, name) ? OWN[name] : undefined
   if (own !== undefined) throw new FST_SCGI_OPT_INVALID('params', show(name), own)
   const full = typeof value === 'object' && value !== null ? value : { value }
-  const { value: given, ifNotEmpty = false } = full
-  if (typeof ifNotEmpty !== 'boolean') throw new FST_SCGI_OPT_INVALID(`${option}.ifNotEmpty`, show(ifNotEmpty), 'true or false')
+  const { value: given } = full
+  const ifNotEmpty = flag(`${option}.ifNotEmpty`, full.ifNotEmpty, false)
   if (typeof given === 'function') return { name, ifNotEmpty, ask: atOnce(option, given) }
   if (typeof given !== 'string') throw new FST_SCGI_OPT_INVALID(option, show(value), 'a string, a function, or { value, ifNotEmpty }')
   if (given.includes('\0')) throw new FST_SCGI_OPT_INVALID(option, show(given), 'a value without NUL')

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { flag } from '../checks.ts'
 import { show } from '../units.ts'
 import type { TlsSettings } from '../transport/http-connection.ts'
 import type { ServerTlsOptions } from '../../types/upstream.ts'
@@ -21,10 +22,8 @@ export function readTls (option: string, value: unknown, https: boolean): TlsSet
   for (const key of Object.keys(given)) {
     if (!NAMES.has(key)) throw new FST_SCGI_OPT_UNKNOWN(`${option}.${key}`, `: it has ${[...NAMES].join(', ')}`)
   }
-  const { ca, cert, key, rejectUnauthorized = true, servername } = given
-  if (typeof rejectUnauthorized !== 'boolean') {
-    throw new FST_SCGI_OPT_INVALID(`${option}.rejectUnauthorized`, show(rejectUnauthorized), 'true or false')
-  }
+  const { ca, cert, key, servername } = given
+  const rejectUnauthorized = flag(`${option}.rejectUnauthorized`, given['rejectUnauthorized'], true)
   if (servername !== undefined && (typeof servername !== 'string' || servername === '' || /[\s\0]/.test(servername))) {
     throw new FST_SCGI_OPT_INVALID(`${option}.servername`, show(servername), 'a host name')
   }

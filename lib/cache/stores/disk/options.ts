@@ -1,6 +1,7 @@
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { FST_SCGI_OPT_INVALID } from '../../../errors.ts'
+import { orSwitch, switched } from '../../../checks.ts'
 import { parseSize, parseTime, show } from '../../../units.ts'
 import type { RoundOptions } from './rounds.ts'
 
@@ -52,6 +53,7 @@ export interface DiskSettings {
 export function readDiskOptions (options: DiskStoreOptions): DiskSettings {
   const { path, levels = [], useTempPath = true, inactive = '10m', minFree = 0, loader } = options
   const root = makeDirectory('path', path)
+  if (switched(useTempPath) !== undefined) throw new FST_SCGI_OPT_INVALID('useTempPath', show(useTempPath), orSwitch(useTempPath, 'true, false or a directory'))
   const maxSize = options.maxSize === undefined ? Infinity : parseSize('maxSize', options.maxSize)
   return {
     root,

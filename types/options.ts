@@ -177,7 +177,10 @@ export type RequestHeaders = Record<string, string | string[] | undefined>
 
 /** Hooks of one exchange, as in @fastify/reply-from. */
 export interface ExchangeHooks {
-  /** Gets the request headers (lower case) and returns those to send as HTTP_*. */
+  /**
+   * Gets the request headers as the application would get them (lower case; without what ends at this hop, with Host and X-Forwarded-* as
+   * the gateway sets them) and returns those to send. No rule for the client's headers is applied to them; `params` go before.
+   */
   rewriteRequestHeaders?: (request: FastifyRequest, headers: RequestHeaders) => RequestHeaders
   /** Gets the reply's headers (lower case) and returns those for the client. */
   rewriteHeaders?: (headers: Record<string, string | string[]>, request: FastifyRequest) => Record<string, string | string[]>

@@ -8,6 +8,9 @@ export interface RequestHeaders {
   readonly raw: string[]
 }
 
+/** Marks headers that are sent as they are: a hook has made them of what a client sent. */
+export const REWRITTEN = Symbol('fastify-scgi.rewritten')
+
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const TEXT = /^[\t\x20-\x7e\x80-\xff]*$/
 

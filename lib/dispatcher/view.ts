@@ -2,7 +2,7 @@ import { stringify } from 'node:querystring'
 import { errors } from 'undici'
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
 import { splitPath } from '../upstream/path.ts'
-import { readHeaders, single, type RequestHeaders } from './headers.ts'
+import { readHeaders, REWRITTEN, single, type RequestHeaders } from './headers.ts'
 import type { RequestView } from '../upstream/params.ts'
 import type { Settings } from './options.ts'
 import type { DispatchOptions } from '../../types/dispatcher.ts'
@@ -41,6 +41,7 @@ export class DispatchView implements RequestView {
   contentType: string | undefined
   readonly headers: RequestHeaders['byName']
   readonly rawHeaders: readonly string[]
+  readonly rewritten: boolean
   /** Content-Length that was announced, or -1. */
   readonly announcedLength: number
 
@@ -66,6 +67,7 @@ export class DispatchView implements RequestView {
     this.contentType = single(headers, 'content-type')
     this.headers = headers.byName
     this.rawHeaders = headers.raw
+    this.rewritten = typeof options.headers === 'object' && options.headers !== null && REWRITTEN in options.headers
     this.announcedLength = lengthOf(single(headers, 'content-length'))
   }
 }

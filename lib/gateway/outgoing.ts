@@ -29,8 +29,9 @@ export class OutgoingRequest implements PassRequest {
     this.source = request
     if (former === undefined) {
       const { hooks, bind } = service.mount
-      const rewritten = hooks.rewriteRequestHeaders?.(request, { ...request.headers, ...trueType(request) })
-      this.view = new FastifyView(request, service.point, rewritten)
+      const view = new FastifyView(request, service.point)
+      const rewrite = hooks.rewriteRequestHeaders
+      this.view = rewrite === undefined ? view : view.withHeaders(rewrite(request, service.mount.encoder.received(view)))
       this.#target = request.raw.url ?? this.view.uri
       const local = bind(request)
       this.localAddress = local?.localAddress
@@ -100,10 +101,4 @@ export class OutgoingRequest implements PassRequest {
     const view = this.view.with(asGet ? 'GET' : this.method, strip, etag, lastModified)
     return new OutgoingRequest(this.#service, this.source, { outgoing: this, view })
   }
-}
-
-/** The client's own Content-Type: where Fastify would refuse it the route has put another in its place. */
-function trueType ({ raw }: FastifyRequest): { 'content-type'?: string } {
-  const type = raw.headers['content-type']
-  return type === undefined ? {} : { 'content-type': type }
 }

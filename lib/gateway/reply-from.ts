@@ -12,7 +12,10 @@ import { FastifyView } from './view.ts'
 import { toError } from '../caught.ts'
 import { ScgiDispatcher } from '../dispatcher/dispatcher.ts'
 import { FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { REWRITTEN } from '../dispatcher/headers.ts'
 import { PARAM_SETS } from '../upstream/param-sets.ts'
+import { compileParams, type ParamsEncoder } from '../upstream/params.ts'
+import { rewrittenHeaders } from './rewritten-headers.ts'
 import type { FastifyReplyFromHooks } from '@fastify/reply-from'
 import type { Dispatcher } from 'undici'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -28,6 +31,7 @@ type Headers = Record<string, string | string[]>
 const BASE = 'http://localhost/'
 /** Where the headers of a request carry it through @fastify/reply-from to the dispatcher, which does not see the key. */
 const CALL = Symbol('fastify-scgi.call')
+const OF_THE_BODY = ['content-type', 'content-length', 'transfer-encoding']
 const WHOLE_PATH = { segments: 0, ignoreDuplicateSlashes: false, rewritePrefix: '' }
 
 /** Options that mean the same to the plugin and to a dispatcher. */
@@ -60,7 +64,7 @@ class Call {
     this.request = reply.request
     this.reply = reply
     // Addresses are gone with the client's connection.
-    this.view = new FastifyView(reply.request, WHOLE_PATH, undefined)
+    this.view = new FastifyView(reply.request, WHOLE_PATH)
   }
 
   static of ({ headers }: DispatchOptions): Call {
@@ -108,10 +112,13 @@ export async function registerReplyFrom (fastify: FastifyInstance, select: Selec
 class Defaults {
   readonly #options: FastifyScgiOptions
   readonly #filter: HeaderFilter
+  readonly #encoder: ParamsEncoder<FastifyRequest>
 
   constructor (options: FastifyScgiOptions) {
     this.#options = options
     this.#filter = new HeaderFilter(options.hideHeaders ?? [], options.passHeaders ?? [])
+    const { params, defaultParams, passRequestHeaders, underscoresInHeaders, forwarded } = options
+    this.#encoder = compileParams({ params, defaultParams, passRequestHeaders, underscoresInHeaders, forwarded })
   }
 
   around (from: From): From {
@@ -138,7 +145,9 @@ class Defaults {
         let own = this.#requestHeaders(call, headers)
         if (given.rewriteRequestHeaders !== undefined) own = valueOf('rewriteRequestHeaders', given.rewriteRequestHeaders(request, own))
         else if (options.rewriteRequestHeaders !== undefined) own = valueOf('rewriteRequestHeaders', options.rewriteRequestHeaders(call.request, own))
-        const sent: RequestHeaders & { [CALL]: Call } = { ...own, [CALL]: call }
+        const sent: RequestHeaders & { [CALL]: Call, [REWRITTEN]: true } = {
+          ...rewrittenHeaders(own, call.request.headers), [CALL]: call, [REWRITTEN]: true,
+        }
         return sent
       },
       // What is thrown here would come out as an uncaught exception: it is the reply instead.
@@ -166,13 +175,13 @@ class Defaults {
     }
   }
 
-  #requestHeaders ({ request, view }: Call, headers: RequestHeaders): RequestHeaders {
-    const own: RequestHeaders = { ...headers, host: request.host }
-    if ((this.#options.forwarded ?? 'set') !== 'set') return own
-    for (const name of Object.keys(own)) if (name === 'forwarded' || name.startsWith('x-forwarded')) delete own[name]
-    if (view.forwardedFor !== '') own['x-forwarded-for'] = view.forwardedFor
-    if (view.host !== '') own['x-forwarded-host'] = view.host
-    own['x-forwarded-proto'] = view.scheme
+  /** What the application would get of the client's headers, with those of the body that @fastify/reply-from sends. */
+  #requestHeaders ({ view }: Call, headers: RequestHeaders): RequestHeaders {
+    const own: RequestHeaders = this.#encoder.received(view)
+    for (const name of OF_THE_BODY) {
+      if (headers[name] === undefined) delete own[name]
+      else own[name] = headers[name]
+    }
     return own
   }
 
@@ -277,11 +286,10 @@ class Tracking implements Dispatcher.DispatchHandler {
 }
 
 function dispatcherOptions (options: FastifyScgiOptions): ScgiDispatcherOptions {
-  const { params = {}, defaultParams = 'cgi', buffering, forwarded } = options
+  const { params = {}, defaultParams = 'cgi', buffering } = options
   const bind = parseBind(options.bind)
   const made: ScgiDispatcherOptions = {
     params: { ...clientParams(defaultParams) },
-    forwarded: forwarded === 'drop' ? 'drop' : 'pass',
     bind: request => {
       const local = bind(Call.of(request).request)
       if (local === undefined) return undefined

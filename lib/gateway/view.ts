@@ -1,5 +1,6 @@
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
 import { splitPath } from '../upstream/path.ts'
+import { rewrittenHeaders } from './rewritten-headers.ts'
 import { passageOf } from '../filters/passage.ts'
 import type { RequestView } from '../upstream/params.ts'
 import type { RequestHeaders } from '../../types/options.ts'
@@ -42,9 +43,10 @@ export class FastifyView implements RequestView {
   readonly contentType: string | undefined
   readonly headers: RequestHeaders
   readonly rawHeaders: readonly string[]
+  readonly rewritten: boolean = false
 
   /** @throws FST_SCGI_BAD_REQUEST for a path that cannot be served */
-  constructor (request: FastifyRequest, mount: MountPoint, rewritten: RequestHeaders | undefined) {
+  constructor (request: FastifyRequest, mount: MountPoint) {
     const { raw } = request
     // request.url may be what rewriteUrl made of it; the application gets what the client sent.
     const uri = request.originalUrl
@@ -66,11 +68,24 @@ export class FastifyView implements RequestView {
     this.remoteAddr = plain(request.ip)
     this.remotePort = socket.remotePort ?? ''
     this.forwardedFor = request.ips === undefined ? this.remoteAddr : chain(request.ips)
-    this.headers = rewritten ?? request.headers
-    this.rawHeaders = rewritten === undefined ? raw.rawHeaders : []
+    this.headers = request.headers
+    this.rawHeaders = raw.rawHeaders
     // Of request.headers it may be the type that the route has put there to get past Fastify's check.
-    const contentType = (rewritten === undefined ? raw.headers['content-type'] : rewritten['content-type']) ?? passage?.contentType
-    this.contentType = typeof contentType === 'string' ? contentType : undefined
+    this.contentType = raw.headers['content-type'] ?? passage?.contentType
+  }
+
+  /** The same request with the headers that a hook has made of what the client sent. */
+  withHeaders (given: RequestHeaders): FastifyView {
+    const headers = rewrittenHeaders(given, this.headers)
+    const host = valueOf(headers['host'])
+    if (host === this.host) delete headers['host']
+    const copy: FastifyView = Object.create(FastifyView.prototype)
+    return Object.assign(copy, this, {
+      headers,
+      rewritten: true,
+      host: host === undefined ? this.host : host.toLowerCase(),
+      contentType: valueOf(headers['content-type']),
+    })
   }
 
   /** There is a Range or a condition in it. */
@@ -95,11 +110,15 @@ export class FastifyView implements RequestView {
     for (const [name, value] of [['if-none-match', etag], ['if-modified-since', lastModified]] as const) {
       if (value === undefined) continue
       headers[name] = value
-      if (rawHeaders.length > 0) rawHeaders = [...rawHeaders, name, value]
+      rawHeaders = [...rawHeaders, name, value]
     }
     const copy: FastifyView = Object.create(FastifyView.prototype)
     return Object.assign(copy, this, { method, headers, rawHeaders })
   }
+}
+
+function valueOf (header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header.join(', ') : header
 }
 
 const CONDITIONS = new Set(['range', 'if-range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'])

@@ -13,6 +13,8 @@ export interface HeaderRules {
   readonly forwarded: boolean
   /** Parameter names (`HTTP_X`, upper case, no dashes) that are not to be made from a header. */
   readonly hidden: ReadonlySet<string>
+  /** The headers are those of a hook, which may also steer applications: only what ends at this hop is dropped. Default false. */
+  readonly trusted?: boolean
 }
 
 /** Names beyond this number are forgotten and learnt anew: clients choose them. */
@@ -21,15 +23,16 @@ const MAX_NAMES = 1024
 const MAX_NAME_LENGTH = 100
 /** Stamps stay small integers. */
 const MAX_STAMP = 2 ** 30
+const NONE: ReadonlySet<string> = new Set()
 
 // CONTENT_TYPE and CONTENT_LENGTH are parameters of their own, HTTP_HOST is made from the effective host. The others end at this
-// hop (RFC 9110 section 7.6.1), pose as the environment variable HTTP_PROXY, or steer an application or a gateway.
-const NEVER_SENT: ReadonlySet<string> = new Set([
+// hop (RFC 9110 section 7.6.1), or pose as the environment variable HTTP_PROXY.
+const OF_THIS_HOP: ReadonlySet<string> = new Set([
   'host', 'content-type', 'content-length',
-  'connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding',
-  'upgrade', 'http2-settings',
-  'proxy', 'x-sendfile-type', 'scgi-keepalive',
+  'connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'http2-settings', 'scgi-keepalive', 'proxy',
 ])
+/** What a client has nothing to say in: it is meant for proxies, or steers an application or a gateway, as X-Accel-* does. */
+const NOT_THE_CLIENTS: ReadonlySet<string> = new Set(['proxy-authenticate', 'proxy-authorization', 'x-sendfile-type'])
 /** Headers of which a request may have one line, beside If-*: two of them mean different things to different readers. */
 const SINGLE: ReadonlySet<string> = new Set([
   'host', 'authorization', 'proxy-authorization', 'range', 'content-range', 'content-length', 'transfer-encoding', 'expect',
@@ -42,7 +45,7 @@ const NAME_WITH_UNDERSCORES = /^[A-Za-z0-9_-]+$/
 
 /** Whether a header of this lower-case name is dropped whatever is configured. */
 export function isNeverSent (name: string): boolean {
-  return NEVER_SENT.has(name) || name.startsWith('x-accel-')
+  return OF_THIS_HOP.has(name) || NOT_THE_CLIENTS.has(name) || name.startsWith('x-accel-')
 }
 
 /** Whether this is a name that a header may have and be sent. */
@@ -79,6 +82,13 @@ interface Lines {
   readonly first: string
   /** Joined as Node joins what it does not drop. */
   joined: string
+}
+
+/** The header that a parameter is made of. */
+interface Chosen {
+  readonly name: string
+  readonly value: string
+  readonly rank: number
 }
 
 /**
@@ -122,7 +132,7 @@ export class HeaderEncoder {
   lines (headers: Headers, rawHeaders: readonly string[], contentType: string): string[] {
     this.#inspect(rawHeaders)
     const received = collect(rawHeaders)
-    const listed = listedInConnection(headers, received)
+    const listed = this.#rules.trusted === true ? NONE : listedInConnection(headers, received)
     const rewritten = this.#rules.pass === false ? new Map<string, string | string[]>() : this.#rewritten(headers, received)
     // Without lines nothing tells the client's own from a hook's.
     if (rawHeaders.length === 0) for (const name of rewritten.keys()) if (listed.has(name.replaceAll('_', '-'))) rewritten.delete(name)
@@ -163,7 +173,9 @@ export class HeaderEncoder {
       if (value === undefined || key.label === '' || (name === lower && rewritten.has(lower))) continue
       const text = join(value, key.separator)
       const own = name === lower ? received.get(lower) : undefined
-      if (own === undefined || (text !== own.joined && text !== own.first)) rewritten.set(lower, lower === 'cookie' ? text : value)
+      // Of some headers Node.js keeps the first line only; a hook of the gateway's was given them all.
+      const same = own !== undefined && (text === own.joined || (text === own.first && this.#rules.trusted !== true))
+      if (!same) rewritten.set(lower, lower === 'cookie' ? text : value)
     }
     return rewritten
   }
@@ -242,19 +254,38 @@ export class HeaderEncoder {
   }
 
   #sent (lower: string): boolean {
-    const { pass, forwarded, hidden } = this.#rules
+    const { pass, forwarded, hidden, trusted = false } = this.#rules
     // As parameters they are the same, so an underscore gets nothing past the rules.
     const dashed = lower.replaceAll('_', '-')
-    if (isNeverSent(dashed) || hidden.has(headerParam(lower))) return false
+    if (hidden.has(headerParam(lower))) return false
+    if (trusted) return !OF_THIS_HOP.has(dashed)
+    if (isNeverSent(dashed)) return false
     if (!forwarded && (dashed === 'forwarded' || dashed === 'x-forwarded' || dashed.startsWith('x-forwarded-'))) return false
     return pass === true || (pass !== false && pass.has(lower))
   }
 
-  /** Repeated lines, headers listed in Connection, and several keys for one parameter. */
+  /**
+   * What the application gets of the headers, by lower-case name: one value for each parameter, without what is dropped.
+   * @throws as `pairs`
+   */
+  sent (headers: Headers, rawHeaders: readonly string[]): Map<string, string> {
+    this.#inspect(rawHeaders)
+    const sent = new Map<string, string>()
+    if (this.#rules.pass !== false) for (const { name, value } of this.#choose(headers, rawHeaders).values()) sent.set(name, value)
+    return sent
+  }
+
   #careful (headers: Headers, rawHeaders: readonly string[]): string {
+    let pairs = ''
+    for (const [label, { value }] of this.#choose(headers, rawHeaders)) pairs += label + value
+    return pairs
+  }
+
+  /** Of repeated lines, headers listed in Connection, and several keys for one parameter: what is sent, by label. */
+  #choose (headers: Headers, rawHeaders: readonly string[]): Map<string, Chosen> {
     const received = collect(rawHeaders)
     const listed = listedInConnection(headers, received)
-    const chosen = new Map<string, { value: string, rank: number }>()
+    const chosen = new Map<string, Chosen>()
     for (const name in headers) {
       const value = headers[name]
       if (value === undefined) continue
@@ -270,11 +301,9 @@ export class HeaderEncoder {
       // What a hook wrote in upper case goes before the client's own, and X-Foo before X_Foo.
       const rank = name.includes('_') ? 0 : key.ambiguous ? 2 : 1
       const rival = chosen.get(key.label)
-      if (rival === undefined || rival.rank < rank) chosen.set(key.label, { value: text, rank })
+      if (rival === undefined || rival.rank < rank) chosen.set(key.label, { name: name.toLowerCase(), value: text, rank })
     }
-    let pairs = ''
-    for (const [label, { value }] of chosen) pairs += label + value
-    return pairs
+    return chosen
   }
 }
 

@@ -20,12 +20,14 @@ export interface HttpExchange {
 /** A header that is set by the options: a fixed value, or what a function gives for the request; `undefined` and '' send none. */
 export interface SetHeader<R> {
   readonly name: string
-  readonly value: string | ((request: R) => string | undefined)
+  readonly value: string | ((request: R, view: RequestView) => string | undefined)
 }
 
 /** How requests become HTTP; made of the same options as the SCGI block. */
 export interface HttpRequestRules<R> {
   readonly headers: HeaderEncoder
+  /** For headers that a hook gave. */
+  readonly given: HeaderEncoder
   readonly forwardedFor: boolean
   readonly forwardedHost: boolean
   readonly forwardedProto: boolean
@@ -69,27 +71,28 @@ export class HttpRequestEncoder<R> {
   encode (view: RequestView, request: R, exchange: HttpExchange): HttpRequestHead {
     if (view.method === 'CONNECT') throw new FST_SCGI_BAD_REQUEST('CONNECT asks for a tunnel, and this is none')
     const { forwardedFor, forwardedHost, forwardedProto } = this.#rules
+    const rewritten = view.rewritten === true
     const headers: string[] = []
-    const contentType = this.#contentType === undefined ? view.contentType : valueOf(this.#contentType, request)
-    const lines = this.#rules.headers.lines(view.headers, view.rawHeaders, contentType ?? '')
+    const contentType = this.#contentType === undefined ? view.contentType : valueOf(this.#contentType, request, view)
+    const lines = (rewritten ? this.#rules.given : this.#rules.headers).lines(view.headers, view.rawHeaders, contentType ?? '')
     for (let i = 0; i < lines.length; i += 2) {
       const name = lines[i] ?? ''
       if (!NOT_FORWARDED.has(name.toLowerCase())) add(headers, name, lines[i + 1] ?? '')
     }
-    if (forwardedFor && view.forwardedFor !== '') add(headers, 'x-forwarded-for', view.forwardedFor)
-    if (forwardedHost && view.host !== '') add(headers, 'x-forwarded-host', view.host)
-    if (forwardedProto) add(headers, 'x-forwarded-proto', view.scheme)
+    if (!rewritten && forwardedFor && view.forwardedFor !== '') add(headers, 'x-forwarded-for', view.forwardedFor)
+    if (!rewritten && forwardedHost && view.host !== '') add(headers, 'x-forwarded-host', view.host)
+    if (!rewritten && forwardedProto) add(headers, 'x-forwarded-proto', view.scheme)
     for (const header of this.#set) {
-      const value = valueOf(header, request)
+      const value = valueOf(header, request, view)
       if (value !== undefined && value !== '') add(headers, header.name, value)
     }
-    const host = this.#host === undefined ? hostOf(view) : valueOf(this.#host, request) ?? ''
+    const host = this.#host === undefined ? hostOf(view) : valueOf(this.#host, request, view) ?? ''
     return { path: httpPath(view.target ?? view.uri, exchange), host: checked('host', host), headers }
   }
 }
 
-function valueOf<R> ({ value }: SetHeader<R>, request: R): string | undefined {
-  return typeof value === 'string' ? value : value(request)
+function valueOf<R> ({ value }: SetHeader<R>, request: R, view: RequestView): string | undefined {
+  return typeof value === 'string' ? value : value(request, view)
 }
 
 function add (headers: string[], name: string, value: string): void {
@@ -104,7 +107,8 @@ function checked (name: string, value: string): string {
 
 /** Host as the client sent it: that of a target in absolute-form goes before the header (RFC 9112 section 3.2.2). */
 export function hostOf (view: RequestView): string {
-  const { uri, headers, rawHeaders } = view
+  const { uri, headers, rawHeaders, rewritten } = view
+  if (rewritten === true && typeof headers['host'] === 'string') return headers['host']
   if (uri.charCodeAt(0) !== SLASH) {
     const authority = ABSOLUTE_FORM.exec(uri)?.[1]
     if (authority !== undefined && authority !== '') return authority

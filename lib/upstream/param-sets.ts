@@ -33,6 +33,8 @@ export interface RequestView {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** Header lines as they came, `[name, value, ...]`. */
   readonly rawHeaders: readonly string[]
+  /** The headers are what a hook has made of what the client sent, X-Forwarded-* and Host included: they are sent as they are. Host is among them only if the hook gave another one. */
+  readonly rewritten?: boolean
 }
 
 /** What is known of a request only when a server is chosen. */

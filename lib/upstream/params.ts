@@ -7,6 +7,7 @@ import { hostOf, HttpRequestEncoder, type HttpExchange, type SetHeader } from '.
 import { PARAM_SETS } from './param-sets.ts'
 import { readSeen, type SeenHeaders } from './seen.ts'
 import { isWide, utf8 } from './path.ts'
+import { toBytes } from './text.ts'
 import type { HttpRequestHead } from '../../types/exchange.ts'
 import type { ParamValue } from '../../types/options.ts'
 import type { DefaultParam, ParamSetName, ParamsExchange, RequestView } from './param-sets.ts'
@@ -53,6 +54,12 @@ export interface ParamsEncoder<R> {
    * @throws as `encode`
    */
   seen (view: RequestView, request: R, http: boolean): SeenHeaders
+  /**
+   * The headers of a request as the application would get them, for a hook to change: X-Forwarded-* and Host are what is sent, and
+   * what the client has no say in is gone. What the hook makes of them is sent without further rules (see `RequestView.rewritten`).
+   * @throws FST_SCGI_BAD_REQUEST
+   */
+  received (view: RequestView): Record<string, string>
 }
 
 /** One parameter in the order of the block. */
@@ -93,6 +100,8 @@ class Encoder<R> implements ParamsEncoder<R> {
   readonly #headers: HeaderEncoder
   /** `params` says what Host is. */
   readonly #hidesHost: boolean
+  /** For headers that a hook gave. */
+  readonly #given: HeaderEncoder
   readonly #sendHost: boolean
   readonly #sendForwardedFor: boolean
   readonly #sendForwardedHost: boolean
@@ -108,6 +117,7 @@ class Encoder<R> implements ParamsEncoder<R> {
     this.#headerSteps = compileSteps(merged.filter(({ name }) => name.startsWith('HTTP_') || name === 'CONTENT_TYPE'))
     this.#maxSize = maxParamsSize ?? set.maxParamsSize
     this.#headers = new HeaderEncoder({ pass, underscores: underscoresInHeaders, forwarded: forwarded === 'pass', hidden })
+    this.#given = new HeaderEncoder({ pass: true, underscores: true, forwarded: true, hidden, trusted: true })
     const sends = (name: string): boolean => (typeof pass === 'boolean' ? pass : pass.has(name)) && !hidden.has(headerParam(name))
     this.#hidesHost = hidden.has('HTTP_HOST')
     this.#sendHost = !this.#hidesHost && (defaultParams !== 'minimal' || sends('host'))
@@ -116,11 +126,23 @@ class Encoder<R> implements ParamsEncoder<R> {
     this.#sendForwardedProto = forwarded === 'set' && sends('x-forwarded-proto')
     this.#http = new HttpRequestEncoder({
       headers: this.#headers,
+      given: this.#given,
       forwardedFor: this.#sendForwardedFor,
       forwardedHost: this.#sendForwardedHost,
       forwardedProto: this.#sendForwardedProto,
       set: headersOf(params),
     })
+  }
+
+  received (view: RequestView): Record<string, string> {
+    const headers: Record<string, string> = Object.fromEntries(this.#headers.sent(view.headers, view.rawHeaders))
+    const { host, forwardedFor, contentType } = view
+    if (host !== '') headers['host'] = host
+    if (contentType !== undefined) headers['content-type'] = contentType
+    if (this.#sendForwardedFor && forwardedFor !== '') headers['x-forwarded-for'] = forwardedFor
+    if (this.#sendForwardedHost && host !== '') headers['x-forwarded-host'] = host
+    if (this.#sendForwardedProto) headers['x-forwarded-proto'] = view.scheme
+    return headers
   }
 
   encodeHttp (view: RequestView, request: R, exchange: HttpExchange): HttpRequestHead {
@@ -136,7 +158,8 @@ class Encoder<R> implements ParamsEncoder<R> {
 
   seen (view: RequestView, request: R, http: boolean): SeenHeaders {
     const pairs = this.#params(this.#headerSteps, view, request, ANY_SERVER) + this.#headerPairs(view)
-    return readSeen(pairs, view, http ? { headers: this.#headers, host: this.#hidesHost ? undefined : hostOf(view) } : undefined)
+    const headers = view.rewritten === true ? this.#given : this.#headers
+    return readSeen(pairs, view, http ? { headers, host: this.#hidesHost ? undefined : hostOf(view) } : undefined)
   }
 
   #params (steps: readonly Step<R>[], view: RequestView, request: R, exchange: ParamsExchange): string {
@@ -151,7 +174,7 @@ class Encoder<R> implements ParamsEncoder<R> {
         }
         block = block + step.label + value
       } else if (step.ask !== undefined) {
-        const value = asked(step.name, step.ask(request))
+        const value = asked(step.name, step.ask(request), view)
         if (value === undefined || (value === '' && step.ifNotEmpty)) continue
         if (value.includes('\0')) throw nul(step.name)
         block = block + step.label + value
@@ -168,6 +191,7 @@ class Encoder<R> implements ParamsEncoder<R> {
       if (host.includes('\0')) throw nul('HTTP_HOST')
       if (this.#sendHost) block = block + '\0HTTP_HOST\0' + host
     }
+    if (view.rewritten === true) return block + this.#given.pairs(view.headers, [])
     if (this.#sendForwardedFor && forwardedFor !== '') {
       if (forwardedFor.includes('\0')) throw nul('HTTP_X_FORWARDED_FOR')
       block = block + '\0HTTP_X_FORWARDED_FOR\0' + forwardedFor
@@ -234,7 +258,7 @@ function compileSteps<R> (params: readonly (Configured<R> | DefaultParam)[]): St
   for (const param of params) {
     const label = '\0' + utf8(param.name) + '\0'
     if ('value' in param) {
-      fixed += label + utf8(param.value)
+      fixed += label + toBytes(param.value)
       continue
     }
     const read = 'read' in param ? param.read : undefined
@@ -259,7 +283,7 @@ function headersOf<R> (params: Readonly<Record<string, ParamValue<R>>>): SetHead
     const header = name === 'CONTENT_TYPE' ? 'content-type' : FRAMING.has(own) ? '' : own
     if (!isHeaderName(header, false)) continue
     const param = configured(name, value)
-    headers.push({ name: header, value: 'value' in param ? utf8(param.value) : request => asked(name, param.ask(request)) })
+    headers.push({ name: header, value: 'value' in param ? toBytes(param.value) : (request, view) => asked(name, param.ask(request), view) })
   }
   return headers
 }
@@ -280,10 +304,10 @@ function configured<R> (name: string, value: ParamValue<R>): Configured<R> {
   return { name, ifNotEmpty, value: given }
 }
 
-/** The answer of a user's function as bytes: it is text, and sent as UTF-8. */
-function asked (name: string, value: unknown): string | undefined {
+/** The answer of a user's function as bytes. */
+function asked (name: string, value: unknown, { headers }: RequestView): string | undefined {
   if (value === undefined || value === null) return undefined
-  if (typeof value === 'string') return utf8(value)
+  if (typeof value === 'string') return toBytes(value, headers)
   if (typeof value === 'number') return String(value)
   throw new FST_SCGI_OPT_INVALID(`params.${name}`, `a function that gave ${show(value)}`,
     'a function that returns a string or undefined')

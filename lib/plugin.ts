@@ -4,6 +4,7 @@ import { gatewayErrorHandler } from './gateway/error-handler.ts'
 import { Caches } from './gateway/cache-registry.ts'
 import { GatewayExchange, type GatewayState, type Service } from './gateway/handler.ts'
 import { serveMethods } from './gateway/methods.ts'
+import { clearLeftovers } from './gateway/temp-places.ts'
 import { mountInternal } from './gateway/internal-files.ts'
 import { resolveTarget } from './gateway/dot-segments.ts'
 import { isMediaType } from './gateway/view.ts'
@@ -95,6 +96,7 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
   const root = rootOf(fastify)
   const mount = compileMount(options)
   if (mount.cache?.zone !== undefined) root.state.caches.add(mount.cache.zone)
+  await clearLeftovers(options)
   const allowAny = flag('allowAnyUpstream', options.allowAnyUpstream, false)
   const closeTimeout = parseTime('closeTimeout', options.closeTimeout ?? 10_000)
   const bodyLimit = options.bodyLimit === undefined ? undefined : parseSize('bodyLimit', options.bodyLimit)
@@ -239,6 +241,7 @@ async function prepare (root: Root, options: ReplyScgiOptions): Promise<{ servic
   ready?.()
   const mount = compileMount(options)
   if (mount.cache?.zone !== undefined) root.state.caches.add(mount.cache.zone)
+  await clearLeftovers(options)
   return { service: { mount }, select, rewritePrefix: options.rewritePrefix ?? '' }
 }
 

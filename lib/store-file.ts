@@ -5,10 +5,9 @@ import { join } from 'node:path'
 import { pathBytes, pathText } from './binary-path.ts'
 import { FST_SCGI_STORE } from './errors.ts'
 import { codeOf } from './caught.ts'
+import { STORE_PREFIX } from './leftovers.ts'
+import { PROCESS_MARK } from './process-mark.ts'
 import { openDirectory, type Directory } from './store-directory.ts'
-
-/** Begin of the names of files that are being written in the root. No reply is stored under such a name. */
-export const TEMP_PREFIX = '.scgi-store-'
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0)
 const COPY_CHUNK = 262_144
@@ -153,7 +152,7 @@ export class StoreFile {
   async #open (): Promise<void> {
     const { root, tempPath, directoryMode } = this.#place
     if (tempPath === undefined) await (await openDirectory(root, [], directoryMode)).close()
-    const unfinished = (name: string): Buffer | string => pathBytes(join(tempPath ?? root, `${TEMP_PREFIX}${process.pid}-${name}`))
+    const unfinished = (name: string): Buffer | string => pathBytes(join(tempPath ?? root, `${STORE_PREFIX}${PROCESS_MARK}-${name}`))
     const [handle, temp] = await create(unfinished).catch(async (error: unknown) => {
       if (tempPath === undefined || codeOf(error) !== 'ENOENT') throw error
       // No reply has been buffered in it yet.

@@ -4,8 +4,9 @@ import { binaryPath, utf8Path } from './binary-path.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_STORE } from './errors.ts'
 import { atOnce } from './functions.ts'
 import { parseHttpDate } from './http-date.ts'
-import { StoreFile, TEMP_PREFIX, type StorePlace } from './store-file.ts'
 import { orSwitch } from './checks.ts'
+import { STORE_PREFIX } from './leftovers.ts'
+import { StoreFile, type StorePlace } from './store-file.ts'
 import { show } from './units.ts'
 import type { StoreOptions } from '../types/store.ts'
 
@@ -88,14 +89,14 @@ export class Store<Request> {
 function namesOf (path: string): string[] | undefined {
   if (path.endsWith('/') || path.endsWith('/.')) return undefined
   const names = path.split('/').filter(name => name !== '' && name !== '.')
-  return names.length === 0 || names[0]?.toLowerCase().startsWith(TEMP_PREFIX) === true ? undefined : names
+  return names.length === 0 || names[0]?.toLowerCase().startsWith(STORE_PREFIX) === true ? undefined : names
 }
 
 /**
  * Checks the option `store`.
  *
  * @param tempPath directory of unfinished files, made where it is missing; the one above it must be there. Default: the root, where a
- *   crash may leave some, named `.scgi-store-*`; from another file system a complete file is copied beside its target, and then renamed
+ *   crash may leave some, named `.scgi-store-*`, until the next process starts; from another file system a complete file is copied beside its target, and then renamed
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
  */
 export function compileStore<Request> (options: StoreOptions<Request>, tempPath?: string): Store<Request> {

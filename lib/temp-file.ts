@@ -1,7 +1,8 @@
-import { close, mkdir, mkdtempSync, open, rmdirSync, unlink } from 'node:fs'
+import { close, mkdir, open, rmdirSync, unlink } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FST_SCGI_TEMP_FILE } from './errors.ts'
+import { FILE_PREFIX, clearDirectories, makeOwnDirectory } from './leftovers.ts'
 
 /** Where temporary files are made. */
 export interface TempPlace {
@@ -13,7 +14,7 @@ export interface TempPlace {
   readonly levels: readonly number[]
 }
 
-/** Digits of a file's name. */
+/** Digits at the end of a file's name. */
 export const NAME_LENGTH = 10
 
 /** So many names may be taken before it is given up: another process counts in the same directory. */
@@ -27,7 +28,8 @@ let counter = 0
 /** Our own directory under the system's temporary one, mode 0700, made when it is first needed. */
 function defaultDirectory (): string {
   if (ownDirectory === undefined) {
-    ownDirectory = mkdtempSync(join(tmpdir(), 'fastify-scgi-'))
+    ownDirectory = makeOwnDirectory('')
+    clearDirectories()
     process.off('exit', removeDirectory)
     process.once('exit', removeDirectory)
   }
@@ -44,7 +46,8 @@ function removeDirectory (): void {
 }
 
 /**
- * Opens a new file for reading and writing, mode 0600, and takes its name away: nothing is left behind when the process dies.
+ * Opens a new file for reading and writing, mode 0600, and takes its name away: nothing is left behind when the process dies, unless it is
+ * killed between the two; the next process clears that away.
  * Calls back later, with the error of the file system as it is.
  */
 export function openTempFile (place: TempPlace, done: Opened): void {
@@ -73,7 +76,7 @@ class Opening {
       return
     }
     counter = (counter + 1) % 10 ** NAME_LENGTH
-    this.#name = counter.toString().padStart(NAME_LENGTH, '0')
+    this.#name = FILE_PREFIX + counter.toString().padStart(NAME_LENGTH, '0')
     this.#open()
   }
 

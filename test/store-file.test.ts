@@ -56,7 +56,7 @@ describe('a complete reply', () => {
     assert.deepEqual(written, Array.from({ length: 12 }, (_, i) => i * 50_000))
     assert.deepEqual([file.length, file.queued], [700_001, 0])
     assert.equal(tree(root).length, 1)
-    assert.match(tree(root)[0] ?? '', /^\.scgi-store-\d+-\d{10}$/)
+    assert.match(tree(root)[0] ?? '', /^\.scgi-store-\d+-\d+-\d+-\d{10}$/)
     await commit(file, 700_001)
     assert.deepEqual(tree(root), ['a', 'a/b', 'a/b/c.bin'])
     assert.deepEqual(readFileSync(dir.file('root/a/b/c.bin')), bytes)

@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import assert from 'node:assert/strict'
 import { closeSync, existsSync, fstatSync, readdirSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { levelDirectories, openTempFile, tempFileError, type TempPlace } from '../lib/temp-file.ts'
 import { fsError, mockFs } from './helpers/mock-fs.ts'
@@ -59,7 +59,8 @@ test('the name is a number of ten digits that goes up; directories are made with
   for (const path of names) {
     const name = path.slice(-10)
     assert.match(name, /^\d{10}$/)
-    assert.equal(path, join(root, name.slice(-1), name.slice(-3, -1), name))
+    assert.equal(path, join(root, name.slice(-1), name.slice(-3, -1), basename(path)))
+    assert.match(basename(path), /^fastify-scgi-\d+-\d+-\d+-\d{10}$/)
     assert.ok(last === -1 || Number(name) === last + 1)
     last = Number(name)
     for (const directory of [root, join(root, name.slice(-1)), join(root, name.slice(-1), name.slice(-3, -1))]) {

@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { once } from 'node:events'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeOwnDirectory } from '../leftovers.ts'
 import { createScgiServer } from '../server/index.ts'
 import { DemoApplication } from './application.ts'
 
@@ -21,7 +21,7 @@ export async function startDemo (base: string): Promise<Demo> {
   const application = new DemoApplication(base.replace(/\/+$/, ''))
   const server = createScgiServer((request, response) => application.serve(request, response))
   // Windows has no such sockets that Node.js could use.
-  const directory = process.platform === 'win32' ? undefined : mkdtempSync(join(tmpdir(), 'fastify-scgi-demo-'))
+  const directory = process.platform === 'win32' ? undefined : makeOwnDirectory('demo-')
   const remove = (): void => {
     if (directory !== undefined) rmSync(directory, { recursive: true, force: true })
   }

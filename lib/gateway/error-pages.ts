@@ -1,5 +1,6 @@
 import { FST_SCGI_ERROR_PAGE, FST_SCGI_OPT_INVALID, FST_SCGI_REDIRECT_TARGET } from '../errors.ts'
 import { isFunction, isRecord } from '../checks.ts'
+import { atOnce } from '../functions.ts'
 import { toError } from '../caught.ts'
 import { parseRedirect } from '../filters/accel-values.ts'
 import { show } from '../units.ts'
@@ -90,10 +91,11 @@ function toPage (to: string, code: number, status: Status, last: boolean): Fallb
 function pageFunction (
   option: string, code: number, to: (...of: unknown[]) => unknown, status: Status, last: boolean
 ): (request: FastifyRequest) => FallbackPage | undefined {
+  const ask = atOnce(option, to)
   return request => {
     let target
     try {
-      target = to(request)
+      target = ask(request)
     } catch (error) {
       throw failed(option, `it threw: ${toError(error).message}`, toError(error))
     }

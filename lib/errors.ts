@@ -3,6 +3,21 @@ import type { ExchangePhase, FailureKind, UpstreamError } from '../types/exchang
 
 // One catalogue. The message says what happened, to whom, and what to do about it.
 
+/**
+ * Errors of servers and clients, of which there is one for each request while something is out. Where in this code it was noticed tells
+ * nobody anything: they have no stack trace, which would be the most of a line of the log.
+ */
+function outage<Arguments extends unknown[] = []> (code: string, message: string, statusCode: number) {
+  const create = createError<string, Arguments>(code, message, statusCode, Error, false)
+  // Others expect one to be there.
+  Object.defineProperty(create.prototype, 'stack', {
+    configurable: true,
+    get (this: Error) { return `${this.name}: ${this.message}` },
+    set (this: Error, value: unknown) { Object.defineProperty(this, 'stack', { value, configurable: true, writable: true }) },
+  })
+  return create
+}
+
 // --- options, at register ---
 
 /** An option has a value that it cannot have. Arguments: option, value, what is expected. */
@@ -18,7 +33,7 @@ export const FST_SCGI_OPT_UNSUPPORTED = createError<[string, string]>(
 export const FST_SCGI_PROMISE = createError<[string]>(
   'FST_SCGI_PROMISE', "The function '%s' gave a promise, and its value is needed at once: find it out before, in a hook of the route, and return it", 500, TypeError)
 /** A server's name does not resolve. Arguments: name, reason. */
-export const FST_SCGI_RESOLVE = createError<[string, string]>(
+export const FST_SCGI_RESOLVE = outage<[string, string]>(
   'FST_SCGI_RESOLVE', "fastify-scgi: the name of the upstream server '%s' does not resolve (%s): mend the name or the resolver", 502)
 
 // --- the client's request ---
@@ -31,10 +46,10 @@ export const FST_SCGI_BODY_TOO_LARGE = createError<[number]>(
 /** Arguments: size, limit. */
 export const FST_SCGI_PARAMS_TOO_LARGE = createError<[number, number]>(
   'FST_SCGI_PARAMS_TOO_LARGE', 'The SCGI header block has %d bytes, more than maxParamsSize (%d): send fewer or shorter request headers', 431)
-export const FST_SCGI_CLIENT_BODY_TIMEOUT = createError<[number]>(
+export const FST_SCGI_CLIENT_BODY_TIMEOUT = outage<[number]>(
   'FST_SCGI_CLIENT_BODY_TIMEOUT', 'The client sent nothing of its request body for %d ms (clientBodyTimeout)', 408)
 /** The client went away; for the log only. */
-export const FST_SCGI_CLIENT_ABORT = createError('FST_SCGI_CLIENT_ABORT', 'The client closed the connection', 499)
+export const FST_SCGI_CLIENT_ABORT = outage('FST_SCGI_CLIENT_ABORT', 'The client closed the connection', 499)
 /** `reply.scgi()` in a route whose body Fastify has parsed. */
 export const FST_SCGI_BODY_CONSUMED = createError(
   'FST_SCGI_BODY_CONSUMED',
@@ -44,16 +59,16 @@ export const FST_SCGI_BODY_CONSUMED = createError(
 // --- choosing a server ---
 
 /** Argument: name of the group. */
-export const FST_SCGI_NO_LIVE_UPSTREAMS = createError<[string]>(
+export const FST_SCGI_NO_LIVE_UPSTREAMS = outage<[string]>(
   'FST_SCGI_NO_LIVE_UPSTREAMS', 'No live upstreams in %s: every server is down, failed, at maxConns, or was tried already', 502)
 /** The servers of a session are out, and the option `failover` of `sticky` lets it go to no other. Argument: name of the group. */
-export const FST_SCGI_NO_FAILOVER = createError<[string]>(
+export const FST_SCGI_NO_FAILOVER = outage<[string]>(
   'FST_SCGI_NO_FAILOVER', 'The server of this session in %s is down, failed or at maxConns, and its sessions go to no other', 503)
 /** A request that would have waited for a server below its maxConns found the queue full. Arguments: name of the group, size. */
-export const FST_SCGI_QUEUE_FULL = createError<[string, number]>(
+export const FST_SCGI_QUEUE_FULL = outage<[string, number]>(
   'FST_SCGI_QUEUE_FULL', 'Every live server of %s is at maxConns, and the queue is full (%d requests)', 502)
 /** A request waited in vain for a server below its maxConns. Arguments: name of the group, limit in milliseconds. */
-export const FST_SCGI_QUEUE_TIMEOUT = createError<[string, number]>(
+export const FST_SCGI_QUEUE_TIMEOUT = outage<[string, number]>(
   'FST_SCGI_QUEUE_TIMEOUT', 'Every live server of %s was at maxConns for %d ms', 502)
 /** A `balance` with `select` chose what it cannot choose. Argument: what it gave. */
 export const FST_SCGI_SELECT = createError<[string]>(
@@ -74,28 +89,28 @@ export const FST_SCGI_SERVER_DISCOVERED = createError<[string, string]>(
 // --- the exchange with a server; made by upstreamError() ---
 
 /** Arguments: address, reason. */
-export const FST_SCGI_CONNECT = createError<[string, string]>('FST_SCGI_CONNECT', 'connect() to %s failed: %s', 502)
-export const FST_SCGI_CONNECT_TIMEOUT = createError<[string, number]>(
+export const FST_SCGI_CONNECT = outage<[string, string]>('FST_SCGI_CONNECT', 'connect() to %s failed: %s', 502)
+export const FST_SCGI_CONNECT_TIMEOUT = outage<[string, number]>(
   'FST_SCGI_CONNECT_TIMEOUT', 'connect() to %s did not succeed within %d ms (connectTimeout)', 504)
 /** The local end failed: bind, no file descriptors. Arguments: address, reason. */
-export const FST_SCGI_LOCAL = createError<[string, string]>('FST_SCGI_LOCAL', 'Cannot open a socket to %s: %s', 500)
-export const FST_SCGI_SEND = createError<[string, string]>('FST_SCGI_SEND', 'Sending the request to %s failed: %s', 502)
-export const FST_SCGI_SEND_TIMEOUT = createError<[string, number]>(
+export const FST_SCGI_LOCAL = outage<[string, string]>('FST_SCGI_LOCAL', 'Cannot open a socket to %s: %s', 500)
+export const FST_SCGI_SEND = outage<[string, string]>('FST_SCGI_SEND', 'Sending the request to %s failed: %s', 502)
+export const FST_SCGI_SEND_TIMEOUT = outage<[string, number]>(
   'FST_SCGI_SEND_TIMEOUT', '%s took nothing of the request for %d ms (sendTimeout)', 504)
-export const FST_SCGI_READ = createError<[string, string]>('FST_SCGI_READ', 'Reading the reply of %s failed: %s', 502)
-export const FST_SCGI_READ_TIMEOUT = createError<[string, string, number]>(
+export const FST_SCGI_READ = outage<[string, string]>('FST_SCGI_READ', 'Reading the reply of %s failed: %s', 502)
+export const FST_SCGI_READ_TIMEOUT = outage<[string, string, number]>(
   'FST_SCGI_READ_TIMEOUT', '%s sent %s within %d ms (readTimeout)', 504)
 /** Arguments: address, what is known about the cause. */
-export const FST_SCGI_PREMATURE_CLOSE = createError<[string, string]>(
+export const FST_SCGI_PREMATURE_CLOSE = outage<[string, string]>(
   'FST_SCGI_PREMATURE_CLOSE', '%s closed the connection before the head of its reply was complete%s', 502)
 /** Arguments: address, what is wrong. */
-export const FST_SCGI_INVALID_HEADER = createError<[string, string]>(
+export const FST_SCGI_INVALID_HEADER = outage<[string, string]>(
   'FST_SCGI_INVALID_HEADER', '%s sent an invalid reply head: %s', 502)
 /** Arguments: address, limit. */
-export const FST_SCGI_HEADER_TOO_BIG = createError<[string, number]>(
+export const FST_SCGI_HEADER_TOO_BIG = outage<[string, number]>(
   'FST_SCGI_HEADER_TOO_BIG', '%s sent a reply head of more than %d bytes (buffering.bufferSize)', 502)
 /** Arguments: address, what is wrong. */
-export const FST_SCGI_BODY_TRUNCATED = createError<[string, string]>(
+export const FST_SCGI_BODY_TRUNCATED = outage<[string, string]>(
   'FST_SCGI_BODY_TRUNCATED', 'The reply body of %s is incomplete: %s', 502)
 
 // --- the way back to the client ---
@@ -113,15 +128,15 @@ export const FST_SCGI_REDIRECT_TARGET = createError<[string, string]>(
 export const FST_SCGI_ERROR_PAGE = createError<[string, string]>(
   'FST_SCGI_ERROR_PAGE', 'The function for %s gave no error page: %s', 500)
 /** `interceptErrors: 'handler'` without an error page for the status, or an error page that failed. Arguments: address, status. */
-export const FST_SCGI_INTERCEPTED = createError<[string, number]>(
+export const FST_SCGI_INTERCEPTED = outage<[string, number]>(
   'FST_SCGI_INTERCEPTED', '%s answered %d, and interceptErrors is on', 500)
 /** A condition of the request does not hold. */
 export const FST_SCGI_PRECONDITION_FAILED = createError('FST_SCGI_PRECONDITION_FAILED', 'Precondition failed', 412)
 /** A body that is cut into ranges or slowed down ended or was closed too early. Arguments: bytes that came, ` of N` where it is known. */
-export const FST_SCGI_REPLY_TRUNCATED = createError<[number, string]>(
+export const FST_SCGI_REPLY_TRUNCATED = outage<[number, string]>(
   'FST_SCGI_REPLY_TRUNCATED', 'The body of the reply broke off after %d%s bytes', 500)
 /** Arguments: limit in milliseconds. */
-export const FST_SCGI_CLIENT_SEND_TIMEOUT = createError<[number]>(
+export const FST_SCGI_CLIENT_SEND_TIMEOUT = outage<[number]>(
   'FST_SCGI_CLIENT_SEND_TIMEOUT', 'The client took nothing of its reply for %d ms (clientSendTimeout)', 408)
 
 // --- cache stores ---
@@ -132,7 +147,7 @@ export const FST_SCGI_CACHE_STORE = createError<[string]>('FST_SCGI_CACHE_STORE'
 // --- ScgiClient ---
 
 /** The client is closed, or was destroyed while the request ran. */
-export const FST_SCGI_CLIENT_CLOSED = createError('FST_SCGI_CLIENT_CLOSED', 'The SCGI client is closed', 503)
+export const FST_SCGI_CLIENT_CLOSED = outage('FST_SCGI_CLIENT_CLOSED', 'The SCGI client is closed', 503)
 
 // --- the SCGI server ---
 
@@ -158,11 +173,18 @@ export const FST_SCGI_STORE = createError<[string, string]>('FST_SCGI_STORE', "T
 // --- the cache ---
 
 /** An error that the cache remembers, answered again without asking the application. `statusCode` is set to that of the error. Argument: status. */
-export const FST_SCGI_CACHED_ERROR = createError<[number]>(
+export const FST_SCGI_CACHED_ERROR = outage<[number]>(
   'FST_SCGI_CACHED_ERROR', 'An earlier request for the same ended with status %d, which the cache remembers (cache.valid)', 502)
 /** A purge could not be done. Arguments: name of the cache, reason. */
 export const FST_SCGI_CACHE_PURGE = createError<[string, string]>(
   'FST_SCGI_CACHE_PURGE', "Purging the cache '%s' failed: %s", 500)
+
+/** Says what has led to an error of an outage, which has no stack trace either. */
+export function causedBy<E extends Error> (error: E, cause: unknown): E {
+  error.cause = cause
+  if (cause instanceof Error) cause.stack = `${cause.name}: ${cause.message}`
+  return error
+}
 
 /**
  * Fills in what every error of an exchange tells beside its message.
@@ -170,6 +192,5 @@ export const FST_SCGI_CACHE_PURGE = createError<[string, string]>(
 export function upstreamError (
   error: Error & { code: string, statusCode?: number }, address: string, kind: FailureKind, phase: ExchangePhase, cause?: unknown
 ): UpstreamError {
-  if (cause !== undefined) error.cause = cause
-  return Object.assign(error, { address, kind, phase, statusCode: error.statusCode ?? 502 })
+  return Object.assign(cause === undefined ? error : causedBy(error, cause), { address, kind, phase, statusCode: error.statusCode ?? 502 })
 }

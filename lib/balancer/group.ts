@@ -205,7 +205,10 @@ export class Group<T> implements UpstreamServers, PeerOwner<T> {
     peer: Peer<T>, outcome: AttemptOutcome, pass: object, metrics: AttemptMetrics | undefined, error: Error | undefined, complete: boolean
   ): void {
     if (outcome === 'ok' || outcome === 'next') peer.served += 1
-    else if (outcome === 'failed') peer.failures += 1
+    else if (outcome === 'failed') {
+      peer.failures += 1
+      peer.lastFailure = error?.message ?? (metrics?.status === undefined ? undefined : `it answered with status ${metrics.status}`)
+    }
     if (error !== undefined && outcome !== 'abort') peer.lastError = error
     if (metrics !== undefined) peer.measured(metrics, outcome === 'ok', complete)
     // What a server does that is gone, or is the only one, moves nobody in or out.

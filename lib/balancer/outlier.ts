@@ -117,7 +117,7 @@ export class OutlierDetector<T> {
     record.times = now - record.until > maxTime ? 1 : record.times + 1
     const time = Math.min(maxTime, baseTime * 2 ** (record.times - 1))
     record.until = now + time
-    const reason = `${record.failures} of ${record.requests} attempts in ${window / 1000} s failed: ejected for ${time / 1000} s`
+    const reason = `${record.failures} of ${record.requests} attempts in ${window / 1000} s failed: ejected for ${time / 1000} s${peer.lastFailure === undefined ? '' : `, the last: ${peer.lastFailure}`}`
     record.reset()
     record.cancel?.()
     record.cancel = this.#timers.after(time, () => this.#back(peer, record, reason))

@@ -63,6 +63,8 @@ export interface PeerOwner<T> {
 
 /** What is measured in an attempt; times in milliseconds since it began. */
 export interface AttemptMetrics {
+  /** Of the reply; `undefined` where no head came. */
+  readonly status?: number | undefined
   /** `undefined` where no head came. */
   readonly headerTime: number | undefined
   readonly responseTime: number | undefined

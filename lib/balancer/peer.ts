@@ -43,6 +43,8 @@ export class Peer<T> implements UpstreamServer {
   headerTime: number | undefined = undefined
   responseTime: number | undefined = undefined
   lastError: Error | undefined = undefined
+  /** What the latest failed attempt has met. */
+  lastFailure: string | undefined = undefined
   /** Why the peer is out, in the words of whoever took it out (a health check, the outlier detection). */
   reason: string | undefined = undefined
 

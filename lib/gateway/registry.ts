@@ -188,7 +188,7 @@ export class Registry {
     const details = detailsOf(event)
     const who = `upstream server ${server.name}`
     const why = reason === undefined ? '' : `: ${reason}`
-    if (state === 'failed') this.#log.warn(details, `${who} is taken out of ${group.name} after ${server.fails} failed attempts`)
+    if (state === 'failed') this.#log.warn(details, `${who} is taken out of ${group.name} after ${server.fails} failed attempts${why}`)
     else if (state === 'unhealthy') this.#log.warn(details, `${who} is taken out of ${group.name} by its health check${why}`)
     else if (state === 'ejected') this.#log.warn(details, `${who} is ejected from ${group.name}${why}`)
     else if (state === 'up' && previous !== 'down' && previous !== 'draining') this.#log.warn(details, `${who} is back in ${group.name}`)

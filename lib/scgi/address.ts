@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED, FST_SCGI_RESOLVE } from '../errors.ts'
+import { causedBy, FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED, FST_SCGI_RESOLVE } from '../errors.ts'
 import { show } from '../units.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
 
@@ -122,9 +122,7 @@ export async function resolveAddress (parsed: ParsedAddress, find: Lookup = syst
   try {
     found = await find(hostname)
   } catch (cause) {
-    const error = new FST_SCGI_RESOLVE(hostname, cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause))
-    error.cause = cause
-    throw error
+    throw causedBy(new FST_SCGI_RESOLVE(hostname, cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)), cause)
   }
   if (found.length === 0) throw new FST_SCGI_RESOLVE(hostname, 'no address')
   const hosts = new Set(found.map(entry => entry.address))

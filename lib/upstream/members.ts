@@ -339,7 +339,7 @@ export class Members {
     if (state === previous) return
     this.#told.set(peer, state)
     emitter.emit('state', () => {
-      const reason = state === 'failed' ? peer.lastError?.message : state === 'unhealthy' || state === 'ejected' ? peer.reason : undefined
+      const reason = state === 'failed' ? peer.lastFailure : state === 'unhealthy' || state === 'ejected' ? peer.reason : undefined
       return { group, server: peer, state, previous, reason }
     })
   }

@@ -139,7 +139,7 @@ test('a server that failed is out for failTimeout, then gets one probe; a warnin
   assert.deepEqual(await round(1), [passed])
   const [server] = gateway.servers('shop')
   assert.deepEqual([server?.fails, server?.failed], [1, true])
-  const went = [`upstream server ${one.address} is taken out of shop after 1 failed attempts`]
+  const went = [`upstream server ${one.address} is taken out of shop after 1 failed attempts: ${server?.lastError?.message}`]
   assert.deepEqual(warnings(gateway), went)
   assert.deepEqual(await round(4), [two.address, two.address, two.address, two.address])
 
@@ -170,7 +170,7 @@ test('maxFails: so many failures take a server out, those of requests that go on
   const statuses = []
   for (let i = 0; i < 8; i++) statuses.push((await gateway.send('GET', '/')).response.statusCode)
   assert.equal(statuses.filter((status) => status === 502).length, 3)
-  assert.deepEqual(warnings(gateway), [`upstream server ${one.address} is taken out of g after 3 failed attempts`])
+  assert.deepEqual(warnings(gateway), [`upstream server ${one.address} is taken out of g after 3 failed attempts: ${gateway.servers('g')[0]?.lastError?.message}`])
   assert.equal(one.requests.length, 3)
 })
 

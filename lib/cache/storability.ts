@@ -1,5 +1,6 @@
 import { permitsAuthorized, readFreshness } from './freshness.ts'
 import { readVary, selectVariant } from './vary.ts'
+import { setOwn } from '../names.ts'
 import type { CacheRules } from './rules.ts'
 import type { CacheStoreValue } from '../../types/cache-store.ts'
 import type { HeaderValues } from '../../types/cache.ts'
@@ -103,7 +104,7 @@ function copyHeaders (headers: ResponseHead['headers']): Record<string, string |
   for (const name in headers) {
     const value = headers[name]
     // The reply's own lists go on to hooks, which may change them.
-    if (value !== undefined) copy[name] = typeof value === 'string' ? value : [...value]
+    if (value !== undefined) setOwn(copy, name, typeof value === 'string' ? value : [...value])
   }
   return copy
 }

@@ -1,3 +1,4 @@
+import { setOwn } from '../names.ts'
 import type { HeaderValues } from '../../types/cache.ts'
 
 /** Longest text of all Vary lines together; a reply with more is not stored. */
@@ -29,7 +30,7 @@ export function readVary (headers: HeaderValues): readonly string[] | null {
 /** The values of a request in those headers, as an entry keeps them. */
 export function selectVariant (names: readonly string[], request: HeaderValues): Record<string, string | string[] | null> {
   const variant: Record<string, string | string[] | null> = {}
-  for (const name of names) variant[name] = Object.hasOwn(request, name) ? request[name] ?? null : null
+  for (const name of names) setOwn(variant, name, Object.hasOwn(request, name) ? request[name] ?? null : null)
   return variant
 }
 
@@ -54,7 +55,7 @@ export function normaliseHeaders (request: Readonly<Record<string, string | stri
     const value = request[name]
     if (value === undefined) continue
     const list = name === 'accept-encoding' || name === 'accept-language' || name === 'accept-charset'
-    headers[name] = list ? normaliseList(typeof value === 'string' ? value : value.join(',')) : value
+    setOwn(headers, name, list ? normaliseList(typeof value === 'string' ? value : value.join(',')) : value)
   }
   return headers
 }

@@ -1,4 +1,5 @@
 import { errors } from 'undici'
+import { setOwn } from '../names.ts'
 import type { Dispatcher } from 'undici'
 import type { ResponseHead } from '../../types/exchange.ts'
 
@@ -160,9 +161,7 @@ function headersOf (head: ResponseHead): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = {}
   for (const [name, value] of Object.entries(head.headers)) {
     if (isHidden(name, head)) continue
-    // As any other name, not as the prototype.
-    if (name === '__proto__') Object.defineProperty(headers, name, { value, enumerable: true, configurable: true, writable: true })
-    else headers[name] = value
+    setOwn(headers, name, value)
   }
   return headers
 }

@@ -5,6 +5,7 @@ import { show } from '../units.ts'
 import { carriedHeaders } from '../filters/carried.ts'
 import { passageOf, type CarriedHeaders } from '../filters/passage.ts'
 import { toError } from '../caught.ts'
+import { setOwn } from '../names.ts'
 import type { Redirect } from '../filters/redirect.ts'
 import type { FallbackPage, FileRequest } from '../filters/plan.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
@@ -120,7 +121,7 @@ function localRedirect (head: ResponseHead, header: string, passed: () => Respon
   const kept = passed()
   for (const name in kept) {
     const line = kept[name]
-    if (line !== undefined && name !== header && name !== 'location' && !LEFT_BEHIND.has(name) && !name.startsWith('x-accel-')) headers[name] = line
+    if (line !== undefined && name !== header && name !== 'location' && !LEFT_BEHIND.has(name) && !name.startsWith('x-accel-')) setOwn(headers, name, line)
   }
   return toTarget(value.replace(/^\/+/, '/'), headers, false)
 }

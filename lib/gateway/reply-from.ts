@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import replyFrom from '@fastify/reply-from'
 import { parseBind } from './bind.ts'
 import { onRejection, valueOf } from '../functions.ts'
+import { setOwn } from '../names.ts'
 import { withCookie } from './diversion.ts'
 import { RequestInfo } from './info.ts'
 import { breakOff, clearHead, onReplyClose } from '../filters/raw-reply.ts'
@@ -189,7 +190,7 @@ class Defaults {
     const given: Headers = {}
     for (const name in headers) {
       const value = headers[name]
-      if (value !== undefined) given[name] = value
+      if (value !== undefined) setOwn(given, name, value)
     }
     const head = { statusCode: 200, statusMessage: '', headers: given, rawHeaders: [], contentLength: -1, chunked: false, nph: false }
     const own = this.#filter.apply(head, request.raw.httpVersionMajor === 2)

@@ -2,8 +2,11 @@ import type { ResponseHead } from '../../types/exchange.ts'
 
 /** Headers that have their meaning between application and gateway. */
 const HIDDEN = ['status', 'x-accel-expires', 'x-accel-redirect', 'x-accel-limit-rate', 'x-accel-buffering', 'x-accel-charset', 'scgi-keepalive']
-/** Headers of the connection between application and gateway, and those that the gateway makes anew. */
-const NEVER = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'content-length'])
+/**
+ * Headers of the connection between application and gateway, and those that the gateway makes anew; and the one name that Fastify's table
+ * of headers cannot hold: it would become the prototype of that table.
+ */
+const NEVER = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'content-length', '__proto__'])
 /** What Node.js sends only once over HTTP/2. */
 const SINGLE = new Set([
   'access-control-allow-credentials', 'access-control-max-age', 'access-control-request-method', 'age', 'authorization', 'content-encoding',

@@ -1,8 +1,8 @@
-import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { FST_SCGI_BAD_REQUEST, FST_SCGI_REQUEST_TIMEOUT } from '../errors.ts'
 import { NetstringDecoder } from '../scgi/netstring.ts'
 import { readRequestHead } from './params.ts'
+import { looksLikeHttp, refusal } from './refusal.ts'
 import { describeClient, forgetClient, ScgiIncomingMessage } from './request.ts'
 import { KeepaliveServerResponse, ScgiServerResponse } from './response.ts'
 import type { ScgiRequestHead } from '../scgi/netstring.ts'
@@ -22,6 +22,8 @@ export interface ConnectionHost {
   emit (event: 'request', request: ScgiIncomingMessage, response: ScgiServerResponse): boolean
   emit (event: 'clientError', error: Error, socket: Socket): boolean
   emit (event: 'timeout', socket: Socket): boolean
+  /** What came was no request that could be served. */
+  refused (error: Error, socket: Socket): void
   /** The connection is no more. */
   forget (connection: ServerConnection): void
 }
@@ -116,7 +118,7 @@ export class ServerConnection implements Listed {
     const offset = this.#decoder.write(chunk, 0, chunk.length)
     const { request, error } = this.#decoder
     if (request !== undefined) this.#start(request, chunk, offset)
-    else if (error?.kind === 'invalid') this.#refuse(new FST_SCGI_BAD_REQUEST(error.message), 400)
+    else if (error?.kind === 'invalid') this.#refuseBytes(error.message, chunk)
     else if (error?.kind === 'too_big') this.#refuse(new FST_SCGI_BAD_REQUEST(`${error.message} (maxParamsSize)`), 431)
   }
 
@@ -239,12 +241,16 @@ export class ServerConnection implements Listed {
     this.socket.resume()
   }
 
+  /** Somebody who is no gateway, most likely: a browser, a health check, the wrong port. */
+  #refuseBytes (reason: string, chunk: Buffer): void {
+    const http = this.#requests === 0 && looksLikeHttp(chunk)
+    this.#refuse(new FST_SCGI_BAD_REQUEST(http ? `this port speaks SCGI, and what came is HTTP (${reason}): connect with a gateway` : reason), 400, http)
+  }
+
   /** Answers what is no request, or one that takes too long, and ends the connection. */
-  #refuse (error: Error, status: number): void {
+  #refuse (error: Error, status: number, http = false): void {
     const response = this.#response
-    const text = STATUS_CODES[status] ?? ''
-    const answer = `${this.#host.settings.nph ? 'HTTP/1.1' : 'Status:'} ${status} ${text}\r\n` +
-      `Content-Type: text/plain\r\nContent-Length: ${text.length}\r\n\r\n${text}`
+    const answer = refusal(error.message, status, this.#host.settings.nph, http)
     if (response === null) {
       this.#state = LINGER
       this.#limit(LINGER_TIMEOUT)
@@ -254,6 +260,7 @@ export class ServerConnection implements Listed {
       if (!response.headersSent) this.socket.write(answer)
       this.socket.destroy()
     }
+    this.#host.refused(error, this.socket)
     this.#host.emit('clientError', error, this.socket)
   }
 

@@ -23,12 +23,11 @@ const PROTOCOL = /^HTTP\/(\d)(?:\.(\d))?$/
 // What may stand in a path as it is (RFC 3986 pchar and the slash).
 const NOT_PATH = /[^\w.~!$&'()*+,;=:@/-]/gu
 
+// The gateway has removed the chunked coding, so Transfer-Encoding would be a lie; type and length have parameters of their own. However
+// they are spelt: as headers all spellings are one.
+const NO_FIELDS: ReadonlySet<string> = new Set(['HTTP_CONTENT_TYPE', 'HTTP_CONTENT_LENGTH', 'HTTP_TRANSFER_ENCODING'])
 // Names of header fields by parameter name; '' is a parameter that is not passed on as a header.
-// The gateway has removed the chunked coding, so Transfer-Encoding would be a lie; type and length have parameters of their own.
 const fields = new Map<string, string>([
-  ['HTTP_CONTENT_TYPE', ''],
-  ['HTTP_CONTENT_LENGTH', ''],
-  ['HTTP_TRANSFER_ENCODING', ''],
   ['HTTP_ETAG', 'ETag'],
   ['HTTP_TE', 'TE'],
   ['HTTP_DNT', 'DNT'],
@@ -43,7 +42,10 @@ function fieldName (param: string): string {
   const known = fields.get(param)
   if (known !== undefined) return known
   let name = param.slice(5)
-  if (TOKEN.test(name)) {
+  const canonical = param.toUpperCase().replaceAll('-', '_')
+  if (NO_FIELDS.has(canonical)) {
+    name = ''
+  } else if (TOKEN.test(name)) {
     name = name.toLowerCase().replaceAll('_', '-').replace(/(^|-)[a-z]/g, (first) => first.toUpperCase())
   } else {
     name = ''

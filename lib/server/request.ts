@@ -59,13 +59,13 @@ function joined (rawHeaders: readonly string[]): IncomingHttpHeaders {
     const name = (rawHeaders[i] ?? '').toLowerCase()
     const value = rawHeaders[i + 1] ?? ''
     if (name === 'set-cookie') headers[name] = [value]
-    else if (headers[name] === undefined) headers[name] = value
+    else if (!Object.hasOwn(headers, name)) headers[name] = value
   }
   return headers
 }
 
 function distinct (rawHeaders: readonly string[]): NodeJS.Dict<string[]> {
-  const headers: NodeJS.Dict<string[]> = {}
+  const headers: NodeJS.Dict<string[]> = Object.create(null)
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const value = rawHeaders[i + 1] ?? ''
     ;(headers[(rawHeaders[i] ?? '').toLowerCase()] ??= []).push(value)

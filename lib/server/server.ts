@@ -4,6 +4,7 @@ import { Roster } from '../roster.ts'
 import type { Socket } from 'node:net'
 import { ServerConnection } from './connection.ts'
 import { parseServerOptions } from './options.ts'
+import { Warnings, type Warn } from './warnings.ts'
 import type { ConnectionHost } from './connection.ts'
 import type { ServerSettings } from './options.ts'
 import type { ScgiRequestListener, ScgiServerOptions } from '../../types/server.ts'
@@ -16,7 +17,8 @@ const MAX_SWEEP = 1000
  * An `http.Server` that speaks SCGI: same events ('request', 'clientError', 'timeout'), same methods, same limits, and the objects
  * that it hands out are an `http.IncomingMessage` and an `http.ServerResponse`. What it reads and writes is another protocol.
  *
- * - 'clientError' comes after the refusal (400, 408, 431) has been sent: the listener has nothing to answer.
+ * - 'clientError' comes after the refusal (400, 408, 431) has been sent: the listener has nothing to answer. Where nobody listens a
+ *   process warning says what was refused.
  * - 'connect', 'upgrade', 'checkContinue' and 'checkExpectation' never come.
  * - `headersTimeout`, `requestTimeout`, `keepAliveTimeout`, `timeout`, `maxHeadersCount` and `maxRequestsPerSocket` may be set on the server.
  */
@@ -24,15 +26,19 @@ export class ScgiServer extends Server implements ConnectionHost {
   /** The options as they were read, with their defaults. */
   readonly settings: ServerSettings
   readonly #connections = new Roster<ServerConnection>()
+  readonly #warn: Warn | undefined
+  readonly #warnings = new Warnings()
   #sweeper: NodeJS.Timeout | undefined
 
   /**
+   * @param warn gets what was refused, in place of a process warning
    * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
    */
-  constructor (options: ScgiServerOptions, listener?: ScgiRequestListener) {
+  constructor (options: ScgiServerOptions, listener?: ScgiRequestListener, warn?: Warn) {
     const settings = parseServerOptions(options)
     super()
     this.settings = settings
+    this.#warn = warn
     this.keepAliveTimeout = settings.keepAliveTimeout
     this.headersTimeout = settings.headersTimeout
     this.requestTimeout = settings.requestTimeout
@@ -54,6 +60,12 @@ export class ScgiServer extends Server implements ConnectionHost {
   /** Called by a connection that has closed. @internal */
   forget (connection: ServerConnection): void {
     this.#connections.delete(connection)
+  }
+
+  /** Called by a connection that refuses what came. @internal */
+  refused (error: Error, socket: Socket): void {
+    if (this.#warn !== undefined) this.#warn(error, socket)
+    else if (this.listenerCount('clientError') === 0) this.#warnings.add(error, socket)
   }
 
   // One timer for all connections: a request that comes and goes should not have to start and stop one of its own.

@@ -147,7 +147,7 @@ export class HeaderEncoder {
         type = ''
       }
       const key = this.#keys.get(lower) ?? this.#learnKey(lower)
-      if (key.label === '' || headers[lower] === undefined || rewritten.has(lower) || listed.has(lower.replaceAll('_', '-'))) continue
+      if (key.label === '' || !Object.hasOwn(headers, lower) || headers[lower] === undefined || rewritten.has(lower) || listed.has(lower.replaceAll('_', '-'))) continue
       if (lower !== 'cookie') {
         lines.push(name, rawHeaders[i + 1] ?? '')
       } else if (!cookie) {

@@ -207,13 +207,13 @@ test('what is no SCGI is refused, and Fastify is told', async () => {
   await using host = await start(app)
   await using client = await host.connect()
   client.write('GET / HTTP/1.1\r\n\r\n')
-  assert.equal((await client.last()).statusLine, 'Status: 400 Bad Request')
+  assert.equal((await client.last()).statusLine, 'HTTP/1.1 400 Bad Request')
   assert.match(told, /'G'/)
 
   await using plain = await start(create())
   await using other = await plain.connect()
   other.write('GET / HTTP/1.1\r\n\r\n')
-  assert.equal((await other.last()).statusLine, 'Status: 400 Bad Request')
+  assert.equal((await other.last()).statusLine, 'HTTP/1.1 400 Bad Request')
 })
 
 for (const forceCloseConnections of ['idle', true] as const) {

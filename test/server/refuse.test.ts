@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import Fastify from 'fastify'
 import fc from 'fast-check'
-import { createScgiServer, scgiServerFactory } from '../../lib/server/index.ts'
+import { createScgiServer, ScgiServer, scgiServerFactory } from '../../lib/server/index.ts'
 import type { ScgiServerOptions } from '../../lib/server/index.ts'
 import { encode, listen, parseReply } from './scgi-client.ts'
 import type { Client } from './scgi-client.ts'
@@ -39,9 +40,12 @@ for (const [what, bytes, message] of BAD) {
     assert.match(error.message, message)
     assert.equal(socket.writable, false)
     const { statusLine, lines, body } = await client.last()
-    assert.equal(statusLine, 'Status: 400 Bad Request')
-    assert.deepEqual(lines, ['Content-Type: text/plain', 'Content-Length: 11'])
-    assert.equal(body.toString(), 'Bad Request')
+    const http = what === 'HTTP'
+    assert.equal(statusLine, http ? 'HTTP/1.1 400 Bad Request' : 'Status: 400 Bad Request')
+    assert.deepEqual(lines, ['Content-Type: text/plain', `Content-Length: ${body.length}`, ...(http ? ['Connection: close'] : [])])
+    // Who sees it is a person that looks for a mistake.
+    assert.match(body.toString(), message)
+    assert.match(body.toString(), http ? /SCGI.*HTTP/ : /^Bad Request\n/)
     await listener.deserted()
   })
 }
@@ -220,7 +224,43 @@ test('no bytes whatever end the process or leave a connection', async () => {
     await using client: Client = await listener.connect()
     client.socket.end(bytes)
     await client.closed
-    if (client.received.length > 0) assert.match(parseReply(client.received).statusLine, /^Status: (200|400|431) /)
+    if (client.received.length > 0) assert.match(parseReply(client.received).statusLine, /^(?:Status: (200|400|431)|HTTP\/1\.1 400) /)
   }), { numRuns: 300 })
   await listener.deserted()
+})
+
+test('what is refused is a process warning where nobody listens, and not more than one a second', async t => {
+  let now = 5000
+  t.mock.method(performance, 'now', () => now)
+  const server = createScgiServer()
+  await using listener = await listen(server, 'tcp')
+  const warnings: Error[] = []
+  const hear = (warning: Error): void => { if (warning.name === 'ScgiServerWarning') warnings.push(warning) }
+  process.on('warning', hear)
+  for (const time of [5000, 5500, 5900, 6000]) {
+    now = time
+    await using client = await listener.connect()
+    client.write('GET / HTTP/1.1\r\n\r\n')
+    await client.last()
+  }
+  process.off('warning', hear)
+  assert.equal(warnings.length, 2)
+  assert.match(warnings[0]?.message ?? '', /refused \(from 127\.0\.0\.1 port \d+\): .*speaks SCGI, and what came is HTTP[^;]*$/)
+  assert.match(warnings[1]?.message ?? '', /; 2 more since the last warning$/)
+})
+
+test('Fastify logs what is refused as a warning', async () => {
+  const log: { level: number, msg: string }[] = []
+  const stream = { write: (line: string) => { log.push(JSON.parse(line)) } }
+  const app = Fastify({ serverFactory: scgiServerFactory(), logger: { stream } })
+  await app.ready()
+  const { server } = app
+  assert.ok(server instanceof ScgiServer)
+  await using listener = await listen(server)
+  await using client = await listener.connect()
+  client.write('24:CONTENT_LENGTH\x000\x00SCGI\x001\x00;')
+  await client.closed
+  const line = log.find(({ msg }) => msg.includes('an SCGI request was refused'))
+  assert.equal(line?.level, 40)
+  assert.match(line?.msg ?? '', /comma/)
 })

@@ -163,3 +163,23 @@ test('a request may come byte by byte', async () => {
   }
   assert.equal((await client.last()).body.toString(), 'hello')
 })
+
+test('names that objects have of their own are header names as any other', async () => {
+  const params = { HTTP_CONSTRUCTOR: '1', HTTP___PROTO__: '2', HTTP_HASOWNPROPERTY: '3', HTTP_TOSTRING: '4' }
+  const [headers, distinct] = await seen(req => [req.headers, req.headersDistinct], params)
+  const names = { constructor: '1', '--proto--': '2', hasownproperty: '3', tostring: '4' }
+  for (const [name, value] of Object.entries(names)) {
+    assert.equal(Object.getOwnPropertyDescriptor(headers, name)?.value, value, name)
+    assert.deepEqual(Object.getOwnPropertyDescriptor(distinct, name)?.value, [value], name)
+  }
+  assert.equal(await seen(req => req.headersDistinct['constructor'], {}), undefined)
+})
+
+test('in whatever spelling, a parameter that must not become a header does not', async () => {
+  for (const name of ['TRANSFER_ENCODING', 'CONTENT_LENGTH', 'CONTENT_TYPE']) {
+    for (const spelling of [name, name.toLowerCase(), name.replace(/_(\w)(\w*)/, (_, first, rest) => `_${first}${rest.toLowerCase()}`), name.replace('_', '-')]) {
+      const raw = await seen(req => [...req.rawHeaders, ...Object.keys(req.headers)], { [`HTTP_${spelling}`]: 'chunked' })
+      assert.deepEqual(raw.filter(text => /chunked|transfer|length|type/i.test(text)), [], spelling)
+    }
+  }
+})

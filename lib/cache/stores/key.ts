@@ -1,3 +1,4 @@
+import { setOwn } from '../../names.ts'
 import type { CacheStoreKey, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
 import { compileGlob } from '../glob.ts'
 
@@ -66,7 +67,7 @@ function time (value: number): number {
 export function entryKey (origin: string, method: string, path: string, vary: CacheStoreValue['vary']): CacheStoreKey {
   if (vary === undefined) return { origin, method, path }
   const headers: Record<string, string | string[]> = {}
-  for (const [name, value] of Object.entries(vary)) if (value !== null) headers[name] = value
+  for (const [name, value] of Object.entries(vary)) if (value !== null) setOwn(headers, name, value)
   return { origin, method, path, headers }
 }
 

@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import { FST_SCGI_OPT_INVALID } from './errors.ts'
-import { gatewayErrorHandler } from './gateway/error-handler.ts'
+import { noteError } from './filters/client-error.ts'
 import { Caches } from './gateway/cache-registry.ts'
 import { GatewayExchange, type GatewayState, type Service } from './gateway/handler.ts'
 import { serveMethods } from './gateway/methods.ts'
@@ -56,7 +56,8 @@ function rootOf (fastify: FastifyInstance): Root {
     return this
   })
   // Where another hook fails a reply that was begun, the reason phrase of the application is none for that error.
-  fastify.addHook('onError', (request, reply, _error, done) => {
+  fastify.addHook('onError', (request, reply, error, done) => {
+    noteError(reply, error)
     if (request.scgi?.head !== undefined && !reply.raw.headersSent && request.raw.httpVersionMajor < 2) reply.raw.statusMessage = ''
     done()
   })
@@ -177,7 +178,6 @@ function mountRoutes (
       method: methods,
       url,
       handler,
-      errorHandler: gatewayErrorHandler,
       ...(bodyLimit === undefined ? undefined : { bodyLimit }),
       ...(constraints === undefined ? undefined : { constraints }),
       ...(config === undefined ? undefined : { config }),

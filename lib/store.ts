@@ -7,6 +7,7 @@ import { parseHttpDate } from './http-date.ts'
 import { orSwitch } from './checks.ts'
 import { STORE_PREFIX } from './leftovers.ts'
 import { StoreFile, type StorePlace } from './store-file.ts'
+import { toBytes } from './text.ts'
 import { show } from './units.ts'
 import type { StoreOptions } from '../types/store.ts'
 
@@ -81,7 +82,7 @@ export class Store<Request> {
     }
     if (typeof path !== 'string') throw new FST_SCGI_STORE('store.path', `the function gave ${show(path)}, which is no path`)
     if (UNSAFE.test(path)) throw new FST_SCGI_STORE(show(path), 'the path leaves the root, or holds a NUL')
-    return namesOf(utf8Path(path))
+    return namesOf(toBytes(path))
   }
 }
 

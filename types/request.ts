@@ -24,6 +24,8 @@ export interface ScgiRequestInfo {
   readonly attempts: readonly Attempt[]
   /** What the cache did, `undefined` where it had nothing to do. (`$upstream_cache_status`) */
   readonly cacheStatus: CacheStatus | undefined
+  /** `$remote_addr`: the client's address, as REMOTE_ADDR has it. Of what trusted proxies say (`trustProxy`) only addresses count. */
+  readonly clientAddress: string
   /** Number of internal redirects before this pass. */
   readonly hop: number
   /** What the application answered last, hidden headers included. */

@@ -28,8 +28,11 @@ export interface StickyCookieOptions<Request = FastifyRequest> {
   path?: string
   /** Keep the cookie from scripts. Default true, unlike nginx. (httponly) */
   httpOnly?: boolean
-  /** Send the cookie over HTTPS only. Default false. (secure) */
-  secure?: boolean
+  /**
+   * Send the cookie over HTTPS only; `'auto'`: where the client came over TLS, as REQUEST_SCHEME has it (`trustProxy` counts). Default
+   * false. (secure)
+   */
+  secure?: boolean | 'auto'
   /**
    * Which requests from other sites carry the cookie, or a function of the request, of which a text that is none of the three is `'strict'`.
    * `'none'` needs `secure`. Default: none, as the browser has it. (samesite=)

@@ -1,3 +1,5 @@
+import { toBytes } from '../text.ts'
+
 const TABLE = new Uint32Array(256)
 for (let byte = 0; byte < 256; byte++) {
   let crc = byte
@@ -15,12 +17,12 @@ export function crc32 (bytes: Uint8Array, before = 0): number {
   return ~crc >>> 0
 }
 
-/** The CRC-32 of a text as UTF-8. */
+/** The CRC-32 of a text as the bytes that are sent of it. */
 export function crc32Text (text: string, before = 0): number {
   let crc = ~before
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index)
-    if (code > 127) return crc32(Buffer.from(text), before)
+    if (code > 127) return crc32(Buffer.from(toBytes(text), 'latin1'), before)
     crc = crc >>> 8 ^ (TABLE[(crc ^ code) & 255] ?? 0)
   }
   return ~crc >>> 0

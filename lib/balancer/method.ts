@@ -11,6 +11,8 @@ export interface PickRequest {
   readonly source?: unknown
   /** Its Cookie header, for sessions. */
   readonly cookie?: string | undefined
+  /** The client sees it as one over TLS. */
+  readonly secure?: boolean | undefined
   /** Its target, path and query as they came, for sessions. */
   readonly target?: string | undefined
 }

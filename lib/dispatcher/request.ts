@@ -128,6 +128,10 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
     return typeof cookie === 'object' ? cookie.join('; ') : cookie
   }
 
+  get secure (): boolean {
+    return this.#view.scheme === 'https'
+  }
+
   get target (): string {
     return this.#view.uri
   }

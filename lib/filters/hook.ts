@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { FST_SCGI_PRECONDITION_FAILED } from '../errors.ts'
 import { applyCharset } from './charset.ts'
+import { clientError } from './client-error.ts'
 import { evaluateConditions, isConditional, NOT_MODIFIED_REMOVES } from './conditions.ts'
 import { openFile, openUrlPath, type FileCallback } from './file.ts'
 import { passageOf, type Passage } from './passage.ts'
@@ -26,7 +27,12 @@ const OF_THE_BODY = ['etag', 'content-length', 'content-encoding', 'last-modifie
 export function filterReply (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done, locations: Locations): void {
   const plan = takePlan(reply)
   const passage = passageOf(request.raw)
-  if (plan === undefined && (passage === undefined || !passage.lasts)) done()
+  const shown = reply.statusCode >= 500 ? clientError(reply, payload) : undefined
+  if (shown !== undefined) {
+    payload = shown
+    if (reply.hasHeader('content-length')) reply.header('content-length', Buffer.byteLength(shown))
+  }
+  if (plan === undefined && (passage === undefined || !passage.lasts)) done(null, payload)
   else carryOut(plan ?? {}, request, reply, payload, done, locations)
 }
 

@@ -89,7 +89,6 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
   #store: StoreTee | undefined
   /** Whether the application is read. */
   readonly #flow = new Flow()
-  #limitRate = 0
   /** The exchange with the servers is over. */
   #over = false
   /** The client is gone, or has all it gets, and the application may finish for itself. */
@@ -107,6 +106,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     this.#info = new RequestInfo(this.#passage)
     this.#sender = new ReplySender(service.mount, request, reply, this)
     this.#outgoing = new OutgoingRequest(service, request)
+    this.#info.clientAddress = this.#outgoing.view.remoteAddr
     request.scgi = this.#info
     // While an asynchronous hook ran, say: nobody is left to be answered, and nothing is begun.
     if (isGone(reply.raw) || request.raw.socket.destroyed) {
@@ -228,7 +228,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
       return
     }
     if (this.#detached) return
-    if (this.#limitRate > 0 && sender.buffering) this.#flow.limit(this.#limitRate)
+    if (mount.response.limitRate !== undefined && sender.buffering && !this.#limit(mount.response.limitRate)) return
     if (mount.store !== undefined && sender.buffering) {
       this.#store = StoreTee.open(mount.store, this.#request, this.#outgoing.view.pathInfo, head, this)
     }
@@ -369,16 +369,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
 
   #begin (body: RequestBody | null): void {
     const { mount } = this.#service
-    const { limitRate } = mount.response
     this.#outgoing.body = body
-    if (limitRate !== undefined) {
-      try {
-        this.#limitRate = limitRate(this.#request)
-      } catch (error) {
-        this.#answerError(error)
-        return
-      }
-    }
     if (this.#group === undefined) return
     this.#pass = this.#flow.pass = new Pass(this.#group, mount.pass, this.#outgoing, this, this.#info.attempts)
     this.#pass.start()
@@ -443,6 +434,19 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     this.#pieces = []
     this.#sender.stream(head, stream, onResponse)
     return stream
+  }
+
+  /** False where the function of the user's failed, and that was answered. */
+  #limit (limitRate: (request: FastifyRequest) => number): boolean {
+    try {
+      const rate = limitRate(this.#request)
+      if (rate > 0) this.#flow.limit(rate)
+      return true
+    } catch (error) {
+      this.#pass?.abort()
+      this.#answerError(error)
+      return false
+    }
   }
 
   #isBuffered (head: ResponseHead): boolean {

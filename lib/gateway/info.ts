@@ -8,6 +8,7 @@ import type { ResponseHead } from '../../types/exchange.ts'
 export class RequestInfo implements ScgiRequestInfo {
   readonly attempts: Attempt[] = []
   readonly hop: number
+  clientAddress = ''
   head: ResponseHead | undefined = undefined
   /** The passes before internal redirects. */
   readonly #former: readonly ScgiRequestInfo[]
@@ -70,9 +71,10 @@ export class RequestInfo implements ScgiRequestInfo {
     const wanted = name.toLowerCase()
     for (const line of this.#lines('set-cookie') ?? []) {
       const equals = line.indexOf('=')
-      if (equals === -1 || line.slice(0, equals).trim().toLowerCase() !== wanted) continue
+      if (equals === -1 || trimBlanks(line.slice(0, equals)).toLowerCase() !== wanted) continue
       const end = line.indexOf(';', equals)
-      return line.slice(equals + 1, end === -1 ? undefined : end).trim()
+      // Blanks around the value are none of it; a tab is, as in nginx.
+      return trimBlanks(line.slice(equals + 1, end === -1 ? undefined : end))
     }
     return undefined
   }
@@ -94,6 +96,15 @@ export class RequestInfo implements ScgiRequestInfo {
 type UpstreamString = Extract<keyof ScgiRequestInfo, `upstream${string}`>
 
 const NONE: readonly ScgiRequestInfo[] = []
+const SPACE = 0x20
+
+function trimBlanks (text: string): string {
+  let from = 0
+  let to = text.length
+  while (text.charCodeAt(from) === SPACE) from++
+  while (to > from && text.charCodeAt(to - 1) === SPACE) to--
+  return text.slice(from, to)
+}
 
 function seconds (milliseconds: number | undefined): string {
   return milliseconds === undefined ? '-' : (milliseconds / 1000).toFixed(3)

@@ -59,6 +59,10 @@ export class OutgoingRequest implements PassRequest {
     return this.source.headers.cookie
   }
 
+  get secure (): boolean {
+    return this.view.scheme === 'https'
+  }
+
   get target (): string {
     return this.#target
   }

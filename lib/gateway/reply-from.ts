@@ -8,7 +8,7 @@ import { withCookie } from './diversion.ts'
 import { RequestInfo } from './info.ts'
 import { breakOff, clearHead, onReplyClose } from '../filters/raw-reply.ts'
 import { passageOf } from '../filters/passage.ts'
-import { HeaderFilter } from './response-headers.ts'
+import { HeaderFilter, textHeaders } from './response-headers.ts'
 import { FastifyView } from './view.ts'
 import { toError } from '../caught.ts'
 import { ScgiDispatcher } from '../dispatcher/dispatcher.ts'
@@ -155,8 +155,8 @@ class Defaults {
       rewriteHeaders: (headers, request) => {
         const own = this.#replyHeaders(call, headers)
         try {
-          if (given.rewriteHeaders !== undefined) return valueOf('rewriteHeaders', given.rewriteHeaders(own, request))
-          return options.rewriteHeaders === undefined ? own : valueOf('rewriteHeaders', options.rewriteHeaders(own, call.request))
+          if (given.rewriteHeaders !== undefined) return textOf(valueOf('rewriteHeaders', given.rewriteHeaders(own, request)), headers)
+          return options.rewriteHeaders === undefined ? own : textHeaders(valueOf('rewriteHeaders', options.rewriteHeaders(own, call.request)), headers)
         } catch (error) {
           failure = toError(error)
           return {}
@@ -244,6 +244,7 @@ class Tracking implements Dispatcher.DispatchHandler {
     const { request, reply } = this.#call
     this.#context = context
     this.#info = new FromInfo(request, context)
+    this.#info.clientAddress = this.#call.view.remoteAddr
     request.scgi = this.#info
     this.#handler.onRequestStart?.(controller, context)
     if (this.#ignoreClientAbort || controller.aborted) return
@@ -324,6 +325,16 @@ function ofRequest (value: ParamValue): ParamValue<DispatchOptions> {
   if (typeof value !== 'object' || value === null) return value
   const { value: given } = value
   return { ...value, value: typeof given === 'function' ? request => given(Call.of(request).request) : given }
+}
+
+/** The headers that a hook gave of a call, whose type leaves room for none. */
+function textOf (given: RequestHeaders, received: RequestHeaders): Headers {
+  const headers: Headers = {}
+  for (const name in given) {
+    const value = given[name]
+    if (value !== undefined) headers[name] = value
+  }
+  return textHeaders(headers, received)
 }
 
 /** The error of ours behind those that undici and @fastify/reply-from have put around it. */

@@ -206,7 +206,7 @@ export class ReplySender {
       if (typeof headers !== 'object' || headers === null) {
         throw new TypeError(`the hook 'rewriteHeaders' gave ${show(headers)}, expected an object of headers`)
       }
-      headers = mount.filter.clean(headers, http2)
+      headers = mount.filter.clean(headers, head.headers, http2)
       // What Node.js refuses later it refuses where nobody can take the head back any more.
       for (const name in headers) validate(name, headers[name])
     }

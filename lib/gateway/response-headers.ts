@@ -1,4 +1,6 @@
+import { toBytes } from '../text.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
+import type { RequestHeaders } from '../../types/options.ts'
 
 /** Headers that have their meaning between application and gateway. */
 const HIDDEN = ['status', 'x-accel-expires', 'x-accel-redirect', 'x-accel-limit-rate', 'x-accel-buffering', 'x-accel-charset', 'scgi-keepalive']
@@ -42,9 +44,12 @@ export class HeaderFilter {
     return http2 ? forHttp2(passed) : passed
   }
 
-  /** The headers that a hook gave instead, without those that are not the hook's to give. */
-  clean (given: Record<string, string | string[]>, http2: boolean): Record<string, string | string[]> {
-    const headers = { ...given }
+  /**
+   * The headers that a hook gave instead, as bytes, without those that are not the hook's to give.
+   * @param received what the hook was given
+   */
+  clean (given: Record<string, string | string[]>, received: ResponseHead['headers'], http2: boolean): Record<string, string | string[]> {
+    const headers = textHeaders(given, received)
     for (const name of Object.keys(headers)) if (NEVER.has(name.toLowerCase())) delete headers[name]
     return http2 ? forHttp2(headers) : headers
   }
@@ -58,6 +63,17 @@ export class HeaderFilter {
     }
     return names
   }
+}
+
+/** The headers of a reply that a hook gave, as bytes. What is none Node.js shall refuse. */
+export function textHeaders (given: Record<string, string | string[]>, received: RequestHeaders): Record<string, string | string[]> {
+  const headers = { ...given }
+  for (const name in headers) {
+    const value: unknown = headers[name]
+    if (typeof value === 'string') headers[name] = toBytes(value, received)
+    else if (Array.isArray(value)) headers[name] = value.map(line => typeof line === 'string' ? toBytes(line, received) : line)
+  }
+  return headers
 }
 
 function forHttp2 (headers: Record<string, string | string[]>): Record<string, string | string[]> {

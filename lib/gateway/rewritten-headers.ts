@@ -1,4 +1,4 @@
-import { toBytes } from '../upstream/text.ts'
+import { toBytes } from '../text.ts'
 import { show } from '../units.ts'
 import type { RequestHeaders } from '../../types/options.ts'
 

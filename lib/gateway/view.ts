@@ -1,5 +1,6 @@
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
 import { splitPath } from '../upstream/path.ts'
+import { clientOf, plain } from './client-address.ts'
 import { rewrittenHeaders } from './rewritten-headers.ts'
 import { passageOf } from '../filters/passage.ts'
 import type { RequestView } from '../upstream/params.ts'
@@ -61,13 +62,14 @@ export class FastifyView implements RequestView {
     this.pathInfo = mount.rewritePrefix + path.pathInfo
     this.documentUri = mount.rewritePrefix === '' ? path.documentUri : path.scriptName + this.pathInfo
     this.protocol = raw.httpVersionMajor === 2 ? 'HTTP/2.0' : raw.httpVersionMinor === 0 ? 'HTTP/1.0' : 'HTTP/1.1'
-    this.scheme = request.protocol === 'https' ? 'https' : 'http'
+    this.scheme = schemeOf(request)
     this.host = hostOf(request, uri)
     this.serverAddr = plain(socket.localAddress)
     this.serverPort = socket.localPort ?? ''
-    this.remoteAddr = plain(request.ip)
-    this.remotePort = socket.remotePort ?? ''
-    this.forwardedFor = request.ips === undefined ? this.remoteAddr : chain(request.ips)
+    const client = clientOf(request)
+    this.remoteAddr = client.address
+    this.remotePort = client.port
+    this.forwardedFor = client.chain
     this.headers = request.headers
     this.rawHeaders = raw.rawHeaders
     // Of request.headers it may be the type that the route has put there to get past Fastify's check.
@@ -128,21 +130,20 @@ export function isMediaType (type: unknown): boolean {
   return typeof type === 'string' && MEDIA_TYPE.test(type)
 }
 
+/** What X-Forwarded-Proto of a trusted proxy says is passed over where it is no scheme. */
+function schemeOf (request: FastifyRequest): 'http' | 'https' {
+  const told = request.protocol.toLowerCase()
+  if (told === 'http' || told === 'https') return told
+  return 'encrypted' in request.raw.socket && request.raw.socket.encrypted === true ? 'https' : 'http'
+}
+
 /** The host of a target in absolute-form goes before the Host header (RFC 9112 section 3.2.2), but not before a trusted proxy's word. */
 function hostOf (request: FastifyRequest, uri: string): string {
   let { host } = request
-  if (uri.charCodeAt(0) !== SLASH && host === (request.raw.headers.host ?? '')) host = ABSOLUTE_FORM.exec(uri)?.[1] ?? host
+  const sent = request.raw.headers.host ?? request.raw.headers[':authority'] ?? ''
+  // What X-Forwarded-Host of a trusted proxy says is passed over where it is no host.
+  if (host !== sent && !HOST.test(host) && typeof sent === 'string') host = sent
+  if (uri.charCodeAt(0) !== SLASH && host === sent) host = ABSOLUTE_FORM.exec(uri)?.[1] ?? host
   if (host !== '' && !HOST.test(host)) throw new FST_SCGI_BAD_REQUEST('the Host header is no host')
   return host.toLowerCase()
-}
-
-/** IPv4 clients of a dual-stack socket look like ::ffff:192.0.2.1; every application expects 192.0.2.1. */
-function plain (address: string | undefined): string {
-  if (address === undefined) return ''
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
-}
-
-/** X-Forwarded-For of a trusted chain: the client first, the nearest proxy last. */
-function chain (ips: readonly string[]): string {
-  return ips.map(plain).reverse().join(', ')
 }

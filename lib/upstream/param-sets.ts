@@ -24,6 +24,7 @@ export interface RequestView {
   readonly serverPort: number | string
   /** Effective client. */
   readonly remoteAddr: string
+  /** Its port; empty where nobody knows: then it is not sent. */
   readonly remotePort: number | string
   /** What X-Forwarded-For is set to: the trusted part of the chain, then the client. Empty sends none. */
   readonly forwardedFor: string
@@ -92,7 +93,7 @@ const serverProtocol: DefaultParam = { name: 'SERVER_PROTOCOL', read: (view) => 
 const requestScheme: DefaultParam = { name: 'REQUEST_SCHEME', read: (view) => view.scheme }
 const https: DefaultParam = { name: 'HTTPS', read: (view) => view.scheme === 'https' ? 'on' : '', ifNotEmpty: true }
 const remoteAddr: DefaultParam = { name: 'REMOTE_ADDR', read: (view) => view.remoteAddr }
-const remotePort: DefaultParam = { name: 'REMOTE_PORT', read: (view) => view.remotePort }
+const remotePort: DefaultParam = { name: 'REMOTE_PORT', read: (view) => view.remotePort, ifNotEmpty: true }
 const serverPort: DefaultParam = { name: 'SERVER_PORT', read: (view) => view.serverPort }
 const serverNameParam: DefaultParam = { name: 'SERVER_NAME', read: serverName }
 // RFC 3875 leaves the variable out where the request has no Content-Type, and SCGI's grammar knows no empty values.

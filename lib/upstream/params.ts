@@ -7,7 +7,7 @@ import { hostOf, HttpRequestEncoder, type HttpExchange, type SetHeader } from '.
 import { PARAM_SETS } from './param-sets.ts'
 import { readSeen, type SeenHeaders } from './seen.ts'
 import { isWide, utf8 } from './path.ts'
-import { toBytes } from './text.ts'
+import { toBytes } from '../text.ts'
 import type { HttpRequestHead } from '../../types/exchange.ts'
 import type { ParamValue } from '../../types/options.ts'
 import type { DefaultParam, ParamSetName, ParamsExchange, RequestView } from './param-sets.ts'

@@ -45,9 +45,9 @@ export function readSticky (option: string, value: unknown): StickySettings | un
 
 function readCookie (option: string, value: unknown): () => StickyPolicy {
   const given = record(option, value, COOKIE)
-  const secure = flag(`${option}.secure`, given['secure'], false)
+  const secure = readSecure(`${option}.secure`, given['secure'])
   const sameSite = ofRequest(`${option}.sameSite`, given['sameSite'], /^(?:strict|lax|none)$/, "'strict', 'lax', 'none' or a function that gives one")
-  if (sameSite === 'none' && !secure) {
+  if (sameSite === 'none' && secure === false) {
     throw new FST_SCGI_OPT_UNSUPPORTED(`${option}.sameSite`, "browsers take a cookie with 'none' only if it is secure")
   }
   const path = given['path'] ?? '/'
@@ -63,6 +63,12 @@ function readCookie (option: string, value: unknown): () => StickyPolicy {
     sameSite,
   }
   return () => new StickyCookie(options)
+}
+
+function readSecure (option: string, value: unknown): boolean | 'auto' {
+  if (value === 'auto') return value
+  if (value !== undefined && typeof value !== 'boolean') throw new FST_SCGI_OPT_INVALID(option, show(value), "true, false or 'auto'")
+  return value === true
 }
 
 function readSid (option: string, secret: unknown, ofNginx: boolean): Sid {

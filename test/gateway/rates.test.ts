@@ -120,3 +120,20 @@ test('clientSendTimeout ends a client that takes nothing, and leaves one alone t
   client.socket.pause()
   await eventually(() => gateway.log.some(line => line.msg === 'client timed out'), 'the client timed out')
 })
+
+test('limitRate as a function is asked when the head is there; without buffering it is refused at register', async () => {
+  await using recorder = await startRecorder({ answer: 'Content-Type: text/plain\r\nX-Rate: 7\r\n\r\nok' })
+  const seen: unknown[] = []
+  await using gateway = await startGateway({
+    upstreams: recorder.address,
+    limitRate: ({ scgi }) => {
+      seen.push(scgi?.header('x-rate'), scgi?.head?.statusCode)
+      return 1e6
+    },
+  })
+  assert.equal((await rawRequest(gateway, get('/'))).body.toString(), 'ok')
+  assert.deepEqual(seen, ['7', 200])
+  for (const limitRate of [1000, () => 1000]) {
+    await assert.rejects(startGateway({ upstreams: recorder.address, buffering: false, limitRate }), { code: 'FST_SCGI_OPT_UNSUPPORTED', message: /limitRate.*buffering/ })
+  }
+})

@@ -59,7 +59,7 @@ test('bytes and length count what came, head, framing and surplus included', asy
 
 test('the head of the last reply, hidden headers included', async () => {
   await using one = await startRecorder({
-    answer: 'Status: 404 Not Here\r\nX-Accel-Expires: 60\r\nSet-Cookie: a=1; Path=/\r\nset-cookie: Bee = two ;HttpOnly\r\nSet-Cookie: A=9\r\n' +
+    answer: 'Status: 404 Not Here\r\nX-Accel-Expires: 60\r\nSet-Cookie: a=1; Path=/\r\nset-cookie: Bee = two ;HttpOnly\r\nSet-Cookie: A=9\r\nSet-Cookie: tab=\tx\t ; Path=/\r\n' +
       'X-Twice: 1\r\nx-twice: 2\r\nContent-Length: 0\r\n\r\n',
   })
   await using gateway = await startPassing({ upstreams: [one.address] })
@@ -73,6 +73,7 @@ test('the head of the last reply, hidden headers included', async () => {
   assert.equal(scgi.header('constructor'), undefined)
   assert.equal(scgi.cookie('a'), '1')
   assert.equal(scgi.cookie('BEE'), 'two')
+  assert.equal(scgi.cookie('tab'), '\tx\t')
   assert.equal(scgi.cookie('c'), undefined)
 })
 

@@ -72,7 +72,7 @@ async function start (sticky: StickyOptions, count = 3, options: SetupOptions = 
   }
 }
 
-test('cookie: the first reply sets it, the next ones come from the same server and set none', async () => {
+test('cookie: every reply sets it, and the next ones come from the same server', async () => {
   await using setup = await start(COOKIE)
   const seen = new Map<string, string>()
   for (let client = 0; client < 6; client++) {
@@ -82,7 +82,7 @@ test('cookie: the first reply sets it, the next ones come from the same server a
     seen.set(first.server, first.cookie)
     for (let n = 0; n < 3; n++) {
       const again = await setup.ask(`a=b; ${first.cookie}; c=d`)
-      assert.deepEqual([again.server, again.cookie], [first.server, undefined])
+      assert.deepEqual([again.server, again.cookie], [first.server, first.cookie])
     }
   }
   assert.equal(seen.size, 3)
@@ -99,7 +99,7 @@ test('cookie: what is no value of a server is no cookie', async () => {
     assert.match(set ?? '', /^srv=[\w-]{43}$/, value)
   }
   // The last of 2,000 cookies counts as the first does.
-  assert.equal((await setup.ask(`${'a=b; '.repeat(2000)}${cookie}`)).cookie, undefined)
+  assert.equal((await setup.ask(`${'a=b; '.repeat(2000)}${cookie}`)).cookie, cookie)
 })
 
 test('cookie: out of order and back, down, draining, removed, added again', async () => {
@@ -123,7 +123,7 @@ test('cookie: out of order and back, down, draining, removed, added again', asyn
   assert.notEqual(removed.server, server)
   assert.match(removed.cookie ?? '', /^srv=/)
   await group.add({ address: server, route: String.fromCharCode(97 + setup.servers.findIndex(({ address }) => address === server)) })
-  assert.deepEqual([(await setup.ask(cookie)).server, (await setup.ask(cookie)).cookie], [server, undefined])
+  assert.deepEqual([(await setup.ask(cookie)).server, (await setup.ask(cookie)).cookie?.slice(0, 4)], [server, 'srv='])
 })
 
 test('cookie: a server that fails is left for another, whose cookie the client gets', async () => {
@@ -167,7 +167,17 @@ test("cookie: nginx's values, every attribute, beside the application's own cook
   const response = await gateway.client.request({ ':path': '/' })
   assert.deepEqual(response.headers['set-cookie'], ['a=1', 'srv=a; httponly; path=/'])
   const again = await gateway.client.request({ ':path': '/', cookie: 'x=1; srv=a' })
-  assert.deepEqual(again.headers['set-cookie'], ['a=1'])
+  assert.deepEqual(again.headers['set-cookie'], ['a=1', 'srv=a; httponly; path=/'])
+})
+
+test("cookie: secure: 'auto' where the client came over TLS, also to a trusted proxy", async () => {
+  await using recorder = await startRecorder()
+  const upstreams = { servers: [recorder.address], sticky: { cookie: { name: 'srv', secret, secure: 'auto' as const } } }
+  await using gateway = await startGateway({ upstreams }, { trustProxy: true })
+  for (const [proto, secure] of [['https', true], ['http', false], ['junk', false]] as const) {
+    const line = headerValue(await rawRequest(gateway, get('/', `X-Forwarded-Proto: ${proto}`)), 'set-cookie')
+    assert.equal(line?.includes('; secure'), secure, proto)
+  }
 })
 
 test('cookie: the cache stores none and serves none; a reply that it stores has one for its client', async () => {
@@ -268,7 +278,7 @@ test('reply.from() sets it, too; a dispatcher gives it in its context', async ()
   assert.deepEqual(headerValues(first, 'set-cookie'), ['a=1', 'srv=a; httponly; path=/'])
   for (let n = 0; n < 3; n++) {
     const again = await rawRequest(gateway, get('/from', 'Cookie: srv=b'))
-    assert.deepEqual([again.body.toString(), headerValues(again, 'set-cookie')], [two.address, ['a=1']])
+    assert.deepEqual([again.body.toString(), headerValues(again, 'set-cookie')], [two.address, ['a=1', 'srv=b; httponly; path=/']])
   }
   const dispatcher = new ScgiDispatcher(createUpstreams({ servers, sticky }))
   const send = async (headers: string[] | Record<string, string | string[]>): Promise<unknown[]> => {
@@ -276,8 +286,8 @@ test('reply.from() sets it, too; a dispatcher gives it in its context', async ()
     return [await body.text(), Object(context).setCookie, got['set-cookie']]
   }
   assert.deepEqual(await send({}), [one.address, 'srv=a; httponly; path=/', 'a=1'])
-  assert.deepEqual(await send({ cookie: 'x=y; srv=b' }), [two.address, undefined, 'a=1'])
-  assert.deepEqual(await send(['Cookie', 'x=y', 'cookie', 'srv=b']), [two.address, undefined, 'a=1'])
+  assert.deepEqual(await send({ cookie: 'x=y; srv=b' }), [two.address, 'srv=b; httponly; path=/', 'a=1'])
+  assert.deepEqual(await send(['Cookie', 'x=y', 'cookie', 'srv=b']), [two.address, 'srv=b; httponly; path=/', 'a=1'])
   await dispatcher.close()
 })
 

@@ -12,7 +12,9 @@ export type Sid = (server: SessionServer) => readonly string[]
 /** A text, or a function that gives one for a request. */
 export type OfRequest = string | undefined | ((request: unknown) => unknown)
 
-export interface CookieOptions extends Pick<CookieAttributes, 'expires' | 'path' | 'httpOnly' | 'secure'> {
+export interface CookieOptions extends Pick<CookieAttributes, 'expires' | 'path' | 'httpOnly'> {
+  /** `'auto'`: where the client came over TLS. */
+  readonly secure: boolean | 'auto'
   readonly name: string
   readonly sid: Sid
   readonly domain: OfRequest
@@ -64,14 +66,12 @@ export class StickyCookie implements StickyPolicy {
 
   setCookie (request: PickRequest, name: string): string | undefined {
     const { name: cookie, expires, domain, path, httpOnly, secure, sameSite } = this.#options
-    // One that has it keeps it; but the time of one that ends counts from the latest reply.
-    if ((expires === undefined || expires === 'max') && cookieValue(request.cookie, cookie) === name) return undefined
     return setCookieLine(cookie, name, {
       expires,
       domain: domainOf(typeof domain === 'function' ? textOf(domain(request.source)) : domain),
       path,
       httpOnly,
-      secure,
+      secure: secure === 'auto' ? request.secure === true : secure,
       sameSite: typeof sameSite === 'function' ? sameSiteOf(textOf(sameSite(request.source))) : sameSite,
     }, this.#now())
   }

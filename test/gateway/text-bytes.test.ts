@@ -1,0 +1,52 @@
+// One rule for text and bytes: what Node gives as bytes goes out as these bytes, and text is UTF-8.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { crc32, crc32Text } from '../../lib/balancer/crc32.ts'
+import { startGateway } from '../helpers/gateway.ts'
+import { headerValue } from '../helpers/http-response.ts'
+import { rawRequest } from '../helpers/raw-client.ts'
+import { startRecorder } from '../helpers/recorder.ts'
+import { get, only } from './kit.ts'
+
+const utf8 = (text: string): string => Buffer.from(text).toString('latin1')
+const LATIN1 = 'Jos\xe9'
+const UTF8 = utf8('José')
+
+test('what the client sent arrives as it was sent, what is text arrives as UTF-8', async () => {
+  await using recorder = await startRecorder({
+    answer: `Content-Type: text/plain\r\nX-Latin: ${LATIN1}\r\nX-Utf8: ${UTF8}\r\nX-Raw: \xff\r\n\r\nok`,
+  })
+  await using gateway = await startGateway({
+    upstreams: recorder.address,
+    params: {
+      // As README has it.
+      REMOTE_USER: request => String(request.headers['x-user'] ?? ''),
+      COOKIE_USER: request => /u=(.*)/.exec(request.headers.cookie ?? '')?.[1],
+      HTTP_X_ASKED: request => String(request.headers['x-user'] ?? ''),
+      TEXT: () => 'Zoé',
+      WIDE: () => 'Łukasz é',
+      FIXED: 'Zoé',
+      FIXED_WIDE: '€é',
+    },
+    rewriteRequestHeaders: (request, headers) => ({
+      ...headers, 'x-copy': String(request.headers['x-user']), 'x-text': 'Zoé', 'x-wide': 'Łukasz é', 'x-list': ['é', 'ł'],
+    }),
+    rewriteHeaders: headers => ({ ...headers, 'x-copy': headers['x-latin'] ?? '', 'x-text': 'Zoé', 'x-wide': 'Łukasz é', 'x-list': ['é', 'ł'] }),
+  })
+  for (const user of [UTF8, LATIN1, utf8('Łukasz'), '\xff\xfe', 'plain']) {
+    const reply = await rawRequest(gateway, get('/', `X-User: ${user}`, `Cookie: u=${UTF8}`))
+    const request = only(recorder)
+    for (const [name, value] of [
+      ['REMOTE_USER', user], ['HTTP_X_ASKED', user], ['HTTP_X_USER', user], ['HTTP_X_COPY', user], ['COOKIE_USER', UTF8],
+      ['TEXT', utf8('Zoé')], ['WIDE', utf8('Łukasz é')], ['FIXED', utf8('Zoé')], ['FIXED_WIDE', utf8('€é')],
+      ['HTTP_X_TEXT', utf8('Zoé')], ['HTTP_X_WIDE', utf8('Łukasz é')], ['HTTP_X_LIST', utf8('é, ł')],
+    ] as const) assert.equal(request.param(name), value, name)
+    for (const [name, value] of [
+      ['x-latin', LATIN1], ['x-utf8', UTF8], ['x-raw', '\xff'], ['x-copy', LATIN1], ['x-text', utf8('Zoé')], ['x-wide', utf8('Łukasz é')], ['x-list', utf8('é, ł')],
+    ] as const) assert.equal(headerValue(reply, name), value, name)
+  }
+})
+
+test('a key of `hash` counts as the bytes that were sent', () => {
+  for (const text of ['é', 'Łukasz', UTF8]) assert.equal(crc32Text(text), crc32(Buffer.from(text === UTF8 ? 'José' : text)))
+})

@@ -13,6 +13,7 @@ import { compileMount } from './gateway/mount.ts'
 import { Registry, type Selector } from './gateway/registry.ts'
 import { checkReplyOptions, readRegisterOptions } from './options.ts'
 import { filterLayer } from './filters/layer.ts'
+import { ClientConnections } from './inbound/connections.ts'
 import { passageOf } from './filters/passage.ts'
 import { mountSegments } from './upstream/path.ts'
 import { Roster } from './roster.ts'
@@ -24,12 +25,16 @@ import type { FastifyScgiOptions, ReplyScgiOptions } from '../types/options.ts'
 import type { FastifyScgi, ScgiDecorator } from '../types/fastify.ts'
 
 const ROOT = Symbol('fastify-scgi.root')
+/** Default of `closeTimeout` in milliseconds. */
+const CLOSE_TIMEOUT = 10_000
 
 /** What all gateways of an application share. */
 interface Root {
   readonly registry: Registry
   /** For `reply.scgi()`. */
   readonly state: GatewayState
+  /** The longest `closeTimeout` of the mounts; of none as yet. */
+  closeTimeout: number | undefined
   readonly services: WeakMap<ReplyScgiOptions, Promise<{ service: Omit<Service, 'bodyLimit' | 'point'>, select: Selector, rewritePrefix: string }>>
 }
 
@@ -39,7 +44,7 @@ function rootOf (fastify: FastifyInstance): Root {
   const registry = new Registry(fastify.log)
   const locations = filterLayer(fastify)
   const caches = new Caches(fastify.log)
-  const root: Root = { registry, state: { closing: false, running: new Roster(), caches, onIdle: undefined }, services: new WeakMap() }
+  const root: Root = { registry, state: { closing: false, running: new Roster(), caches, onIdle: undefined }, closeTimeout: undefined, services: new WeakMap() }
   fastify.decorate(ROOT, root)
   const decorator: ScgiDecorator = {
     groups: registry.groups,
@@ -65,7 +70,8 @@ function rootOf (fastify: FastifyInstance): Root {
   fastify.addHook('onClose', (_instance, done) => {
     caches.close().then(() => done(), done)
   })
-  drain(fastify, root.state, 10_000)
+  drain(fastify, root.state, CLOSE_TIMEOUT)
+  endConnections(fastify, root)
   fastify.addHook('onClose', (_instance, done) => {
     registry.close()
     done()
@@ -92,6 +98,21 @@ function drain (fastify: FastifyInstance, state: GatewayState, closeTimeout: num
   })
 }
 
+/** While the application closes, nobody waits for clients that wait for nothing. */
+function endConnections (fastify: FastifyInstance, root: Root): void {
+  const connections = new ClientConnections(fastify.server)
+  let timer: NodeJS.Timeout | undefined
+  fastify.addHook('preClose', done => {
+    connections.close()
+    timer = setTimeout(() => connections.cut(), root.closeTimeout ?? CLOSE_TIMEOUT)
+    done()
+  })
+  fastify.addHook('onClose', (_instance, done) => {
+    clearTimeout(timer)
+    done()
+  })
+}
+
 async function gateway (fastify: FastifyInstance, given: unknown): Promise<void> {
   const options = readRegisterOptions(given)
   const root = rootOf(fastify)
@@ -99,7 +120,8 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
   if (mount.cache?.zone !== undefined) root.state.caches.add(mount.cache.zone)
   await clearLeftovers(options)
   const allowAny = flag('allowAnyUpstream', options.allowAnyUpstream, false)
-  const closeTimeout = parseTime('closeTimeout', options.closeTimeout ?? 10_000)
+  const closeTimeout = parseTime('closeTimeout', options.closeTimeout ?? CLOSE_TIMEOUT)
+  root.closeTimeout = Math.max(root.closeTimeout ?? 0, closeTimeout)
   const bodyLimit = options.bodyLimit === undefined ? undefined : parseSize('bodyLimit', options.bodyLimit)
   if (bodyLimit === 0) throw new FST_SCGI_OPT_INVALID('bodyLimit', show(options.bodyLimit), 'at least 1 byte')
   const { select, ready } = await root.registry.add(options.upstreams, allowAny)

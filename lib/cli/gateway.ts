@@ -3,7 +3,6 @@ import { fastifyScgi } from '../plugin.ts'
 import { startDemo } from '../demo/index.ts'
 import { explainListen, removeStaleSocket, showListen } from './listen.ts'
 import { showDemo } from './banner.ts'
-import { UnusedConnections } from './connections.ts'
 import type { GatewayArguments } from './arguments.ts'
 import type { Closable } from './signals.ts'
 
@@ -29,7 +28,6 @@ export async function startGateway (wanted: GatewayArguments): Promise<Closable>
     ...(bodyLimit === undefined ? undefined : { bodyLimit }),
     ...(demo === undefined ? undefined : { closeTimeout: DEMO_CLOSE_TIMEOUT }),
   })
-  const unused = new UnusedConnections(app)
   await app.ready()
   try {
     if ('path' in listen) await removeStaleSocket(listen.path)
@@ -39,12 +37,11 @@ export async function startGateway (wanted: GatewayArguments): Promise<Closable>
   }
   app.log.info(`${prefix} is served by ${demo === undefined ? addresses.join(', ') : `the demo on ${demo.address}`}`)
   if (demo !== undefined) process.stdout.write(showDemo({ url: urlOf(app), socket: 'path' in listen ? listen.path : undefined, prefix }))
-  return { close: () => close(app, unused, demo) }
+  return { close: () => close(app, demo) }
 }
 
-async function close (app: FastifyInstance, unused: UnusedConnections, demo: Closable | undefined): Promise<void> {
+async function close (app: FastifyInstance, demo: Closable | undefined): Promise<void> {
   app.log.info('closing: requests in flight may finish')
-  unused.close()
   await Promise.all([app.close(), demo?.close()])
 }
 

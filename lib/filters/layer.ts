@@ -1,3 +1,5 @@
+import { hearRest } from '../inbound/linger.ts'
+import { beginStream } from '../inbound/http2.ts'
 import { filterReply } from './hook.ts'
 import { isClosed } from './internal.ts'
 import { Locations, restoreUrl } from './locations.ts'
@@ -26,6 +28,7 @@ export function filterLayer (fastify: FastifyInstance): Locations {
   const locations = new Locations(fastify)
   fastify.decorate(LAYER, locations)
   rootOf(fastify).addHook('onRequest', (request, reply, done) => {
+    beginStream(request.raw)
     if (isClosed(request)) {
       reply.callNotFound()
       return
@@ -38,6 +41,9 @@ export function filterLayer (fastify: FastifyInstance): Locations {
     takePlan(reply)
     done()
   })
-  fastify.addHook('onSend', (request, reply, payload, done) => filterReply(request, reply, payload, done, locations))
+  fastify.addHook('onSend', (request, reply, payload, done) => {
+    hearRest(request.raw, reply.raw, fastify.server)
+    filterReply(request, reply, payload, done, locations)
+  })
   return locations
 }

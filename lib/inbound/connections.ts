@@ -1,0 +1,63 @@
+import { cutLingering } from './linger.ts'
+import type { EventEmitter } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import type { Http2Session } from 'node:http2'
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+
+/** How long a connection that comes while the application closes may stay silent, in milliseconds. */
+const PATIENCE = 1000
+
+/**
+ * Connections of clients that keep a closing application waiting although nobody waits for a reply: those on which no request has come
+ * yet, sessions of HTTP/2, and those that linger after a reply. Browsers open connections ahead, and Node.js does not count them as idle.
+ */
+export class ClientConnections {
+  readonly #server: EventEmitter
+  /** No request has come on them. */
+  readonly #unused = new Set<Socket>()
+  /** What TLS is spoken on. Behind a handshake there is another socket, which counts. */
+  readonly #encrypted = new Set<Socket>()
+  readonly #sessions = new Set<Http2Session>()
+  #closing = false
+
+  constructor (server: EventEmitter) {
+    this.#server = server
+    const secure = 'setSecureContext' in server
+    // A connection of HTTP/2 is a session from the beginning.
+    if (secure || !('updateSettings' in server)) server.on('connection', (socket: Socket) => this.#add(socket, secure ? this.#encrypted : this.#unused))
+    server.on('secureConnection', (socket: TLSSocket) => { if (socket.alpnProtocol !== 'h2') this.#add(socket, this.#unused) })
+    const use = ({ httpVersionMajor, socket }: IncomingMessage): void => { if (httpVersionMajor === 1) this.#unused.delete(socket) }
+    server.on('request', use)
+    server.on('upgrade', use)
+    server.on('session', (session: Http2Session) => {
+      this.#sessions.add(session)
+      session.once('close', () => this.#sessions.delete(session))
+    })
+  }
+
+  /** To be called when the server is about to be closed. */
+  close (): void {
+    this.#closing = true
+    for (const socket of [...this.#unused, ...this.#encrypted]) endSilent(socket)
+    // They take no new streams, and end with the last one that is under way.
+    for (const session of this.#sessions) session.close()
+  }
+
+  /** Ends what is left without a reply to wait for, when closing has taken long enough. */
+  cut (): void {
+    for (const socket of this.#unused) socket.destroy()
+    cutLingering(this.#server)
+  }
+
+  #add (socket: Socket, to: Set<Socket>): void {
+    to.add(socket)
+    socket.once('close', () => to.delete(socket))
+    // Until the server stops to listen others may come.
+    if (this.#closing) setTimeout(endSilent, PATIENCE, socket)
+  }
+}
+
+function endSilent (socket: Socket): void {
+  if (socket.bytesRead === 0) socket.destroy()
+}

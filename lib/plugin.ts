@@ -44,7 +44,12 @@ function rootOf (fastify: FastifyInstance): Root {
   const registry = new Registry(fastify.log)
   const locations = filterLayer(fastify)
   const caches = new Caches(fastify.log)
-  const root: Root = { registry, state: { closing: false, running: new Roster(), caches, onIdle: undefined }, closeTimeout: undefined, services: new WeakMap() }
+  const root: Root = {
+    registry,
+    state: { closing: false, running: new Roster(), caches, onIdle: undefined },
+    closeTimeout: undefined,
+    services: new WeakMap(),
+  }
   fastify.decorate(ROOT, root)
   const decorator: ScgiDecorator = {
     groups: registry.groups,

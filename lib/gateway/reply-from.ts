@@ -233,6 +233,7 @@ class Tracking implements Dispatcher.DispatchHandler {
   readonly #ignoreClientAbort: boolean
   #context: DispatchContext | undefined
   #info: FromInfo | undefined
+  #over = false
 
   constructor (handler: Dispatcher.DispatchHandler, call: Call, ignoreClientAbort: boolean) {
     this.#handler = handler
@@ -249,7 +250,8 @@ class Tracking implements Dispatcher.DispatchHandler {
     this.#handler.onRequestStart?.(controller, context)
     if (this.#ignoreClientAbort || controller.aborted) return
     const leave = (): void => {
-      if (!reply.raw.writableFinished) controller.abort(new errors.RequestAbortedError('The client closed the connection'))
+      // Of a stream of HTTP/2 that was reset Node.js says that it has finished.
+      if (!this.#over) controller.abort(new errors.RequestAbortedError('The client closed the connection'))
     }
     if (reply.raw.destroyed) leave()
     else onReplyClose(reply.raw, request.raw.socket, leave)
@@ -268,11 +270,13 @@ class Tracking implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd (controller: Dispatcher.DispatchController, trailers: Headers): void {
+    this.#over = true
     this.#log()
     this.#handler.onResponseEnd?.(controller, trailers)
   }
 
   onResponseError (controller: Dispatcher.DispatchController, error: Error): void {
+    this.#over = true
     this.#log(error)
     this.#handler.onResponseError?.(controller, error)
   }

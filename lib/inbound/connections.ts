@@ -16,16 +16,15 @@ export class ClientConnections {
   readonly #server: EventEmitter
   /** No request has come on them. */
   readonly #unused = new Set<Socket>()
-  /** What TLS is spoken on. Behind a handshake there is another socket, which counts. */
-  readonly #encrypted = new Set<Socket>()
+  /** On which TLS or HTTP/2 is spoken. Behind their handshake there is another socket, or a session, which counts. */
+  readonly #outer = new Set<Socket>()
   readonly #sessions = new Set<Http2Session>()
   #closing = false
 
   constructor (server: EventEmitter) {
     this.#server = server
-    const secure = 'setSecureContext' in server
-    // A connection of HTTP/2 is a session from the beginning.
-    if (secure || !('updateSettings' in server)) server.on('connection', (socket: Socket) => this.#add(socket, secure ? this.#encrypted : this.#unused))
+    const plain = 'setSecureContext' in server || 'updateSettings' in server ? this.#outer : this.#unused
+    server.on('connection', (socket: Socket) => this.#add(socket, plain))
     server.on('secureConnection', (socket: TLSSocket) => { if (socket.alpnProtocol !== 'h2') this.#add(socket, this.#unused) })
     const use = ({ httpVersionMajor, socket }: IncomingMessage): void => { if (httpVersionMajor === 1) this.#unused.delete(socket) }
     server.on('request', use)
@@ -39,7 +38,7 @@ export class ClientConnections {
   /** To be called when the server is about to be closed. */
   close (): void {
     this.#closing = true
-    for (const socket of [...this.#unused, ...this.#encrypted]) endSilent(socket)
+    for (const socket of [...this.#unused, ...this.#outer]) endSilent(socket)
     // They take no new streams, and end with the last one that is under way.
     for (const session of this.#sessions) session.close()
   }

@@ -1,4 +1,9 @@
-/** The time, and what is to be done later; tests have their own. Nothing that waits here keeps the process alive. */
+import { outside } from './context.ts'
+
+/**
+ * The time, and what is to be done later; tests have their own. Nothing that waits here keeps the process alive, nor the asynchronous
+ * context of the request that happened to begin it: what is a request's has to enter that by itself.
+ */
 export interface Timers {
   /** Milliseconds; never goes back. */
   now (): number
@@ -9,7 +14,7 @@ export interface Timers {
 export const systemTimers: Timers = {
   now: () => performance.now(),
   after (milliseconds, callback) {
-    const timer = setTimeout(callback, milliseconds).unref()
+    const timer = outside(() => setTimeout(callback, milliseconds).unref())
     return () => clearTimeout(timer)
   },
 }

@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks'
 import type { Readable } from 'node:stream'
 
 /**
@@ -109,6 +110,8 @@ export interface ExchangeRequest {
   readonly localPort?: number | undefined
   /** Set SO_KEEPALIVE with this initial delay in milliseconds; `undefined` leaves it off. */
   readonly socketKeepalive?: number | undefined
+  /** The asynchronous context in which the handler is called. Default: the one in which the exchange is made. */
+  readonly context?: AsyncResource | undefined
 }
 
 /**

@@ -1,3 +1,4 @@
+import { outside } from '../context.ts'
 import { MAX_TIME } from '../units.ts'
 
 export interface QueueOptions {
@@ -87,7 +88,7 @@ export class WaitQueue {
     const now = this.#now()
     // A server whose time is over must be asked for after it, not at it.
     const wait = Math.min(deadline, this.#nextReturn() + 1) - now
-    this.#timer = setTimeout(() => this.#tick(), Math.min(Math.max(1, Math.ceil(wait)), MAX_TIME))
+    this.#timer = outside(() => setTimeout(() => this.#tick(), Math.min(Math.max(1, Math.ceil(wait)), MAX_TIME)))
   }
 
   #tick (): void {

@@ -1,4 +1,5 @@
 import { CachedEntry, validator } from './entry.ts'
+import { currentContext } from '../context.ts'
 import { follow, type Phase } from './phase.ts'
 import { judge, renew } from './storability.ts'
 import { methodKey, StoreKey, type LookupHeaders } from './key.ts'
@@ -8,6 +9,7 @@ import { SHORT, ShortSink } from './short-sink.ts'
 import { StoreSink, type SinkOwner } from './sink.ts'
 import { deleteEntry, updateEntry } from './update.ts'
 import { variantKey } from './vary.ts'
+import type { AsyncResource } from 'node:async_hooks'
 import type { CacheRules } from './rules.ts'
 import type { CacheZone } from './zone.ts'
 import type { FetchFailure } from './use-stale.ts'
@@ -59,6 +61,8 @@ export interface StoreFeeder {
 
 /** The gateway as the cache sees it. None of the methods may throw. */
 export interface CacheHost extends StoreFeeder {
+  /** What it is called in. Default: where the pass is made. */
+  readonly context?: AsyncResource
   /** Answers with an entry. The cache is done with the request. */
   serve (entry: CachedEntry): void
   /** Answers as it would an error of this status. The cache is done with the request. */
@@ -83,6 +87,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
   ownConditions = false
   /** Who hears of the store: the host, but of a background update whoever carries it out. */
   feeder: StoreFeeder
+  readonly context: AsyncResource
   readonly #host: CacheHost
   readonly #zone: CacheZone
   readonly #rules: CacheRules
@@ -108,6 +113,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
 
   constructor (zone: CacheZone, rules: CacheRules, request: CacheRequest, host: CacheHost) {
     const { method, key, headers, seen = () => headers } = request
+    this.context = host.context ?? currentContext()
     this.#zone = zone
     this.#rules = rules
     this.#request = request
@@ -132,7 +138,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
       return
     }
     const { commits, guard } = this.#zone
-    if (commits.wait(this.#key.path, guard.timeout, () => this.#commitsDone())) this.#phase = follow(this.#phase, 'waiting')
+    if (commits.wait(this.#key.path, guard.timeout, () => this.context.runInAsyncScope(this.#commitsDone, this))) this.#phase = follow(this.#phase, 'waiting')
     else this.#lookUp()
   }
 
@@ -244,17 +250,17 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
 
   onLockGranted (): void {
     this.#holds = true
-    this.#lookUp()
+    this.context.runInAsyncScope(this.#lookUp, this)
   }
 
   onLockFreed (): void {
     this.#lockKey = undefined
-    if (this.#phase === 'waiting') this.#lookUp()
+    if (this.#phase === 'waiting') this.context.runInAsyncScope(this.#lookUp, this)
   }
 
   onLockTimeout (): void {
     this.#lockKey = undefined
-    if (this.#phase === 'waiting') this.#fetchOnly('MISS')
+    if (this.#phase === 'waiting') this.context.runInAsyncScope(this.#fetchOnly, this, 'MISS')
   }
 
   onSinkDrain (): void {

@@ -2,6 +2,7 @@ import { patiently } from './patience.ts'
 import { isThenable, valueOf } from '../functions.ts'
 import { plainKey, type StoreKey } from './key.ts'
 import type { Timers } from '../timers.ts'
+import type { AsyncResource } from 'node:async_hooks'
 import type { Writable } from 'node:stream'
 import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue } from '../../types/cache-store.ts'
 
@@ -12,6 +13,8 @@ export interface Putter {
 
 /** Receives what a store found. */
 export interface Lookup {
+  /** What it is told in, where the store answers later. */
+  readonly context?: AsyncResource
   /** @param failed the store failed or was too slow: nothing is known about the key */
   onLookup (result: CacheStoreResult | undefined, failed: boolean): void
 }
@@ -72,8 +75,14 @@ export class StoreGuard {
       lookup.onLookup(undefined, true)
       return
     }
-    if (!isPromise(result)) lookup.onLookup(checked(result), false)
-    else this.settle(result, 'a lookup', discard, (found, failed) => lookup.onLookup(checked(found), failed))
+    if (!isPromise(result)) {
+      lookup.onLookup(checked(result), false)
+      return
+    }
+    this.settle(result, 'a lookup', discard, (found, failed) => {
+      if (lookup.context === undefined) lookup.onLookup(checked(found), failed)
+      else lookup.context.runInAsyncScope(lookup.onLookup, lookup, checked(found), failed)
+    })
   }
 
   /** Opens an entry for writing; `undefined` where the store refuses it, or fails. */

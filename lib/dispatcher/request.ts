@@ -1,6 +1,7 @@
 import { errors } from 'undici'
 import { Pass, type PassHandler, type PassRequest, type PassSettings } from '../upstream/pass.ts'
 import { BodyReader } from './body.ts'
+import { currentContext } from '../context.ts'
 import { toError } from '../caught.ts'
 import { undiciError } from './errors.ts'
 import { DispatchView } from './view.ts'
@@ -53,6 +54,8 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
   readonly #pass: PassSettings
   /** The limit for the body, and where to put it; `undefined` where it is that for the head. */
   readonly #bodyTimeout: { readonly limit: number, readonly timeouts: Timeouts } | undefined
+  /** What the receiver is called in. */
+  readonly #scope = currentContext()
   readonly #context = new Context()
   #reader: BodyReader | undefined
   #running: Pass | undefined
@@ -93,8 +96,8 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
     this.#call(() => this.#receiver.start(this, this.#context))
     if (this.#over) return
     const reader = this.#reader = new BodyReader(this.#settings, this.#view, (error, body) => {
-      if (error === null) this.#send(find, body)
-      else this.#fail(error)
+      if (error === null) this.#scope.runInAsyncScope(this.#send, this, find, body)
+      else this.#scope.runInAsyncScope(this.#fail, this, error)
     })
     this.#call(() => reader.read(this.#options.body))
   }
@@ -104,7 +107,7 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
     if (this.#over) return
     this.aborted = true
     this.reason = reason ?? new errors.RequestAbortedError()
-    this.#fail(this.reason)
+    this.#scope.runInAsyncScope(this.#fail, this, this.reason)
   }
 
   pause (): void {
@@ -207,7 +210,7 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
 
   #begin (group: Group<Endpoint>): void {
     if (this.#over) return
-    this.#running = new Pass(group, this.#pass, this, this, this.#context.attempts)
+    this.#running = new Pass(group, this.#pass, this, this, this.#context.attempts, this.#scope)
     this.#running.start()
   }
 

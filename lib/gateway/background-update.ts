@@ -37,7 +37,7 @@ export class BackgroundUpdate implements PassHandler, StoreFeeder, Running {
     this.#done = done
     cache.feeder = this
     const attempts: Attempt[] = []
-    this.#pass = new Pass(group, settings, request, this, attempts)
+    this.#pass = new Pass(group, settings, request, this, attempts, cache.context)
   }
 
   start (): void {

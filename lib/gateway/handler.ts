@@ -16,6 +16,7 @@ import { breakOff, isGone, isHttp2, offSocketClose, onSocketClose } from '../fil
 import { ReplyStream, type ReplySource } from '../scgi/reply-stream.ts'
 import { Pass, type PassHandler } from '../upstream/pass.ts'
 import { FST_SCGI_BODY_TOO_LARGE, FST_SCGI_CACHED_ERROR, FST_SCGI_CLIENT_ABORT } from '../errors.ts'
+import { currentContext } from '../context.ts'
 import { toError } from '../caught.ts'
 import type { Readable } from 'node:stream'
 import type { CacheHost, CachePass, FetchPlan } from '../cache/pass.ts'
@@ -71,6 +72,8 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
   readonly #request: FastifyRequest
   readonly #reply: FastifyReply
   readonly #passage: Passage | undefined
+  /** Entered wherever a callback is another's: so that every function of the user's is called in the context of this request. */
+  readonly context = currentContext()
   readonly #info: RequestInfo
   readonly #sender: ReplySender
   #outgoing: OutgoingRequest
@@ -160,8 +163,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
   }
 
   cut (): void {
-    this.#pass?.abort()
-    this.#end()
+    this.context.runInAsyncScope(this.sendingFailed, this)
     breakOff(this.#reply.raw)
   }
 
@@ -323,7 +325,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
   }
 
   abandon (): void {
-    if (!this.#over) this.#leave()
+    if (!this.#over) this.context.runInAsyncScope(this.#leave, this)
   }
 
   // --- the way to the servers ---
@@ -352,14 +354,10 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     }
     const reader = this.#reader = new BodyReader(this.#request, mount.body, bodyLimit, (error, body) => {
       if (this.#over) return
-      if (error === null) this.#begin(body)
-      else this.#refuseBody(error)
+      if (error === null) this.context.runInAsyncScope(this.#begin, this, body)
+      else this.context.runInAsyncScope(this.#refuseBody, this, error)
     })
-    reader.onStreamTimeout = error => {
-      this.#pass?.abort()
-      if (this.#head === undefined) this.#refuseBody(error)
-      else this.onError(error)
-    }
+    reader.onStreamTimeout = error => this.context.runInAsyncScope(this.#bodyTimedOut, this, error)
     reader.read(found)
   }
 
@@ -367,11 +365,17 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     return this.#service.mount.body.pass && sendsBody(this.#request, this.#passage, this.#given)
   }
 
+  #bodyTimedOut (error: Error): void {
+    this.#pass?.abort()
+    if (this.#head === undefined) this.#refuseBody(error)
+    else this.onError(error)
+  }
+
   #begin (body: RequestBody | null): void {
     const { mount } = this.#service
     this.#outgoing.body = body
     if (this.#group === undefined) return
-    this.#pass = this.#flow.pass = new Pass(this.#group, mount.pass, this.#outgoing, this, this.#info.attempts)
+    this.#pass = this.#flow.pass = new Pass(this.#group, mount.pass, this.#outgoing, this, this.#info.attempts, this.context)
     this.#pass.start()
   }
 
@@ -380,7 +384,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
   readonly #clientClosed = (): void => {
     offSocketClose(this.#request.raw.socket, this.#clientClosed)
     this.#closed = true
-    if (!this.#over) this.#leave()
+    if (!this.#over) this.context.runInAsyncScope(this.#leave, this)
     else this.#reader?.close()
     // Of a pipelined request nobody else hears that its connection ended.
     this.#stream?.destroy()
@@ -425,10 +429,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     }
     const { buffering } = this.#service.mount
     const stream = this.#stream = this.#sender.buffering
-      ? new BufferedReply(this, buffering, error => {
-        this.#request.log.error({ err: error }, error.message)
-        this.sendingFailed()
-      })
+      ? new BufferedReply(this, buffering, error => this.context.runInAsyncScope(this.#spoolFailed, this, error))
       : new ReplyStream(this, buffering.bufferSize)
     for (const piece of this.#pieces) stream.feed(piece)
     this.#pieces = []
@@ -447,6 +448,11 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
       this.#answerError(error)
       return false
     }
+  }
+
+  #spoolFailed (error: Error): void {
+    this.#request.log.error({ err: error }, error.message)
+    this.sendingFailed()
   }
 
   #isBuffered (head: ResponseHead): boolean {

@@ -11,6 +11,7 @@ import { EntryBody } from './entry-body.ts'
 import { replyRate, wantedRate } from './rates.ts'
 import { watchClient } from './client-watch.ts'
 import { withCookie } from './diversion.ts'
+import type { AsyncResource } from 'node:async_hooks'
 import type { CachePolicy } from '../cache/options.ts'
 import type { CachedEntry } from '../cache/entry.ts'
 import type { Mount } from './mount.ts'
@@ -20,6 +21,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** Who has the reply sent. */
 export interface ReplyOwner {
+  /** Entered where the client's connection tells something. */
+  readonly context: AsyncResource
   /** The reply cannot be sent: the exchange is to end. */
   sendingFailed (): void
   /** Answers with an error instead; nothing of the reply has been sent. */
@@ -277,11 +280,13 @@ export class ReplySender {
   #watchClient (): void {
     const { clientSendTimeout } = this.#mount.response
     if (clientSendTimeout === 0) return
-    watchClient(this.#request, this.#reply, clientSendTimeout, error => {
-      this.#request.log.info({ err: error }, 'client timed out')
-      this.#owner.sendingFailed()
-      breakOff(this.#reply.raw)
-    })
+    watchClient(this.#request, this.#reply, clientSendTimeout, error => this.#owner.context.runInAsyncScope(this.#timedOut, this, error))
+  }
+
+  #timedOut (error: Error): void {
+    this.#request.log.info({ err: error }, 'client timed out')
+    this.#owner.sendingFailed()
+    breakOff(this.#reply.raw)
   }
 }
 

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { currentContext } from '../context.ts'
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
 import { Exchange } from './exchange.ts'
 import { encodePairs } from './netstring.ts'
@@ -67,6 +68,7 @@ class ResponseBody extends ReplyStream {
 export class ClientRequest implements ExchangeHandler, ReplySource, Listed {
   place = -1
   readonly #owner: RequestOwner
+  readonly #context = currentContext()
   readonly #resolve: (response: ScgiClientResponse) => void
   readonly #reject: (error: unknown) => void
   readonly #signal: AbortSignal | undefined
@@ -111,7 +113,10 @@ export class ClientRequest implements ExchangeHandler, ReplySource, Listed {
 
   /** Ends the request with this error. */
   abort (error: unknown): void {
-    if (this.#over) return
+    if (!this.#over) this.#context.runInAsyncScope(this.#abort, this, error)
+  }
+
+  #abort (error: unknown): void {
     this.#exchange?.abort()
     this.#end(error)
     const response = this.#response
@@ -189,7 +194,7 @@ export class ClientRequest implements ExchangeHandler, ReplySource, Listed {
       return
     }
     this.#collector = new BodyCollector(source, SPOOL, (error, body) => {
-      if (error === null) this.#send(body, length)
+      if (error === null) this.#context.runInAsyncScope(this.#send, this, body, length)
       else this.abort(error)
     })
   }
@@ -204,7 +209,15 @@ export class ClientRequest implements ExchangeHandler, ReplySource, Listed {
     const pairs: Pair[] = [['CONTENT_LENGTH', String(actual)], ['SCGI', '1'], ...this.#pairs]
     if (keepalive) pairs.push(['SCGI_KEEPALIVE', '1'])
     this.#request = {
-      head: encodePairs(pairs), body, method: this.#method, timeouts, bufferSize, localAddress, localPort, socketKeepalive,
+      head: encodePairs(pairs),
+      body,
+      method: this.#method,
+      timeouts,
+      bufferSize,
+      localAddress,
+      localPort,
+      socketKeepalive,
+      context: this.#context,
     }
     const servers = this.#owner.servers()
     if (servers instanceof Promise) servers.then(found => this.#connect(found), (error: unknown) => this.abort(error))

@@ -1,8 +1,11 @@
 import { Socket } from 'node:net'
+import type { AsyncResource } from 'node:async_hooks'
 import type { ServerAddress } from '../../types/exchange.ts'
 
 /** What a connection tells the exchange that uses it. */
 export interface ConnectionOwner {
+  /** All of it is told in this context, whoever has opened the connection. */
+  readonly context: AsyncResource
   onConnected (): void
   /** `buffer` is shared by all connections: what is to be kept must be copied before this returns. */
   onBytes (buffer: Buffer, length: number): void
@@ -75,17 +78,20 @@ export class Connection {
     this.#family = family
     const { buffer } = family
     const socket: Socket = this.socket = newSocket(buffer, length => {
-      if (this.owner === null) this.#idleEnd()
-      else this.owner.onBytes(buffer, length)
+      const { owner } = this
+      if (owner === null) this.#idleEnd()
+      else owner.context.runInAsyncScope(owner.onBytes, owner, buffer, length)
       return !socket.isPaused()
     })
     socket.on('connect', () => {
       this.connected = true
-      this.owner?.onConnected()
+      const { owner } = this
+      owner?.context.runInAsyncScope(owner.onConnected, owner)
     })
     socket.on('end', () => {
-      if (this.owner === null) this.#idleEnd()
-      else this.owner.onEof()
+      const { owner } = this
+      if (owner === null) this.#idleEnd()
+      else owner.context.runInAsyncScope(owner.onEof, owner)
     })
     socket.on('timeout', () => {
       if (this.owner === null) this.#idleEnd()
@@ -93,8 +99,9 @@ export class Connection {
     })
     socket.on('error', error => {
       this.#spoilt = true
-      if (this.owner === null) this.#idleEnd()
-      else this.owner.onSocketError(error)
+      const { owner } = this
+      if (owner === null) this.#idleEnd()
+      else owner.context.runInAsyncScope(owner.onSocketError, owner, error)
     })
     socket.on('close', hadError => {
       if (!hadError && !this.#spoilt && family.spare.length < MAX_SPARE) family.spare.push(this)
@@ -139,7 +146,9 @@ export class Connection {
     const { connecting, bytesRead, bytesWritten, writableLength } = socket
     setImmediate(() => {
       if (this.owner === owner && socket.connecting === connecting && socket.bytesRead === bytesRead &&
-          socket.bytesWritten === bytesWritten && socket.writableLength === writableLength) owner.onTimeout()
+          socket.bytesWritten === bytesWritten && socket.writableLength === writableLength) {
+        owner.context.runInAsyncScope(owner.onTimeout, owner)
+      }
     })
   }
 

@@ -1,10 +1,12 @@
 import { BodyDecoder } from './body.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
+import { currentContext, outside } from '../context.ts'
 import { explainClose, explainConnect, explainHttp, isLocalError } from './explain.ts'
 import { HeadParser, looksLikeHttpServer } from './head.ts'
 import { RequestSource } from './request-source.ts'
 import * as errors from '../errors.ts'
 import { upstreamError } from '../errors.ts'
+import type { AsyncResource } from 'node:async_hooks'
 import type { ConnectionPool } from './pool.ts'
 import type {
   ExchangeControl, ExchangeHandler, ExchangePhase, ExchangeRequest, FailureKind, ServerAddress,
@@ -39,6 +41,7 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
   /** Room for a whole body, and how much of it is taken. */
   #whole: Buffer | undefined
   #taken = 0
+  readonly context: AsyncResource
   reused = false
   bytesReceived = 0
   bodyReceived = 0
@@ -48,6 +51,7 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     this.#request = request
     this.#handler = handler
     this.#pool = pool
+    this.context = request.context ?? currentContext()
     this.#parser = new HeadParser(request.bufferSize)
   }
 
@@ -64,7 +68,8 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     const idle = fresh ? undefined : this.#pool?.take(this.#request)
     if (idle === undefined) {
       try {
-        this.#connection = Connection.open(this.#address, this.#request, this, this.#request.timeouts.connect)
+        // One that may be kept must not keep the context of the request which has opened it.
+        this.#connection = this.#pool?.keepalive === true ? outside(() => this.#open()) : this.#open()
       } catch (error) {
         // Node.js refuses some arguments, a port that is no number say, by throwing.
         this.#phase = 'done'
@@ -220,6 +225,10 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     if (!this.#settled()) this.#settle()
   }
 
+  #open (): Connection {
+    return Connection.open(this.#address, this.#request, this, this.#request.timeouts.connect)
+  }
+
   #settled (): boolean {
     return this.#phase === 'done'
   }
@@ -275,7 +284,8 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
   #sourceFailed (cause: Error): void {
     // The reply may still come, and be a good one: a server may answer without reading all of the request.
     if (this.#phase !== 'send') return
-    this.#fail('local', new errors.FST_SCGI_SEND(this.#address.name, cause.message), cause)
+    // The body's stream is the client's, or its connection.
+    this.context.runInAsyncScope(this.#fail, this, 'local', new errors.FST_SCGI_SEND(this.#address.name, cause.message), cause)
   }
 
   #finish (): void {

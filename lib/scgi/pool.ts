@@ -1,3 +1,4 @@
+import { outside } from '../context.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
 
@@ -49,7 +50,8 @@ export class ConnectionPool {
     const found = this.#pop(this.#kept, key, KEEPALIVE_AGE) ?? this.#pop(this.#ahead, key, PRECONNECT_AGE)
     // Two sockets cannot have one local port, and the request that is waiting goes first.
     if (this.#options.preconnect > 0 && (options.localPort === undefined || this.#address.host === undefined)) {
-      setImmediate(() => this.#refill(key, options))
+      // They are for whoever comes next.
+      outside(() => setImmediate(() => this.#refill(key, options)))
     }
     return found
   }

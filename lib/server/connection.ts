@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { FST_SCGI_BAD_REQUEST, FST_SCGI_REQUEST_TIMEOUT } from '../errors.ts'
+import { currentContext } from '../context.ts'
 import { NetstringDecoder } from '../scgi/netstring.ts'
 import { readRequestHead } from './params.ts'
 import { looksLikeHttp, refusal } from './refusal.ts'
@@ -67,6 +68,8 @@ export class ServerConnection implements Listed {
   #clientDescribed = false
   /** When this state has lasted too long, on the clock of `performance.now()`; 0 is never. */
   #deadline: number
+  /** That in which the connection came. What a request leaves behind must not reach the next one. */
+  readonly #context = currentContext()
   readonly #mayKeep = (): boolean => this.#wantsToKeep()
   readonly #finish = (): void => this.#replied()
 
@@ -136,7 +139,8 @@ export class ServerConnection implements Listed {
       describeClient(this.socket, params)
       this.#clientDescribed = true
     }
-    const request = new ScgiIncomingMessage(this.socket, head, params)
+    const context = this.#context.runInAsyncScope(currentContext)
+    const request = new ScgiIncomingMessage(this.socket, head, params, context)
     this.#gatewayAsks = settings.keepalive && params.get('SCGI_KEEPALIVE') === '1'
     const response = this.#gatewayAsks
       ? new KeepaliveServerResponse(request, settings.nph, this.#mayKeep)
@@ -152,7 +156,7 @@ export class ServerConnection implements Listed {
     this.#state = contentLength > come ? BODY : REPLY
     this.#limit(this.#state === BODY ? this.#host.requestTimeout : 0)
     try {
-      this.#host.emit('request', request, response)
+      context.runInAsyncScope(this.#host.emit, this.#host, 'request', request, response)
     } finally {
       // As with HTTP the body begins when the application has had its turn; it may have destroyed the socket.
       if (!this.socket.destroyed) this.#readBody(chunk, offset)
@@ -164,12 +168,13 @@ export class ServerConnection implements Listed {
     const end = Math.min(chunk.length, offset + this.#bodyLeft)
     this.#bodyLeft -= end - offset
     if (request !== null) {
-      if (end > offset && !request.push(end - offset === chunk.length ? chunk : chunk.subarray(offset, end)) && this.#bodyLeft > 0) {
-        this.socket.pause()
+      if (end > offset) {
+        const goesOn = request.pushInContext(end - offset === chunk.length ? chunk : chunk.subarray(offset, end))
+        if (!goesOn && this.#bodyLeft > 0) this.socket.pause()
       }
       if (this.#bodyLeft === 0) {
         request.complete = true
-        request.push(null)
+        request.pushInContext(null)
       }
     }
     if (this.#bodyLeft === 0) {
@@ -226,6 +231,10 @@ export class ServerConnection implements Listed {
     // What the last request has set does not hold for the next one.
     if ((this.socket.timeout ?? 0) !== this.#host.timeout) this.socket.setTimeout(this.#host.timeout)
     // After the listeners of the reply before, and before what comes from the socket.
+    this.#context.runInAsyncScope(this.#goOn, this, bytes)
+  }
+
+  #goOn (bytes: Buffer): void {
     if (bytes.length > 0) process.nextTick(() => this.#received(bytes))
     this.socket.resume()
   }

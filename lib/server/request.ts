@@ -1,5 +1,7 @@
 import { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
+import { currentContext } from '../context.ts'
+import type { AsyncResource } from 'node:async_hooks'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Params, RequestHead } from './params.ts'
@@ -14,9 +16,13 @@ export class ScgiIncomingMessage extends IncomingMessage implements ScgiServerRe
   #scgi: ScgiParams | undefined
   #headers: IncomingHttpHeaders | undefined
   #distinct: NodeJS.Dict<string[]> | undefined
+  #context: AsyncResource
+  #read = false
 
-  constructor (socket: Socket, head: RequestHead, params: Params) {
+  /** @param context of this request alone: the connection's other requests must not be seen in it, nor see it */
+  constructor (socket: Socket, head: RequestHead, params: Params, context: AsyncResource) {
     super(socket)
+    this.#context = context
     this.method = head.method
     this.url = head.url
     this.httpVersion = head.httpVersion
@@ -24,6 +30,19 @@ export class ScgiIncomingMessage extends IncomingMessage implements ScgiServerRe
     this.httpVersionMinor = head.httpVersionMinor
     this.rawHeaders = head.rawHeaders
     this.#params = params
+  }
+
+  /** A piece of the body, or its end, goes to whoever reads it in the context in which that one has begun to read. */
+  pushInContext (piece: Buffer | null): boolean {
+    return this.#context.runInAsyncScope(this.push, this, piece)
+  }
+
+  override _read (size: number): void {
+    if (!this.#read) {
+      this.#read = true
+      this.#context = currentContext()
+    }
+    super._read(size)
   }
 
   get scgi (): ScgiParams {

@@ -1,6 +1,8 @@
 import { Socket, isIP } from 'node:net'
 import { connect as connectTls, type SecureContext } from 'node:tls'
+import { outside } from '../context.ts'
 import { InterimFilter } from './interim.ts'
+import type { AsyncResource } from 'node:async_hooks'
 import type { Readable } from 'node:stream'
 import type { Client, Dispatcher } from 'undici'
 import type { ServerAddress } from '../../types/exchange.ts'
@@ -16,6 +18,8 @@ export interface TlsSettings {
 
 /** What a connection tells the exchange that uses it. */
 export interface HttpConnectionOwner {
+  /** All of it is told in this context, whoever has opened the connection. */
+  readonly context: AsyncResource
   /** The connection stands, TLS included. */
   onConnected (): void
   /** The first byte of the request is about to be written. */
@@ -101,7 +105,10 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
     socket.once(tls === undefined ? 'connect' : 'secureConnect', () => this.#connected())
     // Before undici's own listeners, which see to it that the error goes no further.
     socket.on('error', error => this.#ended(error))
-    socket.on('end', () => this.owner?.onEof())
+    socket.on('end', () => {
+      const { owner } = this
+      owner?.context.runInAsyncScope(owner.onEof, owner)
+    })
     socket.on('close', () => this.#ended(undefined))
     socket.on('timeout', () => this.#timedOut())
     const read = socket.read.bind(socket)
@@ -143,7 +150,8 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
   /** Sends a request. Not from within a callback of another connection: undici's parser is one for all. */
   dispatch (request: HttpDispatch): void {
     const client = this.#client ??= this.#makeClient()
-    client.dispatch({ ...request, headersTimeout: 0, bodyTimeout: 0, blocking: false }, this)
+    // undici keeps timers and more that go on beyond this request.
+    outside(() => client.dispatch({ ...request, headersTimeout: 0, bodyTimeout: 0, blocking: false }, this))
   }
 
   /** Calls back when what has been written has left for the kernel. */
@@ -177,27 +185,31 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
 
   onRequestStart (): void {
     this.#interim.arm()
-    this.owner?.onRequestStart()
+    const { owner } = this
+    owner?.context.runInAsyncScope(owner.onRequestStart, owner)
   }
 
   onResponseStart (controller: Dispatcher.DispatchController, statusCode: number, _headers: unknown, statusMessage = ''): void {
     const { rawHeaders } = controller
     const lines: Buffer[] = []
     if (Array.isArray(rawHeaders)) for (const piece of rawHeaders) lines.push(typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece)
-    this.owner?.onResponseStart(statusCode, lines, statusMessage)
+    const { owner } = this
+    owner?.context.runInAsyncScope(owner.onResponseStart, owner, statusCode, lines, statusMessage)
   }
 
   onResponseData (_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.owner?.onResponseData(chunk)
+    const { owner } = this
+    owner?.context.runInAsyncScope(owner.onResponseData, owner, chunk)
   }
 
   onResponseEnd (): void {
-    this.owner?.onResponseEnd()
+    const { owner } = this
+    owner?.context.runInAsyncScope(owner.onResponseEnd, owner)
   }
 
   /** What concerns the connection has come by its own events before; this is what undici refuses to send. */
   onResponseError (_controller: Dispatcher.DispatchController | undefined, error: Error): void {
-    this.owner?.onLost(error)
+    this.#lose(error)
   }
 
   #secure (address: ServerAddress, { context, rejectUnauthorized, servername = address.hostname }: TlsSettings, target: object): Socket {
@@ -233,11 +245,13 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
   #connected (): void {
     this.#stands = true
     clearTimeout(this.#connectTimer)
-    this.owner?.onConnected()
+    const { owner } = this
+    owner?.context.runInAsyncScope(owner.onConnected, owner)
   }
 
   #connectTimedOut (): void {
-    if (!this.#stands) this.owner?.onTimeout()
+    const { owner } = this
+    if (!this.#stands) owner?.context.runInAsyncScope(owner.onTimeout, owner)
   }
 
   /** See `Connection`: what arrived in time is read only now where the event loop has stood still. */
@@ -246,7 +260,7 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
     const { bytesRead, bytesWritten, writableLength } = socket
     setImmediate(() => {
       if (owner !== null && this.owner === owner && socket.bytesRead === bytesRead && socket.bytesWritten === bytesWritten &&
-          socket.writableLength === writableLength) owner.onTimeout()
+          socket.writableLength === writableLength) owner.context.runInAsyncScope(owner.onTimeout, owner)
     })
   }
 
@@ -262,7 +276,12 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
     const tell = this.onIdleEnd
     this.onIdleEnd = undefined
     tell?.(this)
-    this.owner?.onLost(error)
+    this.#lose(error)
+  }
+
+  #lose (error: NodeJS.ErrnoException | undefined): void {
+    const { owner } = this
+    owner?.context.runInAsyncScope(owner.onLost, owner, error)
   }
 }
 

@@ -1,10 +1,12 @@
 import * as errors from '../errors.ts'
 import { upstreamError } from '../errors.ts'
+import { currentContext, outside } from '../context.ts'
 import { isLocalError } from '../scgi/explain.ts'
 import { HttpConnection, type HttpConnectionOwner, type TlsSettings } from './http-connection.ts'
 import { explainHttpClose, explainHttpConnect, explainHttpHead } from './http-explain.ts'
 import { readHttpHead } from './http-head.ts'
 import { HttpRequestBody } from './http-body.ts'
+import type { AsyncResource } from 'node:async_hooks'
 import type { Client } from 'undici'
 import type { HttpPool } from './http-pool.ts'
 import type {
@@ -52,6 +54,7 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
   #writtenBefore = 0
   #readInAll = 0
   #writtenInAll = 0
+  readonly context: AsyncResource
   reused = false
   bodyReceived = 0
 
@@ -59,6 +62,7 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
     this.#server = server
     this.#request = request
     this.#handler = handler
+    this.context = request.context ?? currentContext()
   }
 
   get bytesSent (): number {
@@ -243,7 +247,9 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
   #open (loaded: typeof Client): void {
     const { address, tls } = this.#server
     try {
-      this.#connection = new HttpConnection(loaded, address, tls, this.#request, this, this.#request.timeouts.connect)
+      const open = (): HttpConnection => new HttpConnection(loaded, address, tls, this.#request, this, this.#request.timeouts.connect)
+      // One that may be kept must not keep the context of the request which has opened it.
+      this.#connection = this.#server.pool === undefined ? open() : outside(open)
     } catch (error) {
       // Node.js refuses some arguments, a port that is no number say, by throwing.
       this.#localFailure(error)
@@ -266,7 +272,9 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
 
   #sourceFailed (cause: Error): void {
     // The reply may still come, and be a good one: a server may answer without reading all of the request.
-    if (this.#phase === 'send') this.#fail('local', new errors.FST_SCGI_SEND(this.#name, cause.message), cause)
+    if (this.#phase !== 'send') return
+    // The body's stream is the client's, or its connection.
+    this.context.runInAsyncScope(this.#fail, this, 'local', new errors.FST_SCGI_SEND(this.#name, cause.message), cause)
   }
 
   /** The server's bytes are no HTTP. */

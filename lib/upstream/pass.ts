@@ -1,6 +1,8 @@
 import { FST_SCGI_NO_FAILOVER, FST_SCGI_NO_LIVE_UPSTREAMS, FST_SCGI_QUEUE_FULL, FST_SCGI_QUEUE_TIMEOUT } from '../errors.ts'
 import { failurePassesOn, mayResend, statusCountsAsFailure, statusPassesOn, type NextUpstream } from './next-upstream.ts'
+import { currentContext } from '../context.ts'
 import { toError } from '../caught.ts'
+import type { AsyncResource } from 'node:async_hooks'
 import type { Group } from '../balancer/group.ts'
 import type { PickRequest } from '../balancer/method.ts'
 import type { Peer } from '../balancer/peer.ts'
@@ -63,6 +65,7 @@ export class Pass implements ExchangeHandler, Waiter {
   readonly #settings: PassSettings
   readonly #request: PassRequest
   readonly #handler: PassHandler
+  readonly #context: AsyncResource
   readonly #begun: number
   #peer: Peer<Endpoint> | undefined
   #control: ExchangeControl | undefined
@@ -80,7 +83,12 @@ export class Pass implements ExchangeHandler, Waiter {
   #http: HttpRequestHead | undefined
   #headFor: Endpoint | undefined
 
-  constructor (group: Group<Endpoint>, settings: PassSettings, request: PassRequest, handler: PassHandler, attempts: Attempt[]) {
+  /** @param context what the functions of the user's, and the handler, are called in */
+  constructor (
+    group: Group<Endpoint>, settings: PassSettings, request: PassRequest, handler: PassHandler, attempts: Attempt[],
+    context = currentContext()
+  ) {
+    this.#context = context
     this.#group = group
     this.#selection = group.begin(request)
     this.#settings = settings
@@ -106,14 +114,14 @@ export class Pass implements ExchangeHandler, Waiter {
 
   /** For the queue, when a server may have become free. */
   serve (): boolean {
-    this.#selection.renew()
-    return this.#take(true)
+    return this.#context.runInAsyncScope(this.#serve, this)
   }
 
   /** For the queue, when the time is over. */
   expire (): void {
     this.#waiting = false
-    this.#refuse(new FST_SCGI_QUEUE_TIMEOUT(this.#group.name, this.#group.queue?.timeout ?? 0))
+    const error = new FST_SCGI_QUEUE_TIMEOUT(this.#group.name, this.#group.queue?.timeout ?? 0)
+    this.#context.runInAsyncScope(this.#refuse, this, error)
   }
 
   /** The attempt that runs is the last: nobody waits for the answer any more. */
@@ -195,6 +203,11 @@ export class Pass implements ExchangeHandler, Waiter {
       return
     }
     this.#settleError(error, error.kind === 'local' ? 'abort' : 'failed')
+  }
+
+  #serve (): boolean {
+    this.#selection.renew()
+    return this.#take(true)
   }
 
   /**
@@ -332,6 +345,7 @@ export class Pass implements ExchangeHandler, Waiter {
       localAddress,
       localPort,
       socketKeepalive,
+      context: this.#context,
     }, this)
     control.start(fresh)
   }

@@ -1,5 +1,6 @@
 // The idle connections to one server.
 import assert from 'node:assert/strict'
+import { AsyncResource } from 'node:async_hooks'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
@@ -41,7 +42,7 @@ class Listener implements AsyncDisposable {
   }
 }
 
-const nobody: ConnectionOwner = { onConnected () {}, onBytes () {}, onWritten () {}, onEof () {}, onTimeout () {}, onSocketError () {} }
+const nobody: ConnectionOwner = { context: new AsyncResource('TEST'), onConnected () {}, onBytes () {}, onWritten () {}, onEof () {}, onTimeout () {}, onSocketError () {} }
 
 function makePool (address: string, options: { keepalive?: number, preconnect?: number }): ConnectionPool {
   return new ConnectionPool(serverAt(address), { keepalive: 0, preconnect: 0, connectTimeout: 2000, ...options })

@@ -2,6 +2,7 @@ import { Writable } from 'node:stream'
 import { LRUCache } from 'lru-cache'
 import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
 import { Roster, type Listed } from '../../roster.ts'
+import { outside } from '../../context.ts'
 import { parseSize, parseTime } from '../../units.ts'
 import { readTags } from '../tags.ts'
 import { copyValue, entryKey, promisedLength, purgeTest, softened } from './key.ts'
@@ -243,12 +244,12 @@ export class MemoryStore implements CacheStore {
   /** Looks for inactive entries again, as long as there are entries. */
   #plan (): void {
     if (this.#timer !== undefined || this.#lru.size === 0) return
-    this.#timer = setTimeout(() => {
+    this.#timer = outside(() => setTimeout(() => {
       this.#timer = undefined
       const limit = this.#now() - this.#inactive
       for (let oldest = this.#oldest(); oldest !== undefined && oldest.usedAt <= limit; oldest = this.#oldest()) this.#lru.delete(oldest)
       this.#plan()
-    }, Math.min(Math.max(this.#inactive, 10), 10_000)).unref()
+    }, Math.min(Math.max(this.#inactive, 10), 10_000)).unref())
   }
 }
 

@@ -1,3 +1,4 @@
+import { outside } from '../../../context.ts'
 import { parseSize, parseTime } from '../../../units.ts'
 
 /** How much of the background's work is done before others get their turn. */
@@ -50,7 +51,7 @@ export class Rounds {
     if (this.#stopped) return Promise.resolve()
     return new Promise(resolve => {
       this.#wake = resolve
-      this.#timer = setTimeout(resolve, milliseconds).unref()
+      this.#timer = outside(() => setTimeout(resolve, milliseconds).unref())
     })
   }
 

@@ -1,3 +1,4 @@
+import { outside } from '../../../context.ts'
 import { FST_SCGI_CACHE_STORE } from '../../../errors.ts'
 import { patiently } from '../../patience.ts'
 import type { RedisClient } from './client.ts'
@@ -154,10 +155,10 @@ export class Guard {
   }
 
   #probeLater (): void {
-    this.#timer = setTimeout(async () => {
+    this.#timer = outside(() => setTimeout(async () => {
       if (await this.#answers()) this.#isOpen = true
       else this.#probeLater()
-    }, PAUSE).unref()
+    }, PAUSE).unref())
   }
 
   async #answers (): Promise<boolean> {

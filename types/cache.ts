@@ -61,7 +61,7 @@ export interface CacheOptions<Request = FastifyRequest> {
    * allows. Default false. (scgi_cache_background_update)
    */
   backgroundUpdate?: boolean
-  /** Ask whether an expired entry has changed (If-Modified-Since, If-None-Match) instead of fetching it. Default false. (scgi_cache_revalidate) */
+  /** Ask whether an expired entry has changed (If-Modified-Since, If-None-Match) instead of fetching it. Default true with `rules: 'rfc9111'`, else false. (scgi_cache_revalidate) */
   revalidate?: boolean
   /** Requests that are not answered from the cache; their replies may be stored. Default: none. (scgi_cache_bypass) */
   bypass?: CachePredicate<Request> | CachePredicate<Request>[]
@@ -76,11 +76,39 @@ export interface CacheOptions<Request = FastifyRequest> {
   convertHead?: boolean
   /** Name of a header that tells clients the cache status, for instance `'X-Cache-Status'`. Default: none. */
   statusHeader?: string | false
-  /** Send `Age` with what comes from the cache (RFC 9111 section 5.1). Default true. */
+  /**
+   * Whose rules say what may be stored, how long it is fresh, and when a stale reply may be served. `'rfc9111'`: those of RFC 9111 for a
+   * shared cache. `'nginx'`: those of nginx, for who compares the two. It decides the defaults of `age`, `authorization`, `revalidate`
+   * and `cacheStatus`. Default `'rfc9111'`.
+   */
+  rules?: 'rfc9111' | 'nginx'
+  /**
+   * Header fields that go before `Cache-Control` and `Expires`, the first that is there and valid counts (RFC 9213). Only with
+   * `rules: 'rfc9111'`. Default `['CDN-Cache-Control']`.
+   */
+  targets?: string[]
+  /**
+   * Whether the `Cache-Control` of a request counts (RFC 9111 section 5.2.1): with `'obey'` a client can have an entry validated, a reply
+   * not stored, or a stale one served; `only-if-cached` without an entry is 504. Default `'ignore'`, so that no client can pass the cache by.
+   */
+  clientControl?: 'ignore' | 'obey'
+  /** Store a reply with `Set-Cookie` where its Cache-Control says `public`. Only with `rules: 'rfc9111'`. Default false. */
+  setCookie?: boolean
+  /**
+   * A lifetime for replies that say nothing of theirs, and for which `valid` has none: a `fraction` (default 0.1) of the time since their
+   * Last-Modified, at most `max` (default `'1d'`). Only with `rules: 'rfc9111'`. Default false. (RFC 9111 section 4.2.2)
+   */
+  heuristic?: boolean | { fraction?: number, max?: Time }
+  /**
+   * Send `Cache-Status` (RFC 9211): `true` under the name `fastify-scgi`, or a name of your own. Default true with `rules: 'rfc9111'`, else
+   * false.
+   */
+  cacheStatus?: boolean | string
+  /** Send `Age` with what comes from the cache (RFC 9111 section 5.1). Default true with `rules: 'rfc9111'`, else false. */
   age?: boolean
   /**
    * `'rfc9111'`: a reply to a request with Authorization is stored only where its Cache-Control says public, s-maxage or must-revalidate
-   * (section 3.5). `'ignore'`: Authorization makes no difference. Default `'rfc9111'`.
+   * (section 3.5). `'ignore'`: Authorization makes no difference. Default `'rfc9111'`, with `rules: 'nginx'` `'ignore'`.
    */
   authorization?: 'rfc9111' | 'ignore'
 }

@@ -90,7 +90,7 @@ export function permitsAuthorized (headers: HeaderValues, ignore: IgnoredHeaders
 }
 
 /** Seconds from now, or `@` and seconds since the epoch, as milliseconds since the epoch; 0 forbids, `undefined` is no such number. */
-function readAccelExpires (text: string | undefined, now: number): number | undefined {
+export function readAccelExpires (text: string | undefined, now: number): number | undefined {
   const match = text === undefined ? null : /^(@?)(\d{1,15})$/.exec(text.trim())
   if (match === null) return undefined
   const seconds = Number(match[2])

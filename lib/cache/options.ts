@@ -1,12 +1,12 @@
 import { CacheZone } from './zone.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
-import { parseSize, parseTime, show } from '../units.ts'
+import { parseLifetime, parseSize, parseTime, show } from '../units.ts'
 import { parseUseStale } from './use-stale.ts'
 import { parseValid } from './valid.ts'
-import { flag, headerName, orSwitch } from '../checks.ts'
+import { flag, headerName, isRecord, orSwitch } from '../checks.ts'
 import { atOnce } from '../functions.ts'
 import type { CacheOptions, CachePredicate } from '../../types/cache.ts'
-import type { CacheRules } from './rules.ts'
+import type { CacheRules, RfcRules } from './rules.ts'
 import type { IgnoredHeaders } from './freshness.ts'
 
 const OPTIONS: Readonly<Record<keyof CacheOptions, true>> = {
@@ -26,6 +26,12 @@ const OPTIONS: Readonly<Record<keyof CacheOptions, true>> = {
   statusHeader: true,
   age: true,
   authorization: true,
+  rules: true,
+  targets: true,
+  clientControl: true,
+  setCookie: true,
+  heuristic: true,
+  cacheStatus: true,
 }
 
 /** The names that `ignoreHeaders` has for the cache, in lower case. */
@@ -58,7 +64,7 @@ export class CachePolicy<Request> {
     this.#methods = readMethods(options)
     this.#bypass = readPredicates('cache.bypass', options.bypass)
     this.#noCache = readPredicates('cache.noCache', options.noCache)
-    this.age = flag('cache.age', options.age, true)
+    this.age = flag('cache.age', options.age, this.rules.rfc !== undefined)
     this.statusHeader = readStatusHeader(options.statusHeader)
   }
 
@@ -116,9 +122,13 @@ function readRules<Request> (options: CacheOptions<Request>, ignore: IgnoredHead
   if (!waits && typeof lock !== 'boolean') throw new FST_SCGI_OPT_INVALID('cache.lock', show(lock), orSwitch(lock, 'true, false or { age, timeout }'))
   if (waits) checkKnown('cache.lock', lock, ['age', 'timeout'])
   if (!Number.isSafeInteger(minUses) || minUses < 1) throw new FST_SCGI_OPT_INVALID('cache.minUses', show(minUses), 'an integer of 1 or more')
-  const { authorization = 'rfc9111' } = options
+  const byRfc = readRuleSet(options.rules) === 'rfc9111'
+  const { authorization = byRfc ? 'rfc9111' : 'ignore', clientControl = 'ignore' } = options
   if (authorization !== 'rfc9111' && authorization !== 'ignore') {
     throw new FST_SCGI_OPT_INVALID('cache.authorization', show(authorization), "'rfc9111' or 'ignore'")
+  }
+  if (clientControl !== 'ignore' && clientControl !== 'obey') {
+    throw new FST_SCGI_OPT_INVALID('cache.clientControl', show(clientControl), "'ignore' or 'obey'")
   }
   const useStale = parseUseStale('cache.useStale', options.useStale)
   const backgroundUpdate = flag('cache.backgroundUpdate', options.backgroundUpdate, false)
@@ -128,6 +138,9 @@ function readRules<Request> (options: CacheOptions<Request>, ignore: IgnoredHead
   }
   return {
     valid: parseValid('cache.valid', options.valid),
+    rfc: byRfc ? readRfcRules(options) : refuseRfcOptions(options),
+    obeyClient: clientControl === 'obey',
+    cacheStatus: readCacheStatus(options.cacheStatus, byRfc),
     ignore,
     ignoreAuthorization: authorization === 'ignore',
     minUses,
@@ -136,10 +149,59 @@ function readRules<Request> (options: CacheOptions<Request>, ignore: IgnoredHead
     lockTimeout: parseTime('cache.lock.timeout', (waits ? lock.timeout : undefined) ?? 5000),
     useStale,
     backgroundUpdate,
-    revalidate: flag('cache.revalidate', options.revalidate, false),
+    revalidate: flag('cache.revalidate', options.revalidate, byRfc),
     convertHead: flag('cache.convertHead', options.convertHead, true),
     maxRangeOffset: options.maxRangeOffset === undefined ? Infinity : parseSize('cache.maxRangeOffset', options.maxRangeOffset),
   }
+}
+
+function readRuleSet (value: unknown): 'rfc9111' | 'nginx' {
+  if (value === undefined) return 'rfc9111'
+  if (value !== 'rfc9111' && value !== 'nginx') throw new FST_SCGI_OPT_INVALID('cache.rules', show(value), "'rfc9111' or 'nginx'")
+  return value
+}
+
+const DAY = 86_400_000
+const FIELD_NAME = /^[\w!#$%&'*+.^`|~-]+$/
+
+function readRfcRules<Request> (options: CacheOptions<Request>): RfcRules {
+  const { targets = ['CDN-Cache-Control'], heuristic = false } = options
+  if (!Array.isArray(targets) || !targets.every(name => typeof name === 'string' && FIELD_NAME.test(name))) {
+    throw new FST_SCGI_OPT_INVALID('cache.targets', show(targets), "a list of header names, such as ['Gateway-Cache-Control', 'CDN-Cache-Control']")
+  }
+  return {
+    targets: targets.map(name => name.toLowerCase()),
+    setCookie: flag('cache.setCookie', options.setCookie, false),
+    heuristic: heuristic === false ? undefined : readHeuristic(heuristic),
+  }
+}
+
+function readHeuristic (value: unknown): NonNullable<RfcRules['heuristic']> {
+  if (value === true) return { fraction: 0.1, max: DAY }
+  if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID('cache.heuristic', show(value), 'true, false or { fraction, max }')
+  checkKnown('cache.heuristic', value, ['fraction', 'max'])
+  const { fraction = 0.1, max = DAY } = value
+  if (typeof fraction !== 'number' || !(fraction > 0 && fraction <= 1)) {
+    throw new FST_SCGI_OPT_INVALID('cache.heuristic.fraction', show(fraction), 'a number above 0, at most 1')
+  }
+  return { fraction, max: parseLifetime('cache.heuristic.max', max) }
+}
+
+/** Options that only the rules of RFC 9111 have. */
+function refuseRfcOptions<Request> (options: CacheOptions<Request>): undefined {
+  for (const name of ['targets', 'heuristic', 'setCookie'] as const) {
+    if (options[name] !== undefined) throw new FST_SCGI_OPT_UNSUPPORTED(`cache.${name}`, "it belongs to rules: 'rfc9111'")
+  }
+}
+
+/** A name for Cache-Status is a string or a token (RFC 9211 section 2). */
+function readCacheStatus (value: unknown, otherwise: boolean): string | undefined {
+  const wanted = value ?? otherwise
+  if (typeof wanted === 'boolean') return wanted ? 'fastify-scgi' : undefined
+  if (typeof wanted !== 'string' || !/^[\x20-\x7e]+$/.test(wanted)) {
+    throw new FST_SCGI_OPT_INVALID('cache.cacheStatus', show(wanted), 'true, false or the name of this cache')
+  }
+  return /^[A-Za-z*][\w!#$%&'*+.^`|~:/-]*$/.test(wanted) ? wanted : `"${wanted.replace(/["\\]/g, '\\$&')}"`
 }
 
 function readIgnored (names: readonly string[]): IgnoredHeaders {

@@ -2,6 +2,9 @@ import { CachedEntry, validator } from './entry.ts'
 import { currentContext } from '../context.ts'
 import { follow, type Phase } from './phase.ts'
 import { judge, renew } from './storability.ts'
+import { readClientControl, type ClientControl } from './client-control.ts'
+import { staleLeave } from './rfc-storing.ts'
+import type { StatusReport } from './status-header.ts'
 import { methodKey, StoreKey, type LookupHeaders } from './key.ts'
 import { rangeTooFar } from './range-offset.ts'
 import { readTags } from './tags.ts'
@@ -110,6 +113,13 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
   #purged = false
   #purgedTags: string[] | undefined
   #counted = false
+  /** What the client asks of the cache, where that counts. */
+  readonly #client: ClientControl | undefined
+  /** When the application was asked; 0 where it was not. */
+  #requestedAt = 0
+  /** Status of the application's reply, where the client gets another. */
+  #forwardStatus: number | undefined
+  #found: CacheStoreValue | undefined
 
   constructor (zone: CacheZone, rules: CacheRules, request: CacheRequest, host: CacheHost) {
     const { method, key, headers, seen = () => headers } = request
@@ -120,6 +130,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     this.#host = this.feeder = host
     this.#key = new StoreKey(zone.origin, methodKey(method, key), seen)
     this.#mayStore = method !== 'HEAD' || rules.convertHead
+    this.#client = rules.obeyClient ? readClientControl(headers) : undefined
   }
 
   /** The application's reply is wanted for the cache, also when the client has gone. */
@@ -152,17 +163,19 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     const zone = this.#zone
     const now = zone.clock.now()
     if (this.#phase !== 'fetching') return 'pass'
-    if (this.status === 'EXPIRED' && rules.useStale.onStatus(head.statusCode)) {
+    if (this.status === 'EXPIRED' && this.#staleOnStatus(head.statusCode, now)) {
+      this.#forwardStatus = head.statusCode
       this.#serveStale()
       return 'stale'
     }
-    if (this.#conditional && head.statusCode === 304) {
+    if (this.#conditional && head.statusCode === 304 && !this.#isForClient(head)) {
+      this.#forwardStatus = 304
       this.#revalidate(head, now)
       return 'revalidated'
     }
     this.#count()
     if (!this.#mayStore) return this.#passOn()
-    const verdict = judge(head, this.#key, rules, now, zone.keepStale)
+    const verdict = judge(head, this.#key, rules, this.#requestedAt, now, zone.keepStale)
     this.ownConditions = verdict.allowed
     if (intercepted && verdict.staleAt > 0) zone.rememberError(this.#key.path, head.statusCode, verdict.staleAt)
     const { value } = verdict
@@ -205,9 +218,11 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     const zone = this.#zone
     const now = zone.clock.now()
     const stored = this.#expired
-    if (this.status === 'EXPIRED' && stored !== undefined && (this.#rules.useStale.onFailure(failure) ||
-        (failure !== 'local' && now <= stored.staleAt + seconds(stored, 'stale-if-error')))) {
-      return this.#serveStale()
+    if (this.status === 'EXPIRED' && stored !== undefined) {
+      const { byMount, byReply } = this.#leave(stored)
+      if ((byMount && this.#rules.useStale.onFailure(failure)) || (failure !== 'local' && this.#withinError(stored, now, byMount, byReply))) {
+        return this.#serveStale()
+      }
     }
     const valid = this.#mayStore && !this.#background && (statusCode === 502 || statusCode === 504) ? this.#rules.valid.of(statusCode) : 0
     if (valid > 0) zone.rememberError(this.#key.path, statusCode, now + valid)
@@ -241,7 +256,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     if (found === undefined || found.value.deleteAt <= now) {
       found?.discard()
       this.#missing(now)
-    } else if (found.value.staleAt >= now) {
+    } else if (found.value.staleAt >= now && this.#isFreshEnough(found, now)) {
       this.#serve(found, 'HIT')
     } else {
       this.#hasExpired(found, now)
@@ -316,6 +331,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
 
   #serve (entry: CachedEntry, status: CacheStatus): void {
     this.status = status
+    this.#found = entry.value
     this.#count()
     // Others who wait for the same find it as this one did.
     this.#end(true)
@@ -325,6 +341,10 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
   #missing (now: number): void {
     const rules = this.#rules
     const zone = this.#zone
+    if (this.#client?.onlyIfCached === true) {
+      this.#fetch('MISS')
+      return
+    }
     // Whoever has waited was counted before.
     if (rules.minUses > 1 && this.#lockUntil === 0 && zone.uses.count(this.#key.path, now) < rules.minUses) {
       this.#fetchOnly('MISS')
@@ -353,7 +373,14 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     const rules = this.#rules
     const { locks } = this.#zone
     const { value } = entry
-    const mayServe = rules.useStale.updating || now <= value.staleAt + seconds(value, 'stale-while-revalidate')
+    const { byMount, byReply } = this.#leave(value)
+    if (byMount && this.#toleratesStale(value, now)) {
+      this.#serve(entry, 'STALE')
+      return
+    }
+    // A client that has the entry validated gets no other.
+    const mayServe = value.staleAt < now && this.#client?.noCache !== true &&
+      ((byMount && rules.useStale.updating) || (byReply && now <= value.staleAt + seconds(value, 'stale-while-revalidate')))
     const lockKey = this.#holds && this.#lockKey !== undefined
       ? this.#lockKey
       : variantKey(this.#key.path, Object.keys(value.vary ?? {}), this.#key.headers)
@@ -395,7 +422,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
 
   /** A reply to it can be stored as far as the request goes. */
   #storable (): boolean {
-    return this.#mayStore && !rangeTooFar(this.#request.headers['range'], this.#rules.maxRangeOffset)
+    return this.#mayStore && this.#client?.noStore !== true && !rangeTooFar(this.#request.headers['range'], this.#rules.maxRangeOffset)
   }
 
   /** Asks the application for this client only. */
@@ -406,16 +433,83 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
 
   #fetch (status: CacheStatus): void {
     this.status = status
+    if (this.#client?.onlyIfCached === true && !this.#background) {
+      this.#count()
+      this.#end(false)
+      this.#host.serveError(504)
+      return
+    }
     if (!this.#background && status !== 'BYPASS') this.#mayStore = this.#storable()
     const stored = this.#mayStore && this.#rules.revalidate ? this.#expired : undefined
-    const etag = stored === undefined ? undefined : validator(stored, 'etag')
+    let etag = stored === undefined ? undefined : validator(stored, 'etag')
+    // A 304 for what the client has is as good as one for what is stored (RFC 9111 section 4.3.2).
+    const theirs = this.#request.headers['if-none-match']
+    if (etag !== undefined && this.#rules.rfc !== undefined && typeof theirs === 'string' && theirs.trim() !== '*' && !this.#background) etag += `, ${theirs}`
     const lastModified = stored === undefined ? undefined : validator(stored, 'last-modified')
     this.#conditional = etag !== undefined || lastModified !== undefined
     this.#phase = follow(this.#phase, 'fetching')
+    this.#requestedAt = this.#zone.clock.now()
     if (this.#mayStore) this.#zone.active.add(this)
     const plan: FetchPlan = { asGet: this.#mayStore && this.#request.method === 'HEAD', strip: this.#mayStore, etag, lastModified }
     if (this.#background) this.#host.fetchInBackground(this, plan)
     else this.#host.fetch(plan)
+  }
+
+  /** Whether a fresh entry is fresh enough for a client that has a say in it. */
+  #isFreshEnough (entry: CachedEntry, now: number): boolean {
+    const client = this.#client
+    if (client === undefined) return true
+    if (client.noCache || (client.maxAge !== -1 && entry.age(now) > client.maxAge)) return false
+    return client.minFresh === -1 || entry.value.staleAt - now >= client.minFresh * 1000
+  }
+
+  /** The client takes an entry that has been stale for no longer than this. */
+  #toleratesStale (value: CacheStoreValue, now: number): boolean {
+    const client = this.#client
+    return client !== undefined && !client.noCache && client.maxStale !== -1 && value.staleAt < now && now - value.staleAt <= client.maxStale * 1000
+  }
+
+  #leave (value: CacheStoreValue): { byMount: boolean, byReply: boolean } {
+    return this.#rules.rfc === undefined ? ANY_LEAVE : staleLeave(value, this.#rules)
+  }
+
+  #staleOnStatus (statusCode: number, now: number): boolean {
+    const stored = this.#expired
+    if (stored === undefined) return false
+    const { byMount, byReply } = this.#leave(stored)
+    if (byMount && this.#rules.useStale.onStatus(statusCode)) return true
+    return this.#rules.rfc !== undefined && SERVER_FAILED.has(statusCode) && this.#withinError(stored, now, byMount, byReply)
+  }
+
+  /** Within the time of `stale-if-error`, of the reply or of a client that has a say in it (RFC 5861 section 4). */
+  #withinError (stored: CacheStoreValue, now: number, byMount: boolean, byReply: boolean): boolean {
+    if (this.#client?.noCache === true) return false
+    const granted = byReply ? seconds(stored, 'stale-if-error') : 0
+    const asked = byMount ? Math.max(0, this.#client?.staleIfError ?? 0) * 1000 : 0
+    return now <= stored.staleAt + Math.max(granted, asked)
+  }
+
+  /** The 304 is about an entity tag of the client's, not about that of the entry. */
+  #isForClient ({ headers: { etag } }: ResponseHead): boolean {
+    const own = this.#expired?.etag
+    if (this.#rules.rfc === undefined || typeof etag !== 'string' || own === undefined) return false
+    const theirs = this.#request.headers['if-none-match']
+    return typeof theirs === 'string' && opaque(etag) !== opaque(own) && theirs.split(',').some(tag => opaque(tag.trim()) === opaque(etag))
+  }
+
+  /** What came of the request, for Cache-Status. */
+  report (): StatusReport {
+    const now = this.#zone.clock.now()
+    const served = this.entry?.value ?? this.#found
+    const value = this.#requestedAt === 0 || this.#forwardStatus !== undefined ? served : this.#value
+    return {
+      status: this.status ?? 'MISS',
+      forwarded: this.#requestedAt !== 0,
+      forwardStatus: this.#forwardStatus,
+      stored: this.#value !== undefined,
+      collapsed: this.#lockUntil !== 0 && this.#requestedAt === 0,
+      ttl: value === undefined ? undefined : Math.floor((value.staleAt - now) / 1000),
+    }
   }
 
   #passOn (): 'pass' {
@@ -438,7 +532,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     const stored = this.#expired
     this.status = 'REVALIDATED'
     this.#count()
-    const value = stored === undefined || this.#wasPurged(stored) ? undefined : renew(stored, head, this.#rules, now, zone.keepStale)
+    const value = stored === undefined || this.#wasPurged(stored) ? undefined : renew(stored, head, this.#rules, this.#requestedAt, now, zone.keepStale)
     this.entry = value === undefined ? this.#expiredEntry : this.#expiredEntry?.with(value)
     this.#expiredEntry = undefined
     if (value === undefined) {
@@ -491,6 +585,15 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     this.#lockKey = undefined
     this.#zone.locks.release(lockKey, this, stored)
   }
+}
+
+const ANY_LEAVE = { byMount: true, byReply: true }
+
+/** Statuses that `stale-if-error` is about (RFC 5861 section 4). */
+const SERVER_FAILED = new Set([500, 502, 503, 504])
+
+function opaque (tag: string): string {
+  return tag.startsWith('W/') ? tag.slice(2) : tag
 }
 
 function seconds (value: CacheStoreValue, directive: 'stale-while-revalidate' | 'stale-if-error'): number {

@@ -1,36 +1,24 @@
+import { judgeByRfc, renewByRfc } from './rfc-storing.ts'
 import { permitsAuthorized, readFreshness } from './freshness.ts'
 import { readVary, selectVariant } from './vary.ts'
 import { setOwn } from '../names.ts'
 import type { CacheRules } from './rules.ts'
+import type { Asked, Verdict } from './verdict.ts'
 import type { CacheStoreValue } from '../../types/cache-store.ts'
-import type { HeaderValues } from '../../types/cache.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
-
-/** What of a request decides on its reply. */
-export interface Asked {
-  /** It has an Authorization header. */
-  readonly isAuthorized: boolean
-  /** Normalised. */
-  readonly headers: HeaderValues
-}
-
-/** What becomes of a reply as far as its head can tell. */
-export interface Verdict {
-  /** Its headers do not forbid to store it: the gateway may answer conditions and ranges from it. */
-  readonly allowed: boolean
-  /** Fresh until then, 0 where that is not known or past, or the reply must not be stored. */
-  readonly staleAt: number
-  /** The entry to store, where it is to be stored. */
-  readonly value: CacheStoreValue | undefined
-}
 
 /**
  * Judges a reply. It is stored when its lifetime is known, unless it sets a cookie, varies by what no header tells, says that it
  * must not be, or answers a request with Authorization without leave.
  * @param asked the request
+ * @param requested when it was sent on, in milliseconds since the epoch
  * @param keepStale milliseconds that an expired entry is kept at least
  */
-export function judge (head: ResponseHead, asked: Asked, rules: CacheRules, now: number, keepStale: number): Verdict {
+export function judge (head: ResponseHead, asked: Asked, rules: CacheRules, requested: number, now: number, keepStale: number): Verdict {
+  return rules.rfc === undefined ? judgeAsNginx(head, asked, rules, now, keepStale) : judgeByRfc(head, asked, rules, requested, now, keepStale)
+}
+
+function judgeAsNginx (head: ResponseHead, asked: Asked, rules: CacheRules, now: number, keepStale: number): Verdict {
   const { headers, statusCode } = head
   const freshness = readFreshness(headers, rules.ignore, now)
   const vary = rules.ignore.vary ? [] : readVary(headers)
@@ -57,6 +45,14 @@ export function judge (head: ResponseHead, asked: Asked, rules: CacheRules, now:
 
 /** The head of an entry that has been revalidated; `undefined` where it gets no new lifetime. */
 export function renew (
+  entry: CacheStoreValue, notModified: ResponseHead, rules: CacheRules, requested: number, now: number, keepStale: number
+): CacheStoreValue | undefined {
+  return rules.rfc === undefined
+    ? renewAsNginx(entry, notModified, rules, now, keepStale)
+    : renewByRfc(entry, notModified, rules, requested, now, keepStale)
+}
+
+function renewAsNginx (
   entry: CacheStoreValue, notModified: ResponseHead, rules: CacheRules, now: number, keepStale: number
 ): CacheStoreValue | undefined {
   let freshness = readFreshness(notModified.headers, rules.ignore, now)

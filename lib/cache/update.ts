@@ -27,13 +27,19 @@ export function updateEntry (guard: StoreGuard, key: StoreKey, value: CacheStore
   }
 }
 
-/** Removes a key with all its variants. */
-export function deleteEntry (guard: StoreGuard, key: StoreKey): void {
+/** Removes a key with all its variants, and calls back. */
+export function deleteEntry (guard: StoreGuard, key: StoreKey, done: () => void = () => {}): void {
+  if (!guard.usable()) {
+    done()
+    return
+  }
   try {
     const result = guard.store.delete(guard.keyFor(key))
-    if (isPromise(result)) guard.settle(result, 'a deletion', () => {}, () => {})
+    if (isPromise(result)) guard.settle(result, 'a deletion', () => {}, done)
+    else done()
   } catch (error) {
     guard.failed('an entry could not be deleted', error)
+    done()
   }
 }
 

@@ -3,7 +3,9 @@ import { CachePass, type CacheHost, type CacheRequest } from './pass.ts'
 import { Commits } from './commits.ts'
 import { FST_SCGI_CACHE_PURGE } from '../errors.ts'
 import { valueOf } from '../functions.ts'
+import { deleteEntry } from './update.ts'
 import { LockTable } from './lock.ts'
+import { StoreKey } from './key.ts'
 import { compileGlob } from './glob.ts'
 import { purgeBySearch } from './purge.ts'
 import { Roster } from '../roster.ts'
@@ -121,6 +123,18 @@ export class CacheZone implements Cache {
     } catch (error) {
       if (error instanceof FST_SCGI_CACHE_PURGE) throw error
       throw Object.assign(new FST_SCGI_CACHE_PURGE(this.name, error instanceof Error ? error.message : String(error)), { cause: error })
+    }
+  }
+
+  /** An unsafe request has changed what these keys stand for: their entries go, and what was fetched before is not stored. (RFC 9111 section 4.4) */
+  invalidate (keys: readonly string[]): void {
+    const test = (key: string): boolean => keys.includes(key)
+    this.#errors.deleteWhere(test)
+    for (const pass of this.active.all()) pass.onPurge(test, undefined)
+    for (const key of keys) {
+      // Who asks next waits for that.
+      this.commits.begin(key)
+      deleteEntry(this.guard, new StoreKey(this.origin, key, {}), () => this.commits.end(key))
     }
   }
 

@@ -60,6 +60,28 @@ export function evaluateConditions (request: FilteredRequest, entity: Conditiona
   return 304
 }
 
+/**
+ * The same by RFC 9110 section 13.2.2: an entity tag goes before a date, If-Modified-Since holds a reply for unchanged that has not
+ * changed after it, and a reply without Last-Modified is as old as its Date (RFC 9111 section 4.3.2).
+ * @param date value of Date
+ */
+export function evaluateByRfc (request: FilteredRequest, entity: ConditionalEntity, date: string | undefined): 'proceed' | 304 | 412 {
+  if (entity.status !== 200 || (request.method !== 'GET' && request.method !== 'HEAD')) return 'proceed'
+  const match = headerOf(request, 'if-match')
+  const unmodifiedSince = headerOf(request, 'if-unmodified-since')
+  if (match !== undefined) {
+    if (!matchesTag(match, entity.etag, false)) return 412
+  } else if (unmodifiedSince !== undefined && parseHttpDate(unmodifiedSince) !== undefined && !isUnmodified(unmodifiedSince, entity)) {
+    return 412
+  }
+  const noneMatch = headerOf(request, 'if-none-match')
+  if (noneMatch !== undefined) return matchesTag(noneMatch, entity.etag, true) ? 304 : 'proceed'
+  const modifiedSince = headerOf(request, 'if-modified-since')
+  if (modifiedSince === undefined) return 'proceed'
+  const lastModified = entity.lastModified ?? date
+  return isModified(modifiedSince, { status: 200, lastModified }, 'before') ? 'proceed' : 304
+}
+
 function isUnmodified (since: string, entity: ConditionalEntity): boolean {
   const modified = timeOf(entity)
   const limit = parseHttpDate(since)

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { FST_SCGI_PRECONDITION_FAILED } from '../errors.ts'
 import { applyCharset } from './charset.ts'
 import { clientError } from './client-error.ts'
-import { evaluateConditions, isConditional, NOT_MODIFIED_REMOVES } from './conditions.ts'
+import { evaluateByRfc, evaluateConditions, isConditional, NOT_MODIFIED_REMOVES } from './conditions.ts'
 import { openFile, openUrlPath, type FileCallback } from './file.ts'
 import { passageOf, type Passage } from './passage.ts'
 import { takePlan, type FilterPlan, type SeekableBody } from './plan.ts'
@@ -124,8 +124,8 @@ function finish (
   try {
     const charset = plan.charset ?? passage?.charset
     if (charset !== undefined) setCharset(request, reply, charset)
-    const conditioned = plan.conditions === true && reply.statusCode === 200 && isConditional(request)
-    let payload = conditioned ? answerConditions(request, reply, body, done) : body
+    const conditioned = (plan.conditions ?? false) !== false && reply.statusCode === 200 && isConditional(request)
+    let payload = conditioned ? answerConditions(plan.conditions === 'rfc9110', request, reply, body, done) : body
     if (payload === ANSWERED) return
     if (plan.ranges === true) payload = ranged(request, reply, payload)
     else if (isSeekable(payload)) payload = wholeBody(request, reply, payload)
@@ -142,8 +142,10 @@ function finish (
 /** The reply was a 304 or a 412, and `done` has been told. */
 const ANSWERED = Symbol('answered')
 
-function answerConditions (request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done): unknown {
-  const result = evaluateConditions(request, { status: reply.statusCode, ...validators(reply) })
+function answerConditions (byRfc: boolean, request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done): unknown {
+  const entity = { status: reply.statusCode, ...validators(reply) }
+  const date = reply.getHeader('date')
+  const result = byRfc ? evaluateByRfc(request, entity, typeof date === 'string' ? date : undefined) : evaluateConditions(request, entity)
   if (result === 'proceed') return body
   discard(body)
   resetPhrase(reply)

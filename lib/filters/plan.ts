@@ -55,8 +55,8 @@ export interface FilterPlan {
   seekable?: SeekableBody
   /** Charset for the reply's media type. */
   charset?: string
-  /** Answer the request's conditions (If-None-Match and the like) here. */
-  conditions?: boolean
+  /** Answer the request's conditions (If-None-Match and the like) here, in nginx's order or in that of RFC 9110. */
+  conditions?: boolean | 'rfc9110'
   /** Answer the request's Range here. */
   ranges?: boolean
   /** Bytes a second to the client. */

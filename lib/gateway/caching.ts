@@ -1,4 +1,4 @@
-import { defaultKey } from '../cache/key.ts'
+import { defaultKey, methodKey } from '../cache/key.ts'
 import { passageOf } from '../filters/passage.ts'
 import { requestUri } from '../upstream/path.ts'
 import type { CacheHost, CachePass } from '../cache/pass.ts'
@@ -7,6 +7,8 @@ import type { Caches } from './cache-registry.ts'
 import type { OutgoingRequest } from './outgoing.ts'
 import type { Group } from '../balancer/group.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
+import type { FastifyView } from './view.ts'
+import type { ResponseHead } from '../../types/exchange.ts'
 import type { FastifyRequest } from 'fastify'
 
 /**
@@ -44,4 +46,31 @@ function ownKey ({ view, source: { raw }, isRewritten }: OutgoingRequest): strin
   // A blank ends it: it has none itself.
   const path = isRewritten ? `${pathInfo.replace(/[% ]/g, char => char === '%' ? '%25' : '%20')} ` : ''
   return location === undefined ? path + key : `${location} ${path}${key}`
+}
+
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY', 'PROPFIND', 'REPORT', 'SEARCH'])
+
+/** Whether a request may change something (RFC 9110 section 9.2.1, and the registry of methods). An unknown method may. */
+export function isUnsafe (method: string): boolean {
+  return !SAFE.has(method)
+}
+
+/**
+ * Takes away what the cache has of the target of an unsafe request, and of Location and Content-Location where they are of the same origin.
+ * @param cached the request itself was one for the cache (POST with a key of its own): its own reply stays
+ * @throws FST_SCGI_OPT_INVALID, and what the user's functions throw
+ */
+export function invalidate (policy: CachePolicy<FastifyRequest>, request: FastifyRequest, view: FastifyView, head: ResponseHead, cached: boolean): void {
+  if (cached) return
+  const zone = policy.zoneOf(request)
+  if (zone === undefined) return
+  const keys = new Set([policy.keyOf(request) ?? ownKey(view, request), defaultKey(view.scheme, view.host, requestUri(view.uri))])
+  const base = `${view.scheme}://${view.host}`
+  for (const name of ['location', 'content-location']) {
+    const value = head.headers[name]
+    if (typeof value !== 'string' || !URL.canParse(value, base + requestUri(view.uri))) continue
+    const url = new URL(value, base + requestUri(view.uri))
+    if (url.origin === new URL(base).origin) keys.add(defaultKey(view.scheme, view.host, url.pathname + url.search))
+  }
+  zone.invalidate([...keys].flatMap(key => [key, methodKey('POST', key)]))
 }

@@ -9,7 +9,7 @@ import { divert, divertWithCookie, toPage, type Diversion } from './diversion.ts
 import { failureOf } from './failure.ts'
 import { pageFor, sendDiversion, sendFailure, type Instead } from './instead.ts'
 import { CACHE, CLIENT, Flow, STORE } from './flow.ts'
-import { openCache } from './caching.ts'
+import { invalidate, isUnsafe, openCache } from './caching.ts'
 import { parseBuffering } from '../filters/accel-values.ts'
 import { passageOf, type Passage } from '../filters/passage.ts'
 import { breakOff, isGone, isHttp2, offSocketClose, onSocketClose } from '../filters/raw-reply.ts'
@@ -139,8 +139,13 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
         return
       }
     }
-    if (this.#cache === undefined) this.#readBody()
-    else this.#cache.start()
+    if (this.#cache === undefined) {
+      this.#readBody()
+      return
+    }
+    const pass = this.#cache
+    this.#sender.report = () => pass.report()
+    pass.start()
   }
 
   /** Ends the exchange for good, for instance because no server could be chosen. */
@@ -219,6 +224,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     this.#head = this.#info.head = head
     const { mount } = this.#service
     const sender = this.#sender
+    this.#invalidate(head)
     sender.buffering = this.#isBuffered(head)
     let diversion = this.#diversionOf(head)
     const cookie = sender.setCookie = this.#pass?.setCookie
@@ -470,6 +476,17 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
   #judge (head: ResponseHead): Verdict {
     const diversion = this.#diversionOf(head)
     return { noCache: diversion !== undefined || !this.#isBuffered(head) || this.#noCache(), intercepted: diversion?.intercepted === true }
+  }
+
+  /** A request that may have changed something takes what the cache has of it away (RFC 9111 section 4.4). */
+  #invalidate (head: ResponseHead): void {
+    const { cache } = this.#service.mount
+    if (cache?.rules.rfc === undefined || !isUnsafe(this.#outgoing.method) || head.statusCode < 200 || head.statusCode > 399) return
+    try {
+      invalidate(cache, this.#request, this.#outgoing.view, head, this.#cache !== undefined)
+    } catch (error) {
+      this.#request.log.error({ err: error }, 'the cache was not told of a change: cache.zone or cache.key failed')
+    }
   }
 
   #noCache (): boolean {

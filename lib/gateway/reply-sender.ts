@@ -11,6 +11,7 @@ import { EntryBody } from './entry-body.ts'
 import { replyRate, wantedRate } from './rates.ts'
 import { watchClient } from './client-watch.ts'
 import { withCookie } from './diversion.ts'
+import { cacheStatusMember, type StatusReport } from '../cache/status-header.ts'
 import type { AsyncResource } from 'node:async_hooks'
 import type { CachePolicy } from '../cache/options.ts'
 import type { CachedEntry } from '../cache/entry.ts'
@@ -42,6 +43,8 @@ export class ReplySender {
   readonly #owner: ReplyOwner
   /** The client's conditions were not sent on: they are answered here. */
   ownConditions = false
+  /** What the cache has to say of the reply, for Cache-Status. */
+  report: (() => StatusReport) | undefined
   /** A Set-Cookie header that is added to a server's reply, and to none of the cache's. */
   setCookie: string | undefined
   /** Age of the reply in seconds, where it comes from the cache. */
@@ -248,11 +251,13 @@ export class ReplySender {
     const { response } = this.#mount
     let plan = given
     if (head.statusCode === 200 && (response.forceRanges || this.ownConditions)) {
-      const ranges = response.forceRanges || head.headers['accept-ranges'] !== undefined
+      const byRfc = this.ownConditions && this.#mount.cache?.rules.rfc !== undefined
+      // What the cache has, or will have, whole it can give in parts (RFC 9110 section 14.3).
+      const ranges = response.forceRanges || byRfc || head.headers['accept-ranges'] !== undefined
       // Most requests have no conditions, and a plan for nothing costs.
-      if (ranges || isConditional(this.#request)) {
+      if ((ranges && this.#request.headers.range !== undefined) || response.forceRanges || isConditional(this.#request) || head.headers['accept-ranges'] !== undefined) {
         plan ??= {}
-        if (this.ownConditions) plan.conditions = true
+        if (this.ownConditions) plan.conditions = byRfc ? 'rfc9110' : true
         if (ranges) plan.ranges = true
       }
     }
@@ -273,6 +278,11 @@ export class ReplySender {
   #tellOfCache (policy: CachePolicy<FastifyRequest>, headers: Record<string, string | string[]>): void {
     if (this.#age !== undefined && policy.age) headers['age'] = String(this.#age)
     const status = this.#request.scgi?.cacheStatus
+    if (policy.rules.cacheStatus !== undefined && this.report !== undefined) {
+      const own = cacheStatusMember(policy.rules.cacheStatus, this.report())
+      const earlier = headers['cache-status']
+      headers['cache-status'] = earlier === undefined ? own : `${typeof earlier === 'string' ? earlier : earlier.join(', ')}, ${own}`
+    }
     if (policy.statusHeader !== undefined && status !== undefined) headers[policy.statusHeader] = status
   }
 

@@ -54,6 +54,8 @@ export interface Ask {
   bypass?: boolean
 }
 
+/** nginx's rules, with what HTTP asks for beside them. */
+export const NGINX = { rules: 'nginx', age: true, authorization: 'rfc9111' } as const
 const YEAR = 31_536_000_000
 
 export function makeHead (status: number, headers: Record<string, string | string[]>): ResponseHead {
@@ -85,7 +87,7 @@ export class TestGateway {
       name: 'test', store: this.store, storeTimeout: setup.storeTimeout ?? 250, keepStale: setup.keepStale ?? YEAR, inactive: 600_000, clock: this.clock,
     })
     this.zone.onWarning = message => { this.warnings.push(message) }
-    this.policy = new CachePolicy<Ask>({ zone: this.zone, valid: '10s', ...setup.options }, setup.ignoreHeaders ?? [])
+    this.policy = new CachePolicy<Ask>({ zone: this.zone, valid: '10s', ...NGINX, ...setup.options }, setup.ignoreHeaders ?? [])
   }
 
   begin (ask: Ask = {}): TestExchange {

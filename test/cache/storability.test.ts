@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { CachePolicy } from '../../lib/cache/options.ts'
 import { judge } from '../../lib/cache/storability.ts'
 import { normaliseHeaders, readVary, variantKey } from '../../lib/cache/vary.ts'
-import { makeHead, PlainStore, TestGateway, type Ask } from './kit.ts'
+import { makeHead, NGINX, PlainStore, TestGateway, type Ask } from './kit.ts'
 import type { CacheOptions } from '../../types/cache.ts'
 
 type Row = [title: string, headers: Record<string, string | string[]>, stored: boolean, more?: {
@@ -48,14 +48,14 @@ const zone = new TestGateway().zone
 
 for (const [title, headers, stored, { status = 200, request = {}, ignore = [], options = {} } = {}] of ROWS) {
   test(`${title} is ${stored ? '' : 'not '}stored`, () => {
-    const { rules } = new CachePolicy<Ask>({ zone, valid: '10s', ...options }, ignore)
-    assert.equal(judge(makeHead(status, headers), { headers: request, isAuthorized: 'authorization' in request }, rules, 1_700_000_000_000, 0).value !== undefined, stored)
+    const { rules } = new CachePolicy<Ask>({ zone, valid: '10s', ...NGINX, ...options }, ignore)
+    assert.equal(judge(makeHead(status, headers), { headers: request, isAuthorized: 'authorization' in request }, rules, 1_700_000_000_000, 1_700_000_000_000, 0).value !== undefined, stored)
   })
 }
 
 test('an entry is kept for as long as it may be of use', () => {
-  const { rules } = new CachePolicy<Ask>({ zone }, [])
-  const deleteAt = (control: string, keep: number): number => judge(makeHead(200, { 'cache-control': control }), { headers: {}, isAuthorized: false }, rules, 1e12, keep).value?.deleteAt ?? 0
+  const { rules } = new CachePolicy<Ask>({ zone, ...NGINX }, [])
+  const deleteAt = (control: string, keep: number): number => judge(makeHead(200, { 'cache-control': control }), { headers: {}, isAuthorized: false }, rules, 1e12, 1e12, keep).value?.deleteAt ?? 0
   assert.equal(deleteAt('max-age=10', 5000), 1e12 + 15_000)
   assert.equal(deleteAt('max-age=10, stale-if-error=60', 5000), 1e12 + 70_000)
   assert.equal(deleteAt('max-age=10, stale-while-revalidate=90', 5000), 1e12 + 100_000)

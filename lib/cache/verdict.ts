@@ -1,0 +1,20 @@
+import type { CacheStoreValue } from '../../types/cache-store.ts'
+import type { HeaderValues } from '../../types/cache.ts'
+
+/** What of a request decides on its reply. */
+export interface Asked {
+  /** It has an Authorization header. */
+  readonly isAuthorized: boolean
+  /** Normalised. */
+  readonly headers: HeaderValues
+}
+
+/** What becomes of a reply as far as its head can tell. */
+export interface Verdict {
+  /** Its headers do not forbid to store it: the gateway may answer conditions and ranges from it. */
+  readonly allowed: boolean
+  /** Fresh until then, 0 where that is not known or past, or the reply must not be stored. */
+  readonly staleAt: number
+  /** The entry to store, where it is to be stored. */
+  readonly value: CacheStoreValue | undefined
+}

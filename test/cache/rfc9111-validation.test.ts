@@ -1,0 +1,107 @@
+// RFC 9111 section 4.3: validation, and what a 304 does to an entry.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TestGateway } from './kit.ts'
+import type { Asked, Answer } from './kit.ts'
+
+const STORED = { 'cache-control': 'max-age=10', etag: '"1"', 'content-type': 'text/plain', 'content-length': '1', 'x-old': 'old', 'x-both': 'old' }
+
+function gatewayWith (notModified: Record<string, string | string[]>, stored: Record<string, string> = STORED): TestGateway {
+  return new TestGateway({
+    options: { valid: {}, rules: 'rfc9111' },
+    app: ({ plan }: Asked): Answer => plan.etag === undefined && plan.lastModified === undefined
+      ? { headers: stored, body: 'a' }
+      : { status: 304, headers: notModified },
+  })
+}
+
+async function renewed (gateway: TestGateway): Promise<{ first: Record<string, string | string[]>, hit: Record<string, string | string[]> }> {
+  await gateway.get()
+  gateway.clock.time += 11_000
+  const first = await gateway.get()
+  assert.equal(`${first.cacheStatus} ${first.body}`, 'REVALIDATED a')
+  const hit = await gateway.get()
+  assert.equal(`${hit.cacheStatus} ${hit.body}`, 'HIT a')
+  return { first: first.headers, hit: hit.headers }
+}
+
+test('a 304 updates the stored fields (3.2), for the client that waits and for those after it', async () => {
+  const gateway = gatewayWith({ etag: '"1"', 'cache-control': 'max-age=20', 'x-both': 'new', 'x-new': 'new', 'set-cookie': ['a=1', 'b=2'] })
+  for (const headers of Object.values(await renewed(gateway))) {
+    assert.deepEqual(
+      [headers['x-old'], headers['x-both'], headers['x-new'], headers['cache-control'], headers['set-cookie']],
+      ['old', 'new', 'new', 'max-age=20', ['a=1', 'b=2']])
+  }
+  gateway.clock.time += 19_000
+  assert.equal((await gateway.get()).cacheStatus, 'HIT')
+})
+
+test('it does not update what describes the body, nor what is about its own connection', async () => {
+  const gateway = gatewayWith({
+    etag: '"1"', 'content-length': '0', 'content-encoding': 'gzip', 'content-range': 'bytes 0-0/1', connection: 'x-hop', 'x-hop': '1', 'keep-alive': '1', 'transfer-encoding': 'chunked',
+  })
+  const { hit } = await renewed(gateway)
+  assert.deepEqual(
+    ['content-length', 'content-encoding', 'content-range', 'connection', 'x-hop', 'keep-alive', 'transfer-encoding'].map(name => hit[name]),
+    ['1', undefined, undefined, undefined, undefined, undefined, undefined])
+})
+
+test('the age begins anew with the 304, with the age that it has itself', async () => {
+  const gateway = gatewayWith({ etag: '"1"', age: '3' })
+  await gateway.get()
+  gateway.clock.time += 11_000
+  assert.equal((await gateway.get()).age, 3)
+  gateway.clock.time += 6000
+  const { cacheStatus, age } = await gateway.get()
+  assert.deepEqual([cacheStatus, age], ['HIT', 9])
+  gateway.clock.time += 1000
+  assert.equal((await gateway.get()).cacheStatus, 'REVALIDATED')
+})
+
+test('a 304 for another entity tag updates nothing (4.3.4)', async () => {
+  const gateway = gatewayWith({ etag: '"2"', 'cache-control': 'max-age=100', 'x-new': 'new' })
+  await gateway.get()
+  gateway.clock.time += 11_000
+  assert.equal((await gateway.get()).headers['x-new'], undefined)
+  assert.equal((await gateway.get()).cacheStatus, 'REVALIDATED')
+})
+
+test('weak and strong tags of the same value are the same validator', async () => {
+  await renewed(gatewayWith({ etag: 'W/"1"' }))
+})
+
+test('a 304 that says no-store is used once', async () => {
+  const gateway = gatewayWith({ etag: '"1"', 'cache-control': 'no-store' })
+  await gateway.get()
+  gateway.clock.time += 11_000
+  assert.equal(await gateway.line(), 'REVALIDATED 200 a')
+  assert.equal(await gateway.line(), 'REVALIDATED 200 a')
+})
+
+test('Last-Modified validates where there is no entity tag', async () => {
+  const modified = 'Tue, 14 Nov 2023 22:00:00 GMT'
+  const gateway = new TestGateway({
+    options: { valid: {}, rules: 'rfc9111' },
+    app: ({ plan }) => plan.lastModified === modified
+      ? { status: 304, headers: {} }
+      : { headers: { 'cache-control': 'max-age=10', 'last-modified': modified }, body: 'a' },
+  })
+  await gateway.get()
+  gateway.clock.time += 11_000
+  assert.equal(await gateway.line(), 'REVALIDATED 200 a')
+})
+
+test('the tags of the client are asked beside that of the entry, and a 304 for one of them is the client\'s (4.3.2)', async () => {
+  const seen: (string | undefined)[] = []
+  const gateway = new TestGateway({
+    options: { valid: {}, rules: 'rfc9111' },
+    app: ({ plan }) => {
+      seen.push(plan.etag)
+      return plan.etag === undefined ? { headers: STORED, body: 'a' } : { status: 304, headers: { etag: '"2"' } }
+    },
+  })
+  await gateway.get()
+  gateway.clock.time += 11_000
+  const { status, cacheStatus } = await gateway.get({ headers: { 'if-none-match': '"2"' } })
+  assert.deepEqual([status, cacheStatus, seen], [304, 'EXPIRED', [undefined, '"1", "2"']])
+})

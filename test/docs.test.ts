@@ -60,7 +60,7 @@ test('docs/errors.md has every error, with its status', () => {
   const page = read('docs/errors.md')
   const codes = readdirSync(join(ROOT, 'lib'), { recursive: true, encoding: 'utf8' })
     .filter(file => file.endsWith('.ts'))
-    .flatMap(file => [...read(`lib/${file}`).matchAll(/createError(?:<[^>]*>)?\(\s*'(FST_\w+)',\s*(?:'[^\n]*'|"[^\n]*"),\s*(\d{3})/g)])
+    .flatMap(file => [...read(`lib/${file}`).matchAll(/(?:createError|outage)(?:<[^>]*>)?\(\s*'(FST_\w+)',\s*(?:'[^\n]*'|"[^\n]*"),\s*(\d{3})/g)])
     .map(([, code = '', status = '']) => ({ code, status }))
   assert.ok(codes.length > 20)
   for (const { code, status } of codes) {

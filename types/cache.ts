@@ -72,7 +72,7 @@ export interface CacheOptions<Request = FastifyRequest> {
    * range. Default: without limit. (scgi_cache_max_range_offset)
    */
   maxRangeOffset?: Size
-  /** Fetch HEAD as GET, so that its reply can be stored. With false HEAD stores nothing. Default true. (proxy_cache_convert_head) */
+  /** Fetch HEAD as GET, so that its reply can be stored. With false HEAD stores nothing. Default true with `rules: 'rfc9111'`, else false. (proxy_cache_convert_head) */
   convertHead?: boolean
   /** Name of a header that tells clients the cache status, for instance `'X-Cache-Status'`. Default: none. */
   statusHeader?: string | false

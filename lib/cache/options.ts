@@ -150,7 +150,7 @@ function readRules<Request> (options: CacheOptions<Request>, ignore: IgnoredHead
     useStale,
     backgroundUpdate,
     revalidate: flag('cache.revalidate', options.revalidate, byRfc),
-    convertHead: flag('cache.convertHead', options.convertHead, true),
+    convertHead: flag('cache.convertHead', options.convertHead, byRfc),
     maxRangeOffset: options.maxRangeOffset === undefined ? Infinity : parseSize('cache.maxRangeOffset', options.maxRangeOffset),
   }
 }

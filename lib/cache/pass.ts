@@ -50,11 +50,12 @@ export interface FetchPlan {
  * What the gateway does with a reply after its head:
  * - `pass`: it goes to the client as it is
  * - `store`: it does, and each piece of the body goes to `onData` too, then `onEnd` or `onError`
+ * - `again`: the reply says nothing about the entry: the exchange is to be given up, and `fetchAgain()` called
  * - `revalidated`, `stale`: the exchange is over, and `entry` goes to the client instead
  *
  * Of a background update nothing goes to anybody: all but `store` end the exchange.
  */
-export type HeadDecision = 'pass' | 'store' | 'revalidated' | 'stale'
+export type HeadDecision = 'pass' | 'store' | 'again' | 'revalidated' | 'stale'
 
 /** Who feeds the store. */
 export interface StoreFeeder {
@@ -104,6 +105,8 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
   #expired: CacheStoreValue | undefined
   #expiredEntry: CachedEntry | undefined
   #conditional = false
+  /** The tags of the client were asked beside that of the entry. */
+  #combined = false
   /** What it holds or waits for. */
   #lockKey: string | undefined
   #holds = false
@@ -169,6 +172,8 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
       return 'stale'
     }
     if (this.#conditional && head.statusCode === 304 && !this.#isForClient(head)) {
+      // It may be about any of the tags that were sent, and does not say which.
+      if (this.#combined && head.headers['etag'] === undefined) return 'again'
       this.#forwardStatus = 304
       this.#revalidate(head, now)
       return 'revalidated'
@@ -193,6 +198,12 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     this.#dropExpired()
     this.#phase = follow(this.#phase, 'storing')
     return 'store'
+  }
+
+  /** Asks the application once more, after `again`, for the whole reply. */
+  fetchAgain (): void {
+    this.#conditional = this.#combined = false
+    this.#host.fetch({ asGet: this.#mayStore && this.#request.method === 'HEAD', strip: this.#mayStore, etag: undefined, lastModified: undefined })
   }
 
   /** A piece of the body. False where the store is behind: `onStoreDrain` of the host follows. */
@@ -444,7 +455,8 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     let etag = stored === undefined ? undefined : validator(stored, 'etag')
     // A 304 for what the client has is as good as one for what is stored (RFC 9111 section 4.3.2).
     const theirs = this.#request.headers['if-none-match']
-    if (etag !== undefined && this.#rules.rfc !== undefined && typeof theirs === 'string' && theirs.trim() !== '*' && !this.#background) etag += `, ${theirs}`
+    this.#combined = etag !== undefined && this.#rules.rfc !== undefined && typeof theirs === 'string' && theirs.trim() !== '*' && !this.#background
+    if (this.#combined) etag += `, ${String(theirs)}`
     const lastModified = stored === undefined ? undefined : validator(stored, 'last-modified')
     this.#conditional = etag !== undefined || lastModified !== undefined
     this.#phase = follow(this.#phase, 'fetching')

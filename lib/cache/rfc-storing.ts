@@ -1,3 +1,4 @@
+import { namedByConnection } from '../connection-field.ts'
 import { permitsStale, type CacheControl } from './cache-control.ts'
 import { readReply, type Reading } from './rfc9111.ts'
 import { readVary, selectVariant } from './vary.ts'
@@ -54,7 +55,7 @@ export function renewByRfc (
   const { headers: update } = notModified
   const { etag } = update
   if (typeof etag === 'string' && entry.etag !== undefined && weak(etag) !== weak(entry.etag)) return undefined
-  const listed = listedInConnection(update)
+  const listed = namedByConnection(update['connection'])
   const headers = { ...entry.headers }
   // The age that was stored is in cachedAt, and the date was that of the reply before.
   if (update['date'] === undefined) headers['date'] = new Date(now).toUTCString()
@@ -126,7 +127,7 @@ function makeEntry (
 
 /** The header fields that are stored. */
 function stored (headers: HeaderValues | ResponseHead['headers'], control: CacheControl, now: number): CacheStoreValue['headers'] {
-  const listed = listedInConnection(headers)
+  const listed = namedByConnection(headers['connection'])
   const copy: CacheStoreValue['headers'] = {}
   for (const name in headers) {
     const value = headers[name]
@@ -137,14 +138,6 @@ function stored (headers: HeaderValues | ResponseHead['headers'], control: Cache
   copy['date'] ??= new Date(now).toUTCString()
   return copy
 }
-
-function listedInConnection (headers: HeaderValues | ResponseHead['headers']): ReadonlySet<string> {
-  const { connection } = headers
-  if (connection === undefined) return NONE
-  return new Set((typeof connection === 'string' ? connection : connection.join(',')).toLowerCase().split(',').map(name => name.trim()))
-}
-
-const NONE: ReadonlySet<string> = new Set()
 
 function weak (etag: string): string {
   return etag.startsWith('W/') ? etag.slice(2) : etag

@@ -503,6 +503,12 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     const intercepted = diversion !== undefined && diversion.intercepted
     const decision = cache.onHead(head, diversion !== undefined || !this.#sender.buffering || this.#noCache(), intercepted)
     this.#sender.ownConditions = cache.ownConditions
+    if (decision === 'again') {
+      this.#pass?.abort()
+      this.#head = this.#info.head = undefined
+      cache.fetchAgain()
+      return true
+    }
     if (decision === 'revalidated' || decision === 'stale') {
       this.#pass?.abort()
       if (cache.entry !== undefined) this.serve(cache.entry)

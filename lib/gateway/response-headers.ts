@@ -1,4 +1,5 @@
 import { toBytes } from '../text.ts'
+import { namedByConnection } from '../connection-field.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { RequestHeaders } from '../../types/options.ts'
 
@@ -34,10 +35,12 @@ export class HeaderFilter {
    */
   apply (head: ResponseHead, http2: boolean): Record<string, string | string[]> {
     const { headers } = head
+    const { connection } = headers
+    const listed = connection === undefined ? undefined : namedByConnection(connection)
     const passed: Record<string, string | string[]> = {}
     for (const name in headers) {
       const value = headers[name]
-      if (value === undefined || this.#hidden.has(name)) continue
+      if (value === undefined || this.#hidden.has(name) || listed?.has(name) === true) continue
       // Hooks may add to a list, and this one may be the cache's.
       passed[name] = typeof value === 'string' ? value : [...value]
     }

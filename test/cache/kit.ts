@@ -55,7 +55,7 @@ export interface Ask {
 }
 
 /** nginx's rules, with what HTTP asks for beside them. */
-export const NGINX = { rules: 'nginx', age: true, authorization: 'rfc9111' } as const
+export const NGINX = { rules: 'nginx', age: true, authorization: 'rfc9111', convertHead: true } as const
 const YEAR = 31_536_000_000
 
 export function makeHead (status: number, headers: Record<string, string | string[]>): ResponseHead {

@@ -46,6 +46,17 @@ for (const [options, code, text] of [
   [{ statusHeader: 'a b' }, 'INVALID', 'cache.statusHeader'],
   [{ age: 1 }, 'INVALID', 'cache.age'],
   [{ authorization: 'no' }, 'INVALID', 'cache.authorization'],
+  [{ rules: 'rfc7234' }, 'INVALID', 'cache.rules'],
+  [{ targets: 'CDN-Cache-Control' }, 'INVALID', 'cache.targets'],
+  [{ targets: ['a b'] }, 'INVALID', 'cache.targets'],
+  [{ clientControl: true }, 'INVALID', 'cache.clientControl'],
+  [{ setCookie: 1 }, 'INVALID', 'cache.setCookie'],
+  [{ heuristic: 0.1 }, 'INVALID', 'cache.heuristic'],
+  [{ heuristic: { fraction: 2 } }, 'INVALID', 'cache.heuristic.fraction'],
+  [{ heuristic: { max: 'x' } }, 'INVALID', 'cache.heuristic.max'],
+  [{ heuristic: { most: 1 } }, 'UNKNOWN', 'cache.heuristic.most'],
+  [{ cacheStatus: 1 }, 'INVALID', 'cache.cacheStatus'],
+  [{ cacheStatus: '' }, 'INVALID', 'cache.cacheStatus'],
 ] as const) {
   test(`cache: ${JSON.stringify(options)} is refused`, () => {
     assert.throws(() => policy(options), { code: `FST_SCGI_OPT_${code}`, message: new RegExp(text.replace(/[[\]().]/g, '\\$&')) })
@@ -58,9 +69,24 @@ test('defaults', () => {
   assert.equal(statusHeader, undefined)
   const { minUses, lock, lockAge, lockTimeout, backgroundUpdate, revalidate, convertHead, maxRangeOffset, ignoreAuthorization } = rules
   assert.deepEqual([minUses, lock, lockAge, lockTimeout, backgroundUpdate, revalidate, convertHead, maxRangeOffset, ignoreAuthorization],
-    [1, false, 5000, 5000, false, false, true, Infinity, false])
+    [1, false, 5000, 5000, false, true, true, Infinity, false])
+  assert.deepEqual([rules.rfc, rules.obeyClient, rules.cacheStatus], [{ targets: ['cdn-cache-control'], setCookie: false, heuristic: undefined }, false, 'fastify-scgi'])
   assert.equal(policy({ lock: {} }).rules.lock, true)
   assert.equal(policy({ statusHeader: 'X-Cache' }).statusHeader, 'x-cache')
+})
+
+test('defaults of nginx\'s rules', () => {
+  const { rules, age } = policy({ rules: 'nginx' })
+  assert.deepEqual([rules.rfc, age, rules.ignoreAuthorization, rules.convertHead, rules.revalidate, rules.cacheStatus], [undefined, false, true, false, false, undefined])
+  for (const option of [{ targets: ['X'] }, { heuristic: true }, { setCookie: true }]) {
+    assert.throws(() => policy({ rules: 'nginx', ...option }), { code: 'FST_SCGI_OPT_UNSUPPORTED' })
+  }
+})
+
+test('the name of this cache is a token, or is put in quotes', () => {
+  assert.equal(policy({ cacheStatus: 'gw-1' }).rules.cacheStatus, 'gw-1')
+  assert.equal(policy({ cacheStatus: 'the "gateway"' }).rules.cacheStatus, '"the \\"gateway\\""')
+  assert.equal(policy({ cacheStatus: false }).rules.cacheStatus, undefined)
 })
 
 test('backgroundUpdate needs somebody’s leave to serve what has expired', () => {

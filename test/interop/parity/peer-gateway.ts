@@ -60,7 +60,9 @@ async function start (application: Application, path: string | undefined): Promi
       ...more,
       cache: {
         statusHeader: 'X-Cache-Status',
-        age: false,
+        rules: 'nginx',
+        authorization: 'rfc9111',
+        convertHead: true,
         ...options,
         zone: chooses ? (request) => request.url.includes('zone=off') ? false : zone : zone,
       },

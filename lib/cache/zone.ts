@@ -134,7 +134,7 @@ export class CacheZone implements Cache {
     for (const key of keys) {
       // Who asks next waits for that.
       this.commits.begin(key)
-      deleteEntry(this.guard, new StoreKey(this.origin, key, {}), () => this.commits.end(key))
+      deleteEntry(this.guard, new StoreKey(this.origin, key, nothing), () => this.commits.end(key))
     }
   }
 
@@ -175,4 +175,9 @@ function checkMatch (name: string, match: unknown): PurgeMatch {
     if (kind === 'tag') return { tag: text }
   }
   throw new FST_SCGI_CACHE_PURGE(name, `${show(match)} is neither a key nor one of { key }, { glob }, { tag } with a text`)
+}
+
+/** No header selects what is taken away with all its variants. */
+function nothing (): Record<string, never> {
+  return {}
 }

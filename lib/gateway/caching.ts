@@ -7,7 +7,6 @@ import type { Caches } from './cache-registry.ts'
 import type { OutgoingRequest } from './outgoing.ts'
 import type { Group } from '../balancer/group.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
-import type { FastifyView } from './view.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { FastifyRequest } from 'fastify'
 
@@ -60,11 +59,12 @@ export function isUnsafe (method: string): boolean {
  * @param cached the request itself was one for the cache (POST with a key of its own): its own reply stays
  * @throws FST_SCGI_OPT_INVALID, and what the user's functions throw
  */
-export function invalidate (policy: CachePolicy<FastifyRequest>, request: FastifyRequest, view: FastifyView, head: ResponseHead, cached: boolean): void {
+export function invalidate (policy: CachePolicy<FastifyRequest>, outgoing: OutgoingRequest, head: ResponseHead, cached: boolean): void {
   if (cached) return
+  const { source: request, view } = outgoing
   const zone = policy.zoneOf(request)
   if (zone === undefined) return
-  const keys = new Set([policy.keyOf(request) ?? ownKey(view, request), defaultKey(view.scheme, view.host, requestUri(view.uri))])
+  const keys = new Set([policy.keyOf(request) ?? ownKey(outgoing), defaultKey(view.scheme, view.host, requestUri(view.uri))])
   const base = `${view.scheme}://${view.host}`
   for (const name of ['location', 'content-location']) {
     const value = head.headers[name]

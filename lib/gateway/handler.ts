@@ -483,7 +483,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     const { cache } = this.#service.mount
     if (cache?.rules.rfc === undefined || !isUnsafe(this.#outgoing.method) || head.statusCode < 200 || head.statusCode > 399) return
     try {
-      invalidate(cache, this.#request, this.#outgoing.view, head, this.#cache !== undefined)
+      invalidate(cache, this.#outgoing, head, this.#cache !== undefined)
     } catch (error) {
       this.#request.log.error({ err: error }, 'the cache was not told of a change: cache.zone or cache.key failed')
     }

@@ -72,7 +72,9 @@ function toDirective (part: string): Directive {
  * @param targets names of targeted fields in lower case, in the order in which they are looked for
  * @returns the policy, and whether a targeted field gave it: then Expires does not count
  */
-export function readPolicy (headers: HeaderValues, targets: readonly string[], ignoreCacheControl: boolean): { control: CacheControl, targeted: boolean } {
+export function readPolicy (
+  headers: HeaderValues, targets: readonly string[], ignoreCacheControl: boolean
+): { control: CacheControl, targeted: boolean } {
   for (const name of targets) {
     const field = headers[name]
     if (field === undefined) continue
@@ -175,7 +177,9 @@ function least (known: number, value: number): number {
  * Whether a reply lets its stale copy be served (RFC 9111 section 4.2.4): on the word of the mount, and on its own `stale-while-revalidate`
  * and `stale-if-error`. `s-maxage` forbids the first as `proxy-revalidate` does; with a stale window of its own beside it, that is meant.
  */
-export function permitsStale (headers: HeaderValues, targets: readonly string[], ignoreCacheControl: boolean): { byMount: boolean, byReply: boolean } {
+export function permitsStale (
+  headers: HeaderValues, targets: readonly string[], ignoreCacheControl: boolean
+): { byMount: boolean, byReply: boolean } {
   const { control } = readPolicy(headers, targets, ignoreCacheControl)
   const byReply = !control.noCache && !control.mustRevalidate && !control.proxyRevalidate
   return { byMount: byReply && control.sMaxage === -1, byReply }

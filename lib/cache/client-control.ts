@@ -16,7 +16,9 @@ export interface ClientControl {
 /** `undefined` where the client asks for nothing. Pragma counts where there is no Cache-Control (section 5.4). */
 export function readClientControl (headers: LookupHeaders): ClientControl | undefined {
   const field = headers['cache-control']
-  const asked: ClientControl = { noCache: false, noStore: false, onlyIfCached: false, maxAge: -1, minFresh: -1, maxStale: -1, staleIfError: -1 }
+  const asked: ClientControl = {
+    noCache: false, noStore: false, onlyIfCached: false, maxAge: -1, minFresh: -1, maxStale: -1, staleIfError: -1,
+  }
   if (field === undefined) {
     const { pragma } = headers
     if (pragma === undefined || !splitDirectives(pragma).some(({ name }) => name === 'no-cache')) return undefined
@@ -29,7 +31,7 @@ export function readClientControl (headers: LookupHeaders): ClientControl | unde
       case 'no-store': asked.noStore = true; break
       case 'only-if-cached': asked.onlyIfCached = true; break
       case 'max-age': asked.maxAge = asked.maxAge === -1 ? toSeconds(value) : Math.min(asked.maxAge, toSeconds(value)); break
-      case 'min-fresh': asked.minFresh = Math.max(asked.minFresh, value !== undefined && /^\d+$/.test(value) ? toSeconds(value) : MAX_SECONDS); break
+      case 'min-fresh': asked.minFresh = Math.max(asked.minFresh, /^\d+$/.test(value ?? '') ? toSeconds(value) : MAX_SECONDS); break
       case 'max-stale': asked.maxStale = value === undefined ? Infinity : toSeconds(value); break
       case 'stale-if-error': asked.staleIfError = toSeconds(value); break
     }

@@ -203,7 +203,8 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
   /** Asks the application once more, after `again`, for the whole reply. */
   fetchAgain (): void {
     this.#conditional = this.#combined = false
-    this.#host.fetch({ asGet: this.#mayStore && this.#request.method === 'HEAD', strip: this.#mayStore, etag: undefined, lastModified: undefined })
+    const strip = this.#mayStore
+    this.#host.fetch({ asGet: strip && this.#request.method === 'HEAD', strip, etag: undefined, lastModified: undefined })
   }
 
   /** A piece of the body. False where the store is behind: `onStoreDrain` of the host follows. */
@@ -455,8 +456,10 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     let etag = stored === undefined ? undefined : validator(stored, 'etag')
     // A 304 for what the client has is as good as one for what is stored (RFC 9111 section 4.3.2).
     const theirs = this.#request.headers['if-none-match']
-    this.#combined = etag !== undefined && this.#rules.rfc !== undefined && typeof theirs === 'string' && theirs.trim() !== '*' && !this.#background
-    if (this.#combined) etag += `, ${String(theirs)}`
+    if (etag !== undefined && this.#rules.rfc !== undefined && !this.#background && typeof theirs === 'string' && theirs.trim() !== '*') {
+      etag += `, ${theirs}`
+      this.#combined = true
+    }
     const lastModified = stored === undefined ? undefined : validator(stored, 'last-modified')
     this.#conditional = etag !== undefined || lastModified !== undefined
     this.#phase = follow(this.#phase, 'fetching')
@@ -478,7 +481,8 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
   /** The client takes an entry that has been stale for no longer than this. */
   #toleratesStale (value: CacheStoreValue, now: number): boolean {
     const client = this.#client
-    return client !== undefined && !client.noCache && client.maxStale !== -1 && value.staleAt < now && now - value.staleAt <= client.maxStale * 1000
+    if (client === undefined || client.noCache || client.maxStale === -1) return false
+    return value.staleAt < now && now - value.staleAt <= client.maxStale * 1000
   }
 
   #leave (value: CacheStoreValue): { byMount: boolean, byReply: boolean } {
@@ -544,7 +548,9 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     const stored = this.#expired
     this.status = 'REVALIDATED'
     this.#count()
-    const value = stored === undefined || this.#wasPurged(stored) ? undefined : renew(stored, head, this.#rules, this.#requestedAt, now, zone.keepStale)
+    const value = stored === undefined || this.#wasPurged(stored)
+      ? undefined
+      : renew(stored, head, this.#rules, this.#requestedAt, now, zone.keepStale)
     this.entry = value === undefined ? this.#expiredEntry : this.#expiredEntry?.with(value)
     this.#expiredEntry = undefined
     if (value === undefined) {

@@ -18,15 +18,20 @@ const OF_THE_BODY = new Set(['content-length', 'content-encoding', 'content-rang
 
 /** Final statuses whose rules for caches this cache follows. 206 and 304 are parts of an answer, not one that can be stored. */
 const UNDERSTOOD = new Set([
-  200, 201, 202, 203, 204, 205, 300, 301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416,
-  417, 421, 422, 423, 424, 425, 426, 428, 429, 431, 451, 500, 501, 502, 503, 504, 505, 511,
+  200, 201, 202, 203, 204, 205,
+  300, 301, 302, 303, 307, 308,
+  400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 423, 424, 425, 426, 428, 429, 431,
+  451,
+  500, 501, 502, 503, 504, 505, 511,
 ])
 
 /**
  * Judges a reply by RFC 9111 section 3. One that has to be validated before each use is stored as well, where it can be.
  * @param requested when the request for it went out
  */
-export function judgeByRfc (head: ResponseHead, asked: Asked, rules: CacheRules, requested: number, now: number, keepStale: number): Verdict {
+export function judgeByRfc (
+  head: ResponseHead, asked: Asked, rules: CacheRules, requested: number, now: number, keepStale: number
+): Verdict {
   const { headers, statusCode } = head
   const reading = readReply(headers, statusCode, rules, requested, now)
   const { control } = reading

@@ -31,7 +31,9 @@ export function readReply (headers: HeaderValues, statusCode: number, rules: Cac
   const date = dateOf(headers, now)
   const age = ageOf(headers, date, requested, now)
   const accelUntil = ignore.accelExpires ? undefined : readAccelExpires(one(headers['x-accel-expires']), now)
-  if (accelUntil !== undefined) return { control, staleAt: accelUntil > now ? accelUntil - 1 : accelUntil, explicit: accelUntil !== 0, age, accel: true }
+  if (accelUntil !== undefined) {
+    return { control, staleAt: accelUntil > now ? accelUntil - 1 : accelUntil, explicit: accelUntil !== 0, age, accel: true }
+  }
   const { expires } = headers
   const seconds = control.sMaxage !== -1 ? control.sMaxage : control.maxAge
   let lifetime = -1

@@ -15,7 +15,9 @@ import type { ResponseHead } from '../../types/exchange.ts'
  * @param keepStale milliseconds that an expired entry is kept at least
  */
 export function judge (head: ResponseHead, asked: Asked, rules: CacheRules, requested: number, now: number, keepStale: number): Verdict {
-  return rules.rfc === undefined ? judgeAsNginx(head, asked, rules, now, keepStale) : judgeByRfc(head, asked, rules, requested, now, keepStale)
+  return rules.rfc === undefined
+    ? judgeAsNginx(head, asked, rules, now, keepStale)
+    : judgeByRfc(head, asked, rules, requested, now, keepStale)
 }
 
 function judgeAsNginx (head: ResponseHead, asked: Asked, rules: CacheRules, now: number, keepStale: number): Verdict {

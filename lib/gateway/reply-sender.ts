@@ -251,14 +251,14 @@ export class ReplySender {
     const { response } = this.#mount
     let plan = given
     if (head.statusCode === 200 && (response.forceRanges || this.ownConditions)) {
+      // What the cache has whole, or will have, it can give in parts (RFC 9110 section 14.3).
       const byRfc = this.ownConditions && this.#mount.cache?.rules.rfc !== undefined
-      // What the cache has, or will have, whole it can give in parts (RFC 9110 section 14.3).
-      const ranges = response.forceRanges || byRfc || head.headers['accept-ranges'] !== undefined
       // Most requests have no conditions, and a plan for nothing costs.
-      if ((ranges && this.#request.headers.range !== undefined) || response.forceRanges || isConditional(this.#request) || head.headers['accept-ranges'] !== undefined) {
+      const offered = response.forceRanges || head.headers['accept-ranges'] !== undefined
+      if (offered || (byRfc && this.#request.headers.range !== undefined) || isConditional(this.#request)) {
         plan ??= {}
         if (this.ownConditions) plan.conditions = byRfc ? 'rfc9110' : true
-        if (ranges) plan.ranges = true
+        if (offered || byRfc) plan.ranges = true
       }
     }
     const charset = response.accel.charset ? head.headers['x-accel-charset'] : undefined

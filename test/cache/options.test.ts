@@ -77,7 +77,8 @@ test('defaults', () => {
 
 test('defaults of nginx\'s rules', () => {
   const { rules, age } = policy({ rules: 'nginx' })
-  assert.deepEqual([rules.rfc, age, rules.ignoreAuthorization, rules.convertHead, rules.revalidate, rules.cacheStatus], [undefined, false, true, false, false, undefined])
+  const { rfc, ignoreAuthorization, convertHead, revalidate, cacheStatus } = rules
+  assert.deepEqual([rfc, age, ignoreAuthorization, convertHead, revalidate, cacheStatus], [undefined, false, true, false, false, undefined])
   for (const option of [{ targets: ['X'] }, { heuristic: true }, { setCookie: true }]) {
     assert.throws(() => policy({ rules: 'nginx', ...option }), { code: 'FST_SCGI_OPT_UNSUPPORTED' })
   }

@@ -8,8 +8,11 @@ import type { CacheOptions, UseStaleCondition } from '../../types/cache.ts'
 const EVERYTHING: UseStaleCondition[] = ['error', 'timeout', 'invalid_header', 'updating', 'http_500', 'http_503', 'http_403', 'http_404', 'http_429']
 const FAILED: Answer = { fail: 'error' }
 
-async function expired (control: string, options: Partial<CacheOptions<Ask>>, then: Answer, late = 11_000, request: Record<string, string> = {}): Promise<string> {
-  const gateway = new TestGateway({ options: { valid: {}, rules: 'rfc9111', ...options }, app: () => ({ headers: { 'cache-control': control, etag: '"1"' }, body: 'a' }) })
+async function expired (
+  control: string, options: Partial<CacheOptions<Ask>>, then: Answer, late = 11_000, request: Record<string, string> = {}
+): Promise<string> {
+  const headers = { 'cache-control': control, etag: '"1"' }
+  const gateway = new TestGateway({ options: { valid: {}, rules: 'rfc9111', ...options }, app: () => ({ headers, body: 'a' }) })
   await gateway.get()
   gateway.clock.time += late
   gateway.app = () => then

@@ -8,7 +8,10 @@ import type { Ask, Answer } from './kit.ts'
 const FRESH = 'max-age=100'
 
 /** A title, the reply, and whether the next request for the same is answered from the cache. */
-type Row = [string, Exclude<Answer, { fail: unknown }>, boolean, { request?: Record<string, string>, options?: Partial<CacheOptions<Ask>>, ignore?: string[] }?]
+type Row = [
+  string, Exclude<Answer, { fail: unknown }>, boolean,
+  { request?: Record<string, string>, options?: Partial<CacheOptions<Ask>>, ignore?: string[] }?
+]
 
 const ROWS: Row[] = [
   ['no-store (5.2.2.5)', { headers: { 'cache-control': `${FRESH}, no-store` } }, false],

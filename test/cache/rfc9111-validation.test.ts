@@ -15,7 +15,9 @@ function gatewayWith (notModified: Record<string, string | string[]>, stored: Re
   })
 }
 
-async function renewed (gateway: TestGateway): Promise<{ first: Record<string, string | string[]>, hit: Record<string, string | string[]> }> {
+type Headers = Record<string, string | string[]>
+
+async function renewed (gateway: TestGateway): Promise<{ first: Headers, hit: Headers }> {
   await gateway.get()
   gateway.clock.time += 11_000
   const first = await gateway.get()

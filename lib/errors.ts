@@ -1,4 +1,5 @@
-import createError from '@fastify/error'
+// By its name: the default export has no types where a consumer compiles to CommonJS.
+import { createError } from '@fastify/error'
 import type { ExchangePhase, FailureKind, UpstreamError } from '../types/exchange.ts'
 
 // One catalogue. The message says what happened, to whom, and what to do about it.

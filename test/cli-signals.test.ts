@@ -4,7 +4,7 @@ import { runCli } from './helpers/cli.ts'
 import { RawClient } from './helpers/raw-client.ts'
 import { startRecorder } from './helpers/recorder.ts'
 
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
   test(`${signal} lets a reply in flight finish`, async () => {
     let finish = (): void => {}
     const told = new Promise<void>(resolve => { finish = resolve })
@@ -51,4 +51,18 @@ test('a second signal ends it at once', async () => {
   assert.deepEqual(ended, { code: 143, signal: null })
   const took = performance.now() - began
   assert.ok(took > 200 && took < 5000, `ended after ${took} ms`)
+})
+
+test('SIGHUP, SIGUSR1 and SIGUSR2 end nothing, and open no inspector', async () => {
+  await using recorder = await startRecorder({ answer: 'Content-Length: 2\r\n\r\nok' })
+  await using gateway = runCli('--listen', '0', recorder.address)
+  const { port } = new URL(await gateway.listening())
+  for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
+    gateway.kill(signal)
+    await gateway.printed(new RegExp(`${signal} is ignored`))
+    assert.equal((await (await fetch(`http://127.0.0.1:${port}/`)).text()), 'ok')
+  }
+  gateway.kill('SIGTERM')
+  assert.deepEqual(await gateway.ended, { code: 0, signal: null })
+  assert.equal(gateway.stderr, '')
 })

@@ -13,6 +13,8 @@ export interface GatewayArguments {
   readonly prefix: string
   readonly params: typeof PARAM_SETS[number]
   readonly logLevel: typeof LOG_LEVELS[number]
+  /** Where the log goes; `undefined` for the standard output. */
+  readonly logFile: string | undefined
   /** Bytes; `undefined` where nothing was said. */
   readonly bodyLimit: number | undefined
   /** Where the application listens; empty for the demo. */
@@ -29,6 +31,7 @@ export function readArguments (args: string[]): GatewayArguments | 'help' | 'ver
   if (values.version === true) return 'version'
   if (addresses.length === 0 && values.demo !== true) throw new UsageError('no address given: where does the SCGI application listen?')
   for (const address of addresses) checkAddress(address)
+  if (values['log-file'] === '') throw new UsageError('--log-file is empty: it names a file')
   const prefix = values.prefix ?? '/'
   if (!prefix.startsWith('/')) throw new UsageError(`--prefix '${prefix}' is no path: it begins with '/'`)
   return {
@@ -36,6 +39,7 @@ export function readArguments (args: string[]): GatewayArguments | 'help' | 'ver
     prefix,
     params: oneOf('--params', values.params ?? 'cgi', PARAM_SETS),
     logLevel: oneOf('--log-level', values['log-level'] ?? 'info', LOG_LEVELS),
+    logFile: values['log-file'],
     bodyLimit: values['body-limit'] === undefined ? undefined : readSize('--body-limit', values['body-limit']),
     addresses,
   }
@@ -52,6 +56,7 @@ function parse (args: string[]) {
         params: { type: 'string' },
         'body-limit': { type: 'string' },
         'log-level': { type: 'string' },
+        'log-file': { type: 'string' },
         demo: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' },

@@ -4,7 +4,8 @@ import { startDemo } from '../demo/index.ts'
 import { explainListen, removeStaleSocket, showListen } from './listen.ts'
 import { showDemo } from './banner.ts'
 import type { GatewayArguments } from './arguments.ts'
-import type { Closable } from './signals.ts'
+import { LogWriter } from './log.ts'
+import type { Closable, Running } from './signals.ts'
 
 /** What the demo's upload is for: photographs, not backups. */
 const DEMO_BODY_LIMIT = 64 * 1024 ** 2
@@ -16,11 +17,12 @@ const DEMO_CLOSE_TIMEOUT = 1000
  * Serves HTTP in front of the application, or of the demo.
  * @throws StartError, FST_SCGI_*
  */
-export async function startGateway (wanted: GatewayArguments): Promise<Closable> {
+export async function startGateway (wanted: GatewayArguments, writer: LogWriter): Promise<Running> {
   const { listen, prefix, params, addresses } = wanted
   const demo = addresses.length === 0 ? await startDemo(prefix) : undefined
   const bodyLimit = wanted.bodyLimit ?? (demo === undefined ? undefined : DEMO_BODY_LIMIT)
-  const app = Fastify({ logger: { level: wanted.logLevel } })
+  const app = Fastify({ logger: { level: wanted.logLevel, stream: writer } })
+  writer.onDropped = dropped => app.log.warn({ dropped }, `${dropped} lines of the log are lost: they could not be written`)
   app.register(fastifyScgi, {
     upstreams: demo === undefined ? addresses : [demo.address],
     prefix,
@@ -36,8 +38,11 @@ export async function startGateway (wanted: GatewayArguments): Promise<Closable>
     throw error instanceof Error && 'syscall' in error ? explainListen(listen, error) : error
   }
   app.log.info(`${prefix} is served by ${demo === undefined ? addresses.join(', ') : `the demo on ${demo.address}`}`)
-  if (demo !== undefined) process.stdout.write(showDemo({ url: urlOf(app), socket: 'path' in listen ? listen.path : undefined, prefix }))
-  return { close: () => close(app, demo) }
+  if (demo !== undefined) {
+    const terminal = wanted.logFile === undefined ? writer : new LogWriter()
+    terminal.write(showDemo({ url: urlOf(app), socket: 'path' in listen ? listen.path : undefined, prefix }))
+  }
+  return { log: app.log, close: () => close(app, demo) }
 }
 
 async function close (app: FastifyInstance, demo: Closable | undefined): Promise<void> {

@@ -1,25 +1,44 @@
 import { createRequire } from 'node:module'
-import { readArguments } from './arguments.ts'
-import { codeOf } from '../caught.ts'
+import { readArguments, type GatewayArguments } from './arguments.ts'
+import { codeOf, toError } from '../caught.ts'
 import { StartError, UsageError } from './errors.ts'
 import { startGateway } from './gateway.ts'
-import { closeOnSignal } from './signals.ts'
+import { LogWriter } from './log.ts'
+import { Signals } from './signals.ts'
 import { USAGE } from './usage.ts'
 
 /** The command `fastify-scgi`. Ends the process itself where it has to end with a code. */
 export async function main (args: string[]): Promise<void> {
-  // `fastify-scgi --help | head -1` is no reason to die.
-  process.stdout.on('error', ignoreClosedPipe)
   try {
     const wanted = readArguments(args)
-    if (wanted === 'help') process.stdout.write(USAGE)
-    else if (wanted === 'version') process.stdout.write(`${version()}\n`)
-    else closeOnSignal(await startGateway(wanted))
+    if (wanted === 'help') print(USAGE)
+    else if (wanted === 'version') print(`${version()}\n`)
+    else await serve(wanted)
   } catch (error) {
     const [line, code] = explain(error)
     process.stderr.write(`fastify-scgi: ${line}\n`)
     process.exit(code)
   }
+}
+
+async function serve (wanted: GatewayArguments): Promise<void> {
+  const writer = openLog(wanted.logFile)
+  const signals = new Signals(writer)
+  signals.speakTo(await startGateway(wanted, writer))
+}
+
+function openLog (path: string | undefined): LogWriter {
+  try {
+    return new LogWriter(path)
+  } catch (error) {
+    throw new StartError(`cannot open the log file: ${toError(error).message}`)
+  }
+}
+
+/** `fastify-scgi --help | head -1` is no reason to die. */
+function print (text: string): void {
+  process.stdout.on('error', ignoreClosedPipe)
+  process.stdout.write(text)
 }
 
 function explain (error: unknown): [line: string, code: number] {

@@ -14,11 +14,14 @@ Options:
   --params SET         parameters the application gets: cgi, nginx or minimal (cgi)
   --body-limit SIZE    largest request body, such as 8k, 20m or 1g (1m)
   --log-level LEVEL    trace, debug, info, warn, error, fatal or silent (info)
+  --log-file PATH      append the log to this file (standard output)
   --demo               without an address: serve an application made to be looked at
   -h, --help           this text
   -v, --version        the version
 
-SIGTERM and SIGINT let the requests in flight finish, at most 10 seconds; a second
-signal ends the process at once. Exit codes: 0 ended by a signal, 1 could not start,
-2 wrong usage.
+SIGTERM, SIGQUIT and SIGINT let the requests in flight finish, at most 10 seconds; a
+second one ends the process at once. SIGUSR1 opens the log file anew, for whoever
+rotates it; SIGHUP and SIGUSR2 are ignored. A log that takes no lines, such as a pipe
+that nobody reads or a full disk, loses them, and says how many. Exit codes: 0 ended
+by a signal, 1 could not start, 2 wrong usage.
 `

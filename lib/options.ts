@@ -34,6 +34,7 @@ const EXCHANGE = {
   store: true,
   cache: true,
   ignoreClientAbort: true,
+  upgrade: true,
   nextUpstream: true,
   hideHeaders: true,
   passHeaders: true,

@@ -10,6 +10,7 @@ import { resolveTarget } from './gateway/dot-segments.ts'
 import { isMediaType } from './gateway/view.ts'
 import { flag } from './checks.ts'
 import { compileMount } from './gateway/mount.ts'
+import { acceptUpgrades } from './gateway/upgrades.ts'
 import { Registry, type Selector } from './gateway/registry.ts'
 import { checkReplyOptions, readRegisterOptions } from './options.ts'
 import { filterLayer } from './filters/layer.ts'
@@ -75,6 +76,7 @@ function rootOf (fastify: FastifyInstance): Root {
   fastify.addHook('onClose', (_instance, done) => {
     caches.close().then(() => done(), done)
   })
+  acceptUpgrades(fastify.server)
   drain(fastify, root.state, CLOSE_TIMEOUT)
   endConnections(fastify, root)
   fastify.addHook('onClose', (_instance, done) => {

@@ -45,7 +45,7 @@ export interface UpstreamError extends Error {
 
 /** The parsed head of an application's reply. */
 export interface ResponseHead {
-  /** 200 to 599. */
+  /** 200 to 599, or 101 in answer to `ExchangeRequest.upgrade`. */
   readonly statusCode: number
   /** Reason phrase of the application; empty when it gave none. */
   readonly statusMessage: string
@@ -112,6 +112,11 @@ export interface ExchangeRequest {
   readonly socketKeepalive?: number | undefined
   /** The asynchronous context in which the handler is called. Default: the one in which the exchange is made. */
   readonly context?: AsyncResource | undefined
+  /**
+   * The request asks for another protocol, and a 101 may answer it. Its head is then given to `onHead`, and what follows it, both ways, is
+   * bytes that nobody looks at. Default false: a 101 is skipped as any other 1xx.
+   */
+  readonly upgrade?: boolean | undefined
 }
 
 /**
@@ -125,8 +130,10 @@ export interface ExchangeHandler {
   onHead (head: ResponseHead): void
   /** A piece of the decoded body; the receiver owns it. */
   onData (chunk: Buffer): void
-  /** The body is complete. */
+  /** The body is complete; after a 101 the server has ended the connection. */
   onEnd (): void
+  /** After a 101: the server has taken what was written. */
+  onDrain? (): void
   onError (error: UpstreamError): void
 }
 
@@ -140,6 +147,10 @@ export interface ExchangeControl {
   /** Stop reading the body; the read timeout stands still meanwhile. */
   pause (): void
   resume (): void
+  /** After a 101: sends bytes to the server. False where it takes no more for now: `onDrain` follows. */
+  write? (chunk: Buffer): boolean
+  /** After a 101: nothing more will be sent. The server may still send. */
+  endWrite? (): void
   /** End the exchange at once, without a further call of the handler. */
   abort (): void
   /** Bytes of the request handed to the socket, netstring included. */

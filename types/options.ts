@@ -155,6 +155,13 @@ export interface ExchangeOptions {
   store?: StoreOptions | false
   /** Let the application finish when the client has gone. Default false. (scgi_ignore_client_abort) */
   ignoreClientAbort?: boolean
+  /**
+   * Pass on a GET that asks for another protocol (WebSocket) as HTTP_UPGRADE and HTTP_CONNECTION, and where the application answers 101 be
+   * a tunnel from then on. `readTimeout` bounds its silence, `sendTimeout` and `clientSendTimeout` the time in which a side takes nothing.
+   * Never with `cache` or `store`. Over HTTP/1.1 only, and to servers that speak SCGI; to others it goes as a plain request. false sends
+   * every such request as a plain one. Default true. (RFC 9110 section 7.8)
+   */
+  upgrade?: boolean
   /** When a request goes on to the next server. Default `['error', 'timeout']`. (scgi_next_upstream) */
   nextUpstream?: NextUpstreamCondition[] | NextUpstreamOptions | false
   /** Headers of the reply that the client does not get, beside Status and X-Accel-*. (scgi_hide_header) */

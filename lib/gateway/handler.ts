@@ -10,6 +10,8 @@ import { failureOf } from './failure.ts'
 import { pageFor, sendDiversion, sendFailure, type Instead } from './instead.ts'
 import { CACHE, CLIENT, Flow, STORE } from './flow.ts'
 import { invalidate, isUnsafe, openCache } from './caching.ts'
+import { Tunnel } from './tunnel.ts'
+import { upgradeOf } from './upgrades.ts'
 import { parseBuffering } from '../filters/accel-values.ts'
 import { passageOf, type Passage } from '../filters/passage.ts'
 import { breakOff, isGone, isHttp2, offSocketClose, onSocketClose } from '../filters/raw-reply.ts'
@@ -89,6 +91,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
   #turns = 0
   #stream: ReplyStream | BufferedReply | undefined
   #cache: CachePass | undefined
+  #tunnel: Tunnel | undefined
   #store: StoreTee | undefined
   /** Whether the application is read. */
   readonly #flow = new Flow()
@@ -131,7 +134,8 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     this.#group = group
     this.#given = given
     const { cache } = this.#service.mount
-    if (cache !== undefined) {
+    // A tunnel is no reply, and an answer to who asked for one is nobody else's.
+    if (cache !== undefined && this.#outgoing.upgrade === undefined) {
       try {
         this.#cache = this.#info.cache = openCache(cache, this.#outgoing, this.#sendsBody, group, this, this.#state.caches)
       } catch (error) {
@@ -222,6 +226,10 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
 
   onHead (head: ResponseHead): void {
     this.#head = this.#info.head = head
+    if (head.statusCode === 101) {
+      this.#openTunnel(head)
+      return
+    }
     const { mount } = this.#service
     const sender = this.#sender
     this.#invalidate(head)
@@ -237,7 +245,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     }
     if (this.#detached) return
     if (mount.response.limitRate !== undefined && sender.buffering && !this.#limit(mount.response.limitRate)) return
-    if (mount.store !== undefined && sender.buffering) {
+    if (mount.store !== undefined && sender.buffering && this.#outgoing.upgrade === undefined) {
       this.#store = StoreTee.open(mount.store, this.#request, this.#outgoing.view.pathInfo, head, this)
     }
     if (mount.hooks.onResponse !== undefined) this.#stream = this.#startStream(mount.hooks.onResponse)
@@ -245,7 +253,15 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     else process.nextTick(turn, this)
   }
 
+  onDrain (): void {
+    this.#tunnel?.serverDrained()
+  }
+
   onData (chunk: Buffer): void {
+    if (this.#tunnel !== undefined) {
+      this.#tunnel.fromServer(chunk)
+      return
+    }
     if (this.#cache !== undefined && !this.#cache.onData(chunk)) this.#flow.hold(CACHE)
     this.#store?.write(chunk)
     if (this.#detached) return
@@ -263,6 +279,10 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     this.#cache?.onEnd()
     if (this.#head !== undefined) this.#store?.commit(this.#head)
     this.#end()
+    if (this.#tunnel !== undefined) {
+      this.#tunnel.serverEnded()
+      return
+    }
     if (this.#detached) return
     if (this.#stream !== undefined) this.#stream.finish()
     else if (this.#head !== undefined && !this.#reply.sent) this.#sender.whole(this.#head, this.#pieces, this.#collected)
@@ -284,6 +304,11 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     }
     this.#cache?.abort()
     this.#end()
+    if (this.#tunnel !== undefined) {
+      this.#request.log.info({ err: error }, error.message)
+      this.#tunnel.cut()
+      return
+    }
     if (this.#detached) return
     // The head was good, and nobody can take it back: the client gets what there is, and a connection that breaks off.
     if (this.#stream === undefined) this.#startStream()
@@ -385,6 +410,24 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     this.#pass.start()
   }
 
+  // --- another protocol ---
+
+  #openTunnel (head: ResponseHead): void {
+    const upgrade = upgradeOf(this.#request.raw)
+    const pass = this.#pass
+    if (this.#detached || this.#reply.sent || upgrade === undefined || pass === undefined) {
+      this.sendingFailed()
+      return
+    }
+    const { response } = this.#service.mount
+    this.#tunnel = new Tunnel(upgrade, this.#reply.raw, pass, response.clientSendTimeout, error => {
+      this.#request.log.info({ err: error }, 'client timed out')
+      this.cut()
+    })
+    if (this.#sender.switched(head, pass.setCookie)) this.#tunnel.open()
+    else this.#tunnel = undefined
+  }
+
   // --- the end ---
 
   readonly #clientClosed = (): void => {
@@ -399,7 +442,8 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
 
   /** The client takes no more: the application is told by a closed connection, or finishes unheard. */
   #leave (): void {
-    const wanted = this.#service.mount.ignoreClientAbort || this.#store?.wanted === true || this.#cache?.wanted === true
+    const wanted = (this.#service.mount.ignoreClientAbort && this.#tunnel === undefined) ||
+      this.#store?.wanted === true || this.#cache?.wanted === true
     if (this.#pass !== undefined && wanted) {
       this.#detached = true
       this.#pieces = []

@@ -29,6 +29,8 @@ export interface Mount {
   readonly store: Store<FastifyRequest> | undefined
   readonly cache: CachePolicy<FastifyRequest> | undefined
   readonly ignoreClientAbort: boolean
+  /** A client may ask for another protocol. */
+  readonly upgrade: boolean
   readonly preserveHeaderCase: boolean
   readonly hooks: ExchangeHooks
 }
@@ -98,6 +100,7 @@ export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
     store: options.store === undefined || options.store === false
       ? undefined
       : compileStore<FastifyRequest>(options.store, tempDirectory(options.buffering)),
+    upgrade: flag('upgrade', options.upgrade, true),
     ignoreClientAbort: flag('ignoreClientAbort', options.ignoreClientAbort, false),
     preserveHeaderCase: flag('preserveHeaderCase', options.preserveHeaderCase, false),
     hooks: hooks(options),

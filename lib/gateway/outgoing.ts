@@ -1,3 +1,4 @@
+import { upgradeOf } from './upgrades.ts'
 import { FastifyView } from './view.ts'
 import type { Service } from './handler.ts'
 import type { Group } from '../balancer/group.ts'
@@ -73,11 +74,18 @@ export class OutgoingRequest implements PassRequest {
     return this.#service.point.rewritePrefix !== '' || this.#target !== (target ?? uri)
   }
 
+  /** The protocol that the client asks for, where it may get it. */
+  get upgrade (): string | undefined {
+    if (!this.#service.mount.upgrade || (this.body !== null && this.body.length > 0)) return undefined
+    return upgradeOf(this.source.raw)?.protocol
+  }
+
   encode (endpoint: Endpoint): Buffer {
     return this.#service.mount.encoder.encode(this.view, this.source, {
       contentLength: this.body === null ? 0 : this.body.length,
       pathPrefix: endpoint.pathPrefix,
       keepalive: endpoint.keepalive,
+      upgrade: this.upgrade,
     })
   }
 

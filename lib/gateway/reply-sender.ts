@@ -146,6 +146,31 @@ export class ReplySender {
     }
   }
 
+  /** The head of a 101; what follows it is not this class's. False where it cannot be sent. */
+  switched (head: ResponseHead, cookie: string | undefined): boolean {
+    const reply = this.#reply
+    const { raw } = reply
+    const mount = this.#mount
+    try {
+      let headers = mount.filter.apply(head, false)
+      if (mount.hooks.rewriteHeaders !== undefined) headers = mount.filter.clean(mount.hooks.rewriteHeaders(headers, this.#request), false)
+      if (cookie !== undefined) addCookie(headers, cookie)
+      for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value)
+      for (const [name, value] of Object.entries(headers)) raw.setHeader(name, value)
+      raw.setHeader('connection', 'upgrade')
+      for (const name of ['content-length', 'transfer-encoding']) raw.removeHeader(name)
+      reply.hijack()
+      if (head.statusMessage === '') raw.writeHead(101)
+      else raw.writeHead(101, head.statusMessage)
+      raw.flushHeaders()
+      return true
+    } catch (error) {
+      this.#owner.sendingFailed()
+      this.#failed(error)
+      return false
+    }
+  }
+
   /** Writes the head by itself: with the first piece of the body an error of Node.js about it would come where nobody catches it. */
   #beginStream (stream: Readable): void {
     const { raw } = this.#reply

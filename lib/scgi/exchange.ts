@@ -38,6 +38,8 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
   /** `bytesWritten` of the socket before this exchange. */
   #writtenBefore = 0
   #writtenInAll = 0
+  /** A 101 has come: what follows is no reply. */
+  #tunnel = false
   /** Room for a whole body, and how much of it is taken. */
   #whole: Buffer | undefined
   #taken = 0
@@ -52,7 +54,7 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     this.#handler = handler
     this.#pool = pool
     this.context = request.context ?? currentContext()
-    this.#parser = new HeadParser(request.bufferSize)
+    this.#parser = new HeadParser(request.bufferSize, request.upgrade)
   }
 
   get bytesSent (): number {
@@ -140,12 +142,14 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
       return
     }
     // Other statuses may well be an application's own; this one is what every HTTP server says to a netstring.
-    if (head.statusCode === 400 && head.rawHeaders.length > 0 && looksLikeHttpServer(head)) {
+    // To an upgrade the libraries of applications answer it too.
+    if (head.statusCode === 400 && this.#request.upgrade !== true && head.rawHeaders.length > 0 && looksLikeHttpServer(head)) {
       this.#fail('invalid_header', new errors.FST_SCGI_INVALID_HEADER(this.#address.name, explainHttp(head)))
       return
     }
     this.#phase = 'body'
-    this.#body = new BodyDecoder(head, this.#request.method)
+    if (head.statusCode === 101) this.#switch()
+    else this.#body = new BodyDecoder(head, this.#request.method)
     // Also where the reply is early, and the request still being sent.
     this.#connection?.setTimeout(this.#request.timeouts.read)
     this.#handler.onHead(head)
@@ -181,7 +185,8 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
         break
       }
       case 'body':
-        if (!this.#paused) this.#fail('timeout', new errors.FST_SCGI_READ_TIMEOUT(name, 'no further piece of its reply body', read))
+        if (this.#tunnel) this.#silent()
+        else if (!this.#paused) this.#fail('timeout', new errors.FST_SCGI_READ_TIMEOUT(name, 'no further piece of its reply body', read))
     }
   }
 
@@ -210,15 +215,29 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
   pause (): void {
     if (this.#paused || this.#settled()) return
     this.#paused = true
-    this.#connection?.setTimeout(0)
+    if (this.#tunnel) this.#limitSilence()
+    else this.#connection?.setTimeout(0)
     this.#connection?.socket.pause()
   }
 
   resume (): void {
     if (!this.#paused || this.#settled()) return
     this.#paused = false
-    this.#connection?.setTimeout(this.#request.timeouts.read)
+    if (this.#tunnel) this.#limitSilence()
+    else this.#connection?.setTimeout(this.#request.timeouts.read)
     this.#connection?.socket.resume()
+  }
+
+  write (chunk: Buffer): boolean {
+    const { socket } = this.#connection ?? {}
+    if (socket === undefined || !this.#tunnel || socket.writableEnded) return true
+    const taken = socket.write(chunk)
+    if (!taken) this.#limitSilence()
+    return taken
+  }
+
+  endWrite (): void {
+    if (this.#tunnel) this.#connection?.socket.end()
   }
 
   abort (): void {
@@ -229,6 +248,40 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     return Connection.open(this.#address, this.#request, this, this.#request.timeouts.connect)
   }
 
+  #switch (): void {
+    this.#tunnel = true
+    const { socket } = this.#connection ?? {}
+    socket?.setNoDelay(true)
+    socket?.on('drain', this.#drained)
+  }
+
+  readonly #drained = (): void => {
+    if (this.#settled()) return
+    this.#limitSilence()
+    this.#handler.onDrain?.()
+  }
+
+  /** The server's silence counts while it may speak, and that it takes nothing while there is something to take. */
+  #limitSilence (): void {
+    const { send, read } = this.#request.timeouts
+    const limits = [this.#paused ? 0 : read, this.#pending ? send : 0].filter(limit => limit > 0)
+    this.#connection?.setTimeout(limits.length === 0 ? 0 : Math.min(...limits))
+  }
+
+  get #pending (): boolean {
+    return (this.#connection?.socket.writableLength ?? 0) > 0
+  }
+
+  #silent (): void {
+    const { name } = this.#address
+    const { send, read } = this.#request.timeouts
+    if (this.#pending && send > 0 && (this.#paused || read === 0 || send <= read)) {
+      this.#fail('timeout', new errors.FST_SCGI_SEND_TIMEOUT(name, send))
+    } else if (!this.#paused) {
+      this.#fail('timeout', new errors.FST_SCGI_READ_TIMEOUT(name, 'nothing through the tunnel of its 101', read))
+    }
+  }
+
   #settled (): boolean {
     return this.#phase === 'done'
   }
@@ -236,7 +289,10 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
   #bodyBytes (buffer: Buffer, start: number, end: number): void {
     this.bodyReceived += end - start
     const body = this.#body
-    if (body === undefined) return
+    if (body === undefined) {
+      if (end > start) this.#handler.onData(Buffer.from(buffer.subarray(start, end)))
+      return
+    }
     let from = start
     while (!body.done && from < end) {
       from = body.write(buffer, from, end)
@@ -315,6 +371,7 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     this.#source?.stop()
     const connection = this.#connection
     if (connection === undefined) return
+    if (this.#tunnel) connection.socket.off('drain', this.#drained).setNoDelay(false)
     this.#writtenInAll = connected ? connection.socket.bytesWritten : this.#writtenBefore
     this.#connection = undefined
     if (keep && this.#pool !== undefined) {

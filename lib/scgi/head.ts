@@ -46,6 +46,7 @@ const NO_PROPERTIES: object = Object.freeze(Object.create(null))
  */
 export class HeadParser {
   readonly #limit: number
+  readonly #upgrade: boolean
   #head: ResponseHead | undefined = undefined
   #error: HeadError | undefined = undefined
   // The beginning of a head that did not come whole.
@@ -58,9 +59,11 @@ export class HeadParser {
 
   /**
    * @param limit Largest head in bytes, the blank line that ends it included.
+   * @param upgrade A 101 is the final head: the request has asked for it.
    */
-  constructor (limit: number) {
+  constructor (limit: number, upgrade = false) {
     this.#limit = limit
+    this.#upgrade = upgrade
   }
 
   /** The final head, once it is complete. */
@@ -278,7 +281,7 @@ export class HeadParser {
       }
     }
     this.#forget()
-    if (code >= 200) {
+    if (code >= 200 || (code === 101 && this.#upgrade)) {
       this.#head = { statusCode: code, statusMessage, headers, rawHeaders, contentLength, chunked, nph: statusLine !== undefined }
     }
     return headEnd

@@ -23,6 +23,8 @@ export interface ConnectionHost {
   emit (event: 'request', request: ScgiIncomingMessage, response: ScgiServerResponse): boolean
   emit (event: 'clientError', error: Error, socket: Socket): boolean
   emit (event: 'timeout', socket: Socket): boolean
+  emit (event: 'upgrade', request: ScgiIncomingMessage, socket: Socket, head: Buffer): boolean
+  listenerCount (event: 'upgrade'): number
   /** What came was no request that could be served. */
   refused (error: Error, socket: Socket): void
   /** The connection is no more. */
@@ -70,6 +72,15 @@ export class ServerConnection implements Listed {
   #deadline: number
   /** That in which the connection came. What a request leaves behind must not reach the next one. */
   readonly #context = currentContext()
+  readonly #onData = (chunk: Buffer): void => this.#received(chunk)
+  readonly #onEnd = (): void => this.#ended()
+  readonly #onError = (error: Error): void => this.#failed(error)
+  readonly #onClose = (): void => this.#closed()
+  readonly #onTimeout = (): void => this.#timedOut()
+  readonly #onDrain = (): void => {
+    if (this.#response !== null && !this.#response.finished) this.#response.emit('drain')
+  }
+
   readonly #mayKeep = (): boolean => this.#wantsToKeep()
   readonly #finish = (): void => this.#replied()
 
@@ -78,14 +89,8 @@ export class ServerConnection implements Listed {
     this.socket = socket
     this.#decoder = new NetstringDecoder(host.settings.maxParamsSize)
     this.#deadline = host.headersTimeout > 0 ? now + host.headersTimeout : 0
-    socket.on('data', (chunk: Buffer) => this.#received(chunk))
-    socket.on('end', () => this.#ended())
-    socket.on('error', (error) => this.#failed(error))
-    socket.on('close', () => this.#closed())
-    socket.on('drain', () => {
-      if (this.#response !== null && !this.#response.finished) this.#response.emit('drain')
-    })
-    socket.on('timeout', () => this.#timedOut())
+    socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
+    socket.on('drain', this.#onDrain).on('timeout', this.#onTimeout)
   }
 
   /** Without a request, or a part of one. */
@@ -141,6 +146,10 @@ export class ServerConnection implements Listed {
     }
     const context = this.#context.runInAsyncScope(currentContext)
     const request = new ScgiIncomingMessage(this.socket, head, params, context)
+    if (contentLength === 0 && asksForUpgrade(request) && this.#host.listenerCount('upgrade') > 0) {
+      this.#upgrade(request, chunk.subarray(offset))
+      return
+    }
     this.#gatewayAsks = settings.keepalive && params.get('SCGI_KEEPALIVE') === '1'
     const response = this.#gatewayAsks
       ? new KeepaliveServerResponse(request, settings.nph, this.#mayKeep)
@@ -161,6 +170,23 @@ export class ServerConnection implements Listed {
       // As with HTTP the body begins when the application has had its turn; it may have destroyed the socket.
       if (!this.socket.destroyed) this.#readBody(chunk, offset)
     }
+  }
+
+  /** As with HTTP: the connection is the listener's from now on. */
+  #upgrade (request: ScgiIncomingMessage, head: Buffer): void {
+    const { socket } = this
+    this.#state = CLOSED
+    this.#deadline = 0
+    socket.off('data', this.#onData).off('end', this.#onEnd).off('error', this.#onError).off('close', this.#onClose)
+    socket.off('drain', this.#onDrain).off('timeout', this.#onTimeout)
+    this.#host.forget(this)
+    socket.setTimeout(0)
+    Reflect.set(request, 'upgrade', true)
+    request.complete = true
+    request.push(null)
+    // So that it flows as soon as somebody listens.
+    Reflect.set(socket, 'readableFlowing', null)
+    this.#host.emit('upgrade', request, socket, head)
   }
 
   #readBody (chunk: Buffer, offset: number): void {
@@ -308,6 +334,10 @@ export class ServerConnection implements Listed {
   #limit (time: number): void {
     this.#deadline = time > 0 ? performance.now() + time : 0
   }
+}
+
+function asksForUpgrade ({ headers }: ScgiIncomingMessage): boolean {
+  return headers.upgrade !== undefined && /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(headers.connection ?? '')
 }
 
 function destroy (socket: Socket): void {

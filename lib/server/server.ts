@@ -19,7 +19,9 @@ const MAX_SWEEP = 1000
  *
  * - 'clientError' comes after the refusal (400, 408, 431) has been sent: the listener has nothing to answer. Where nobody listens a
  *   process warning says what was refused.
- * - 'connect', 'upgrade', 'checkContinue' and 'checkExpectation' never come.
+ * - 'upgrade' comes with request, socket and head, where somebody listens, for a request with HTTP_UPGRADE and HTTP_CONNECTION and without a
+ *   body: the listener writes `HTTP/1.1 101 Switching Protocols` and its headers itself, as the libraries for WebSocket do.
+ * - 'connect', 'checkContinue' and 'checkExpectation' never come.
  * - `headersTimeout`, `requestTimeout`, `keepAliveTimeout`, `timeout`, `maxHeadersCount` and `maxRequestsPerSocket` may be set on the server.
  */
 export class ScgiServer extends Server implements ConnectionHost {

@@ -46,6 +46,8 @@ export interface ParamsExchange {
   readonly pathPrefix: string
   /** Offer to keep the connection: `SCGI_KEEPALIVE=1`. */
   readonly keepalive: boolean
+  /** The protocol that is asked for by Upgrade. */
+  readonly upgrade?: string | undefined
 }
 
 export type ParamSetName = 'cgi' | 'nginx' | 'minimal'

@@ -103,6 +103,8 @@ class Encoder<R> implements ParamsEncoder<R> {
   /** For headers that a hook gave. */
   readonly #given: HeaderEncoder
   readonly #sendHost: boolean
+  readonly #sendUpgrade: boolean
+  readonly #sendConnection: boolean
   readonly #sendForwardedFor: boolean
   readonly #sendForwardedHost: boolean
   readonly #sendForwardedProto: boolean
@@ -120,6 +122,8 @@ class Encoder<R> implements ParamsEncoder<R> {
     this.#given = new HeaderEncoder({ pass: true, underscores: true, forwarded: true, hidden, trusted: true })
     const sends = (name: string): boolean => (typeof pass === 'boolean' ? pass : pass.has(name)) && !hidden.has(headerParam(name))
     this.#hidesHost = hidden.has('HTTP_HOST')
+    this.#sendUpgrade = pass !== false && !hidden.has('HTTP_UPGRADE')
+    this.#sendConnection = pass !== false && !hidden.has('HTTP_CONNECTION')
     this.#sendHost = !this.#hidesHost && (defaultParams !== 'minimal' || sends('host'))
     this.#sendForwardedFor = forwarded === 'set' && sends('x-forwarded-for')
     this.#sendForwardedHost = forwarded === 'set' && sends('x-forwarded-host')
@@ -153,6 +157,10 @@ class Encoder<R> implements ParamsEncoder<R> {
     // Each pair brings the NUL that ends the one before it: that is one concatenation less for each.
     let block = 'CONTENT_LENGTH\0' + exchange.contentLength + '\0SCGI\x001' + this.#params(this.#steps, view, request, exchange)
     if (exchange.keepalive) block += '\0SCGI_KEEPALIVE\x001'
+    if (exchange.upgrade !== undefined) {
+      if (this.#sendUpgrade) block = block + '\0HTTP_UPGRADE\0' + exchange.upgrade
+      if (this.#sendConnection) block += '\0HTTP_CONNECTION\0Upgrade'
+    }
     return this.#frame(block + this.#headerPairs(view) + '\0')
   }
 

@@ -35,6 +35,8 @@ export interface PassRequest extends PickRequest {
   readonly body: RequestBody | null
   readonly localAddress: string | undefined
   readonly localPort: number | undefined
+  /** The request asks for another protocol. */
+  readonly upgrade?: string | undefined
   /** The header netstring for a server. May throw: the request is then answered with that error. */
   encode (endpoint: Endpoint): Buffer
   /** The same for a server that speaks HTTP. */
@@ -46,6 +48,8 @@ export interface PassHandler {
   onHead (head: ResponseHead): void
   onData (chunk: Buffer): void
   onEnd (): void
+  /** After a 101: the server has taken what was written. */
+  onDrain? (): void
   /** `error` is of the last attempt; after `onHead` the reply is incomplete. */
   onError (error: Error): void
   /** An attempt has ended. */
@@ -138,6 +142,15 @@ export class Pass implements ExchangeHandler, Waiter {
     this.#control?.resume()
   }
 
+  /** After a 101: see `ExchangeControl`. */
+  write (chunk: Buffer): boolean {
+    return this.#control?.write?.(chunk) ?? true
+  }
+
+  endWrite (): void {
+    this.#control?.endWrite?.()
+  }
+
   /** Ends everything at once, without a further call of the handler save `onAttempt`. */
   abort (): void {
     if (this.#waiting) {
@@ -178,6 +191,10 @@ export class Pass implements ExchangeHandler, Waiter {
 
   onData (chunk: Buffer): void {
     this.#handler.onData(chunk)
+  }
+
+  onDrain (): void {
+    this.#handler.onDrain?.()
   }
 
   onEnd (): void {
@@ -346,6 +363,7 @@ export class Pass implements ExchangeHandler, Waiter {
       localPort,
       socketKeepalive,
       context: this.#context,
+      upgrade: this.#request.upgrade !== undefined,
     }, this)
     control.start(fresh)
   }

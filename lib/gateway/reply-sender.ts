@@ -153,7 +153,9 @@ export class ReplySender {
     const mount = this.#mount
     try {
       let headers = mount.filter.apply(head, false)
-      if (mount.hooks.rewriteHeaders !== undefined) headers = mount.filter.clean(mount.hooks.rewriteHeaders(headers, this.#request), false)
+      if (mount.hooks.rewriteHeaders !== undefined) {
+        headers = mount.filter.clean(mount.hooks.rewriteHeaders(headers, this.#request), head.headers, false)
+      }
       if (cookie !== undefined) addCookie(headers, cookie)
       for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value)
       for (const [name, value] of Object.entries(headers)) raw.setHeader(name, value)

@@ -21,10 +21,17 @@ const EVENTS = ['data', 'end', 'error', 'timeout', 'drain'] as const
 
 const upgrades = new WeakMap<IncomingMessage, Upgrade>()
 const servers = new WeakSet<EventEmitter>()
+const onlookers = new WeakSet<object>()
 
 /** The upgrade that a request asks for, where one is possible. */
 export function upgradeOf (raw: IncomingMessage): Upgrade | undefined {
   return upgrades.get(raw)
+}
+
+/** A listener to 'upgrade' that answers nothing: where no other listens, an upgrade is not somebody else's. */
+export function onlooker (listener: (request: IncomingMessage) => void): (request: IncomingMessage) => void {
+  onlookers.add(listener)
+  return listener
 }
 
 /**
@@ -36,10 +43,12 @@ export function upgradeOf (raw: IncomingMessage): Upgrade | undefined {
 export function acceptUpgrades (server: EventEmitter): void {
   if (servers.has(server)) return
   servers.add(server)
-  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    if (server.listenerCount('upgrade') === 1) handBack(server, request, socket, head)
+  const accept = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
+    if (server.rawListeners('upgrade').every(listener => onlookers.has(listener))) handBack(server, request, socket, head)
     else if (isPossible(request)) upgrades.set(request, { protocol: request.headers.upgrade ?? '', take: () => ({ socket, early: pieces(head) }) })
-  })
+  }
+  onlookers.add(accept)
+  server.on('upgrade', accept)
 }
 
 function isPossible ({ method, headers, httpVersion }: IncomingMessage): boolean {

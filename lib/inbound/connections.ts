@@ -1,4 +1,5 @@
 import { cutLingering } from './linger.ts'
+import { onlooker } from '../gateway/upgrades.ts'
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Http2Session } from 'node:http2'
@@ -28,7 +29,7 @@ export class ClientConnections {
     server.on('secureConnection', (socket: TLSSocket) => { if (socket.alpnProtocol !== 'h2') this.#add(socket, this.#unused) })
     const use = ({ httpVersionMajor, socket }: IncomingMessage): void => { if (httpVersionMajor === 1) this.#unused.delete(socket) }
     server.on('request', use)
-    server.on('upgrade', use)
+    server.on('upgrade', onlooker(use))
     server.on('session', (session: Http2Session) => {
       this.#sessions.add(session)
       session.once('close', () => this.#sessions.delete(session))

@@ -160,6 +160,9 @@ export class ReplySender {
       for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value)
       for (const [name, value] of Object.entries(headers)) raw.setHeader(name, value)
       raw.setHeader('connection', 'upgrade')
+      // A header of the connection, which is not among those of a reply.
+      const { upgrade } = head.headers
+      if (upgrade !== undefined) raw.setHeader('upgrade', upgrade)
       for (const name of ['content-length', 'transfer-encoding']) raw.removeHeader(name)
       reply.hijack()
       if (head.statusMessage === '') raw.writeHead(101)

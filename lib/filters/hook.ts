@@ -3,10 +3,11 @@ import { FST_SCGI_PRECONDITION_FAILED } from '../errors.ts'
 import { applyCharset } from './charset.ts'
 import { clientError } from './client-error.ts'
 import { evaluateByRfc, evaluateConditions, isConditional, NOT_MODIFIED_REMOVES } from './conditions.ts'
+import { describeAgain, settle } from './described.ts'
 import { openFile, openUrlPath, type FileCallback } from './file.ts'
 import { passageOf, type Passage } from './passage.ts'
 import { takePlan, type FilterPlan, type SeekableBody } from './plan.ts'
-import { breakOff, clearHead, isGone, isHttp2, onReplyClose } from './raw-reply.ts'
+import { breakOff, clearHead, isGone, isHttp2, onReplyClose, removeHeader } from './raw-reply.ts'
 import { planRanges, type HeaderChanges } from './ranges.ts'
 import { rangesOfBuffer, rangesOfSource, rangesOfStream } from './range-body.ts'
 import { limitRate } from './rate.ts'
@@ -27,13 +28,30 @@ const OF_THE_BODY = ['etag', 'content-length', 'content-encoding', 'last-modifie
 export function filterReply (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done, locations: Locations): void {
   const plan = takePlan(reply)
   const passage = passageOf(request.raw)
+  if (passage?.status !== undefined) tellStatus(passage, passage.status, reply)
   const shown = reply.statusCode >= 500 ? clientError(reply, payload) : undefined
   if (shown !== undefined) {
     payload = shown
     if (reply.hasHeader('content-length')) reply.header('content-length', Buffer.byteLength(shown))
   }
-  if (plan === undefined && (passage === undefined || !passage.lasts)) done(null, payload)
-  else carryOut(plan ?? {}, request, reply, payload, done, locations)
+  if (plan === undefined && (passage === undefined || !passage.lasts)) {
+    done(null, payload)
+  } else {
+    // A hook may have put another body in the place of the one that the plan was made for.
+    if (plan?.seekable === undefined && plan?.file === undefined) settle(reply, payload)
+    const finished: Done = (error, made) => {
+      if (error === null) describeAgain(reply, made === undefined ? payload : made)
+      done(error, made)
+    }
+    carryOut(plan ?? {}, request, reply, payload, finished, locations)
+  }
+}
+
+/** The hooks that follow see the status that the client gets, whatever the page itself was answered with. */
+function tellStatus ({ answered }: Passage, status: number, reply: FastifyReply): void {
+  if (reply.statusCode === status || (reply.statusCode >= 400 && !answered)) return
+  reply.code(status)
+  resetPhrase(reply)
 }
 
 /** Does what a plan says. `done` is not called where another route answers. */
@@ -216,12 +234,6 @@ function setCharset (request: FastifyRequest, reply: FastifyReply, charset: stri
 function change (reply: FastifyReply, { set, remove }: HeaderChanges): void {
   for (const name of remove) removeHeader(reply, name)
   for (const name in set) reply.header(name, set[name])
-}
-
-/** With `preserveHeaderCase` a header is in the raw reply, where Fastify does not look for it. */
-function removeHeader (reply: FastifyReply, name: string): void {
-  reply.removeHeader(name)
-  if (!reply.raw.headersSent) reply.raw.removeHeader(name)
 }
 
 /** The application's reason phrase is none for another status. */

@@ -3,8 +3,9 @@ import { beginStream } from '../inbound/http2.ts'
 import { filterReply } from './hook.ts'
 import { isClosed } from './internal.ts'
 import { Locations, restoreUrl } from './locations.ts'
+import { passageOf } from './passage.ts'
 import { takePlan } from './plan.ts'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
 const LAYER = Symbol('fastify-scgi.filters')
 
@@ -34,6 +35,7 @@ export function filterLayer (fastify: FastifyInstance): Locations {
       return
     }
     restoreUrl(request)
+    tellStatus(request, reply)
     done()
   })
   // What was planned for a reply is not for the error that came in its place: another hook failed.
@@ -46,4 +48,10 @@ export function filterLayer (fastify: FastifyInstance): Locations {
     filterReply(request, reply, payload, done, locations)
   })
   return locations
+}
+
+/** The status of an error page is that of the error, for the hooks of its route too; an error of its own replaces it. */
+function tellStatus ({ raw }: FastifyRequest, reply: FastifyReply): void {
+  const status = passageOf(raw)?.status
+  if (status !== undefined) reply.raw.statusCode = status
 }

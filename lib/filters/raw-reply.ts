@@ -12,6 +12,12 @@ export function clearHead (reply: FastifyReply): void {
   if (!isHttp2(raw)) raw.statusMessage = ''
 }
 
+/** Takes a header away, wherever it was set. */
+export function removeHeader (reply: FastifyReply, name: string): void {
+  reply.removeHeader(name)
+  if (!reply.raw.headersSent) reply.raw.removeHeader(name)
+}
+
 /** Who waits for the end of a connection: one listener serves any number of pipelined requests. */
 const waiting = new WeakMap<Socket, Set<() => void>>()
 

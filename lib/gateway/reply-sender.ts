@@ -2,6 +2,7 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { Readable } from 'node:stream'
 import { isConditional } from '../filters/conditions.ts'
 import { breakOff, clearHead, isHttp2, onReplyClose } from '../filters/raw-reply.ts'
+import { describe, forgetType } from '../filters/described.ts'
 import { setPlan, takePlan, type FilterPlan } from '../filters/plan.ts'
 import { passageOf } from '../filters/passage.ts'
 import { onRejection } from '../functions.ts'
@@ -10,6 +11,7 @@ import { isMediaType } from './view.ts'
 import { EntryBody } from './entry-body.ts'
 import { replyRate, wantedRate } from './rates.ts'
 import { watchClient } from './client-watch.ts'
+import { joinLists } from './header-lists.ts'
 import { withCookie } from './diversion.ts'
 import { cacheStatusMember, type StatusReport } from '../cache/status-header.ts'
 import type { AsyncResource } from 'node:async_hooks'
@@ -71,14 +73,18 @@ export class ReplySender {
         if (head.contentLength >= 0 && head.statusCode !== 204 && (this.#request.method === 'HEAD' || head.statusCode === 304)) {
           reply.header('content-length', head.contentLength)
         }
-        reply.send()
+        this.#send(head, undefined)
         return
       }
       const whole = pieces.length === 1 ? first : joined(first, pieces, length)
       if (whole.length > KERNEL_TAKES) this.#watchClient()
       // Fastify gives every Buffer a type, and the application gave none.
-      if (!isMediaType(headers['content-type'])) reply.header('content-length', whole.length).send(Readable.from([whole], { objectMode: false }))
-      else reply.send(whole)
+      if (!isMediaType(headers['content-type'])) {
+        reply.header('content-length', whole.length)
+        this.#send(head, Readable.from([whole], { objectMode: false }))
+      } else {
+        this.#send(head, whole)
+      }
     } catch (error) {
       this.#failed(error)
     }
@@ -93,13 +99,14 @@ export class ReplySender {
       if (head.contentLength >= 0 && head.statusCode !== 204) reply.header('content-length', head.contentLength)
       this.#watchClient()
       if (onResponse !== undefined) {
+        describe(this.#request, reply, body, this.#spelling(head))
         this.#handOver(onResponse, { statusCode: head.statusCode, headers, body })
         return
       }
       // A head without a byte of body (server-sent events, a long poll) goes to the client now; but only when everything that
       // wants to change it has done so, that is when the body is being piped.
       reply.raw.once('pipe', () => this.#beginStream(body))
-      reply.send(body)
+      this.#send(head, body)
     } catch (error) {
       body.destroy()
       this.#failed(error)
@@ -122,7 +129,7 @@ export class ReplySender {
         this.#applyHead(head, { seekable: body })
         onReplyClose(reply.raw, request.raw.socket, () => body.close())
         this.#watchClient()
-        reply.send()
+        this.#send(head, undefined)
         return
       }
       this.ownConditions = false
@@ -140,7 +147,7 @@ export class ReplySender {
     try {
       this.#applyHead(head, { file, conditions: true, ranges: true, ...fallback })
       this.#watchClient()
-      this.#reply.send()
+      this.#send(head, undefined)
     } catch (error) {
       this.#failed(error)
     }
@@ -174,6 +181,16 @@ export class ReplySender {
       this.#failed(error)
       return false
     }
+  }
+
+  #send (head: ResponseHead, body: unknown): void {
+    describe(this.#request, this.#reply, body, this.#spelling(head))
+    this.#reply.send(body)
+  }
+
+  #spelling (head: ResponseHead): ReadonlyMap<string, string> | undefined {
+    const { preserveHeaderCase, filter } = this.#mount
+    return preserveHeaderCase && !isHttp2(this.#reply.raw) ? filter.spelling(head) : undefined
   }
 
   /** Writes the head by itself: with the first piece of the body an error of Node.js about it would come where nobody catches it. */
@@ -221,8 +238,16 @@ export class ReplySender {
       response.body.destroy()
       this.#failed(error)
     }
+    const reply = this.#reply
+    const { send } = reply
+    reply.send = payload => {
+      reply.send = send
+      // Fastify refuses an object with a type that is not JSON's, and a Response has its own.
+      if (isPlain(payload)) forgetType(reply)
+      return send.call(reply, payload)
+    }
     try {
-      const result: unknown = onResponse(this.#request, this.#reply, response)
+      const result: unknown = onResponse(this.#request, reply, response)
       onRejection(result, this.#reply, failed)
     } catch (error) {
       failed(error)
@@ -255,12 +280,8 @@ export class ReplySender {
       if (head.statusMessage !== '') raw.statusMessage = head.statusMessage
       if (this.#owner.lastOfConnection) reply.header('connection', 'close')
     }
-    if (mount.preserveHeaderCase && !http2) {
-      const spelling = mount.filter.spelling(head)
-      for (const name in headers) raw.setHeader(spelling.get(name) ?? name, headers[name] ?? '')
-    } else {
-      reply.headers(headers)
-    }
+    joinLists(reply, headers)
+    reply.headers(headers)
     const passage = passageOf(request.raw)
     if (passage !== undefined) passage.answered = true
     return headers
@@ -334,6 +355,11 @@ export class ReplySender {
 function validate (name: string, value: string | string[] | undefined): void {
   validateHeaderName(name)
   for (const line of Array.isArray(value) ? value : [value]) if (line !== undefined) validateHeaderValue(name, line)
+}
+
+/** What is neither text nor bytes nor a stream of them. */
+function isPlain (payload: unknown): boolean {
+  return typeof payload === 'object' && payload !== null && !ArrayBuffer.isView(payload) && !('pipe' in payload) && !('getReader' in payload)
 }
 
 /** Adds a cookie to those that there are, however their header is spelt. */

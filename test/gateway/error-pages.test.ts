@@ -223,3 +223,19 @@ test('an error page in a named location gets the body of the request, also where
   assert.equal(told(response), '404 ok')
   assert.deepEqual([other.requests[0]?.param('REQUEST_METHOD'), other.requests[0]?.body.toString()], ['POST', 'body'])
 })
+
+test('hooks of the route of an error page know its status', async () => {
+  await using recorder = await startRecorder({ answer: 'Status: 404 Gone Away\r\nContent-Type: text/plain\r\n\r\nno' })
+  const seen: unknown[] = []
+  await using gateway = await startGateway(async app => {
+    app.addHook('onSend', async (request, reply) => { seen.push(['before', request.url, reply.statusCode]) })
+    await app.register(scgi, { prefix: '/app', upstreams: recorder.address, interceptErrors: true, errorPages: { 404: '/sorry', 403: { to: '/sorry', status: 200 } } })
+    app.addHook('onSend', async (request, reply) => { seen.push(['after', request.url, reply.statusCode]) })
+    app.get('/sorry', { preHandler: async (request, reply) => { seen.push(['handler', request.url, reply.statusCode]) } }, async () => 'sorry')
+  })
+  const reply = await fetch(`${gateway.url}/app/x`)
+  assert.deepEqual([reply.status, reply.statusText, await reply.text()], [404, 'Not Found', 'sorry'])
+  await gateway.close()
+  assert.deepEqual(seen.filter(entry => JSON.stringify(entry).includes('/sorry')),
+    [['handler', '/sorry', 404], ['before', '/sorry', 404], ['after', '/sorry', 404]])
+})

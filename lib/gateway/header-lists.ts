@@ -1,0 +1,35 @@
+import type { FastifyReply } from 'fastify'
+
+/** Headers that are lists, to which whoever answers adds (RFC 9110 section 5.3). */
+const LISTS = [
+  'vary', 'link', 'via', 'warning', 'server-timing', 'access-control-expose-headers', 'access-control-allow-headers', 'access-control-allow-methods',
+  'content-security-policy', 'content-security-policy-report-only', 'timing-allow-origin',
+]
+
+/** Joins what hooks have said before in a list with what the application says. */
+export function joinLists (reply: FastifyReply, headers: Record<string, string | string[]>): void {
+  for (const name of LISTS) {
+    const own = headers[name]
+    if (own === undefined) continue
+    const before = reply.getHeader(name)
+    if (before !== undefined) headers[name] = union(name, [before, own].flat().map(String))
+  }
+  // Fastify adds to the cookies that it holds, and would write over those of the raw reply.
+  const cookies = headers['set-cookie']
+  const raw = cookies === undefined ? undefined : reply.raw.getHeader('set-cookie')
+  if (cookies !== undefined && raw !== undefined) {
+    reply.raw.removeHeader('set-cookie')
+    headers['set-cookie'] = [raw, cookies].flat().map(String)
+  }
+}
+
+/** The members of lists of names, each once; what else is listed is not taken apart. */
+function union (name: string, lists: readonly string[]): string {
+  const members = new Map<string, string>()
+  const names = name === 'vary' || name.startsWith('access-control-')
+  for (const member of names ? lists.flatMap(list => list.split(',')) : lists) {
+    const text = member.trim()
+    if (text !== '' && !members.has(text.toLowerCase())) members.set(text.toLowerCase(), text)
+  }
+  return name === 'vary' && members.has('*') ? '*' : [...members.values()].join(', ')
+}

@@ -32,6 +32,13 @@ export interface NextUpstreamOptions {
   tries?: number
   /** Time after which no further attempt is begun; 0 is without limit. Default 0. (scgi_next_upstream_timeout) */
   timeout?: Time
+  /**
+   * How long a request that may be sent (again) is held while no server can be had, for the restart of an only one: all have failed, or
+   * are out. It ends with the last error. `tries` and `timeout` hold meanwhile, too. Default 0, not at all. (Caddy: lb_try_duration)
+   */
+  wait?: Time
+  /** How often a held request looks for a server; only with `wait`. At least 1 ms. Default 250ms. (Caddy: lb_try_interval) */
+  interval?: Time
 }
 
 /** What chooses the servers of one request. */

@@ -112,7 +112,8 @@ export interface BalanceContext<Request = FastifyRequest> {
  * - `'ip_hash'`: clients of one network keep their server (nginx: ip_hash)
  * - `{ hash }`: requests of one key keep their server; with `consistent` (ketama) also when servers come and go. A key that is
  *   `''` or `undefined` leaves it to round robin (nginx: hash)
- * - `'random'`, `{ random: 'two' }`: by chance; the less loaded one of two by chance (nginx: random, random two)
+ * - `'random'`, `{ random: 'two' }`: by chance; the less loaded one of two by chance, with `leastTime` the faster one by the rules above
+ *   (nginx: random, random two, random two least_time)
  * - `'bytraffic'`: the fewest bytes for its weight (Apache: bytraffic)
  * - `'bybusyness'`: the fewest running exchanges, whatever its weight (Apache: bybusyness)
  * - `{ select }`: a function that gives one of `context.servers`, or `undefined` for round robin. It is asked at each attempt; what
@@ -122,7 +123,7 @@ export type Balance<Request = FastifyRequest> =
   | 'round_robin' | 'least_conn' | 'ip_hash' | 'random' | 'bytraffic' | 'bybusyness'
   | { leastTime: 'header' | 'lastByte', inflight?: boolean }
   | { hash: (request: Request) => string | undefined, consistent?: boolean }
-  | { random: 'two' }
+  | { random: 'two', leastTime?: 'header' | 'lastByte', inflight?: boolean }
   | { select: (context: BalanceContext<Request>) => UpstreamServer | undefined }
 
 /** Requests that wait for a server. (nginx: queue) */

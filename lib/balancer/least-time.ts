@@ -32,18 +32,28 @@ class LeastTime<T> implements Picker {
   constructor (peers: readonly Peer<T>[], { time, inflight = false }: LeastTimeOptions) {
     this.#peers = peers
     this.inflight = inflight ? time : undefined
-    this.#score = (peer, now) => {
-      const known = time === 'header' ? peer.headerTime : peer.responseTime
-      return expected(known ?? 0, peer, now, inflight) * (1 + peer.active) / peer.rank(now)
-    }
+    this.#score = timeScore({ time, inflight })
   }
 
   pick (context: PickContext): number {
     const index = pickLeast(this.#peers, context, this.#score)
     const peer = this.#peers[index]
-    if (peer !== undefined && context.time - peer.checked > peer.failTimeout) peer.seen = context.time
+    if (peer !== undefined) markSeen(peer, context.time)
     return index
   }
+}
+
+/** What a peer is compared by: the less, the better. */
+export function timeScore ({ time, inflight = false }: LeastTimeOptions): (peer: Peer<unknown>, now: number) => number {
+  return (peer, now) => {
+    const known = time === 'header' ? peer.headerTime : peer.responseTime
+    return expected(known ?? 0, peer, now, inflight) * (1 + peer.active) / peer.rank(now)
+  }
+}
+
+/** A peer was chosen: after a pause what is known of it counts anew. */
+export function markSeen (peer: Peer<unknown>, now: number): void {
+  if (now - peer.checked > peer.failTimeout) peer.seen = now
 }
 
 /** The time that an attempt is expected to take, in the steps in which times are compared. */

@@ -1,3 +1,4 @@
+import { markSeen, timeScore, type LeastTimeOptions } from './least-time.ts'
 import type { Method, PickContext, Picker } from './method.ts'
 import type { Peer } from './peer.ts'
 import { roundRobin } from './round-robin.ts'
@@ -16,10 +17,11 @@ export function random<T> (source: Random = Math.random): Method<T> {
 /**
  * Two peers by chance, weights considered, and of these the one with fewer running attempts for its weight: nearly as even as
  * `leastConn`, but several gateways that do not know of each other do not all run to the same server.
- * (nginx: random two least_conn)
+ * With `times` the one that is expected to answer sooner, by the rules of `leastTime`.
+ * (nginx: random two least_conn, random two least_time=header|last_byte)
  */
-export function randomTwo<T> (source: Random = Math.random): Method<T> {
-  return peers => peers.length < 2 ? roundRobin(peers) : new OfTwo(peers, source)
+export function randomTwo<T> (source: Random = Math.random, times?: LeastTimeOptions): Method<T> {
+  return peers => peers.length < 2 ? roundRobin(peers) : new OfTwo(peers, source, times)
 }
 
 class OfOne<T> implements Picker {
@@ -43,12 +45,18 @@ class OfOne<T> implements Picker {
 }
 
 class OfTwo<T> implements Picker {
+  readonly timed: boolean
+  readonly inflight: 'header' | 'lastByte' | undefined
+  readonly #score: ((peer: Peer<T>, now: number) => number) | undefined
   readonly #peers: readonly Peer<T>[]
   readonly #weights: WeightTable
   readonly #others: Picker
   readonly #source: Random
 
-  constructor (peers: readonly Peer<T>[], source: Random) {
+  constructor (peers: readonly Peer<T>[], source: Random, times: LeastTimeOptions | undefined) {
+    this.timed = times !== undefined
+    this.inflight = times?.inflight === true ? times.time : undefined
+    this.#score = times === undefined ? undefined : timeScore(times)
     this.#peers = peers
     this.#weights = new WeightTable(peers)
     this.#others = roundRobin(peers)
@@ -64,11 +72,20 @@ class OfTwo<T> implements Picker {
       } else if (first < 0) {
         first = index
       } else {
-        const one = this.#peers[first]
-        const other = this.#peers[index]
-        return one !== undefined && other !== undefined && one.active * other.weight < other.active * one.weight ? first : index
+        return this.#better(first, index, context.time)
       }
     }
     return this.#others.pick(context)
+  }
+
+  /** Of two that are alike the second. */
+  #better (first: number, second: number, now: number): number {
+    const one = this.#peers[first]
+    const other = this.#peers[second]
+    if (one === undefined || other === undefined) return second
+    if (this.#score === undefined) return one.active * other.weight < other.active * one.weight ? first : second
+    const [index, peer] = this.#score(one, now) < this.#score(other, now) ? [first, one] : [second, other]
+    markSeen(peer, now)
+    return index
   }
 }

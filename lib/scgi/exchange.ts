@@ -158,7 +158,7 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
 
   onEof (): void {
     if (this.#phase !== 'body') {
-      this.#fail('error', new errors.FST_SCGI_PREMATURE_CLOSE(this.#address.name, explainClose(this.bytesReceived, this.#request.head.length)))
+      this.#fail('error', new errors.FST_SCGI_PREMATURE_CLOSE(this.#address.name, explainClose(this.bytesReceived, this.#request.head.length, this.#request.body?.length)))
       return
     }
     const missing = this.#body?.end()
@@ -200,11 +200,14 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
         break
       case 'send':
         this.#fail('error',
-          new errors.FST_SCGI_SEND(name, this.bytesReceived === 0 ? reason + explainClose(0, this.#request.head.length) : reason), error)
+          new errors.FST_SCGI_SEND(
+            name,
+            this.bytesReceived === 0 ? reason + explainClose(0, this.#request.head.length, this.#request.body?.length) : reason
+          ), error)
         break
       case 'head':
         this.#fail('error', this.bytesReceived === 0
-          ? new errors.FST_SCGI_PREMATURE_CLOSE(name, ` (${reason})${explainClose(0, this.#request.head.length)}`)
+          ? new errors.FST_SCGI_PREMATURE_CLOSE(name, ` (${reason})${explainClose(0, this.#request.head.length, this.#request.body?.length)}`)
           : new errors.FST_SCGI_READ(name, reason), error)
         break
       case 'body':

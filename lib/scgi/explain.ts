@@ -23,17 +23,23 @@ export function explainConnect (error: NodeJS.ErrnoException): string {
   return CONNECT_REASONS[error.code ?? ''] ?? error.code ?? error.message
 }
 
+/** 2 MiB; newer ones take 16. */
+const RTORRENT_BODY = 2_097_152
+
 /**
  * Why a server may have closed the connection before its head was complete.
  * @param received bytes of the reply that had come
  * @param sent bytes of the header block that had been sent
+ * @param body length of the request's body
  */
-export function explainClose (received: number, sent: number): string {
+export function explainClose (received: number, sent: number, body = 0): string {
   if (received > 0) return ` (${received} bytes had come)`
   const causes = ['it crashed or refused the request']
   if (sent > 4096) causes.unshift(`the header block of ${sent} bytes is longer than uWSGI's buffer-size (4096 unless set)`)
   if (sent > 2000) causes.unshift(`the header block of ${sent} bytes is longer than the 2000 that rTorrent takes (use defaultParams: 'minimal')`)
-  return `, without a byte of reply. Usual causes: ${causes.join('; ')}; it does not speak SCGI`
+  if (body > RTORRENT_BODY) causes.unshift(`the body of ${body} bytes is longer than the 2 MiB that rTorrent takes`)
+  return `, without a byte of reply. Usual causes: ${causes.join('; ')}; it does not speak SCGI (uWSGI speaks its own protocol at --socket: ` +
+    'give it --scgi-socket)'
 }
 
 /** What to say where an HTTP server stands behind the address. */

@@ -4,11 +4,11 @@ import { consistentHash } from '../balancer/consistent-hash.ts'
 import { hash } from '../balancer/hash.ts'
 import { ipHash } from '../balancer/ip-hash.ts'
 import { leastConn } from '../balancer/least-conn.ts'
-import { leastTime } from '../balancer/least-time.ts'
+import { leastTime, type LeastTimeOptions } from '../balancer/least-time.ts'
 import { random, randomTwo } from '../balancer/random.ts'
 import { roundRobin } from '../balancer/round-robin.ts'
 import { select } from '../balancer/select.ts'
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { show } from '../units.ts'
 import { flag, isRecord } from '../checks.ts'
 import { atOnce, readFunction, valueOf } from '../functions.ts'
@@ -34,7 +34,7 @@ const NAMED: Readonly<Record<string, BalanceSettings>> = {
 }
 
 /** What an object has, and what it may have beside. */
-const FORMS: Readonly<Record<string, readonly string[]>> = { leastTime: ['inflight'], hash: ['consistent'], random: [], select: [] }
+const FORMS: Readonly<Record<string, readonly string[]>> = { leastTime: ['inflight'], hash: ['consistent'], random: ['leastTime', 'inflight'], select: [] }
 
 const EXPECTED = `${Object.keys(NAMED).map(name => `'${name}'`).join(', ')}, { leastTime }, { hash }, { random: 'two' } or an object with select()`
 
@@ -47,8 +47,11 @@ export function readBalance (option: string, value: unknown = 'round_robin'): Ba
   if (named !== undefined) return named
   if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), EXPECTED)
   const forms = Object.keys(FORMS).filter(form => value[form] !== undefined)
-  const [form = ''] = forms
-  if (forms.length !== 1) throw new FST_SCGI_OPT_INVALID(option, show(value), EXPECTED)
+  // What leastTime goes by may also choose between two by chance.
+  const form = forms.includes('random') ? 'random' : forms[0] ?? ''
+  if (forms.length === 0 || forms.some(other => other !== form && !FORMS[form]?.includes(other))) {
+    throw new FST_SCGI_OPT_INVALID(option, show(value), EXPECTED)
+  }
   // An object with select() may be of a class of the user's, with whatever it needs.
   if (form !== 'select') {
     const known = [form, ...FORMS[form] ?? []]
@@ -59,15 +62,28 @@ export function readBalance (option: string, value: unknown = 'round_robin'): Ba
   if (form === 'leastTime') return readLeastTime(option, value)
   if (form === 'hash') return readHash(option, value)
   if (form === 'select') return readSelect(option, value)
+  return readRandom(option, value)
+}
+
+function readRandom (option: string, value: Record<string, unknown>): BalanceSettings {
   if (value['random'] !== 'two') throw new FST_SCGI_OPT_INVALID(`${option}.random`, show(value['random']), "'two'")
-  return { name: 'random two', method: () => randomTwo(), fixedWeights: true }
+  if (value['leastTime'] === undefined) {
+    if (value['inflight'] !== undefined) throw new FST_SCGI_OPT_UNSUPPORTED(`${option}.inflight`, "without 'leastTime' no time counts")
+    return { name: 'random two', method: () => randomTwo(), fixedWeights: true }
+  }
+  const times = readTimes(option, value)
+  return { name: 'random two least_time', method: () => randomTwo(Math.random, times), fixedWeights: true }
 }
 
 function readLeastTime (option: string, value: Record<string, unknown>): BalanceSettings {
+  const times = readTimes(option, value)
+  return { name: 'least_time', method: () => leastTime(times), fixedWeights: false }
+}
+
+function readTimes (option: string, value: Record<string, unknown>): LeastTimeOptions {
   const time = value['leastTime']
   if (time !== 'header' && time !== 'lastByte') throw new FST_SCGI_OPT_INVALID(`${option}.leastTime`, show(time), "'header' or 'lastByte'")
-  const inflight = flag(`${option}.inflight`, value['inflight'], false)
-  return { name: 'least_time', method: () => leastTime({ time, inflight }), fixedWeights: false }
+  return { time, inflight: flag(`${option}.inflight`, value['inflight'], false) }
 }
 
 function readHash (option: string, value: Record<string, unknown>): BalanceSettings {

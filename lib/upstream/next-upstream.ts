@@ -1,4 +1,4 @@
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { orSwitch } from '../checks.ts'
 import { parseTime, show } from '../units.ts'
 import type { FailureKind } from '../../types/exchange.ts'
@@ -14,7 +14,8 @@ const STATUS_BITS: Readonly<Record<number, number>> = {
   500: BITS.http_500, 503: BITS.http_503, 403: BITS.http_403, 404: BITS.http_404, 429: BITS.http_429,
 }
 
-const OPTIONS = new Set(['on', 'tries', 'timeout'])
+const OPTIONS = new Set(['on', 'tries', 'timeout', 'wait', 'interval'])
+const DEFAULT_INTERVAL = 250
 
 /** The methods that are not sent twice once sending has begun. */
 const NON_IDEMPOTENT = new Set(['POST', 'LOCK', 'PATCH'])
@@ -26,23 +27,27 @@ export interface NextUpstream {
   readonly tries: number
   /** Milliseconds; 0 is without limit. */
   readonly timeout: number
+  /** Milliseconds for which a request is held while no server can be had; 0 for not at all. */
+  readonly wait: number
+  /** Milliseconds from one look for a server to the next meanwhile. */
+  readonly interval: number
 }
 
 /**
  * Reads the option `nextUpstream`.
- * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
+ * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
  */
 export function parseNextUpstream (value: NextUpstreamCondition[] | NextUpstreamOptions | false | undefined): NextUpstream {
-  if (value === false) return { conditions: 0, tries: 0, timeout: 0 }
+  if (value === false) return { conditions: 0, tries: 0, timeout: 0, wait: 0, interval: DEFAULT_INTERVAL }
   if (value !== undefined && (typeof value !== 'object' || value === null)) {
-    throw new FST_SCGI_OPT_INVALID('nextUpstream', show(value), orSwitch(value, 'a list of conditions, { on, tries, timeout } or false'))
+    throw new FST_SCGI_OPT_INVALID('nextUpstream', show(value), orSwitch(value, 'a list of conditions, { on, tries, timeout, wait, interval } or false'))
   }
   if (value !== undefined && !Array.isArray(value)) {
     for (const key of Object.keys(value)) {
       if (!OPTIONS.has(key)) throw new FST_SCGI_OPT_UNKNOWN(`nextUpstream.${key}`, `: it has ${[...OPTIONS].join(', ')}`)
     }
   }
-  const { on = ['error', 'timeout'], tries = 0, timeout = 0 } = Array.isArray(value) ? { on: value } : value ?? {}
+  const { on = ['error', 'timeout'], tries = 0, timeout = 0, wait = 0, interval } = Array.isArray(value) ? { on: value } : value ?? {}
   if (!Array.isArray(on)) throw new FST_SCGI_OPT_INVALID('nextUpstream.on', show(on), 'a list of conditions')
   let conditions = 0
   for (const condition of on) {
@@ -55,7 +60,11 @@ export function parseNextUpstream (value: NextUpstreamCondition[] | NextUpstream
   if (!Number.isSafeInteger(tries) || tries < 0) {
     throw new FST_SCGI_OPT_INVALID('nextUpstream.tries', show(tries), 'an integer of 0 or more')
   }
-  return { conditions, tries, timeout: parseTime('nextUpstream.timeout', timeout) }
+  const held = parseTime('nextUpstream.wait', wait)
+  if (held === 0 && interval !== undefined) throw new FST_SCGI_OPT_UNSUPPORTED('nextUpstream.interval', "without 'wait' no request is held")
+  const every = interval === undefined ? DEFAULT_INTERVAL : parseTime('nextUpstream.interval', interval)
+  if (every < 1) throw new FST_SCGI_OPT_INVALID('nextUpstream.interval', show(interval), 'a time of at least 1 ms')
+  return { conditions, tries, timeout: parseTime('nextUpstream.timeout', timeout), wait: held, interval: every }
 }
 
 /** Whether a request of this method that was `sent` (its first byte at least) may be sent once more. */

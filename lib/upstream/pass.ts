@@ -1,6 +1,7 @@
 import { FST_SCGI_NO_FAILOVER, FST_SCGI_NO_LIVE_UPSTREAMS, FST_SCGI_QUEUE_FULL, FST_SCGI_QUEUE_TIMEOUT } from '../errors.ts'
 import { failurePassesOn, mayResend, statusCountsAsFailure, statusPassesOn, type NextUpstream } from './next-upstream.ts'
 import { currentContext } from '../context.ts'
+import { Hold } from './hold.ts'
 import { toError } from '../caught.ts'
 import type { AsyncResource } from 'node:async_hooks'
 import type { Group } from '../balancer/group.ts'
@@ -65,7 +66,7 @@ export class Pass implements ExchangeHandler, Waiter {
   /** From the head on: what Set-Cookie is to tell the client besides, so that it keeps its server. */
   setCookie: string | undefined = undefined
   readonly #group: Group<Endpoint>
-  readonly #selection: Selection<Endpoint>
+  #selection: Selection<Endpoint>
   readonly #settings: PassSettings
   readonly #request: PassRequest
   readonly #handler: PassHandler
@@ -83,6 +84,10 @@ export class Pass implements ExchangeHandler, Waiter {
   #failing = false
   /** In the queue. */
   #waiting = false
+  /** From the moment on in which no server could be had. */
+  #hold: Hold | undefined
+  /** Attempts that were begun. */
+  #made = 0
   #head: Buffer = NO_HEAD
   #http: HttpRequestHead | undefined
   #headFor: Endpoint | undefined
@@ -153,6 +158,7 @@ export class Pass implements ExchangeHandler, Waiter {
 
   /** Ends everything at once, without a further call of the handler save `onAttempt`. */
   abort (): void {
+    this.#hold?.end()
     if (this.#waiting) {
       this.#waiting = false
       this.#group.queue?.leave(this)
@@ -244,12 +250,14 @@ export class Pass implements ExchangeHandler, Waiter {
     if (peer === undefined) {
       if (mayWait && this.#selection.full) return this.#waiting ? false : this.#wait()
       this.#leaveQueue()
+      if (this.#holds()) return true
       if (this.#selection.held) this.#refuse(new FST_SCGI_NO_FAILOVER(this.#group.name), 503)
       else this.#refuse(new FST_SCGI_NO_LIVE_UPSTREAMS(this.#group.name))
       return true
     }
     this.#leaveQueue()
     this.#peer = peer
+    this.#made += 1
     this.#beginAttempt(peer.target.name)
     this.#exchange(peer, false)
     return true
@@ -314,11 +322,31 @@ export class Pass implements ExchangeHandler, Waiter {
   #settleError (error: UpstreamError, outcome: AttemptOutcome): void {
     if (this.#attempt !== undefined && error.kind !== 'local') this.#attempt.status = error.statusCode
     this.#release(outcome, this.#endAttempt(error), error)
-    if (outcome === 'failed' && this.#selection.tries > 0 && failurePassesOn(this.#settings.nextUpstream, error.kind) && this.#mayGoOn()) {
-      this.start()
-    } else {
-      this.#handler.onError(error)
+    if (outcome === 'failed' && failurePassesOn(this.#settings.nextUpstream, error.kind)) {
+      if (this.#selection.tries > 0 && this.#mayGoOn()) {
+        this.start()
+        return
+      }
+      if (this.#holds()) return
     }
+    this.#handler.onError(error)
+  }
+
+  /** Waits until a server may be back, if the request may be sent then. */
+  #holds (): boolean {
+    const { nextUpstream } = this.#settings
+    const { wait, tries } = nextUpstream
+    if (wait === 0 || (tries > 0 && this.#made >= tries) || !this.#mayGoOn()) return false
+    this.#hold ??= new Hold(nextUpstream, () => this.#again())
+    return this.#hold.begin()
+  }
+
+  /** All servers are asked once more. */
+  #again (): void {
+    const { tries } = this.#settings.nextUpstream
+    this.#selection = this.#group.begin(this.#request)
+    if (tries > 0) this.#selection.limit(tries - this.#made)
+    this.start()
   }
 
   /** The conditions aside: whether the request may be sent to another server at all. */

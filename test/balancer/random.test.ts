@@ -44,3 +44,30 @@ test('the default source reaches everybody', () => {
     assert.equal(new Set(Array.from({ length: 500 }, () => attempt('ok'))).size, 4)
   }
 })
+
+test('two with leastTime: the one that is expected to answer sooner, load and weight considered; of equals the second', () => {
+  for (const time of ['header', 'lastByte'] as const) {
+    // A and B, always.
+    const { group, peer } = testGroup(weighted(1, 1, 1), { method: randomTwo(numbers(0, 0.4), { time }) })
+    const a = peer('A')
+    const b = peer('B')
+    const pick = (): string | undefined => {
+      const selection = group.begin()
+      const chosen = selection.next()
+      if (chosen !== undefined) selection.release(chosen, 'abort')
+      return chosen?.name
+    }
+    a.headerTime = a.responseTime = 100
+    b.headerTime = b.responseTime = 300
+    assert.equal(pick(), 'A', 'the faster one')
+    if (time === 'header') b.headerTime = 50
+    else b.responseTime = 50
+    assert.equal(pick(), 'B', 'the time that was asked for')
+    a.headerTime = a.responseTime = b.headerTime = b.responseTime = 100
+    assert.equal(pick(), 'B', 'of equals the second')
+    b.active = 1
+    assert.equal(pick(), 'A', 'the less loaded one')
+    b.setWeight(4)
+    assert.equal(pick(), 'B', 'the weight')
+  }
+})

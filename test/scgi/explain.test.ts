@@ -32,6 +32,9 @@ test('a close before any byte names the limits that the header block is over', (
   assert.match(explainClose(0, 2001), /header block of 2001 bytes is longer than the 2000 that rTorrent takes/)
   assert.doesNotMatch(explainClose(0, 4096), /buffer-size/)
   assert.match(explainClose(0, 4097), /header block of 4097 bytes is longer than uWSGI's buffer-size \(4096 unless set\)/)
+  assert.doesNotMatch(explainClose(0, 100, 2_097_152), /2 MiB/)
+  assert.match(explainClose(0, 100, 2_097_153), /body of 2097153 bytes is longer than the 2 MiB that rTorrent takes/)
+  assert.match(explainClose(0, 100), /does not speak SCGI \(uWSGI speaks its own protocol at --socket: give it --scgi-socket\)$/)
   assert.equal(explainClose(7, 5000), ' (7 bytes had come)')
 })
 

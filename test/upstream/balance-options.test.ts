@@ -36,7 +36,7 @@ test('each name is its method', () => {
   for (const balance of ['least_conn', 'bytraffic', 'bybusyness', { leastTime: 'header' }, { leastTime: 'lastByte', inflight: true }] as const) {
     assert.equal(turns(balance, Array(7).fill(''), [5, 1, 1]), '1121311')
   }
-  for (const balance of ['random', { random: 'two' }] as const) assert.match(turns(balance, Array(50).fill('')), /^[123]{50}$/)
+  for (const balance of ['random', { random: 'two' }, { random: 'two', leastTime: 'lastByte', inflight: true }] as const) assert.match(turns(balance, Array(50).fill('')), /^[123]{50}$/)
 })
 
 test('an object with select() keeps its own state', () => {
@@ -63,6 +63,9 @@ test('what a balance does not take is refused by name', () => {
     [{ leastTime: 'first_byte' }, 'INVALID', /'upstreams\.balance\.leastTime'.*'header' or 'lastByte'/],
     [{ leastTime: 'header', inflight: 'yes' }, 'INVALID', /'upstreams\.balance\.inflight'/],
     [{ random: 'three' }, 'INVALID', /'upstreams\.balance\.random'/],
+    [{ random: 'two', leastTime: 'first' }, 'INVALID', /'upstreams\.balance\.leastTime'/],
+    [{ random: 'two', inflight: true }, 'UNSUPPORTED', /'upstreams\.balance\.inflight'/],
+    [{ random: 'two', select: () => undefined }, 'INVALID', /'upstreams\.balance'/],
     [{ select: 'first' }, 'INVALID', /'upstreams\.balance\.select'/],
   ]
   for (const [balance, code, message] of wrong) refused({ servers: ['a'], balance }, code, message)

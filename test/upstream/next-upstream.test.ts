@@ -38,7 +38,8 @@ test('403 and 404 are no failures of their server', () => {
 })
 
 test('tries and timeout are read', () => {
-  assert.deepEqual(parseNextUpstream({ on: ['error'], tries: 3, timeout: '2s' }), { conditions: 1, tries: 3, timeout: 2000 })
+  assert.deepEqual(parseNextUpstream({ on: ['error'], tries: 3, timeout: '2s' }), { conditions: 1, tries: 3, timeout: 2000, wait: 0, interval: 250 })
+  assert.deepEqual(parseNextUpstream({ on: [], wait: '5s', interval: 10 }), { conditions: 0, tries: 0, timeout: 0, wait: 5000, interval: 10 })
 })
 
 test('anything else is refused by name', () => {

@@ -41,6 +41,7 @@ const EXCHANGE = {
   ignoreHeaders: true,
   preserveHeaderCase: true,
   allowAnyUpstream: true,
+  resolver: true,
   rewriteRequestHeaders: true,
   rewriteHeaders: true,
   onResponse: true,

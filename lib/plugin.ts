@@ -133,7 +133,7 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
   root.closeTimeout = Math.max(root.closeTimeout ?? 0, closeTimeout)
   const bodyLimit = options.bodyLimit === undefined ? undefined : parseSize('bodyLimit', options.bodyLimit)
   if (bodyLimit === 0) throw new FST_SCGI_OPT_INVALID('bodyLimit', show(options.bodyLimit), 'at least 1 byte')
-  const { select, ready } = await root.registry.add(options.upstreams, allowAny)
+  const { select, ready } = await root.registry.add(options.upstreams, allowAny, options.resolver)
   if (ready !== undefined) {
     fastify.addHook('onReady', done => {
       ready()
@@ -268,7 +268,8 @@ function replyScgi (root: Root, reply: FastifyReply, options: ReplyScgiOptions):
 
 async function prepare (root: Root, options: ReplyScgiOptions): Promise<{ service: Omit<Service, 'bodyLimit' | 'point'>, select: Selector, rewritePrefix: string }> {
   checkReplyOptions(options)
-  const { select, ready } = await root.registry.addOnce(options.upstreams, flag('allowAnyUpstream', options.allowAnyUpstream, false))
+  const { select, ready } = await root.registry.addOnce(
+    options.upstreams, flag('allowAnyUpstream', options.allowAnyUpstream, false), options.resolver)
   ready?.()
   const mount = compileMount(options)
   if (mount.cache?.zone !== undefined) root.state.caches.add(mount.cache.zone)

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest, RouteShorthandOptions, FastifyContex
 import type { UpstreamGroup } from './live.ts'
 import type { Address, GroupOptions, ServerOptions, Size, Time } from './upstream.ts'
 import type { BufferingOptions } from './buffering.ts'
+import type { ResolverOptions } from './health.ts'
 import type { CacheOptions } from './cache.ts'
 import type { StoreOptions } from './store.ts'
 import type { UpstreamError } from './exchange.ts'
@@ -184,6 +185,11 @@ export interface ExchangeOptions {
   preserveHeaderCase?: boolean
   /** Let a function `upstreams` name any address, not only configured ones. Makes an open proxy where the request decides. Default false. */
   allowAnyUpstream?: boolean
+  /**
+   * Who is asked for names that a function `upstreams` gives, of servers that no group has. Default: the system, every 30s. A name is known
+   * for as long as requests ask for it, a minute at least. (nginx: resolver)
+   */
+  resolver?: ResolverOptions
 }
 
 /** Request headers by lower-case name. */

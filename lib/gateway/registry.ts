@@ -1,11 +1,14 @@
 import { GroupRegistry } from '../balancer/registry.ts'
-import { FST_SCGI_OPT_INVALID, FST_SCGI_UPSTREAM_NOT_ALLOWED } from '../errors.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED, FST_SCGI_UPSTREAM_NOT_ALLOWED } from '../errors.ts'
+import { AnyServers } from './any-servers.ts'
+import { readResolver } from '../upstream/health-options.ts'
 import { ServerGroup } from '../upstream/server-group.ts'
 import { maybeLater } from '../functions.ts'
 import { show } from '../units.ts'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { Group } from '../balancer/group.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
+import type { ResolverOptions } from '../../types/health.ts'
 import type { Upstreams } from '../../types/options.ts'
 import type { ResolveEvent, ServerListEvent, ServerStateEvent, ServerWeightEvent, UpstreamGroups } from '../../types/live.ts'
 
@@ -20,7 +23,7 @@ interface Added {
   readonly own?: ServerGroup
 }
 
-/** So many addresses that functions gave are remembered, with the state of their servers. */
+/** So many groups that functions gave, or that were made for one request, are remembered. */
 const MAX_DYNAMIC = 1000
 
 /** The groups of one application: those that have a name, and those that only their registration knows. */
@@ -39,7 +42,7 @@ export class Registry {
   readonly #configured = new Set<ServerGroup>()
   /** Groups of one server, for functions that give an address, with the group that has it. */
   readonly #byAddress = new Map<string, { owner: ServerGroup, single: ServerGroup }>()
-  readonly #dynamic = new Map<string, ServerGroup>()
+  readonly #any = new AnyServers(event => this.#tellResolve(event))
   /** Groups that functions gave and no registration has. */
   readonly #chosen = new Set<ServerGroup>()
   /** Numbers of what has no text of its own. */
@@ -57,9 +60,10 @@ export class Registry {
    * looked up when the application is ready, by `ready`.
    * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED, FST_SCGI_RESOLVE
    */
-  async add (upstreams: Upstreams, allowAny: boolean, configured = true): Promise<Added> {
+  async add (upstreams: Upstreams, allowAny: boolean, resolver?: ResolverOptions, configured = true): Promise<Added> {
+    if (resolver !== undefined) checkResolver(upstreams, resolver)
     if (typeof upstreams === 'function') {
-      return { select: request => this.#selectBy(upstreams, allowAny, request), ready: undefined }
+      return { select: request => this.#selectBy(upstreams, allowAny, resolver, request), ready: undefined }
     }
     if (typeof upstreams === 'string') {
       const name = /^balancer:\/\/([^/]+)\/?$/i.exec(upstreams)?.[1]
@@ -90,12 +94,12 @@ export class Registry {
    * As `add`, for options that may be made anew for each request: upstreams that read the same are the same group. It is no
    * configured one, for a request may have had a hand in it.
    */
-  addOnce (upstreams: Upstreams, allowAny: boolean): Promise<Added> {
-    if (typeof upstreams === 'function' || upstreams instanceof ServerGroup) return this.add(upstreams, allowAny)
+  addOnce (upstreams: Upstreams, allowAny: boolean, resolver?: ResolverOptions): Promise<Added> {
+    if (typeof upstreams === 'function' || upstreams instanceof ServerGroup) return this.add(upstreams, allowAny, resolver)
     const key = JSON.stringify(upstreams, (_name, value: unknown) => this.#readable(value))
     const known = this.#once.get(key)
     if (known !== undefined) return known
-    const added = this.add(upstreams, allowAny, false)
+    const added = this.add(upstreams, allowAny, resolver, false)
     this.#once.set(key, added)
     added.catch(() => this.#once.delete(key))
     const [oldest] = this.#once
@@ -119,7 +123,7 @@ export class Registry {
     for (const group of this.#watched.keys()) this.#leave(group)
     for (const group of this.#chosen) group.release()
     this.#chosen.clear()
-    for (const group of this.#dynamic.values()) group.stop()
+    this.#any.close()
     for (const { single } of this.#byAddress.values()) single.stop()
     this.#once.clear()
   }
@@ -202,12 +206,15 @@ export class Registry {
     else this.#log.warn(details, `the name ${address} of ${group.name} does not resolve, its servers stay as they are: ${reason ?? ''}`)
   }
 
-  #selectBy (choose: Extract<Upstreams, Function>, allowAny: boolean, request: FastifyRequest): Group<Endpoint> | Promise<Group<Endpoint>> {
-    return maybeLater<unknown, Group<Endpoint>>(choose(request), value => this.#find(value, allowAny))
+  #selectBy (
+    choose: Extract<Upstreams, Function>, allowAny: boolean, resolver: ResolverOptions | undefined, request: FastifyRequest
+  ): Group<Endpoint> | Promise<Group<Endpoint>> {
+    return maybeLater<unknown, Group<Endpoint>>(choose(request), value => this.#find(value, allowAny, resolver))
   }
 
-  #find (chosen: unknown, allowAny: boolean): Group<Endpoint> | Promise<Group<Endpoint>> {
-    const group = chosen instanceof ServerGroup ? this.#use(chosen) : this.#byText(chosen, allowAny)
+  #find (chosen: unknown, allowAny: boolean, resolver: ResolverOptions | undefined): Group<Endpoint> | Promise<Group<Endpoint>> {
+    if (!(chosen instanceof ServerGroup)) return this.#byText(chosen, allowAny, resolver)
+    const group = this.#use(chosen)
     return group.balancer ?? group.open()
   }
 
@@ -242,27 +249,25 @@ export class Registry {
     return undefined
   }
 
-  #byText (chosen: unknown, allowAny: boolean): ServerGroup {
+  #byText (chosen: unknown, allowAny: boolean, resolver: ResolverOptions | undefined): Group<Endpoint> | Promise<Group<Endpoint>> {
     if (typeof chosen !== 'string' || chosen === '') {
       throw new FST_SCGI_UPSTREAM_NOT_ALLOWED(show(chosen), "it is neither an address nor a group's name")
     }
     const known = this.#named.get(/^balancer:\/\/([^/]+)\/?$/i.exec(chosen)?.[1] ?? chosen) ?? this.#single(chosen)
-    if (known !== undefined) return known
+    if (known !== undefined) return known.balancer ?? known.open()
     if (!allowAny) {
       throw new FST_SCGI_UPSTREAM_NOT_ALLOWED(show(chosen), 'no registered group has this name and no group has this server (allowAnyUpstream permits any address)')
     }
-    let group = this.#dynamic.get(chosen)
-    if (group === undefined) {
-      group = new ServerGroup({ servers: [chosen] })
-      const oldest = this.#dynamic.size >= MAX_DYNAMIC ? this.#dynamic.keys().next().value : undefined
-      if (oldest !== undefined) {
-        this.#dynamic.get(oldest)?.stop()
-        this.#dynamic.delete(oldest)
-      }
-      this.#dynamic.set(chosen, group)
-    }
-    return group
+    return this.#any.find(chosen, resolver)
   }
+}
+
+/** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED */
+function checkResolver (upstreams: Upstreams, resolver: ResolverOptions): void {
+  if (typeof upstreams !== 'function') {
+    throw new FST_SCGI_OPT_UNSUPPORTED('resolver', "it stands beside a function 'upstreams'; a group has its own: upstreams: { servers, resolver }")
+  }
+  readResolver('resolver', resolver)
 }
 
 function detailsOf ({ group, server }: ServerListEvent): object {

@@ -23,6 +23,8 @@ export interface ServiceRecord {
 export interface Questions {
   addresses (family: 4 | 6, name: string): Promise<AddressAnswer>
   services (name: string): Promise<readonly ServiceRecord[]>
+  /** Ends what is on its way. */
+  cancel? (): void
 }
 
 export interface ResolverOptions {

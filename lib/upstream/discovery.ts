@@ -1,4 +1,4 @@
-import { NameResolver } from '../resolve/resolver.ts'
+import { NameResolver, type Questions } from '../resolve/resolver.ts'
 import { NameWatch, type Found, type WatchedName } from '../resolve/watch.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { needsLookup, type ParsedAddress } from '../scgi/address.ts'
@@ -34,6 +34,8 @@ const PATIENCE = 5000
 export interface DiscoveryOptions<L> {
   readonly settings: ResolverSettings
   readonly timers?: Timers
+  /** Who is asked. Default: DNS servers, by the settings. */
+  readonly questions?: (() => Questions) | undefined
   /** The servers of a line are others than before. */
   onChange (line: L, found: readonly Found[]): void
   onFailure (line: L, reason: string, known: number): void
@@ -46,7 +48,7 @@ export class Discovery<L> {
   readonly #timers: Timers
   readonly #names = new Map<L, WatchedName>()
   readonly #watches = new Map<L, NameWatch>()
-  #resolver: NameResolver | undefined
+  #resolver: Questions | undefined
 
   constructor (options: DiscoveryOptions<L>) {
     this.#options = options
@@ -74,7 +76,8 @@ export class Discovery<L> {
   /** Begins with all lines. Fulfilled when something is known of each, or after a while. */
   async start (): Promise<void> {
     if (this.#resolver !== undefined) return
-    const resolver = this.#resolver = new NameResolver({ ...this.#options.settings, timers: this.#timers })
+    const { questions, settings } = this.#options
+    const resolver = this.#resolver = questions?.() ?? new NameResolver({ ...settings, timers: this.#timers })
     await Promise.all([...this.#names].map(([line, name]) => this.#begin(line, name, resolver)))
   }
 
@@ -82,11 +85,11 @@ export class Discovery<L> {
   stop (): void {
     for (const watch of this.#watches.values()) watch.stop()
     this.#watches.clear()
-    this.#resolver?.cancel()
+    this.#resolver?.cancel?.()
     this.#resolver = undefined
   }
 
-  async #begin (line: L, name: WatchedName, questions: NameResolver): Promise<void> {
+  async #begin (line: L, name: WatchedName, questions: Questions): Promise<void> {
     const { settings, onChange, onFailure, onRecovery } = this.#options
     const watch = new NameWatch(name, {
       questions,

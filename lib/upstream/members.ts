@@ -9,6 +9,7 @@ import { HealthChecks } from './health.ts'
 import { checkFor, type HealthCheck } from './health-options.ts'
 import type { PeerChange } from '../balancer/group.ts'
 import type { Peer, PeerOptions } from '../balancer/peer.ts'
+import type { Questions } from '../resolve/resolver.ts'
 import type { Found } from '../resolve/watch.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
@@ -23,6 +24,8 @@ export interface MembersOptions {
   readonly settings: GroupSettings
   readonly emitter: GroupEmitter
   readonly timers?: Timers
+  /** Who is asked for names. Default: DNS servers, by the settings. */
+  readonly questions?: (() => Questions) | undefined
   /** Makes what connects to a server. */
   endpoint (server: ServerSettings, address: ServerAddress): Endpoint
   /** A server at one of its addresses. */
@@ -94,6 +97,7 @@ export class Members {
     this.#outliers = outlier === undefined ? undefined : new OutlierDetector(outlier, () => this.balancer.servers, timers)
     this.#discovery = new Discovery({
       settings: settings.resolver,
+      questions: options.questions,
       timers,
       onChange: (line, found) => this.#discovered(line, found),
       onFailure: (line, reason) => this.#resolving(line, 'failed', reason),

@@ -337,7 +337,7 @@ export class Pass implements ExchangeHandler, Waiter {
     const { nextUpstream } = this.#settings
     const { wait, tries } = nextUpstream
     if (wait === 0 || (tries > 0 && this.#made >= tries) || !this.#mayGoOn()) return false
-    this.#hold ??= new Hold(nextUpstream, () => this.#again())
+    this.#hold ??= new Hold(nextUpstream, () => this.#context.runInAsyncScope(this.#again, this))
     return this.#hold.begin()
   }
 

@@ -7,6 +7,7 @@ import { GroupEmitter } from './group-events.ts'
 import { readGroup, readServer, type GroupSettings, type ServerSettings } from './group-options.ts'
 import { requireCheck } from './health-options.ts'
 import { Members } from './members.ts'
+import type { Questions } from '../resolve/resolver.ts'
 import type { Group } from '../balancer/group.ts'
 import type { PeerOptions } from '../balancer/peer.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
@@ -34,14 +35,15 @@ export class ServerGroup implements UpstreamGroup {
   #opening: Promise<void> | undefined
   #users = 0
 
-  constructor (options: GroupOptions<never>, option = 'upstreams') {
+  /** @param questions makes who is asked for names, in the place of the option `resolver` */
+  constructor (options: GroupOptions<never>, option = 'upstreams', questions?: () => Questions) {
     const settings = this.#settings = readGroup(options, option)
     const { servers, name } = settings
     this.#resolver = options.resolver
     for (const server of options.servers) this.#remember(server)
     this.named = name !== undefined
     this.name = name ?? servers.map(({ address }) => needsLookup(address) ? `${address.hostname ?? ''}:${address.port}` : literalAddress(address).name).join(',')
-    this.#members = new Members({ group: this, settings, emitter: this.#emitter, endpoint: endpointOf, peer: peerOf })
+    this.#members = new Members({ group: this, settings, emitter: this.#emitter, endpoint: endpointOf, peer: peerOf, questions })
   }
 
   /** The servers; empty until the names among their addresses are resolved. */

@@ -1,4 +1,4 @@
-import { upgradeOf } from './upgrades.ts'
+import { upgradeOf } from '../inbound/upgrades.ts'
 import { FastifyView } from './view.ts'
 import type { Service } from './handler.ts'
 import type { Group } from '../balancer/group.ts'

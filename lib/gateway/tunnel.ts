@@ -2,7 +2,7 @@ import { FST_SCGI_CLIENT_SEND_TIMEOUT } from '../errors.ts'
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Pass } from '../upstream/pass.ts'
-import type { Upgrade } from './upgrades.ts'
+import type { Upgrade } from '../inbound/upgrades.ts'
 
 /**
  * What client and server say to each other after a 101, in whatever protocol. The server's end ends it; the client's end is passed on, and

@@ -1,5 +1,5 @@
 import { cutLingering } from './linger.ts'
-import { onlooker } from '../gateway/upgrades.ts'
+import { onlooker } from './upgrades.ts'
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Http2Session } from 'node:http2'

@@ -22,6 +22,17 @@ export interface StorableHead {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
 }
 
+/** What of a request decides whether its reply is stored. */
+export interface StoreAsked {
+  readonly method: string
+  /** The application sees an Authorization. */
+  readonly isAuthorized: boolean
+  /** The application gets a body. */
+  readonly hasBody: boolean
+  /** QUERY_STRING is not empty. */
+  readonly hasQuery: boolean
+}
+
 const NAMES: ReadonlySet<string> = new Set(['root', 'path', 'access', 'methods'] satisfies Array<keyof StoreOptions<unknown>>)
 const PRIVATE = /(?:^|[\s,])(?:private|no-store)(?=$|[\s,;=])/i
 const UNSAFE = sep === '/' ? /\0|(?:^|\/)\.\.(?:\/|$)/ : /[\0\\:]|(?:^|\/)\.\.(?:\/|$)/
@@ -42,13 +53,21 @@ export class Store<Request> {
   }
 
   /**
-   * Tells whether a reply may be stored: status 200, one of the methods, and nothing in it that is for one client only (Set-Cookie,
-   * Cache-Control with `private` or `no-store`, a request with Authorization).
+   * Tells whether the reply to a request may be stored as far as the request goes: one of the methods, no Authorization. What decides
+   * the reply decides the file: the body of a GET never does, and the query only where the user gives the path.
    */
-  shouldStore (method: string, head: StorableHead, hasAuthorization: boolean): boolean {
-    if (head.statusCode !== 200 || hasAuthorization || !this.#methods.has(method)) return false
-    if (head.headers['set-cookie'] !== undefined) return false
-    const control = head.headers['cache-control']
+  takes ({ method, isAuthorized, hasBody, hasQuery }: StoreAsked): boolean {
+    return this.#methods.has(method) && !isAuthorized && !(hasBody && method === 'GET') && !(hasQuery && this.#path === undefined)
+  }
+
+  /**
+   * Tells whether a reply may be stored: status 200, and nothing in it that is for one client only (Set-Cookie, Cache-Control with
+   * `private` or `no-store`), nor a Vary, unless the user gives the path.
+   */
+  shouldStore ({ statusCode, headers }: StorableHead): boolean {
+    if (statusCode !== 200 || headers['set-cookie'] !== undefined) return false
+    if (headers['vary'] !== undefined && this.#path === undefined) return false
+    const control = headers['cache-control']
     return control === undefined || !(typeof control === 'string' ? PRIVATE.test(control) : control.some(line => PRIVATE.test(line)))
   }
 

@@ -8,20 +8,31 @@ const ok = { statusCode: 200, headers: {} }
 test('what may be stored', () => {
   const store = compileStore({ root: '/srv/mirror' })
   const head = (headers: Record<string, string | string[]>) => ({ statusCode: 200, headers })
-  assert.equal(store.shouldStore('GET', ok, false), true)
-  assert.equal(store.shouldStore('GET', head({ 'cache-control': 'public, max-age=1' }), false), true)
-  assert.equal(store.shouldStore('GET', head({ 'cache-control': 'max-age=1, x-private, no-storey' }), false), true)
-  for (const method of ['HEAD', 'POST', 'PUT', 'get']) assert.equal(store.shouldStore(method, ok, false), false, method)
+  assert.equal(store.shouldStore(ok), true)
+  assert.equal(store.shouldStore(head({ 'cache-control': 'public, max-age=1' })), true)
+  assert.equal(store.shouldStore(head({ 'cache-control': 'max-age=1, x-private, no-storey' })), true)
   for (const statusCode of [201, 203, 204, 206, 301, 304, 404, 500]) {
-    assert.equal(store.shouldStore('GET', { statusCode, headers: {} }, false), false, String(statusCode))
+    assert.equal(store.shouldStore({ statusCode, headers: {} }), false, String(statusCode))
   }
-  assert.equal(store.shouldStore('GET', ok, true), false)
-  assert.equal(store.shouldStore('GET', head({ 'set-cookie': ['a=1'] }), false), false)
+  assert.equal(store.shouldStore(head({ 'set-cookie': ['a=1'] })), false)
+  assert.equal(store.shouldStore(head({ vary: 'Cookie' })), false)
+  assert.equal(compileStore({ root: '/srv/mirror', path: () => 'a' }).shouldStore(head({ vary: 'Cookie' })), true)
   for (const control of ['private', 'No-Store', 'max-age=1,private', 'private="set-cookie", max-age=1', ['public', 'max-age=9 , no-store']]) {
-    assert.equal(store.shouldStore('GET', head({ 'cache-control': control }), false), false, String(control))
+    assert.equal(store.shouldStore(head({ 'cache-control': control })), false, String(control))
   }
+})
+
+test('which requests have replies that may be stored', () => {
+  const plain = { method: 'GET', isAuthorized: false, hasBody: false, hasQuery: false }
+  const store = compileStore({ root: '/srv/mirror' })
+  const own = compileStore({ root: '/srv/mirror', path: () => 'a' })
   const more = compileStore({ root: '/srv/mirror', methods: ['POST', 'PUT'] })
-  assert.deepEqual(['GET', 'HEAD', 'POST', 'PUT'].map(method => more.shouldStore(method, ok, false)), [false, false, true, true])
+  for (const [one, changes, expected] of [
+    [store, {}, true], [store, { isAuthorized: true }, false], [store, { hasBody: true }, false], [store, { hasQuery: true }, false],
+    [own, { hasQuery: true }, true], [own, { hasBody: true }, false],
+    ...['HEAD', 'POST', 'PUT', 'get'].map(method => [store, { method }, false] as const),
+    [more, {}, false], [more, { method: 'HEAD' }, false], [more, { method: 'POST', hasBody: true }, true], [more, { method: 'PUT' }, true],
+  ] as const) assert.equal(one.takes({ ...plain, ...changes }), expected, JSON.stringify(changes))
 })
 
 test('the path is that of PATH_INFO', () => {

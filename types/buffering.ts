@@ -32,7 +32,8 @@ export interface BufferingOptions {
   busyBuffersSize?: Size
   /**
    * Most bytes of one reply in its temporary file; at least the size of one of the `buffers`, or 0 for no file: the application then
-   * waits when memory is full. It also waits when the file is. Default 1g. (scgi_max_temp_file_size)
+   * waits when memory is full. It also waits when the file is. Replies that are cached or stored are not bound by it. Default 1g.
+   * (scgi_max_temp_file_size)
    */
   maxTempFileSize?: Size
   /**

@@ -6,7 +6,8 @@ export interface StoreOptions<Request = FastifyRequest> {
   root: string
   /**
    * Path of the file below the root; slashes at its beginning mean nothing. A function that gives nothing, or a path with a slash at its
-   * end, stores nothing. Default: the percent-decoded PATH_INFO.
+   * end, stores nothing. Default: the percent-decoded PATH_INFO; then a request with a query and a reply with Vary are not stored, as
+   * another reply would have the same file.
    */
   path?: string | ((request: Request) => string | undefined)
   /**

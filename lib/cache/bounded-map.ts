@@ -45,8 +45,8 @@ export class BoundedMap<V> {
     if (this.#slots.delete(key)) this.#length -= key.length
   }
 
-  /** Removes the keys that a test is true for. */
-  deleteWhere (test: (key: string) => boolean): void {
-    for (const key of [...this.#slots.keys()]) if (test(key)) this.delete(key)
+  /** Removes what a test is true for. */
+  deleteWhere (test: (key: string, value: V) => boolean): void {
+    for (const [key, { value }] of [...this.#slots]) if (test(key, value)) this.delete(key)
   }
 }

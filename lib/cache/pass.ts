@@ -19,7 +19,7 @@ import type { FetchFailure } from './use-stale.ts'
 import type { Listed } from '../roster.ts'
 import type { LockUser } from './lock.ts'
 import type { Lookup } from './store-guard.ts'
-import type { CacheStatus } from '../../types/cache.ts'
+import type { CacheStatus, HeaderValues } from '../../types/cache.ts'
 import type { CacheStoreResult, CacheStoreValue } from '../../types/cache-store.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 
@@ -97,6 +97,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
   readonly #rules: CacheRules
   readonly #request: CacheRequest
   readonly #key: StoreKey
+  readonly #seen = (): HeaderValues => this.#key.headers
   #phase: Phase = 'begun'
   /** Its reply may be stored. */
   #mayStore: boolean
@@ -182,7 +183,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     if (!this.#mayStore) return this.#passOn()
     const verdict = judge(head, this.#key, rules, this.#requestedAt, now, zone.keepStale)
     this.ownConditions = verdict.allowed
-    if (intercepted && verdict.staleAt > 0) zone.rememberError(this.#key.path, head.statusCode, verdict.staleAt)
+    if (intercepted && verdict.staleAt > now) this.#rememberError(head.statusCode, verdict.vary, now, verdict.staleAt)
     const { value } = verdict
     if (intercepted || noCache || value === undefined || this.#key.unknown || this.#wasPurged(value)) return this.#passOn()
     const { guard } = zone
@@ -237,7 +238,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
       }
     }
     const valid = this.#mayStore && !this.#background && (statusCode === 502 || statusCode === 504) ? this.#rules.valid.of(statusCode) : 0
-    if (valid > 0) zone.rememberError(this.#key.path, statusCode, now + valid)
+    if (valid > 0) this.#rememberError(statusCode, [], now, now + valid)
     this.#count()
     this.#end(false)
     return undefined
@@ -259,17 +260,19 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
       found?.discard()
       return
     }
-    if (failed || this.#key.unknown) {
-      found?.discard()
-      this.#fetchOnly('MISS')
+    const now = zone.clock.now()
+    if (found !== undefined && found.value.staleAt >= now && found.value.deleteAt > now && this.#isFreshEnough(found, now) && !this.#key.unknown) {
+      this.#serve(found, 'HIT')
       return
     }
-    const now = zone.clock.now()
-    if (found === undefined || found.value.deleteAt <= now) {
+    if (this.#servesError(now)) {
+      found?.discard()
+    } else if (failed || this.#key.unknown) {
+      found?.discard()
+      this.#fetchOnly('MISS')
+    } else if (found === undefined || found.value.deleteAt <= now) {
       found?.discard()
       this.#missing(now)
-    } else if (found.value.staleAt >= now && this.#isFreshEnough(found, now)) {
-      this.#serve(found, 'HIT')
     } else {
       this.#hasExpired(found, now)
     }
@@ -302,7 +305,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     const zone = this.#zone
     const { path } = this.#key
     if (stored) {
-      zone.stored(path)
+      zone.stored(path, this.#seen, zone.clock.now())
       zone.rememberVary(path, Object.keys(this.#value?.vary ?? {}), zone.clock.now())
       if (this.#purged) deleteEntry(zone.guard, this.#key)
     }
@@ -329,16 +332,24 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
 
   #lookUp (): void {
     this.#phase = follow(this.#phase, 'lookup')
-    const zone = this.#zone
-    const error = zone.errorOf(this.#key.path, zone.clock.now())
-    if (error === undefined) {
-      zone.guard.get(this.#key, this)
-      return
-    }
+    this.#zone.guard.get(this.#key, this)
+  }
+
+  /** Answers with the error that is remembered, where one is. What is fresh in the store goes before it. */
+  #servesError (now: number): boolean {
+    const error = this.#zone.errorOf(this.#key.path, this.#seen, now)
+    if (error === undefined || this.#key.unknown) return false
     this.status = 'HIT'
     this.#count()
     this.#end(false)
     this.#host.serveError(error)
+    return true
+  }
+
+  /** Who goes by the cache must not decide what it says to others. */
+  #rememberError (statusCode: number, vary: readonly string[], now: number, until: number): void {
+    if (this.status === 'BYPASS' || this.#key.unknown) return
+    this.#zone.rememberError(this.#key.path, vary, this.#seen, statusCode, now, until)
   }
 
   #serve (entry: CachedEntry, status: CacheStatus): void {
@@ -366,7 +377,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
       this.#fetch('MISS')
       return
     }
-    const lockKey = zone.lockKey(this.#key.path, () => this.#key.headers, now)
+    const lockKey = zone.lockKey(this.#key.path, this.#seen, now)
     if (this.#lockUntil === 0) this.#lockUntil = now + rules.lockTimeout
     if (zone.locks.acquire(lockKey, this, rules.lockAge, true)) {
       this.#lockKey = lockKey

@@ -27,7 +27,7 @@ function judgeAsNginx (head: ResponseHead, asked: Asked, rules: CacheRules, now:
   const allowed = freshness.allowed && vary !== null && (rules.ignore.setCookie || headers['set-cookie'] === undefined)
   const staleAt = allowed && authorized(asked, head, rules) ? lifetime(freshness.staleAt, statusCode, rules, now) : 0
   // A 304 answers a condition of one client: it is no reply to anybody else.
-  if (staleAt === 0 || vary === null || statusCode === 304) return { allowed, staleAt, value: undefined }
+  if (staleAt === 0 || vary === null || statusCode === 304) return { allowed, staleAt, vary: vary ?? [], value: undefined }
   const { staleWhileRevalidate, staleIfError } = freshness
   const value: CacheStoreValue = {
     statusCode,
@@ -42,7 +42,7 @@ function judgeAsNginx (head: ResponseHead, asked: Asked, rules: CacheRules, now:
   if (typeof etag === 'string') value.etag = etag
   const directives = staleDirectives(staleWhileRevalidate, staleIfError)
   if (directives !== undefined) value.cacheControlDirectives = directives
-  return { allowed, staleAt, value }
+  return { allowed, staleAt, vary, value }
 }
 
 /** The head of an entry that has been revalidated; `undefined` where it gets no new lifetime. */

@@ -13,8 +13,10 @@ export interface Asked {
 export interface Verdict {
   /** Its headers do not forbid to store it: the gateway may answer conditions and ranges from it. */
   readonly allowed: boolean
-  /** Fresh until then, 0 where that is not known or past, or the reply must not be stored. */
+  /** Fresh until then, which may be past; 0 where that is not known, or the reply must not be stored. */
   readonly staleAt: number
+  /** Names of the request headers that it depends on. */
+  readonly vary: readonly string[]
   /** The entry to store, where it is to be stored. */
   readonly value: CacheStoreValue | undefined
 }

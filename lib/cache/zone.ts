@@ -8,6 +8,7 @@ import { LockTable } from './lock.ts'
 import { StoreKey } from './key.ts'
 import { compileGlob } from './glob.ts'
 import { purgeBySearch } from './purge.ts'
+import { RememberedErrors } from './remembered-errors.ts'
 import { Roster } from '../roster.ts'
 import { show } from '../units.ts'
 import { StoreGuard, type Putter } from './store-guard.ts'
@@ -54,7 +55,7 @@ export class CacheZone implements Cache {
   updating = 0
   /** Is told once of each outage of the store. */
   onWarning: (message: string, error: unknown) => void
-  readonly #errors = new BoundedMap<number>(10_000, 4 * 1024 * 1024)
+  readonly #errors = new RememberedErrors()
   readonly #varyNames = new BoundedMap<readonly string[]>(10_000, 4 * 1024 * 1024)
   readonly #requests: Record<CacheStatus, number> = { MISS: 0, BYPASS: 0, EXPIRED: 0, STALE: 0, UPDATING: 0, REVALIDATED: 0, HIT: 0 }
 
@@ -84,18 +85,20 @@ export class CacheZone implements Cache {
     this.#requests[status]++
   }
 
-  /** The status that is remembered for a key instead of a reply. */
-  errorOf (key: string, now: number): number | undefined {
-    return this.#errors.size === 0 ? undefined : this.#errors.get(key, now)
+  /** The status that is remembered instead of a reply, of the variant that a request gets. */
+  errorOf (key: string, headers: () => HeaderValues, now: number): number | undefined {
+    return this.#errors.get(key, headers, now)
   }
 
-  rememberError (key: string, statusCode: number, until: number): void {
-    this.#errors.set(key, statusCode, until)
+  /** @param names of the headers that the error says it depends on; those that the key's replies depend on are added */
+  rememberError (key: string, names: readonly string[], headers: () => HeaderValues, statusCode: number, now: number, until: number): void {
+    const known = this.#varyNames.size === 0 ? undefined : this.#varyNames.get(key, now)
+    this.#errors.set(key, known === undefined ? names : [...known, ...names], headers, statusCode, now, until)
   }
 
-  /** An entry of this key is in the store now. */
-  stored (key: string): void {
-    this.#errors.delete(key)
+  /** The variant that a request gets is in the store now. */
+  stored (key: string, headers: () => HeaderValues, now: number): void {
+    this.#errors.delete(key, headers, now)
   }
 
   /** Requests for an entry that varies by these headers are told apart from now on. */
@@ -112,7 +115,7 @@ export class CacheZone implements Cache {
   async purge (match: string | PurgeMatch, { soft = false }: { soft?: boolean } = {}): Promise<number> {
     const wanted = checkMatch(this.name, match)
     const test = 'key' in wanted ? (key: string) => key === wanted.key : 'glob' in wanted ? compileGlob(wanted.glob) : () => false
-    this.#errors.deleteWhere(test)
+    this.#errors.deleteKeys(test)
     // What was fetched before the purge must not come after it.
     for (const pass of this.active.all()) pass.onPurge(test, 'tag' in wanted ? wanted.tag : undefined)
     const { store } = this.guard

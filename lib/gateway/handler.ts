@@ -4,7 +4,7 @@ import { BodyReader, findBody, sendsBody } from './request-body.ts'
 import { BufferedReply } from './buffered-reply.ts'
 import { OutgoingRequest } from './outgoing.ts'
 import { ReplySender, type ReplyOwner } from './reply-sender.ts'
-import { StoreTee, type StoreOwner } from './store-tee.ts'
+import { askedOf, StoreTee, type StoreOwner } from './store-tee.ts'
 import { divert, divertWithCookie, toPage, type Diversion } from './diversion.ts'
 import { failureOf } from './failure.ts'
 import { pageFor, sendDiversion, sendFailure, type Instead } from './instead.ts'
@@ -88,6 +88,8 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
   /** Pieces of the body, until it is known whether they are all. */
   #pieces: Buffer[] = []
   #collected = 0
+  /** The last bytes of a body, until it is stored. */
+  #tail: Buffer | undefined
   #turns = 0
   #stream: ReplyStream | BufferedReply | undefined
   #cache: CachePass | undefined
@@ -243,11 +245,18 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
       this.#divert(diversion)
       return
     }
-    if (this.#detached) return
-    if (mount.response.limitRate !== undefined && sender.buffering && !this.#limit(mount.response.limitRate)) return
-    if (mount.store !== undefined && sender.buffering && this.#outgoing.upgrade === undefined) {
+    if (mount.store !== undefined && sender.buffering && this.#outgoing.upgrade === undefined && this.#mayStore) {
       this.#store = StoreTee.open(mount.store, this.#request, this.#outgoing.view.pathInfo, head, this)
     }
+    if (this.#detached) {
+      // The client has gone, and it was not known whether anybody else wants the reply.
+      if (this.#store === undefined && this.#cache?.wanted !== true && !mount.ignoreClientAbort) {
+        this.#pass?.abort()
+        this.#end()
+      }
+      return
+    }
+    if (mount.response.limitRate !== undefined && sender.buffering && !this.#limit(mount.response.limitRate)) return
     if (mount.hooks.onResponse !== undefined) this.#stream = this.#startStream(mount.hooks.onResponse)
     else if (sender.buffering) setImmediate(turn, this)
     else process.nextTick(turn, this)
@@ -266,6 +275,10 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     this.#store?.write(chunk)
     if (this.#detached) return
     this.#flow.read(chunk.length)
+    if (this.#store?.isLast(chunk) === true) {
+      this.#tail = chunk
+      return
+    }
     if (this.#stream !== undefined) {
       this.#stream.feed(chunk)
       return
@@ -277,15 +290,30 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
 
   onEnd (): void {
     this.#cache?.onEnd()
-    if (this.#head !== undefined) this.#store?.commit(this.#head)
+    const isStoring = this.#store?.commit(() => this.context.runInAsyncScope(this.#finish, this)) === true
     this.#end()
     if (this.#tunnel !== undefined) {
       this.#tunnel.serverEnded()
       return
     }
-    if (this.#detached) return
-    if (this.#stream !== undefined) this.#stream.finish()
-    else if (this.#head !== undefined && !this.#reply.sent) this.#sender.whole(this.#head, this.#pieces, this.#collected)
+    // The file is there before the client has the end of the reply.
+    if (!isStoring) this.#finish()
+  }
+
+  /** The body is complete, and so is what the client gets. */
+  #finish (): void {
+    if (this.#detached || this.#closed) return
+    const tail = this.#tail
+    if (this.#stream !== undefined) {
+      if (tail !== undefined) this.#stream.feed(tail)
+      this.#stream.finish()
+    } else if (this.#head !== undefined && !this.#reply.sent) {
+      if (tail !== undefined) {
+        this.#pieces.push(tail)
+        this.#collected += tail.length
+      }
+      this.#sender.whole(this.#head, this.#pieces, this.#collected)
+    }
   }
 
   onError (error: Error): void {
@@ -442,8 +470,8 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
 
   /** The client takes no more: the application is told by a closed connection, or finishes unheard. */
   #leave (): void {
-    const wanted = (this.#service.mount.ignoreClientAbort && this.#tunnel === undefined) ||
-      this.#store?.wanted === true || this.#cache?.wanted === true
+    const wanted = (this.#service.mount.ignoreClientAbort && this.#tunnel === undefined) || this.#cache?.wanted === true ||
+      this.#store?.wanted === true || (this.#head === undefined && this.#mayStore)
     if (this.#pass !== undefined && wanted) {
       this.#detached = true
       this.#pieces = []
@@ -455,6 +483,12 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     this.#end()
     const { log } = this.#request
     if (isVerbose(log)) log.debug({ err: new FST_SCGI_CLIENT_ABORT() }, 'client closed the connection')
+  }
+
+  /** As far as the request can tell, its reply may be stored. */
+  get #mayStore (): boolean {
+    const { store } = this.#service.mount
+    return store !== undefined && this.#group !== undefined && this.#outgoing.upgrade === undefined && store.takes(askedOf(this.#outgoing, this.#sendsBody, this.#group))
   }
 
   #end (): void {
@@ -477,7 +511,10 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
       this.sendingFailed()
       return undefined
     }
-    const { buffering } = this.#service.mount
+    const { buffering: limits } = this.#service.mount
+    // A slow client is not to hold up the file that others wait for.
+    const isKept = this.#store?.wanted === true || this.#cache?.wanted === true
+    const buffering = isKept ? { ...limits, maxTempFileSize: Infinity } : limits
     const stream = this.#stream = this.#sender.buffering
       ? new BufferedReply(this, buffering, error => this.context.runInAsyncScope(this.#spoolFailed, this, error))
       : new ReplyStream(this, buffering.bufferSize)

@@ -1,5 +1,9 @@
+import { queryString } from '../upstream/path.ts'
 import type { Running } from './handler.ts'
-import type { Store, StoreFile } from '../store.ts'
+import type { OutgoingRequest } from './outgoing.ts'
+import type { Group } from '../balancer/group.ts'
+import type { Store, StoreAsked, StoreFile } from '../store.ts'
+import type { Endpoint } from '../transport/endpoint.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { FastifyRequest } from 'fastify'
 
@@ -21,13 +25,17 @@ export interface StoreOwner {
 export class StoreTee implements Running {
   place = -1
   readonly #file: StoreFile
+  readonly #length: number
   readonly #owner: StoreOwner
   readonly #request: FastifyRequest
   #over = false
   #timer: NodeJS.Timeout | undefined
+  #committed: (() => void) | undefined
 
-  constructor (file: StoreFile, owner: StoreOwner, request: FastifyRequest) {
+  /** @param length bytes of the body, -1 where nobody knows */
+  constructor (file: StoreFile, length: number, owner: StoreOwner, request: FastifyRequest) {
     this.#file = file
+    this.#length = length
     this.#owner = owner
     this.#request = request
   }
@@ -36,10 +44,10 @@ export class StoreTee implements Running {
   static open (
     store: Store<FastifyRequest>, request: FastifyRequest, pathInfo: string, head: ResponseHead, owner: StoreOwner
   ): StoreTee | undefined {
-    if (!store.shouldStore(request.method, head, request.headers.authorization !== undefined)) return undefined
+    if (!store.shouldStore(head)) return undefined
     try {
       const file = store.begin(request, pathInfo, head)
-      return file === undefined ? undefined : new StoreTee(file, owner, request)
+      return file === undefined ? undefined : new StoreTee(file, head.contentLength, owner, request)
     } catch (error) {
       request.log.error({ err: error }, error instanceof Error ? error.message : 'the reply is not stored')
       return undefined
@@ -65,20 +73,43 @@ export class StoreTee implements Running {
     this.#owner.storeFull()
   }
 
-  /** The body is complete. */
-  commit (head: ResponseHead): void {
-    if (this.#over) return
+  /** Of a piece that was written: the client knows by it that the body is complete. */
+  isLast (chunk: Buffer): boolean {
+    return !this.#over && chunk.length > 0 && this.#length >= 0 && this.#file.length >= this.#length
+  }
+
+  /**
+   * The body is complete. False where it is not stored; else it calls back once, when the file is in its place or cannot be, and in any
+   * case after a time.
+   */
+  commit (done: () => void): boolean {
+    if (this.#over) return false
     this.#over = true
     this.#drained()
+    this.#committed = done
+    this.#timer = setTimeout(() => {
+      this.#request.log.warn({ store: this.#file.path }, `the reply ends before it is stored: the disk took more than ${PATIENCE} ms`)
+      this.#settle()
+    }, PATIENCE)
     this.#owner.storing(this)
-    this.#file.commit(head.contentLength, error => {
+    this.#file.commit(this.#length, error => {
       if (error !== undefined) this.#request.log.error({ err: error }, error.message)
+      this.#settle()
       this.#owner.stored(this)
     })
+    return true
+  }
+
+  #settle (): void {
+    clearTimeout(this.#timer)
+    const done = this.#committed
+    this.#committed = undefined
+    done?.()
   }
 
   cut (): void {
     this.#file.abort()
+    this.#settle()
     this.#owner.stored(this)
   }
 
@@ -103,4 +134,16 @@ export class StoreTee implements Running {
     this.#timer = undefined
     this.#owner.storeDrained()
   }
+}
+
+/** A request as the application sees it. */
+export function askedOf (outgoing: OutgoingRequest, hasBody: boolean, group: Group<Endpoint>): StoreAsked {
+  const { method, view } = outgoing
+  let isAuthorized = true
+  try {
+    isAuthorized = outgoing.seen(group)['authorization'] !== undefined
+  } catch {
+    // It cannot be sent: whoever sends it is told.
+  }
+  return { method, isAuthorized, hasBody, hasQuery: queryString(view.target ?? view.uri) !== '' }
 }

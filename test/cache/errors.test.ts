@@ -107,3 +107,49 @@ test('no more errors are remembered than fit', async () => {
   assert.equal(await gateway.line(ask(0)), 'MISS 502 ')
   await gateway.close()
 })
+
+test('a remembered error is one variant\'s, and never goes before a fresh entry', async () => {
+  const vary = { vary: 'Cookie' }
+  const gateway = new TestGateway({ options: { valid: { 200: '60s', 403: '30s' } } })
+  const as = (cookie: string | undefined, more: object = {}): Parameters<typeof gateway.line>[0] => {
+    return { ...(cookie !== undefined && { headers: { cookie } }), ...more }
+  }
+  gateway.app = ({ headers: { cookie } }) => cookie === 'bad' ? { status: 403, headers: vary } : { headers: vary, body: cookie ?? 'none' }
+  // Before anything is stored, and after that.
+  for (const key of ['first', 'later']) {
+    if (key === 'later') assert.equal(await gateway.line(as('good', { key })), 'MISS 200 good')
+    assert.equal(await gateway.line(as('bad', { key, intercepted: true })), 'MISS 403 ')
+    assert.equal(await gateway.line(as('bad', { key })), 'HIT 403 ')
+    assert.equal(await gateway.line(as('good', { key })), key === 'later' ? 'HIT 200 good' : 'MISS 200 good')
+    assert.equal(await gateway.line(as('good', { key })), 'HIT 200 good')
+    assert.equal(await gateway.line(as(undefined, { key })), 'MISS 200 none')
+    // What is stored for one does not end the error of another.
+    assert.equal(await gateway.line(as('bad', { key })), 'HIT 403 ')
+  }
+  // An error that says nothing of Vary, to one of the variants of a reply.
+  gateway.app = ({ headers: { cookie } }) => cookie === 'bad' ? { status: 403 } : { headers: vary, body: cookie ?? 'none' }
+  assert.equal(await gateway.line(as('good', { key: 'silent' })), 'MISS 200 good')
+  assert.equal(await gateway.line(as('bad', { key: 'silent', intercepted: true })), 'MISS 403 ')
+  assert.equal(await gateway.line(as('good', { key: 'silent' })), 'HIT 200 good')
+  assert.equal(await gateway.line(as('other', { key: 'silent' })), 'MISS 200 other')
+  assert.equal(await gateway.line(as('bad', { key: 'silent' })), 'HIT 403 ')
+  assert.equal(await gateway.zone.purge('silent'), 2)
+  assert.equal(await gateway.line(as('bad', { key: 'silent' })), 'MISS 403 ')
+  await gateway.close()
+})
+
+test('who goes by the cache leaves no error behind', async () => {
+  const gateway = new TestGateway({ options: { valid: { any: '30s' } } })
+  gateway.app = () => ({ body: 'a' })
+  assert.equal(await gateway.line(), 'MISS 200 a')
+  for (const key of ['k', 'other']) {
+    gateway.app = () => ({ fail: 'error' })
+    assert.equal(await gateway.line({ key, bypass: true }), 'BYPASS 502 ')
+    gateway.app = () => ({ status: 403 })
+    assert.equal(await gateway.line({ key, bypass: true, intercepted: true }), 'BYPASS 403 ')
+  }
+  gateway.app = () => ({ body: 'b' })
+  assert.equal(await gateway.line(), 'HIT 200 a')
+  assert.equal(await gateway.line({ key: 'other' }), 'MISS 200 b')
+  await gateway.close()
+})

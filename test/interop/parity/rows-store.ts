@@ -43,10 +43,24 @@ export const storeSequences: Sequence[] = [
     ],
   },
   {
-    name: 'the query is no part of the name',
+    name: 'a query, which is no part of the name',
     steps: [
       { request: get('/store/*?a=1'), answer: of('first'), expect: { body: 'first' } },
-      { file: '*', content: 'first' },
+      { file: '*', content: undefined, nginx: { why: 'one query\'s reply is the file of all', content: 'first' } },
+    ],
+  },
+  {
+    name: 'GET with a body',
+    steps: [
+      { request: request('GET', '/store/*', [], 'abc'), answer: of('first'), expect: { body: 'first', sent: 'abc' } },
+      { file: '*', content: undefined, nginx: { why: 'it does not look at the body', content: 'first' } },
+    ],
+  },
+  {
+    name: 'Vary',
+    steps: [
+      { request: get('/store/*'), answer: of('first', 'Vary: X-A'), expect: { body: 'first', headers: { vary: 'X-A' } } },
+      { file: '*', content: undefined, nginx: { why: 'one variant is the file of all', content: 'first' } },
     ],
   },
   {

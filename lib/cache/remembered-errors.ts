@@ -1,0 +1,51 @@
+import { BoundedMap } from './bounded-map.ts'
+import { variantKey } from './vary.ts'
+import type { HeaderValues } from '../../types/cache.ts'
+
+interface Remembered {
+  readonly key: string
+  readonly statusCode: number
+}
+
+const MAX_ENTRIES = 10_000
+const MAX_LENGTH = 4 * 1024 * 1024
+
+/** Errors that are told again instead of asking the application: each to those who would get the same variant of a key. */
+export class RememberedErrors {
+  readonly #errors = new BoundedMap<Remembered>(MAX_ENTRIES, MAX_LENGTH)
+  /** The headers in which the errors of a key differ. */
+  readonly #names = new BoundedMap<readonly string[]>(MAX_ENTRIES, MAX_LENGTH)
+
+  /** @param headers of the request; they are read only where a key's errors differ in some */
+  get (key: string, headers: () => HeaderValues, now: number): number | undefined {
+    if (this.#errors.size === 0) return undefined
+    const text = this.#text(key, headers, now)
+    return text === undefined ? undefined : this.#errors.get(text, now)?.statusCode
+  }
+
+  /** @param names of the headers in which this error, or the replies to the same key, differ */
+  set (key: string, names: readonly string[], headers: () => HeaderValues, statusCode: number, now: number, until: number): void {
+    const known = this.#names.get(key, now) ?? []
+    // In one order, whoever came first.
+    const all = [...new Set([...known, ...names])].sort()
+    this.#names.set(key, all, Math.max(until, now))
+    this.#errors.set(all.length === 0 ? key : variantKey(key, all, headers()), { key, statusCode }, until)
+  }
+
+  /** The requests that this one stands for have got a reply. */
+  delete (key: string, headers: () => HeaderValues, now: number): void {
+    if (this.#errors.size === 0) return
+    const text = this.#text(key, headers, now)
+    if (text !== undefined) this.#errors.delete(text)
+  }
+
+  /** Forgets the errors of the keys that a test is true for. */
+  deleteKeys (test: (key: string) => boolean): void {
+    this.#errors.deleteWhere((_, { key }) => test(key))
+  }
+
+  #text (key: string, headers: () => HeaderValues, now: number): string | undefined {
+    const names = this.#names.get(key, now)
+    return names === undefined ? undefined : names.length === 0 ? key : variantKey(key, names, headers())
+  }
+}

@@ -134,11 +134,12 @@ export interface CreateCacheOptions {
   store?: 'memory' | 'disk' | CacheStore
   /** Directory of the disk store; made where it is missing. Several processes may share it. (scgi_cache_path) */
   path?: string
-  /** Directories below `path`, as so many characters from the end of an entry's name: `'1:2'` or `[1, 2]`. Default: none. (levels) */
-  levels?: string | readonly number[]
+  /** Directories below `path`, as so many characters from the end of an entry's name: `'1:2'`, `[1, 2]` or `1`. Default: none. (levels) */
+  levels?: string | number | readonly number[]
   /**
-   * Where the disk store writes an entry before it gets its name: `true` for a directory in `path`, `false` for the entry's own, or a
-   * directory. Default true. (use_temp_path)
+   * Where the disk store writes an entry before it gets its name: `true` for `buffering.tempPath` of the mount, or a directory in `path`
+   * where the mount gives none; `false` for the entry's own; or a directory. From another file system an entry is copied. Default true.
+   * (use_temp_path)
    */
   useTempPath?: boolean | string
   /**

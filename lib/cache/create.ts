@@ -4,7 +4,7 @@ import { DiskStore } from './stores/disk.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { atOnce } from '../functions.ts'
 import { MemoryStore } from './stores/memory.ts'
-import { parseTime, show } from '../units.ts'
+import { parseLifetime, parseTime, show } from '../units.ts'
 import { systemTimers, type Timers } from '../timers.ts'
 import type { Cache, CreateCacheOptions } from '../../types/cache.ts'
 import type { CacheStore } from '../../types/cache-store.ts'
@@ -14,6 +14,8 @@ const MEMORY = ['maxSize', 'maxEntries', 'maxEntrySize']
 const DISK = [...MEMORY, 'path', 'levels', 'useTempPath', 'minFree', 'manager', 'loader']
 
 const YEAR = 31_536_000_000
+
+const ROUNDS = ['files', 'sleep', 'threshold']
 
 /** The time of day: entries outlive the process. */
 const clock: Timers = { now: Date.now, after: systemTimers.after }
@@ -31,13 +33,14 @@ export function createCache (options: CreateCacheOptions): Cache {
     throw new FST_SCGI_OPT_INVALID('createCache.name', show(name), 'a name, by which the cache is known')
   }
   const kind = options.store ?? (options.path === undefined ? 'memory' : 'disk')
-  const inactiveTime = parseTime('createCache.inactive', inactive)
+  const inactiveTime = parseLifetime('createCache.inactive', inactive)
   const store = makeStore(kind, options)
   return new CacheZone({
     name,
     store,
     ownStore: store instanceof MemoryStore || store instanceof DiskStore,
     ...(store instanceof MemoryStore && { putter: store }),
+    ...(store instanceof DiskStore && { tempWriter: store }),
     storeTimeout: parseTime('createCache.storeTimeout', storeTimeout),
     // Our stores drop what nobody asks for themselves. What somebody asks for may be served stale for as long as the application fails.
     keepStale: typeof kind === 'string' ? YEAR : inactiveTime,
@@ -64,6 +67,8 @@ function makeStore (kind: CreateCacheOptions['store'], options: CreateCacheOptio
   }
   if (kind !== 'disk') throw new FST_SCGI_OPT_INVALID('createCache.store', show(kind), "'memory', 'disk' or a store")
   if (path === undefined) throw new FST_SCGI_OPT_INVALID('createCache.path', 'missing', 'the directory of the disk store')
+  if (manager !== undefined) checkKnown('createCache.manager', manager, ROUNDS)
+  if (loader !== undefined) checkKnown('createCache.loader', loader, [...ROUNDS, 'delay'])
   return new DiskStore({
     path,
     ...limits,

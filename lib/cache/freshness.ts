@@ -14,7 +14,7 @@ export interface IgnoredHeaders {
 export interface Freshness {
   /** They do not forbid to store it. */
   readonly allowed: boolean
-  /** Fresh until then, in milliseconds since the epoch; 0 where they do not say. */
+  /** Fresh until then, in milliseconds since the epoch, which may be past; 0 where they do not say. */
   readonly staleAt: number
   /** Seconds after that in which it may be served while it is being renewed. */
   readonly staleWhileRevalidate: number

@@ -191,7 +191,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     if (guard.takesWhole && contentLength >= 0 && contentLength <= SHORT) {
       this.#sink = new ShortSink(contentLength, (body, length) => guard.put(this.#key, value, body, length), this)
     } else {
-      const stream = guard.open(this.#key, value)
+      const stream = guard.open(this.#key, value, rules.tempPath)
       if (stream === undefined) return this.#passOn()
       this.#sink = new StoreSink(stream, contentLength, guard.timeout, zone.clock, this)
     }

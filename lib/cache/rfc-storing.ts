@@ -43,11 +43,11 @@ export function judgeByRfc (
   const staleAt = allowed && mayBeShared && !(control.noCache && !reading.accel) && reading.staleAt > now ? reading.staleAt : 0
   const isPart = statusCode === 206 || statusCode === 304
   if (!allowed || !mayBeShared || isPart || vary === null || !(staleAt > 0 || isUsefulStale(reading, head, rules))) {
-    return { allowed: allowed && !isPart, staleAt, value: undefined }
+    return { allowed: allowed && !isPart, staleAt, vary: vary ?? [], value: undefined }
   }
   const value = makeEntry(statusCode, head.statusMessage, stored(headers, control, now), reading, now, keepStale)
   if (vary.length > 0) value.vary = selectVariant(vary, asked.headers)
-  return { allowed, staleAt, value }
+  return { allowed, staleAt, vary, value }
 }
 
 /**

@@ -32,6 +32,8 @@ export interface CacheRules {
   readonly obeyClient: boolean
   /** Name of this cache in Cache-Status (RFC 9211); `undefined` sends none. */
   readonly cacheStatus: string | undefined
+  /** The mount's directory of temporary files. */
+  readonly tempPath: string | undefined
   /** Bytes; Infinity is without limit. */
   readonly maxRangeOffset: number
 }

@@ -35,7 +35,7 @@ function judgeAsNginx (head: ResponseHead, asked: Asked, rules: CacheRules, now:
     headers: copyHeaders(headers),
     cachedAt: now,
     staleAt,
-    deleteAt: staleAt + Math.max(keepStale, staleWhileRevalidate * 1000, staleIfError * 1000),
+    deleteAt: Math.max(staleAt, now) + Math.max(keepStale, staleWhileRevalidate * 1000, staleIfError * 1000),
   }
   if (vary.length > 0) value.vary = selectVariant(vary, asked.headers)
   const { etag } = headers
@@ -70,7 +70,7 @@ function renewAsNginx (
     headers,
     cachedAt: now,
     staleAt,
-    deleteAt: staleAt + Math.max(keepStale, staleWhileRevalidate * 1000, staleIfError * 1000),
+    deleteAt: Math.max(staleAt, now) + Math.max(keepStale, staleWhileRevalidate * 1000, staleIfError * 1000),
   }
   if (vary !== undefined) value.vary = vary
   if (etag !== undefined) value.etag = etag
@@ -79,9 +79,9 @@ function renewAsNginx (
   return value
 }
 
-/** The end of the lifetime: what the headers say, else the mount. 0 where it is past, or there is none. */
+/** The end of the lifetime: what the headers say, which may be past (`X-Accel-Expires: @1`), else the mount. 0 where there is none. */
 function lifetime (staleAt: number, statusCode: number, rules: CacheRules, now: number): number {
-  if (staleAt !== 0) return staleAt > now ? staleAt : 0
+  if (staleAt !== 0) return staleAt
   const valid = rules.valid.of(statusCode)
   return valid === 0 ? 0 : now + valid
 }

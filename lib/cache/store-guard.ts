@@ -1,5 +1,6 @@
 import { patiently } from './patience.ts'
 import { isThenable, valueOf } from '../functions.ts'
+import { canBeSent } from './sendable.ts'
 import { plainKey, type StoreKey } from './key.ts'
 import type { Timers } from '../timers.ts'
 import type { AsyncResource } from 'node:async_hooks'
@@ -9,6 +10,11 @@ import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue } fro
 /** A store that needs no time to take an entry. */
 export interface Putter {
   put (key: CacheStoreKey, value: CacheStoreValue, body: readonly Buffer[], length: number): boolean
+}
+
+/** A store that writes in a directory that it is given. */
+export interface TempWriter {
+  createWriteStream (key: CacheStoreKey, value: CacheStoreValue, tempPath: string): Writable | undefined
 }
 
 /** Receives what a store found. */
@@ -42,6 +48,7 @@ export class StoreGuard {
   /** Our own stores get keys whose headers are made only when they are read; a copy of such a key would lack them. */
   readonly #ours: boolean
   readonly #putter: Putter | undefined
+  readonly #tempWriter: TempWriter | undefined
   #stuck = 0
   #retryAt = 0
   #failedAt = -Infinity
@@ -49,9 +56,11 @@ export class StoreGuard {
   /**
    * @param ours the store is one of ours, which only read what they are given
    * @param putter the same store, where it takes whole entries at once
+   * @param tempWriter the same store, where it is told where to write
    */
   constructor (
-    store: CacheStore, timeout: number, clock: Timers, warn: (message: string, error: unknown) => void, ours = false, putter?: Putter
+    store: CacheStore, timeout: number, clock: Timers, warn: (message: string, error: unknown) => void, ours = false, putter?: Putter,
+    tempWriter?: TempWriter
   ) {
     this.store = store
     this.timeout = timeout
@@ -59,6 +68,7 @@ export class StoreGuard {
     this.#warn = warn
     this.#ours = ours
     this.#putter = putter
+    this.#tempWriter = tempWriter
   }
 
   /** Looks a key up, and calls back; at once where the store answers at once. */
@@ -76,19 +86,23 @@ export class StoreGuard {
       return
     }
     if (!isPromise(result)) {
-      lookup.onLookup(checked(result), false)
+      lookup.onLookup(checked(result, this.takesWhole), false)
       return
     }
     this.settle(result, 'a lookup', discard, (found, failed) => {
-      if (lookup.context === undefined) lookup.onLookup(checked(found), failed)
-      else lookup.context.runInAsyncScope(lookup.onLookup, lookup, checked(found), failed)
+      if (lookup.context === undefined) lookup.onLookup(checked(found, this.takesWhole), failed)
+      else lookup.context.runInAsyncScope(lookup.onLookup, lookup, checked(found, this.takesWhole), failed)
     })
   }
 
-  /** Opens an entry for writing; `undefined` where the store refuses it, or fails. */
-  open (key: StoreKey, value: CacheStoreValue): Writable | undefined {
+  /**
+   * Opens an entry for writing; `undefined` where the store refuses it, or fails.
+   * @param tempPath the mount's directory of temporary files
+   */
+  open (key: StoreKey, value: CacheStoreValue, tempPath?: string): Writable | undefined {
     if (!this.usable()) return undefined
     try {
+      if (tempPath !== undefined && this.#tempWriter !== undefined) return this.#tempWriter.createWriteStream(key, value, tempPath)
       return valueOf('createCache.store.createWriteStream', this.store.createWriteStream(this.keyFor(key), value))
     } catch (error) {
       this.failed('an entry could not be opened for writing', error)
@@ -172,13 +186,16 @@ export function isPromise<T> (value: T | Promise<T>): value is Promise<T> {
   return isThenable(value)
 }
 
-/** An entry that can be used: a store may be somebody else's. */
-function checked (result: CacheStoreResult | undefined): CacheStoreResult | undefined {
+/**
+ * An entry that can be used: a store may be somebody else's, or damaged. What cannot be sent is not there.
+ * @param trusted the store keeps what it was given
+ */
+function checked (result: CacheStoreResult | undefined, trusted: boolean): CacheStoreResult | undefined {
   if (result === undefined || result === null) return undefined
   const { statusCode, headers, staleAt, deleteAt, cachedAt } = result
-  const fits = statusCode >= 200 && statusCode <= 599 && typeof headers === 'object' && headers !== null &&
+  const fits = Number.isInteger(statusCode) && statusCode >= 200 && statusCode <= 599 && typeof headers === 'object' && headers !== null &&
     typeof staleAt === 'number' && typeof deleteAt === 'number' && typeof cachedAt === 'number'
-  if (fits) return result
+  if (fits && (trusted || canBeSent(result))) return result
   discard(result)
   return undefined
 }

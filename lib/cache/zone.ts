@@ -11,7 +11,7 @@ import { purgeBySearch } from './purge.ts'
 import { RememberedErrors } from './remembered-errors.ts'
 import { Roster } from '../roster.ts'
 import { show } from '../units.ts'
-import { StoreGuard, type Putter } from './store-guard.ts'
+import { StoreGuard, type Putter, type TempWriter } from './store-guard.ts'
 import { UseCounter } from './use-counter.ts'
 import { variantKey } from './vary.ts'
 import type { CacheRules } from './rules.ts'
@@ -26,6 +26,8 @@ export interface ZoneSettings {
   readonly ownStore?: boolean
   /** The store, where it takes whole entries at once. */
   readonly putter?: Putter
+  /** The store, where it is told where to write. */
+  readonly tempWriter?: TempWriter
   /** Milliseconds. */
   readonly storeTimeout: number
   /** Milliseconds that an expired entry is kept at least. */
@@ -70,7 +72,7 @@ export class CacheZone implements Cache {
     }
     this.guard = new StoreGuard(store, settings.storeTimeout, clock, (message, error) => {
       this.onWarning(`cache '${name}': ${message}; requests go on without it`, error)
-    }, settings.ownStore, settings.putter)
+    }, settings.ownStore, settings.putter, settings.tempWriter)
     this.locks = new LockTable(clock)
     this.commits = new Commits(clock)
     this.uses = new UseCounter(settings.inactive)

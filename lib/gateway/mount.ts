@@ -158,7 +158,7 @@ function tempDirectory (buffering: ExchangeOptions['buffering']): string | undef
   return typeof path === 'object' ? path.path : path
 }
 
-function cachePolicy (cache: CacheOptions, { store, ignoreHeaders = [] }: ExchangeOptions): CachePolicy<FastifyRequest> {
+function cachePolicy (cache: CacheOptions, { store, ignoreHeaders = [], buffering }: ExchangeOptions): CachePolicy<FastifyRequest> {
   if (store !== undefined && store !== false) throw new FST_SCGI_OPT_UNSUPPORTED('cache', "a mount has either 'cache' or 'store'")
-  return new CachePolicy<FastifyRequest>(cache, ignoreHeaders)
+  return new CachePolicy<FastifyRequest>(cache, ignoreHeaders, tempDirectory(buffering))
 }

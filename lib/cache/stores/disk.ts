@@ -24,6 +24,8 @@ export type { DiskStoreOptions } from './disk/options.ts'
 const ONE_BUFFER = 65_536
 /** The files of other processes are looked for again after this time at the earliest, in milliseconds. */
 const LOAD_AGAIN = 600_000
+/** And after this at the latest, however long entries may be idle. */
+const DAY = 86_400_000
 
 /** Keeps each entry in a file, which outlives the process. */
 export class DiskStore implements CacheStore {
@@ -62,8 +64,9 @@ export class DiskStore implements CacheStore {
     return result
   }
 
-  createWriteStream (key: CacheStoreKey, value: CacheStoreValue): Writable | undefined {
-    const { temp, maxSize, maxEntrySize } = this.#settings
+  /** @param tempPath the writer's directory of temporary files, for `useTempPath: true` */
+  createWriteStream (key: CacheStoreKey, value: CacheStoreValue, tempPath?: string): Writable | undefined {
+    const { maxSize, maxEntrySize } = this.#settings
     if (this.#closed || promisedLength(value) > maxEntrySize) return undefined
     const bytes = keyBytes(keyText(key))
     const name = entryName(bytes, key.method)
@@ -72,7 +75,7 @@ export class DiskStore implements CacheStore {
       value: copyValue(value),
       bytes,
       name,
-      tempDirectory: temp ?? this.#shelf.directoryOf(name),
+      tempDirectory: this.#shelf.tempFor(name, tempPath),
       maxSize,
       maxEntrySize,
       commit: () => this.#shelf.lock.run(baseName(name), async () => {
@@ -224,7 +227,7 @@ export class DiskStore implements CacheStore {
     const { loader } = this.#rounds
     await this.loaded
     while (!loader.stopped) {
-      await loader.wait(Math.max(this.#settings.inactive, LOAD_AGAIN))
+      await loader.wait(Math.min(Math.max(this.#settings.inactive, LOAD_AGAIN), DAY))
       await this.#load()
     }
   }

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
 import { Roster, type Listed } from '../../roster.ts'
 import { outside } from '../../context.ts'
-import { parseSize, parseTime } from '../../units.ts'
+import { parseLifetime, parseSize } from '../../units.ts'
 import { readTags } from '../tags.ts'
 import { copyValue, entryKey, promisedLength, purgeTest, softened } from './key.ts'
 import { MemoryIndex, type Indexed } from './memory-index.ts'
@@ -62,7 +62,7 @@ export class MemoryStore implements CacheStore {
     const maxSize = Math.max(1, parseSize('maxSize', options.maxSize ?? '64m'))
     this.#maxEntries = options.maxEntries === undefined ? Infinity : parseSize('maxEntries', options.maxEntries)
     this.#maxEntrySize = options.maxEntrySize === undefined ? Math.floor(maxSize / 8) : parseSize('maxEntrySize', options.maxEntrySize)
-    this.#inactive = parseTime('inactive', options.inactive ?? '10m')
+    this.#inactive = parseLifetime('inactive', options.inactive ?? '10m')
     this.#now = options.now ?? Date.now
     this.#lru = new LRUCache<Entry, Entry>({
       maxSize,

@@ -2,17 +2,17 @@ import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { FST_SCGI_OPT_INVALID } from '../../../errors.ts'
 import { orSwitch, switched } from '../../../checks.ts'
-import { parseSize, parseTime, show } from '../../../units.ts'
+import { parseLifetime, parseSize, parseTime, show } from '../../../units.ts'
 import type { RoundOptions } from './rounds.ts'
 
 export interface DiskStoreOptions {
   /** The directory of the entries; made with mode 0700 where it is missing. Several processes may share it. (nginx: scgi_cache_path) */
   path: string
   /** Directories below it, as so many characters from the end of an entry's name: `'1:2'` or `[1, 2]`. Default none. (nginx: levels) */
-  levels?: string | readonly number[]
+  levels?: string | number | readonly number[]
   /**
-   * Where an entry is written before it gets its name: `true` for the directory `temp` in `path`, `false` for the entry's own directory,
-   * or a directory; from another file system it is copied. Default true. (nginx: use_temp_path)
+   * Where an entry is written before it gets its name: `true` for the directory that the writer gives, else `temp` in `path`; `false` for
+   * the entry's own directory; or a directory. From another file system it is copied. Default true. (nginx: use_temp_path)
    */
   useTempPath?: boolean | string
   /** An entry nobody asked for so long is removed, fresh or not. Default `'10m'`. (nginx: inactive) */
@@ -41,6 +41,8 @@ export interface DiskSettings {
   readonly levels: readonly number[]
   /** Directory of the temporary files; undefined for that of the entry. */
   readonly temp: string | undefined
+  /** Where a writer gives a directory, that is the one. */
+  readonly writersTemp: boolean
   readonly inactive: number
   readonly maxSize: number
   readonly maxEntries: number
@@ -59,7 +61,8 @@ export function readDiskOptions (options: DiskStoreOptions): DiskSettings {
     root,
     levels: readLevels(levels),
     temp: useTempPath === false ? undefined : makeDirectory('useTempPath', useTempPath === true ? join(root, 'temp') : useTempPath),
-    inactive: parseTime('inactive', inactive),
+    writersTemp: useTempPath === true,
+    inactive: parseLifetime('inactive', inactive),
     maxSize,
     maxEntries: options.maxEntries === undefined ? Infinity : parseSize('maxEntries', options.maxEntries),
     maxEntrySize: options.maxEntrySize === undefined ? maxSize : parseSize('maxEntrySize', options.maxEntrySize),
@@ -69,7 +72,13 @@ export function readDiskOptions (options: DiskStoreOptions): DiskSettings {
 }
 
 function readLevels (levels: unknown): readonly number[] {
-  const widths: unknown[] = typeof levels === 'string' ? levels.split(':').map(Number) : Array.isArray(levels) ? levels : [NaN]
+  // In a configuration file `levels=1` is a text, and `levels=` is none.
+  const given = typeof levels === 'number' ? [levels] : levels
+  const widths: unknown[] = given === ''
+    ? []
+    : typeof given === 'string'
+      ? given.split(':').map(digit => /^[12]$/.test(digit) ? Number(digit) : NaN)
+      : Array.isArray(given) ? given : [NaN]
   const read = widths.filter(width => width === 1 || width === 2)
   if (read.length !== widths.length || read.length > 3) {
     throw new FST_SCGI_OPT_INVALID('levels', show(levels), "up to three numbers, each 1 or 2: '1:2' or [1, 2]")

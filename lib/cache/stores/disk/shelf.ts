@@ -1,6 +1,6 @@
 import { constants, utimes } from 'node:fs'
 import { copyFile, mkdir, unlink } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { CacheStoreKey, CacheStoreValue } from '../../../../types/cache-store.ts'
 import { keyBytes, keyText } from '../key.ts'
 import { varyMatches, varyNames } from '../vary.ts'
@@ -30,9 +30,12 @@ export class Shelf {
   readonly lock = new Lock()
   readonly now: () => number
   readonly #settings: DiskSettings
+  /** Where temporary files may be, beside those next to their entries. */
+  readonly #temps = new Set<string>()
 
   constructor (settings: DiskSettings, now: () => number) {
     this.#settings = settings
+    if (settings.temp !== undefined) this.#temps.add(settings.temp)
     this.now = now
   }
 
@@ -42,6 +45,15 @@ export class Shelf {
 
   directoryOf (name: string): string {
     return entryDirectory(this.#settings.root, this.#settings.levels, name)
+  }
+
+  /** The directory that an entry is written in. */
+  tempFor (name: string, writers: string | undefined): string {
+    const { temp, writersTemp } = this.#settings
+    if (!writersTemp || writers === undefined) return temp ?? this.directoryOf(name)
+    const directory = resolve(writers)
+    this.#temps.add(directory)
+    return directory
   }
 
   /** Opens the entry that a request gets. The caller closes it. */
@@ -144,7 +156,7 @@ export class Shelf {
 
   /** All files that may be ours. */
   walk (): AsyncGenerator<Found> {
-    return walk(this.#settings.root, this.#settings.levels, this.#settings.temp)
+    return walk(this.#settings.root, this.#settings.levels, this.#temps)
   }
 
   /** Opens every entry, or those of these names, shows it, and closes it. */

@@ -24,9 +24,9 @@ export async function * namesIn (directory: string): AsyncGenerator<{ name: stri
   }
 }
 
-/** All files of a store, and the temporary ones beside them and in `temp`. */
-export async function * walk (root: string, levels: readonly number[], temp: string | undefined): AsyncGenerator<Found> {
-  if (temp !== undefined) yield * files(temp, found => found.owner !== undefined)
+/** All files of a store, and the temporary ones beside them and in `temps`. */
+export async function * walk (root: string, levels: readonly number[], temps: Iterable<string>): AsyncGenerator<Found> {
+  for (const temp of temps) yield * files(temp, found => found.owner !== undefined)
   yield * below(root, levels, [])
 }
 

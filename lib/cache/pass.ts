@@ -261,7 +261,8 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
       return
     }
     const now = zone.clock.now()
-    if (found !== undefined && found.value.staleAt >= now && found.value.deleteAt > now && this.#isFreshEnough(found, now) && !this.#key.unknown) {
+    const isFresh = found !== undefined && found.value.staleAt >= now && found.value.deleteAt > now
+    if (isFresh && !this.#key.unknown && this.#isFreshEnough(found, now)) {
       this.#serve(found, 'HIT')
       return
     }

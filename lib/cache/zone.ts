@@ -134,7 +134,7 @@ export class CacheZone implements Cache {
   /** An unsafe request has changed what these keys stand for: their entries go, and what was fetched before is not stored. (RFC 9111 section 4.4) */
   invalidate (keys: readonly string[]): void {
     const test = (key: string): boolean => keys.includes(key)
-    this.#errors.deleteWhere(test)
+    this.#errors.deleteKeys(test)
     for (const pass of this.active.all()) pass.onPurge(test, undefined)
     for (const key of keys) {
       // Who asks next waits for that.

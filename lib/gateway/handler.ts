@@ -488,7 +488,8 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
   /** As far as the request can tell, its reply may be stored. */
   get #mayStore (): boolean {
     const { store } = this.#service.mount
-    return store !== undefined && this.#group !== undefined && this.#outgoing.upgrade === undefined && store.takes(askedOf(this.#outgoing, this.#sendsBody, this.#group))
+    if (store === undefined || this.#group === undefined || this.#outgoing.upgrade !== undefined) return false
+    return store.takes(askedOf(this.#outgoing, this.#sendsBody, this.#group))
   }
 
   #end (): void {

@@ -41,6 +41,9 @@ export const FST_SCGI_RESOLVE = outage<[string, string]>(
 
 /** The request cannot be passed on. Argument: what is wrong with it. */
 export const FST_SCGI_BAD_REQUEST = createError<[string]>('FST_SCGI_BAD_REQUEST', 'Bad request: %s', 400)
+/** The client has coded the body in a way that nobody here decodes. Argument: its Transfer-Encoding. */
+export const FST_SCGI_TRANSFER_CODING = createError<[string]>(
+  'FST_SCGI_TRANSFER_CODING', 'Transfer-Encoding %s is not implemented: send chunked, and say in Content-Encoding how the content is coded', 501)
 /** Arguments: limit in bytes. */
 export const FST_SCGI_BODY_TOO_LARGE = createError<[number]>(
   'FST_SCGI_BODY_TOO_LARGE', 'Request body is larger than bodyLimit (%d bytes)', 413)

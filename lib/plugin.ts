@@ -16,9 +16,11 @@ import { Registry, type Selector } from './gateway/registry.ts'
 import { checkReplyOptions, readRegisterOptions } from './options.ts'
 import { filterLayer } from './filters/layer.ts'
 import { ClientConnections } from './inbound/connections.ts'
+import { takeTurn } from './inbound/turn.ts'
 import { passageOf } from './filters/passage.ts'
 import { mountSegments } from './upstream/path.ts'
 import { Roster } from './roster.ts'
+import { toError } from './caught.ts'
 import { parseSize, parseTime, show } from './units.ts'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -179,11 +181,11 @@ function mountRoutes (
 ): void {
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
-  scope.addHook('onRequest', (request, _reply, done) => {
+  scope.addHook('onRequest', (request, reply, done) => {
     const type = request.raw.headers['content-type']
     // Fastify answers a type that is none by itself with 415, before a parser is asked, and QUERY without a type with 400.
     if (type === undefined ? request.method === 'QUERY' : !isMediaType(type)) request.headers = { 'content-type': 'application/octet-stream' }
-    done()
+    takeTurn(request.raw, reply.raw, done)
   })
   const service: Service = {
     mount,
@@ -231,6 +233,18 @@ function mountPoint (fastify: FastifyInstance, url: string, rewritePrefix: strin
 }
 
 function run (
+  service: Service, state: GatewayState, select: Selector, request: FastifyRequest, reply: FastifyReply, body?: Buffer | string | Readable
+): void {
+  takeTurn(request.raw, reply.raw, () => {
+    try {
+      serve(service, state, select, request, reply, body)
+    } catch (error) {
+      reply.send(toError(error))
+    }
+  })
+}
+
+function serve (
   service: Service, state: GatewayState, select: Selector, request: FastifyRequest, reply: FastifyReply, body?: Buffer | string | Readable
 ): void {
   const exchange = new GatewayExchange(service, state, request, reply)

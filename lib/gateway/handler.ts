@@ -14,6 +14,7 @@ import { Tunnel } from './tunnel.ts'
 import { upgradeOf } from '../inbound/upgrades.ts'
 import { parseBuffering } from '../filters/accel-values.ts'
 import { passageOf, type Passage } from '../filters/passage.ts'
+import { refusedCoding } from '../inbound/transfer-coding.ts'
 import { breakOff, isGone, isHttp2, offSocketClose, onSocketClose } from '../filters/raw-reply.ts'
 import { ReplyStream, type ReplySource } from '../scgi/reply-stream.ts'
 import { Pass, type PassHandler } from '../upstream/pass.ts'
@@ -135,6 +136,11 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     if (this.#over) return
     this.#group = group
     this.#given = given
+    const refused = given === undefined ? refusedCoding(this.#request.raw) : undefined
+    if (refused !== undefined) {
+      this.#refuseBody(refused)
+      return
+    }
     const { cache } = this.#service.mount
     // A tunnel is no reply, and an answer to who asked for one is nobody else's.
     if (cache !== undefined && this.#outgoing.upgrade === undefined) {

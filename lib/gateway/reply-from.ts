@@ -7,6 +7,8 @@ import { setOwn } from '../names.ts'
 import { withCookie } from './diversion.ts'
 import { RequestInfo } from './info.ts'
 import { breakOff, clearHead, onReplyClose } from '../filters/raw-reply.ts'
+import { refusedCoding } from '../inbound/transfer-coding.ts'
+import { takeTurn } from '../inbound/turn.ts'
 import { passageOf } from '../filters/passage.ts'
 import { HeaderFilter, textHeaders } from './response-headers.ts'
 import { FastifyView } from './view.ts'
@@ -125,7 +127,17 @@ class Defaults {
   around (from: From): From {
     const complete = (reply: FastifyReply, given: FastifyReplyFromHooks): FastifyReplyFromHooks => this.#complete(reply, given)
     return function (source, given = {}) {
-      return from.call(this, source, complete(this, given))
+      const { raw } = this.request
+      const refused = refusedCoding(raw)
+      if (refused !== undefined) return this.header('connection', 'close').send(refused)
+      takeTurn(raw, this.raw, () => {
+        try {
+          from.call(this, source, complete(this, given))
+        } catch (error) {
+          this.send(toError(error))
+        }
+      })
+      return this
     }
   }
 

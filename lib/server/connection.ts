@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net'
-import { FST_SCGI_BAD_REQUEST, FST_SCGI_REQUEST_TIMEOUT } from '../errors.ts'
+import { isChunked } from '../inbound/transfer-coding.ts'
+import { FST_SCGI_BAD_REQUEST, FST_SCGI_REQUEST_TIMEOUT, FST_SCGI_TRANSFER_CODING } from '../errors.ts'
 import { currentContext } from '../context.ts'
 import { NetstringDecoder } from '../scgi/netstring.ts'
+import { show } from '../units.ts'
 import { readRequestHead } from './params.ts'
 import { looksLikeHttp, refusal } from './refusal.ts'
 import { describeClient, forgetClient, ScgiIncomingMessage } from './request.ts'
@@ -134,6 +136,11 @@ export class ServerConnection implements Listed {
     const { settings } = this.#host
     this.#begun = false
     this.#requests++
+    const coding = params.get('HTTP_TRANSFER_ENCODING')
+    if (coding !== undefined && coding !== '' && !isChunked(coding)) {
+      this.#refuse(new FST_SCGI_TRANSFER_CODING(show(coding)), 501)
+      return
+    }
     const head = readRequestHead(params, contentLength, this.#host.maxHeadersCount ?? 0)
     if (typeof head === 'string') {
       this.#refuse(new FST_SCGI_BAD_REQUEST(head), 400)

@@ -1,4 +1,5 @@
 import { Socket } from 'node:net'
+import { readAfterWriteError } from './last-words.ts'
 import type { AsyncResource } from 'node:async_hooks'
 import type { ServerAddress } from '../../types/exchange.ts'
 
@@ -10,6 +11,8 @@ export interface ConnectionOwner {
   /** `buffer` is shared by all connections: what is to be kept must be copied before this returns. */
   onBytes (buffer: Buffer, length: number): void
   onWritten (): void
+  /** The server takes no more, and may have answered before. True where that answer is to be read. */
+  onRefused (error: NodeJS.ErrnoException): boolean
   onEof (): void
   onTimeout (): void
   onSocketError (error: NodeJS.ErrnoException): void
@@ -82,6 +85,13 @@ export class Connection {
       if (owner === null) this.#idleEnd()
       else owner.context.runInAsyncScope(owner.onBytes, owner, buffer, length)
       return !socket.isPaused()
+    })
+    readAfterWriteError(socket, error => {
+      this.#spoilt = true
+      return this.owner?.onRefused(error) === true
+    }, () => {
+      const { owner } = this
+      owner?.context.runInAsyncScope(owner.onEof, owner)
     })
     socket.on('connect', () => {
       this.connected = true

@@ -32,6 +32,8 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
   #sent = false
   #paused = false
   #surplus = false
+  /** Why the server takes no more of the request. */
+  #refused: NodeJS.ErrnoException | undefined
   #source: RequestSource | undefined
   /** When the head must be complete, in milliseconds of `performance.now()`. */
   #headDeadline = 0
@@ -122,6 +124,16 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     if (read > 0) this.#headDeadline = performance.now() + read
   }
 
+  onRefused (error: NodeJS.ErrnoException): boolean {
+    if (this.#phase === 'connect' || this.#phase === 'done' || this.#refused !== undefined) return false
+    this.#refused = error
+    this.#sent = false
+    if (this.#phase === 'head') this.#phase = 'send'
+    this.#source?.stop()
+    if (!this.#paused) this.#connection?.setTimeout(this.#request.timeouts.read)
+    return true
+  }
+
   onBytes (buffer: Buffer, length: number): void {
     this.bytesReceived += length
     if (this.#phase === 'body') {
@@ -158,11 +170,13 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
 
   onEof (): void {
     if (this.#phase !== 'body') {
-      this.#fail('error', new errors.FST_SCGI_PREMATURE_CLOSE(this.#address.name, explainClose(this.bytesReceived, this.#request.head.length, this.#request.body?.length)))
+      if (this.#refused !== undefined) this.onSocketError(this.#refused)
+      else this.#fail('error', new errors.FST_SCGI_PREMATURE_CLOSE(this.#address.name, explainClose(this.bytesReceived, this.#request.head.length, this.#request.body?.length)))
       return
     }
     const missing = this.#body?.end()
-    if (missing === undefined && this.#connection?.wasReset === true) {
+    // A server that answers without reading all of the request resets the connection when it closes: that says nothing of the reply.
+    if (missing === undefined && this.#sent && this.#connection?.wasReset === true) {
       this.#fail('error', new errors.FST_SCGI_READ(this.#address.name, 'ECONNRESET'))
     } else if (missing === undefined) this.#finish()
     else this.#fail('error', new errors.FST_SCGI_BODY_TRUNCATED(this.#address.name, missing))
@@ -171,6 +185,10 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
   onTimeout (): void {
     const { name } = this.#address
     const { connect, send, read } = this.#request.timeouts
+    if (this.#phase === 'send' && this.#refused !== undefined) {
+      this.onSocketError(this.#refused)
+      return
+    }
     switch (this.#phase) {
       case 'connect':
         this.#fail('timeout', new errors.FST_SCGI_CONNECT_TIMEOUT(name, connect))
@@ -211,7 +229,9 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
           : new errors.FST_SCGI_READ(name, reason), error)
         break
       case 'body':
-        this.#fail('error', new errors.FST_SCGI_READ(name, reason), error)
+        // As in onEof.
+        if (!this.#sent && error.code === 'ECONNRESET' && this.#body?.end() === undefined) this.#finish()
+        else this.#fail('error', new errors.FST_SCGI_READ(name, reason), error)
     }
   }
 

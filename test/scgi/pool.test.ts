@@ -42,7 +42,16 @@ class Listener implements AsyncDisposable {
   }
 }
 
-const nobody: ConnectionOwner = { context: new AsyncResource('TEST'), onConnected () {}, onBytes () {}, onWritten () {}, onEof () {}, onTimeout () {}, onSocketError () {} }
+const nobody: ConnectionOwner = {
+  context: new AsyncResource('TEST'),
+  onConnected () {},
+  onBytes () {},
+  onWritten () {},
+  onRefused: () => false,
+  onEof () {},
+  onTimeout () {},
+  onSocketError () {},
+}
 
 function makePool (address: string, options: { keepalive?: number, preconnect?: number }): ConnectionPool {
   return new ConnectionPool(serverAt(address), { keepalive: 0, preconnect: 0, connectTimeout: 2000, ...options })

@@ -34,6 +34,7 @@ const EXCHANGE = {
   store: true,
   cache: true,
   ignoreClientAbort: true,
+  earlyHints: true,
   upgrade: true,
   nextUpstream: true,
   hideHeaders: true,

@@ -45,7 +45,7 @@ export interface UpstreamError extends Error {
 
 /** The parsed head of an application's reply. */
 export interface ResponseHead {
-  /** 200 to 599, or 101 in answer to `ExchangeRequest.upgrade`. */
+  /** 200 to 599, or 101 in answer to `ExchangeRequest.upgrade`; of an interim head 102 to 199. */
   readonly statusCode: number
   /** Reason phrase of the application; empty when it gave none. */
   readonly statusMessage: string
@@ -126,8 +126,10 @@ export interface ExchangeRequest {
 export interface ExchangeHandler {
   /** The connection stands and the first byte of the request is about to be written: from here on the request counts as sent. */
   onConnect (): void
-  /** The head is complete and valid. Informational (1xx) heads are skipped. */
+  /** The head is complete and valid. */
   onHead (head: ResponseHead): void
+  /** An informational head has come before that one, any but 100 and 101. The exchange must not be ended by it. Default: it is passed over. */
+  onInterim? (head: ResponseHead): void
   /** A piece of the decoded body; the receiver owns it. */
   onData (chunk: Buffer): void
   /** The body is complete; after a 101 the server has ended the connection. */

@@ -164,6 +164,11 @@ export interface ExchangeOptions {
   /** Let the application finish when the client has gone. Default false. (scgi_ignore_client_abort) */
   ignoreClientAbort?: boolean
   /**
+   * Hand informational replies on, 103 (Early Hints) above all, to clients of HTTP/1.1 and HTTP/2. Default: those of HTTP servers, and not
+   * those of SCGI servers; true is both, false neither. Wrong values are `FST_SCGI_OPT_INVALID`. (RFC 9110 section 15.2, RFC 8297)
+   */
+  earlyHints?: boolean
+  /**
    * Pass on a GET that asks for another protocol (WebSocket) as HTTP_UPGRADE and HTTP_CONNECTION, and where the application answers 101 be
    * a tunnel from then on. `readTimeout` bounds its silence, `sendTimeout` and `clientSendTimeout` the time in which a side takes nothing.
    * Never with `cache` or `store`. Over HTTP/1.1 only, and to servers that speak SCGI; to others it goes as a plain request. false sends

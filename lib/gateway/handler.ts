@@ -10,6 +10,7 @@ import { failureOf } from './failure.ts'
 import { pageFor, sendDiversion, sendFailure, type Instead } from './instead.ts'
 import { CACHE, CLIENT, Flow, STORE } from './flow.ts'
 import { invalidate, isUnsafe, openCache } from './caching.ts'
+import { sendInterim } from './interim.ts'
 import { Tunnel } from './tunnel.ts'
 import { upgradeOf } from '../inbound/upgrades.ts'
 import { parseBuffering } from '../filters/accel-values.ts'
@@ -266,6 +267,12 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     if (mount.hooks.onResponse !== undefined) this.#stream = this.#startStream(mount.hooks.onResponse)
     else if (sender.buffering) setImmediate(turn, this)
     else process.nextTick(turn, this)
+  }
+
+  onInterim (head: ResponseHead, http: boolean): void {
+    const { mount } = this.#service
+    const wanted = http ? mount.earlyHints.http : mount.earlyHints.scgi
+    if (wanted && !this.#detached && !this.#over && !this.#reply.sent) sendInterim(mount, this.#request.raw, this.#reply.raw, head)
   }
 
   onDrain (): void {

@@ -29,6 +29,8 @@ export interface Mount {
   readonly store: Store<FastifyRequest> | undefined
   readonly cache: CachePolicy<FastifyRequest> | undefined
   readonly ignoreClientAbort: boolean
+  /** Informational replies (1xx) are handed on, by what the server speaks. */
+  readonly earlyHints: { readonly http: boolean, readonly scgi: boolean }
   /** A client may ask for another protocol. */
   readonly upgrade: boolean
   readonly preserveHeaderCase: boolean
@@ -102,6 +104,7 @@ export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
       : compileStore<FastifyRequest>(options.store, tempDirectory(options.buffering)),
     upgrade: flag('upgrade', options.upgrade, true),
     ignoreClientAbort: flag('ignoreClientAbort', options.ignoreClientAbort, false),
+    earlyHints: { http: flag('earlyHints', options.earlyHints, true), scgi: flag('earlyHints', options.earlyHints, false) },
     preserveHeaderCase: flag('preserveHeaderCase', options.preserveHeaderCase, false),
     hooks: hooks(options),
   }

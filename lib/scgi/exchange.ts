@@ -56,7 +56,7 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     this.#handler = handler
     this.#pool = pool
     this.context = request.context ?? currentContext()
-    this.#parser = new HeadParser(request.bufferSize, request.upgrade)
+    this.#parser = new HeadParser(request.bufferSize, request.upgrade, handler)
   }
 
   get bytesSent (): number {

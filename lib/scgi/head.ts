@@ -10,6 +10,11 @@ export interface HeadError {
   readonly message: string
 }
 
+/** Whoever wants to know of informational heads. */
+export interface InterimReceiver {
+  onInterim? (head: ResponseHead): void
+}
+
 /** `HeadParser.write`: the head is not complete yet. */
 export const HEAD_MORE = -1
 /** `HeadParser.write`: the head is wrong, `error` says how. */
@@ -42,11 +47,12 @@ const NO_PROPERTIES: object = Object.freeze(Object.create(null))
 
 /**
  * Parses the head of an application's reply, whole or in pieces: a CGI head (RFC 3875 section 6), or an HTTP status line and headers.
- * Informational (1xx) heads are passed over. It never throws. A head that is complete in its first chunk is not copied.
+ * Informational (1xx) heads before it are told of, and passed over. It never throws. A head that is complete in its first chunk is not copied.
  */
 export class HeadParser {
   readonly #limit: number
   readonly #upgrade: boolean
+  readonly #receiver: InterimReceiver | undefined
   #head: ResponseHead | undefined = undefined
   #error: HeadError | undefined = undefined
   // The beginning of a head that did not come whole.
@@ -60,10 +66,12 @@ export class HeadParser {
   /**
    * @param limit Largest head in bytes, the blank line that ends it included.
    * @param upgrade A 101 is the final head: the request has asked for it.
+   * @param receiver Hears of interim heads, but of 100 and 101: they are about one connection.
    */
-  constructor (limit: number, upgrade = false) {
+  constructor (limit: number, upgrade = false, receiver?: InterimReceiver) {
     this.#limit = limit
     this.#upgrade = upgrade
+    this.#receiver = receiver
   }
 
   /** The final head, once it is complete. */
@@ -281,9 +289,10 @@ export class HeadParser {
       }
     }
     this.#forget()
-    if (code >= 200 || (code === 101 && this.#upgrade)) {
-      this.#head = { statusCode: code, statusMessage, headers, rawHeaders, contentLength, chunked, nph: statusLine !== undefined }
-    }
+    const nph = statusLine !== undefined
+    const head: ResponseHead = { statusCode: code, statusMessage, headers, rawHeaders, contentLength, chunked, nph }
+    if (code >= 200 || (code === 101 && this.#upgrade)) this.#head = head
+    else if (code > 101) this.#receiver?.onInterim?.(head)
     return headEnd
   }
 

@@ -141,6 +141,8 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
     if (this.#settled()) return
     if (statusCode >= 100 && statusCode < 200) {
       if (++this.#informational > MAX_INFORMATIONAL) this.#invalidHead(`more than ${MAX_INFORMATIONAL} informational (1xx) heads`)
+      // One that is malformed is nobody's, and says nothing of the reply that follows.
+      else readHttpHead(statusCode, statusMessage, rawHeaders, this.#request.bufferSize, this.#handler)
       return
     }
     const head = readHttpHead(statusCode, statusMessage, rawHeaders, this.#request.bufferSize)

@@ -47,6 +47,11 @@ export interface PassRequest extends PickRequest {
 /** Receives the outcome: `onHead`, `onData` ..., `onEnd`, or `onError`, before or after `onHead`, as the last call. */
 export interface PassHandler {
   onHead (head: ResponseHead): void
+  /**
+   * An informational head of an attempt, any but 100 and 101. Nothing may be ended by it.
+   * @param http it comes from a server that speaks HTTP
+   */
+  onInterim? (head: ResponseHead, http: boolean): void
   onData (chunk: Buffer): void
   onEnd (): void
   /** After a 101: the server has taken what was written. */
@@ -193,6 +198,10 @@ export class Pass implements ExchangeHandler, Waiter {
     if (this.#group.sticky !== undefined && !this.#bind(this.#group.sticky, head)) return
     this.#headGiven = true
     this.#handler.onHead(head)
+  }
+
+  onInterim (head: ResponseHead): void {
+    this.#handler.onInterim?.(head, this.#peer?.target.protocol === 'http')
   }
 
   onData (chunk: Buffer): void {

@@ -1,4 +1,4 @@
-import type { Size } from './upstream.ts'
+import type { Size } from './units.ts'
 
 /** A directory for temporary files. */
 export interface TempPathOptions {

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { CacheStore, PurgeMatch } from './cache-store.ts'
-import type { Size, Time } from './upstream.ts'
+import type { Size, Time } from './units.ts'
 
 /** Headers by lower-case name. */
 export type HeaderValues = Readonly<Record<string, string | string[]>>

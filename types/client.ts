@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { Size, Time } from './upstream.ts'
+import type { Size, Time } from './units.ts'
 
 /** Options of `new ScgiClient(address, options)`. */
 export interface ScgiClientOptions {

@@ -3,7 +3,8 @@ import type { NextUpstreamCondition, NextUpstreamOptions, ParamValue, RequestBuf
 import type { ResponseHead } from './exchange.ts'
 import type { Attempt } from './request.ts'
 import type { UpstreamGroup } from './live.ts'
-import type { Address, GroupOptions, ServerOptions, Size, Time, UpstreamServers } from './upstream.ts'
+import type { Address, GroupOptions, ServerOptions, UpstreamServers } from './upstream.ts'
+import type { Size, Time } from './units.ts'
 
 /** What undici is asked for: origin, path, method, headers, body. */
 export type DispatchOptions = Dispatcher.DispatchOptions

@@ -1,4 +1,4 @@
-import type { Time } from './upstream.ts'
+import type { Time } from './units.ts'
 
 /** A status, `'2xx'`, or a range such as `'200-399'`. */
 export type StatusRange = number | `${1 | 2 | 3 | 4 | 5}xx` | `${number}-${number}`

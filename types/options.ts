@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest, RouteShorthandOptions, FastifyContextConfig } from 'fastify'
 import type { UpstreamGroup } from './live.ts'
-import type { Address, GroupOptions, ServerOptions, Size, Time } from './upstream.ts'
+import type { Address, GroupOptions, ServerOptions } from './upstream.ts'
+import type { Size, Time } from './units.ts'
 import type { BufferingOptions } from './buffering.ts'
 import type { ResolverOptions } from './health.ts'
 import type { CacheOptions } from './cache.ts'

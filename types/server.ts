@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Size, Time } from './upstream.ts'
+import type { Size, Time } from './units.ts'
 
 /** The parameters of one SCGI request, as the gateway sent them, by name. The object has no prototype. */
 export type ScgiParams = Readonly<Record<string, string>>

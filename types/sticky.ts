@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { ResponseHead } from './exchange.ts'
-import type { Time } from './upstream.ts'
+import type { Time } from './units.ts'
 
 /** A cookie of the gateway's own, which names the client's server. (nginx: sticky cookie) */
 export interface StickyCookieOptions<Request = FastifyRequest> {

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { StickyOptions } from './sticky.ts'
+import type { Time } from './units.ts'
 import type { HealthOptions, OutlierOptions, ResolverOptions } from './health.ts'
 
 /**
@@ -9,12 +10,6 @@ import type { HealthOptions, OutlierOptions, ResolverOptions } from './health.ts
  * request (see docs/http-members.md).
  */
 export type Address = string
-
-/** Milliseconds as a number, or with a unit: `'500ms'`, `'60s'`, `'10m'`, `'1h'`. Digits alone in a string are refused. */
-export type Time = number | string
-
-/** Bytes, or a number with a unit: `'8k'`, `'1m'`, `'1g'`. */
-export type Size = number | string
 
 /** One server of a group (nginx: the `server` directive of `upstream`; Apache: BalancerMember). */
 export interface ServerOptions {

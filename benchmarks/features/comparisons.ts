@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { ask, type Running } from '../lib/box.ts'
-import { jobOf, type Job } from '../lib/measure.ts'
+import { jobOf } from '../lib/measure.ts'
+import type { Job } from '../lib/job.ts'
 import { makeText } from '../origin/replies.ts'
 import { baseline, fastifyScgi, staticFiles, staticRoute } from '../peers/node.ts'
 import type { CacheStats, CreateCacheOptions } from '../../types/cache.ts'

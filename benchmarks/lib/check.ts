@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Agent, get, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
-import type { Job } from './measure.ts'
+import type { Job } from './job.ts'
 
 /** Waits until a port accepts connections; rejects after five seconds. */
 export async function waitForPort (port: number, name: string): Promise<void> {

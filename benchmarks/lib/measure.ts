@@ -1,18 +1,9 @@
-import { makeReply, type Kind, type Reply } from '../origin/replies.ts'
+import { makeReply, type Kind } from '../origin/replies.ts'
 import type { Transport } from '../peers/peer.ts'
 import { checkReply } from './check.ts'
+import type { Job } from './job.ts'
 import { cpuSince, groupCpu, settle } from './cpu.ts'
 import { runLoad, type LoadGenerator, type LoadOptions } from './load.ts'
-
-/** What is asked of the contestants. */
-export interface Job {
-  readonly name: string
-  readonly path: string
-  /** What they must answer. */
-  readonly reply: Reply
-  /** No URL is asked for twice: each request has another query. */
-  readonly distinct?: boolean
-}
 
 /** A running peer on one transport. */
 export interface Contestant {

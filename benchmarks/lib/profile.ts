@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { note, type Bench } from './bench.ts'
 import { ask, type Running } from './box.ts'
-import { prepare, type Contestant, type Job } from './measure.ts'
+import { prepare, type Contestant } from './measure.ts'
+import type { Job } from './job.ts'
 import { formatTable } from './report.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))

@@ -45,7 +45,7 @@ export interface GroupOptions<T> {
 }
 
 /** A group of servers, and which of them serves next. Shared by all requests to it. (nginx: upstream) */
-export class Group<T> implements UpstreamServers, PeerOwner<T> {
+export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
   readonly name: string
   /** Where requests wait; `undefined` where they do not. */
   readonly queue: WaitQueue | undefined

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import type { Peer } from './peer.ts'
 
 /** A clock in milliseconds that never goes back. */
 export type Clock = () => number
@@ -56,9 +55,9 @@ export type StateChange = 'down' | 'up' | undefined
 export type PeerEdit = 'weight' | 'down' | 'drain' | 'healthy' | 'ejected' | 'limits' | 'tier'
 
 /** What a peer needs of its group. */
-export interface PeerOwner<T> {
+export interface PeerOwner<Peer> {
   now (): number
-  edited (peer: Peer<T>, what: PeerEdit, returned: boolean): void
+  edited (peer: Peer, what: PeerEdit, returned: boolean): void
 }
 
 /** What is measured in an attempt; times in milliseconds since it began. */

@@ -77,9 +77,9 @@ export class Peer<T> implements UpstreamServer {
   /** The pass that was given the latest such chance, until something is known of how it ended. */
   #prober: object | undefined
   #options: PeerOptions<T>
-  readonly #owner: PeerOwner<T>
+  readonly #owner: PeerOwner<Peer<T>>
 
-  constructor (options: PeerOptions<T>, owner: PeerOwner<T>) {
+  constructor (options: PeerOptions<T>, owner: PeerOwner<Peer<T>>) {
     checkNumbers(options)
     this.key = keyOf(options)
     this.name = options.name

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import type { AttemptOutcome } from '../../types/upstream.ts'
-import type { Group } from './group.ts'
 import type { PickContext, PickRequest } from './method.ts'
 import type { Peer } from './peer.ts'
 import type { AttemptMetrics } from './peer-options.ts'
@@ -10,6 +9,24 @@ import type { PeerSet, Tiers } from './tiers.ts'
 
 /** Up to so many peers the tried ones are the bits of one small integer. */
 const MASK_BITS = 31
+
+/** What the attempts of a request need of their group. */
+export interface SelectionOwner<T> {
+  readonly tiers: Tiers<T>
+  /** The tier that is asked first. */
+  readonly first: PeerSet<T>
+  readonly tries: number
+  readonly servers: readonly Peer<T>[]
+  readonly sticky: Stickiness<T> | undefined
+  readonly forceRecovery: boolean
+  /** The time, for a pick; -Infinity while nothing depends on it. */
+  tick (): number
+  /** Forgives all failures if nothing but failures keeps every peer out; false otherwise. */
+  recover (): boolean
+  account (
+    peer: Peer<T>, outcome: AttemptOutcome, pass: object, metrics: AttemptMetrics | undefined, error: Error | undefined, complete: boolean
+  ): void
+}
 
 /**
  * The attempts of one request on a group, one after the other: `next()` gives the server of an attempt, `release()` tells how it
@@ -26,7 +43,7 @@ export class Selection<T> implements PickContext {
   memo: unknown = undefined
   time = -Infinity
 
-  readonly #group: Group<T>
+  readonly #group: SelectionOwner<T>
   #tiers: Tiers<T>
   #set: PeerSet<T>
   #tier = 0
@@ -46,7 +63,7 @@ export class Selection<T> implements PickContext {
   /** Most attempts. */
   #limit = Infinity
 
-  constructor (group: Group<T>, request: PickRequest | undefined) {
+  constructor (group: SelectionOwner<T>, request: PickRequest | undefined) {
     this.#group = group
     this.#tiers = group.tiers
     this.#set = group.first

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { RequestBody } from '../../types/exchange.ts'
 import type { Root } from './file.ts'
-import type { Redirect } from './redirect.ts'
+import type { CarriedHeaders } from './passage.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** A file that answers instead of the payload. */
@@ -40,6 +40,22 @@ export interface FallbackPages {
   has (status: number): boolean
   /** @throws FST_SCGI_ERROR_PAGE, FST_SCGI_REDIRECT_TARGET where a function gives what is no page */
   find (status: number, request: FastifyRequest): FallbackPage | undefined
+}
+
+/** An internal redirect: the client is answered by another route. */
+export interface Redirect {
+  /** Path and query for the router, or the name of a location, `@` included. */
+  readonly target: string
+  /** Internal locations may answer. */
+  readonly opensInternal: boolean
+  /** Headers for the reply of the target. */
+  readonly headers: CarriedHeaders
+  /** Status of the reply, whatever the target's is; undefined leaves it to the target. */
+  readonly status?: number | undefined
+  /** The target is an error page: it is asked for no range and under no condition. */
+  readonly errorPage?: boolean
+  /** It has no error page itself. */
+  readonly lastPage?: boolean
 }
 
 /** What the filters have to do with one reply. */

@@ -1,25 +1,9 @@
 import { clearHead } from './raw-reply.ts'
 import { FST_SCGI_LOCATION_UNKNOWN, FST_SCGI_REDIRECT_CYCLE } from '../errors.ts'
-import { beginPassage, passageOf, type CarriedHeaders } from './passage.ts'
-import type { FilterPlan } from './plan.ts'
+import { beginPassage, passageOf } from './passage.ts'
+import type { FilterPlan, Redirect } from './plan.ts'
 import type { Locations } from './locations.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-
-/** An internal redirect: the client is answered by another route. */
-export interface Redirect {
-  /** Path and query for the router, or the name of a location, `@` included. */
-  readonly target: string
-  /** Internal locations may answer. */
-  readonly opensInternal: boolean
-  /** Headers for the reply of the target. */
-  readonly headers: CarriedHeaders
-  /** Status of the reply, whatever the target's is; undefined leaves it to the target. */
-  readonly status?: number | undefined
-  /** The target is an error page: it is asked for no range and under no condition. */
-  readonly errorPage?: boolean
-  /** It has no error page itself. */
-  readonly lastPage?: boolean
-}
 
 /** nginx's budget for one request. */
 const MAX_HOPS = 10

@@ -44,6 +44,11 @@ export const FST_SCGI_BAD_REQUEST = createError<[string]>('FST_SCGI_BAD_REQUEST'
 /** The client has coded the body in a way that nobody here decodes. Argument: its Transfer-Encoding. */
 export const FST_SCGI_TRANSFER_CODING = createError<[string]>(
   'FST_SCGI_TRANSFER_CODING', 'Transfer-Encoding %s is not implemented: send chunked, and say in Content-Encoding how the content is coded', 501)
+/** The path holds an escaped slash, and `encodedSlashes` is `'refuse'`. */
+export const FST_SCGI_ENCODED_SLASH = createError('FST_SCGI_ENCODED_SLASH', "Not found: the path holds an escaped slash (encodedSlashes is 'refuse')", 404)
+/** A segment of the path is too long for the parameter of a route that would have served it. Argument: limit in characters. */
+export const FST_SCGI_PATH_TOO_LONG = createError<[number]>(
+  'FST_SCGI_PATH_TOO_LONG', "A segment of the path is longer than %d characters (Fastify's maxParamLength)", 414)
 /** Arguments: limit in bytes. */
 export const FST_SCGI_BODY_TOO_LARGE = createError<[number]>(
   'FST_SCGI_BODY_TOO_LARGE', 'Request body is larger than bodyLimit (%d bytes)', 413)

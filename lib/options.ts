@@ -12,6 +12,8 @@ const EXCHANGE = {
   passRequestHeaders: true,
   passRequestBody: true,
   underscoresInHeaders: true,
+  encodedSlashes: true,
+  mergeSlashes: true,
   forwarded: true,
   requestBuffering: true,
   bind: true,

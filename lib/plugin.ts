@@ -7,7 +7,6 @@ import { GatewayExchange, type GatewayState, type Service } from './gateway/hand
 import { serveMethods } from './gateway/methods.ts'
 import { clearLeftovers } from './gateway/temp-places.ts'
 import { mountInternal } from './gateway/internal-files.ts'
-import { resolveTarget } from './gateway/dot-segments.ts'
 import { isMediaType } from './gateway/view.ts'
 import { flag } from './checks.ts'
 import { compileMount } from './gateway/mount.ts'
@@ -17,8 +16,7 @@ import { checkReplyOptions, readRegisterOptions } from './options.ts'
 import { filterLayer } from './filters/layer.ts'
 import { ClientConnections } from './inbound/connections.ts'
 import { takeTurn } from './inbound/turn.ts'
-import { passageOf } from './filters/passage.ts'
-import { mountSegments } from './upstream/path.ts'
+import { landingOf, landingOfRequest, mayStay, pointOf, stayOrLeave, toDirectory } from './gateway/landing.ts'
 import { Roster } from './roster.ts'
 import { toError } from './caught.ts'
 import { parseSize, parseTime, show } from './units.ts'
@@ -152,32 +150,20 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
   if (typeof prefix !== 'string' || (prefix !== '' && !prefix.startsWith('/'))) {
     throw new FST_SCGI_OPT_INVALID('prefix', show(prefix), "a path that begins with '/'")
   }
-  const inner = { prefix: prefix === '/' ? '' : prefix, ...(options.logLevel === undefined ? undefined : { logLevel: options.logLevel }) }
+  const path = mount.paths.mergeSlashes ? prefix.replace(/\/\/+/g, '/') : prefix
+  const inner = { prefix: path.replace(/\/$/, ''), ...(options.logLevel === undefined ? undefined : { logLevel: options.logLevel }) }
   await fastify.register(async scope => {
     const state: GatewayState = { closing: false, running: new Roster(), caches: root.state.caches, onIdle: undefined }
     drain(scope, state, closeTimeout)
-    mountRoutes(scope, options, { mount, select, state, bodyLimit })
+    mountRoutes(scope, options, { mount, select, state, bodyLimit }, path.length > 1 && path.endsWith('/'))
   }, inner)
-  // What is below the prefix is asked for by its own name, or relative links would lead elsewhere.
-  if (prefix.length > 1 && prefix.endsWith('/')) {
-    const bare = prefix.slice(0, -1)
-    fastify.route({
-      method: ['GET', 'HEAD'],
-      url: bare,
-      ...(options.constraints === undefined ? undefined : { constraints: options.constraints }),
-      handler: (request, reply) => {
-        const query = request.originalUrl.indexOf('?')
-        const path = query === -1 ? request.originalUrl : request.originalUrl.slice(0, query)
-        reply.redirect(`${path}/${query === -1 ? '' : request.originalUrl.slice(query)}`, 301)
-      },
-    })
-  }
 }
 
 function mountRoutes (
   scope: FastifyInstance,
   options: FastifyScgiOptions,
-  { mount, select, state, bodyLimit }: { mount: Service['mount'], select: Selector, state: GatewayState, bodyLimit: number | undefined }
+  { mount, select, state, bodyLimit }: { mount: Service['mount'], select: Selector, state: GatewayState, bodyLimit: number | undefined },
+  directory: boolean
 ): void {
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
@@ -187,48 +173,42 @@ function mountRoutes (
     if (type === undefined ? request.method === 'QUERY' : !isMediaType(type)) request.headers = { 'content-type': 'application/octet-stream' }
     takeTurn(request.raw, reply.raw, done)
   })
+  const landing = landingOf(scope, `${scope.prefix.replace(/\/$/, '')}/*`, mount.paths)
+  scope.addHook('onRequest', stayOrLeave(landing))
   const service: Service = {
     mount,
     bodyLimit: bodyLimit ?? scope.initialConfig.bodyLimit ?? 1_048_576,
-    point: mountPoint(scope, `${scope.prefix.replace(/\/$/, '')}/*`, options.rewritePrefix),
+    point: pointOf(landing, options.rewritePrefix),
   }
-  const handler = (request: FastifyRequest, reply: FastifyReply): void => {
-    const { raw } = request
-    const target = resolveTarget(raw.url ?? '', service.point)
-    if (target === undefined) {
-      run(service, state, select, request, reply)
-      return
-    }
-    // Routed again, so that a route of the resolved path, and what guards it, is not passed by. REQUEST_URI stays the client's.
-    reply.hijack()
-    Object.assign(raw, { originalUrl: request.originalUrl, url: target })
-    scope.routing(raw, reply.raw)
-  }
+  const handler = (request: FastifyRequest, reply: FastifyReply): void => run(service, state, select, request, reply)
   const { constraints, config, preHandler, preValidation, logLevel } = options
+  const constrained = constraints === undefined ? undefined : { constraints }
   const methods = serveMethods(scope, options.httpMethods)
-  for (const url of ['/', '/*']) {
+  const routes = {
+    method: methods,
+    handler,
+    ...(bodyLimit === undefined ? undefined : { bodyLimit }),
+    ...constrained,
+    ...(config === undefined ? undefined : { config }),
+    ...(preHandler === undefined ? undefined : { preHandler }),
+    ...(preValidation === undefined ? undefined : { preValidation }),
+    ...(logLevel === undefined ? undefined : { logLevel }),
+  }
+  scope.route({ ...routes, url: '/*' })
+  if (!directory) scope.route({ ...routes, url: '/' })
+  else if (!landing.router.ignoreTrailingSlash) scope.route({ method: ['GET', 'HEAD'], url: '', ...constrained, handler: (request, reply) => toDirectory(request, reply, landing) })
+  else {
+    // Both forms come to one route, but what the client asked for tells them apart.
+    const isBare = ({ raw }: FastifyRequest): boolean => !/^[^?#]*\/(?:[?#]|$)/.test(raw.url ?? '')
     scope.route({
-      method: methods,
-      url,
-      handler,
-      ...(bodyLimit === undefined ? undefined : { bodyLimit }),
-      ...(constraints === undefined ? undefined : { constraints }),
-      ...(config === undefined ? undefined : { config }),
-      ...(preHandler === undefined ? undefined : { preHandler }),
-      ...(preValidation === undefined ? undefined : { preValidation }),
-      ...(logLevel === undefined ? undefined : { logLevel }),
+      ...routes,
+      url: '',
+      onRequest: (request, reply, done) => {
+        if (!isBare(request)) done()
+        else if (request.method === 'GET' || request.method === 'HEAD') toDirectory(request, reply, landing)
+        else reply.callNotFound()
+      },
     })
-  }
-}
-
-function mountPoint (fastify: FastifyInstance, url: string, rewritePrefix: string | undefined): Service['point'] {
-  if (rewritePrefix !== undefined && (typeof rewritePrefix !== 'string' || (rewritePrefix !== '' && !rewritePrefix.startsWith('/')))) {
-    throw new FST_SCGI_OPT_INVALID('rewritePrefix', show(rewritePrefix), "a path that begins with '/', or ''")
-  }
-  return {
-    segments: mountSegments(url),
-    ignoreDuplicateSlashes: fastify.initialConfig.routerOptions?.ignoreDuplicateSlashes === true,
-    rewritePrefix: Buffer.from((rewritePrefix ?? '').replace(/\/+$/, '')).toString('latin1'),
   }
 }
 
@@ -273,10 +253,10 @@ function replyScgi (root: Root, reply: FastifyReply, options: ReplyScgiOptions):
   }
   prepared.then(({ service, select, rewritePrefix }) => {
     const { request } = reply
-    const { url: routed = '', bodyLimit } = request.routeOptions
-    // A named location stands for any path.
-    const url = passageOf(request.raw)?.location === undefined ? routed : '/*'
-    run({ ...service, bodyLimit, point: mountPoint(request.server, url, rewritePrefix) }, root.state, select, request, reply, options.body)
+    const landing = landingOfRequest(request, service.mount.paths)
+    if (!mayStay(request, reply, landing, options.body)) return
+    const { bodyLimit } = request.routeOptions
+    run({ ...service, bodyLimit, point: pointOf(landing, rewritePrefix) }, root.state, select, request, reply, options.body)
   }).catch((error: unknown) => reply.send(error))
 }
 

@@ -36,7 +36,8 @@ export interface StoreAsked {
 const NAMES: ReadonlySet<string> = new Set(['root', 'path', 'access', 'methods'] satisfies Array<keyof StoreOptions<unknown>>)
 const PRIVATE = /(?:^|[\s,])(?:private|no-store)(?=$|[\s,;=])/i
 const UNSAFE = sep === '/' ? /\0|(?:^|\/)\.\.(?:\/|$)/ : /[\0\\:]|(?:^|\/)\.\.(?:\/|$)/
-const ENCODED_SEPARATOR = /%2f|%5c/i
+/** A slash that is kept as an escape, or what is written so that it is none: whoever serves the files would decode it and look elsewhere. */
+const KEPT_SLASH = /%(?:25)*2f/i
 const ACCESS_WORD = /^(user|group|all):(rw|r)$/
 const SHIFT: Readonly<Record<string, number>> = { user: 6, group: 3, all: 0 }
 
@@ -45,8 +46,10 @@ export class Store<Request> {
   readonly #place: StorePlace
   readonly #path: StoreOptions<Request>['path']
   readonly #methods: ReadonlySet<string>
+  readonly #slashesKept: boolean
 
-  constructor (place: StorePlace, path: StoreOptions<Request>['path'], methods: ReadonlySet<string>) {
+  constructor (place: StorePlace, path: StoreOptions<Request>['path'], methods: ReadonlySet<string>, slashesKept: boolean) {
+    this.#slashesKept = slashesKept
     this.#place = place
     this.#path = path
     this.#methods = methods
@@ -86,9 +89,8 @@ export class Store<Request> {
 
   #names (request: Request, pathInfo: string): string[] | undefined {
     if (this.#path === undefined) {
-      // An escaped separator is left in PATH_INFO as it is: whoever serves the files would decode it and look elsewhere.
       const path = binaryPath(pathInfo)
-      return UNSAFE.test(path) || ENCODED_SEPARATOR.test(path) ? undefined : namesOf(path)
+      return UNSAFE.test(path) || (this.#slashesKept && KEPT_SLASH.test(path)) ? undefined : namesOf(path)
     }
     let path: unknown = this.#path
     if (typeof path === 'function') {
@@ -117,9 +119,10 @@ function namesOf (path: string): string[] | undefined {
  *
  * @param tempPath directory of unfinished files, made where it is missing; the one above it must be there. Default: the root, where a
  *   crash may leave some, named `.scgi-store-*`, until the next process starts; from another file system a complete file is copied beside its target, and then renamed
+ * @param slashesKept PATH_INFO has escaped slashes as `%2F`
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
  */
-export function compileStore<Request> (options: StoreOptions<Request>, tempPath?: string): Store<Request> {
+export function compileStore<Request> (options: StoreOptions<Request>, tempPath?: string, slashesKept = false): Store<Request> {
   if (typeof options !== 'object' || options === null) {
     throw new FST_SCGI_OPT_INVALID('store', show(options), orSwitch(options, "false, or an object with the option 'root', such as { root: '/srv/www' }"))
   }
@@ -139,7 +142,7 @@ export function compileStore<Request> (options: StoreOptions<Request>, tempPath?
     // We have to get into them ourselves.
     directoryMode: 0o700 | fileMode | ((fileMode & 0o444) >> 2),
   }
-  return new Store(place, typeof path === 'function' ? atOnce('store.path', path) : path, parseMethods(methods))
+  return new Store(place, typeof path === 'function' ? atOnce('store.path', path) : path, parseMethods(methods), slashesKept)
 }
 
 function parseMethods (methods: unknown): ReadonlySet<string> {

@@ -45,10 +45,17 @@ test('the path is that of PATH_INFO', () => {
   assert.equal(path('/100%25'), '100%25')
   assert.equal(path(`/${Buffer.from('\u00e9').toString('latin1')}`), '\u00e9')
   const none = [
-    '', '/', '//', '/a/', '/.', '/a/.', '/..', '/../a', '/a/../../b', '/a/..', '/a\0', '/a%2Fb', '/..%2f..%2fetc', '/a%5cb',
+    '', '/', '//', '/a/', '/.', '/a/.', '/..', '/../a', '/a/../../b', '/a/..', '/a\0',
     '/.scgi-store-1-0000000001', '//.SCGI-STORE-x/a',
   ]
   for (const pathInfo of none) assert.equal(path(pathInfo), undefined, pathInfo)
+  // Decoded, these are names; where escaped slashes are kept, whoever serves the files would look elsewhere.
+  const kept = compileStore({ root: '/srv/mirror' }, undefined, true)
+  for (const pathInfo of ['/a%2Fb', '/..%2f..%2fetc', '/a%252Fb']) {
+    assert.equal(path(pathInfo), pathInfo.slice(1))
+    assert.equal(kept.begin(undefined, pathInfo, ok), undefined, pathInfo)
+  }
+  assert.equal(path('/a%5cb'), 'a%5cb')
 })
 
 test('the path of the option', () => {

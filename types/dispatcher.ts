@@ -45,6 +45,10 @@ export interface ScgiDispatcherOptions {
   passRequestHeaders?: boolean | string[]
   /** Pass headers with an underscore in their name. Default false. (underscores_in_headers) */
   underscoresInHeaders?: boolean
+  /** What `%2F` in a path is: a slash, itself, or a reason to fail with FST_SCGI_ENCODED_SLASH. Default `'decode'`. (Apache: AllowEncodedSlashes) */
+  encodedSlashes?: 'decode' | 'keep' | 'refuse'
+  /** Repeated slashes in a path are one. Default true. (merge_slashes) */
+  mergeSlashes?: boolean
   /** X-Forwarded-* among the request headers: `'pass'` or `'drop'`. Default `'pass'`: they are the caller's own. */
   forwarded?: 'pass' | 'drop'
   /**

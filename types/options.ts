@@ -102,6 +102,16 @@ export interface ExchangeOptions {
   /** Pass headers with an underscore in their name. Default false: `X_Foo` could pose as `X-Foo`. (underscores_in_headers) */
   underscoresInHeaders?: boolean
   /**
+   * What `%2F` in a path is: `'decode'` makes it a slash, as nginx does; `'keep'` leaves it as `%2F` in PATH_INFO, which then has `%252F` for a
+   * name that holds the text `%2F`; `'refuse'` answers 404 (`FST_SCGI_ENCODED_SLASH`). Default `'decode'`. (Apache: AllowEncodedSlashes)
+   */
+  encodedSlashes?: 'decode' | 'keep' | 'refuse'
+  /**
+   * Repeated slashes in a path are one, for routes and for the application; always where Fastify's `ignoreDuplicateSlashes` is on.
+   * Default true. (merge_slashes)
+   */
+  mergeSlashes?: boolean
+  /**
    * X-Forwarded-For, -Host and -Proto: `'set'` from what Fastify knows (its `trustProxy`), `'pass'` as the client sent them, `'drop'`.
    * Default `'set'`.
    */

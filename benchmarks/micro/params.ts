@@ -1,7 +1,7 @@
 // What the request side costs: the path split and the header block, in CPU time (user and system, garbage collector included), which
 // a busy machine disturbs least: median and best of the rounds. `node --import tsx benchmarks/micro/params.ts`
 import { compileParams } from '../../lib/upstream/params.ts'
-import { splitPath } from '../../lib/upstream/path.ts'
+import { splitPath } from '../../lib/upstream/canonical-path.ts'
 import type { RequestView } from '../../lib/upstream/params.ts'
 
 const lines: readonly (readonly [string, string])[] = [
@@ -37,6 +37,7 @@ function view (extra: readonly (readonly [string, string])[] = []): RequestView 
     scriptName: fresh('/scgi-bin'),
     pathInfo: fresh('/item/4711'),
     documentUri: fresh('/scgi-bin/item/4711'),
+    urlInfo: fresh('/item/4711'),
     protocol: 'HTTP/1.1',
     scheme: 'http',
     host: fresh('www.example.org:8080'),

@@ -3,10 +3,12 @@ import { readLocalAddress, type LocalAddress } from '../scgi/local-address.ts'
 import { parseNextUpstream } from '../upstream/next-upstream.ts'
 import { compileParams, type ParamsEncoder } from '../upstream/params.ts'
 import { mountSegments, utf8 } from '../upstream/path.ts'
+import { parsePathRules } from '../upstream/path-options.ts'
 import { parseSize, parseTime, show } from '../units.ts'
 import { flag, orSwitch } from '../checks.ts'
 import { atOnce } from '../functions.ts'
 import type { SpoolOptions } from '../spool.ts'
+import type { PathRules } from '../upstream/canonical-path.ts'
 import type { PassSettings } from '../upstream/pass.ts'
 import type { DispatchOptions, ScgiDispatcherOptions } from '../../types/dispatcher.ts'
 
@@ -22,11 +24,13 @@ export interface Settings {
   readonly scriptName: string
   /** Path segments of `scriptName`. */
   readonly segments: number
+  readonly paths: PathRules
 }
 
 const NAMES: ReadonlySet<string> = new Set<keyof ScgiDispatcherOptions>([
   'params', 'defaultParams', 'maxParamsSize', 'passRequestHeaders', 'underscoresInHeaders', 'forwarded', 'scriptName',
   'requestBuffering', 'bind', 'socketKeepalive', 'connectTimeout', 'sendTimeout', 'readTimeout', 'bufferSize', 'nextUpstream',
+  'encodedSlashes', 'mergeSlashes',
 ])
 const SETS: readonly unknown[] = ['cgi', 'nginx', 'minimal', false]
 
@@ -76,6 +80,7 @@ export function readOptions (options: ScgiDispatcherOptions): Settings {
     bind: bind(options.bind),
     scriptName: utf8(scriptName),
     segments: mountSegments(`${scriptName}/*`),
+    paths: parsePathRules(options),
   }
 }
 

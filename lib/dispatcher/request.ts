@@ -150,8 +150,7 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
   }
 
   encodeHttp ({ pathPrefix }: Endpoint): HttpRequestHead {
-    const { segments } = this.#settings
-    const head = this.#settings.encoder.encodeHttp(this.#view, this.#options, { target: this.#view.uri, segments, rewritePrefix: '', pathPrefix })
+    const head = this.#settings.encoder.encodeHttp(this.#view, this.#options, { rewritePrefix: '', pathPrefix })
     // At least that; undici adds the lines of the connection.
     this.#headLength = head.path.length + head.headers.join('').length
     return head

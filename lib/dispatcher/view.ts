@@ -1,7 +1,7 @@
 import { stringify } from 'node:querystring'
 import { errors } from 'undici'
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
-import { splitPath } from '../upstream/path.ts'
+import { pathError, splitPath } from '../upstream/canonical-path.ts'
 import { readHeaders, REWRITTEN, single, type RequestHeaders } from './headers.ts'
 import type { RequestView } from '../upstream/params.ts'
 import type { Settings } from './options.ts'
@@ -30,6 +30,7 @@ export class DispatchView implements RequestView {
   readonly scriptName: string
   readonly pathInfo: string
   readonly documentUri: string
+  readonly urlInfo: string
   readonly protocol = 'HTTP/1.1'
   readonly scheme: 'http' | 'https'
   readonly host: string
@@ -46,12 +47,12 @@ export class DispatchView implements RequestView {
   readonly announcedLength: number
 
   /** @throws InvalidArgumentError, FST_SCGI_BAD_REQUEST for a path that cannot be served */
-  constructor (options: DispatchOptions, { scriptName, segments }: Settings) {
+  constructor (options: DispatchOptions, { scriptName, segments, paths }: Settings) {
     const { method } = options
     if (typeof method !== 'string' || !TOKEN.test(method)) throw new errors.InvalidArgumentError('invalid request method')
     const uri = targetOf(options)
-    const path = splitPath(uri, segments)
-    if ('error' in path) throw new FST_SCGI_BAD_REQUEST(path.error)
+    const path = splitPath(uri, segments, paths)
+    if ('error' in path) throw pathError(path)
     if (path.scriptName !== scriptName) throw new FST_SCGI_BAD_REQUEST('the path is not below the scriptName of the dispatcher')
     const headers = readHeaders(options.headers)
     const origin = readOrigin(options.origin)
@@ -61,6 +62,7 @@ export class DispatchView implements RequestView {
     this.scriptName = path.scriptName
     this.pathInfo = path.pathInfo
     this.documentUri = path.documentUri
+    this.urlInfo = path.urlInfo
     this.scheme = origin.scheme
     this.host = (host ?? origin.host).toLowerCase()
     this.serverPort = origin.port || portOf(this.host) || (origin.scheme === 'https' ? '443' : '80')

@@ -51,8 +51,8 @@ export type RedirectTarget =
   | { readonly kind: 'unsafe', readonly reason: string }
 
 const WIDE = /[\u0100-\uffff]/
-// Not what may stand in a path as it is (RFC 3986: pchar), less slash and semicolon: the router may take that for the beginning of a query.
-const STAYS_ESCAPED = /[^\w!$&'()*+,.:=@~-]/
+// Not what may stand in a path as it is (RFC 3986: pchar, and slash), less semicolon: the router may take that for the beginning of a query.
+const STAYS_ESCAPED = /[^\w!$&'()*+,./:=@~-]/
 // Escapes, and what must become one.
 const CHANGED = /%[0-9a-f]{2}|[^\w!$&'()*+,./:;=@~-]/gi
 const NOT_QUERY = /[^\x21\x22\x24-\x7e]/g
@@ -61,8 +61,8 @@ const DOT_DOT = /(?:^|\/)\.\.(?:\/|$)/
 
 /**
  * X-Accel-Redirect, or a Location that is followed here: `@name`, or a path and perhaps a query. The path is percent-decoded and encoded
- * anew: a raw space or a byte that is no ASCII becomes an escape, and an escape that means something else than the char itself (`%2F`, `%3F`,
- * `%25`) stays one. The query is kept raw, but for bytes that no request target can hold.
+ * anew, so that `%2F` is a slash and `%252F` part of a name: a raw space or a byte that is no ASCII becomes an escape, and an escape that
+ * means something else than the char itself (`%3F`, `%25`) stays one. The query is kept raw, but for bytes that no request target can hold.
  *
  * Unsafe are: an empty value, one that begins with `?` or without a slash, a malformed escape, a NUL or a component `..`, both also
  * behind escapes.

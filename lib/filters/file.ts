@@ -12,7 +12,7 @@ const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NO
 const DESCRIPTORS = '/proc/self/fd/'
 const HAS_DESCRIPTORS = existsSync(DESCRIPTORS)
 const UP = sep === '/' ? /(?:^|\/)\.\.(?:\/|$)/ : /(?:^|[\\/])\.\.(?:[\\/]|$)/
-const UNSAFE_URL_PATH = sep === '/' ? /\0|%2f|%5c/i : /[\0\\:]|%2f|%5c/i
+const UNSAFE_URL_PATH = sep === '/' ? /\0/ : /[\0\\:]/
 const UNKNOWN_TYPE = 'application/octet-stream'
 
 /** What a file could not be opened for; the status is in it, what happened in its `cause`. */
@@ -147,8 +147,8 @@ export function openFile (roots: readonly Root[], value: string, done: FileCallb
 }
 
 /**
- * Opens the file of an internal location. The path is that of the URL below the location, already percent-decoded, once; with a NUL,
- * a `..` or a separator that is still encoded there is no such file. Else as `openFile`. (alias, internal)
+ * Opens the file of an internal location. The path is that of the URL below the location, already percent-decoded, once: `%2F` in it is
+ * part of a name. With a NUL or a `..` there is no such file. Else as `openFile`. (alias, internal)
  *
  * @param path one char a byte; with other chars in it, it is taken as UTF-8. Slashes at its beginning mean nothing.
  */

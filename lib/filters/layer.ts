@@ -5,6 +5,7 @@ import { isClosed } from './internal.ts'
 import { Locations, restoreUrl } from './locations.ts'
 import { passageOf } from './passage.ts'
 import { takePlan } from './plan.ts'
+import { restoreTarget, Router } from '../routing/router.ts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
 const LAYER = Symbol('fastify-scgi.filters')
@@ -26,6 +27,7 @@ function isInstance (value: unknown): value is FastifyInstance {
 /** The hooks of the way back, once for an instance and all below it; whatever the order of registration, its routes have them. */
 export function filterLayer (fastify: FastifyInstance): Locations {
   if (fastify.hasDecorator(LAYER)) return fastify.getDecorator<Locations>(LAYER)
+  Router.of(fastify)
   const locations = new Locations(fastify)
   fastify.decorate(LAYER, locations)
   rootOf(fastify).addHook('onRequest', (request, reply, done) => {
@@ -35,6 +37,7 @@ export function filterLayer (fastify: FastifyInstance): Locations {
       return
     }
     restoreUrl(request)
+    restoreTarget(request.raw)
     tellStatus(request, reply)
     done()
   })

@@ -125,7 +125,7 @@ function list (value: string | readonly string[]): readonly string[] {
 }
 
 /** `request.originalUrl` stays what the client sent, also where `rewriteUrl` is asked again on the way. */
-function keepOriginalUrl (request: FastifyRequest): void {
+export function keepOriginalUrl (request: FastifyRequest): void {
   const { originalUrl } = request
   Object.defineProperty(request.raw, 'originalUrl', { configurable: true, get: () => originalUrl, set: () => {} })
 }

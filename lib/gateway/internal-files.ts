@@ -1,7 +1,8 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { Root } from '../filters/file.ts'
 import { setPlan } from '../filters/plan.ts'
-import { mountSegments, splitPath } from '../upstream/path.ts'
+import { NGINX_PATHS, splitPath } from '../upstream/canonical-path.ts'
+import { landingOf, stayOrLeave } from './landing.ts'
 import { show } from '../units.ts'
 import type { FastifyInstance } from 'fastify'
 import type { FastifyScgiOptions } from '../../types/options.ts'
@@ -19,14 +20,15 @@ export function mountInternal (fastify: FastifyInstance, directories: FastifyScg
     if (!/^\/[^*:?#\0]*$/.test(path)) throw new FST_SCGI_OPT_INVALID('internal', show(path), "paths that begin with '/' and hold no '*', ':', '?' and '#'")
     if (typeof directory !== 'string' || directory === '') throw new FST_SCGI_OPT_INVALID(`internal['${path}']`, show(directory), 'a directory')
     const url = path.replace(/\/*$/, '/')
-    const segments = mountSegments(`${fastify.prefix}${url}*`)
+    const landing = landingOf(fastify, `${fastify.prefix.replace(/\/$/, '')}${url}*`, NGINX_PATHS)
     const roots = [new Root(directory)]
     fastify.route({
       method: ['GET', 'HEAD'],
       url: `${url}*`,
       config: { scgi: { internal: true } },
+      onRequest: stayOrLeave(landing),
       handler: (request, reply) => {
-        const split = splitPath(request.raw.url ?? '', segments)
+        const split = splitPath(request.raw.url ?? '', landing.segments)
         if ('error' in split) {
           reply.callNotFound()
           return

@@ -1,6 +1,7 @@
 import { HeaderFilter } from './response-headers.ts'
 import { compileParams, type ParamsEncoder } from '../upstream/params.ts'
 import { parseNextUpstream } from '../upstream/next-upstream.ts'
+import { parsePathRules } from '../upstream/path-options.ts'
 import { parseBind, type Bind } from './bind.ts'
 import { CachePolicy } from '../cache/options.ts'
 import { compileStore, type Store } from '../store.ts'
@@ -11,6 +12,7 @@ import { parseSize, parseTime, show } from '../units.ts'
 import { flag, orSwitch } from '../checks.ts'
 import { atOnce } from '../functions.ts'
 import type { BodySettings } from './request-body.ts'
+import type { PathRules } from '../upstream/canonical-path.ts'
 import type { PassSettings } from '../upstream/pass.ts'
 import type { CacheOptions } from '../../types/cache.ts'
 import type { ExchangeHooks, ExchangeOptions } from '../../types/options.ts'
@@ -26,6 +28,8 @@ export interface Mount {
   /** How the reply is read ahead of the client. */
   readonly buffering: ReplyBuffering
   readonly response: ResponseSettings
+  /** How paths are read. */
+  readonly paths: PathRules
   readonly store: Store<FastifyRequest> | undefined
   readonly cache: CachePolicy<FastifyRequest> | undefined
   readonly ignoreClientAbort: boolean
@@ -65,6 +69,7 @@ export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
     throw new FST_SCGI_OPT_UNSUPPORTED('limitRate', "with 'buffering: false' nothing is read ahead of the client that a rate could hold back")
   }
   const hidden = [...names('hideHeaders', options.hideHeaders), ...response.hidden]
+  const paths = parsePathRules(options)
   const passRequestBody = flag('passRequestBody', options.passRequestBody, true)
   return {
     encoder: compileParams<FastifyRequest>({
@@ -98,10 +103,11 @@ export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
     filter: new HeaderFilter(hidden, names('passHeaders', options.passHeaders)),
     buffering,
     response,
+    paths,
     cache: options.cache === undefined || options.cache === false ? undefined : cachePolicy(options.cache, options),
     store: options.store === undefined || options.store === false
       ? undefined
-      : compileStore<FastifyRequest>(options.store, tempDirectory(options.buffering)),
+      : compileStore<FastifyRequest>(options.store, tempDirectory(options.buffering), paths.encodedSlashes === 'keep'),
     upgrade: flag('upgrade', options.upgrade, true),
     ignoreClientAbort: flag('ignoreClientAbort', options.ignoreClientAbort, false),
     earlyHints: { http: flag('earlyHints', options.earlyHints, true), scgi: flag('earlyHints', options.earlyHints, false) },

@@ -91,7 +91,7 @@ export class OutgoingRequest implements PassRequest {
 
   encodeHttp ({ pathPrefix }: Endpoint): HttpRequestHead {
     const { mount, point } = this.#service
-    return mount.encoder.encodeHttp(this.view, this.source, { ...point, target: this.#target, pathPrefix })
+    return mount.encoder.encodeHttp(this.view, this.source, { rewritePrefix: point.rewritePrefix, pathPrefix })
   }
 
   /**

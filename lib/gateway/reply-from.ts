@@ -16,6 +16,7 @@ import { toError } from '../caught.ts'
 import { ScgiDispatcher } from '../dispatcher/dispatcher.ts'
 import { FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { REWRITTEN } from '../dispatcher/headers.ts'
+import { NGINX_PATHS } from '../upstream/canonical-path.ts'
 import { PARAM_SETS } from '../upstream/param-sets.ts'
 import { compileParams, type ParamsEncoder } from '../upstream/params.ts'
 import { rewrittenHeaders } from './rewritten-headers.ts'
@@ -35,12 +36,12 @@ const BASE = 'http://localhost/'
 /** Where the headers of a request carry it through @fastify/reply-from to the dispatcher, which does not see the key. */
 const CALL = Symbol('fastify-scgi.call')
 const OF_THE_BODY = ['content-type', 'content-length', 'transfer-encoding']
-const WHOLE_PATH = { segments: 0, ignoreDuplicateSlashes: false, rewritePrefix: '' }
+const WHOLE_PATH = { segments: 0, rules: NGINX_PATHS, rewritePrefix: '' }
 
 /** Options that mean the same to the plugin and to a dispatcher. */
 const SHARED = [
   'defaultParams', 'maxParamsSize', 'passRequestHeaders', 'underscoresInHeaders', 'requestBuffering', 'socketKeepalive',
-  'connectTimeout', 'sendTimeout', 'readTimeout', 'nextUpstream',
+  'connectTimeout', 'sendTimeout', 'readTimeout', 'nextUpstream', 'encodedSlashes', 'mergeSlashes',
 ] as const
 type Shared = Pick<ScgiDispatcherOptions, typeof SHARED[number]>
 

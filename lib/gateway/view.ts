@@ -1,5 +1,5 @@
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
-import { splitPath } from '../upstream/path.ts'
+import { pathError, splitPath, type PathRules } from '../upstream/canonical-path.ts'
 import { clientOf, plain } from './client-address.ts'
 import { rewrittenHeaders } from './rewritten-headers.ts'
 import { passageOf } from '../filters/passage.ts'
@@ -13,11 +13,11 @@ const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)/i
 const HOST = /^(?:\[[0-9a-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d*)?$/i
 const MEDIA_TYPE = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/
 
-/** Where in the path the application begins. */
+/** Where in the path the application begins, and by which rules the path is read. */
 export interface MountPoint {
   /** Path segments before PATH_INFO. */
   readonly segments: number
-  readonly ignoreDuplicateSlashes: boolean
+  readonly rules: PathRules
   /** Put before PATH_INFO; binary string. */
   readonly rewritePrefix: string
 }
@@ -33,6 +33,7 @@ export class FastifyView implements RequestView {
   readonly scriptName: string
   readonly pathInfo: string
   readonly documentUri: string
+  readonly urlInfo: string
   readonly protocol: string
   readonly scheme: 'http' | 'https'
   readonly host: string
@@ -51,8 +52,8 @@ export class FastifyView implements RequestView {
     const { raw } = request
     // request.url may be what rewriteUrl made of it; the application gets what the client sent.
     const uri = request.originalUrl
-    const path = splitPath(raw.url ?? uri, mount.segments, mount)
-    if ('error' in path) throw new FST_SCGI_BAD_REQUEST(path.error)
+    const path = splitPath(raw.url ?? uri, mount.segments, mount.rules)
+    if ('error' in path) throw pathError(path)
     const { socket } = raw
     this.method = raw.method ?? 'GET'
     this.uri = uri
@@ -61,6 +62,7 @@ export class FastifyView implements RequestView {
     this.scriptName = path.scriptName
     this.pathInfo = mount.rewritePrefix + path.pathInfo
     this.documentUri = mount.rewritePrefix === '' ? path.documentUri : path.scriptName + this.pathInfo
+    this.urlInfo = path.urlInfo
     this.protocol = raw.httpVersionMajor === 2 ? 'HTTP/2.0' : raw.httpVersionMinor === 0 ? 'HTTP/1.0' : 'HTTP/1.1'
     this.scheme = schemeOf(request)
     this.host = hostOf(request, uri)

@@ -1,17 +1,13 @@
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
-import { isWide, queryString, rawRest, utf8 } from './path.ts'
+import { escapePath } from './canonical-path.ts'
+import { isWide, queryPart, utf8 } from './path.ts'
 import type { HeaderEncoder } from './header-names.ts'
 import type { RequestView } from './param-sets.ts'
 import type { HttpRequestHead } from '../../types/exchange.ts'
 
 /** What is known of a request only when a server that speaks HTTP is chosen. */
 export interface HttpExchange {
-  /** The target that was routed, not decoded: its path below the mount is what the server gets. */
-  readonly target: string
-  /** Path segments before the path that the server gets. */
-  readonly segments: number
-  readonly ignoreDuplicateSlashes?: boolean | undefined
-  /** Put before that path; binary string, not encoded. */
+  /** Put before the path below the mount; binary string, not encoded. */
   readonly rewritePrefix: string
   /** `ServerAddress.pathPrefix`, put before all. */
   readonly pathPrefix: string
@@ -41,8 +37,6 @@ const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)/i
 const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]/
 /** What an HTTP/1 request line cannot hold. */
 const NO_TARGET = /[^\x21-\xff]/
-/** What must be escaped in a path (RFC 3986 section 3.3), a percent sign among it. */
-const ESCAPED = /[^\w.~!$&'()*+,;=:@/-]/g
 
 // This server reads the body whole before it sends it, so nobody is asked whether it may come.
 const NOT_FORWARDED: ReadonlySet<string> = new Set(['expect'])
@@ -87,7 +81,7 @@ export class HttpRequestEncoder<R> {
       if (value !== undefined && value !== '') add(headers, header.name, value)
     }
     const host = this.#host === undefined ? hostOf(view) : valueOf(this.#host, request, view) ?? ''
-    return { path: httpPath(view.target ?? view.uri, exchange), host: checked('host', host), headers }
+    return { path: httpPath(view, exchange), host: checked('host', host), headers }
   }
 }
 
@@ -123,22 +117,15 @@ export function hostOf (view: RequestView): string {
 }
 
 /**
- * Path and query for the server: the path of its address, `rewritePrefix`, the path below the mount as the client wrote it, the
- * client's query verbatim. Dot segments below the mount are resolved, so that none of them leads out of the address's own path.
+ * Path and query for the server: the path of its address, `rewritePrefix`, the canonical path below the mount, encoded anew, and the
+ * client's query verbatim.
  * @throws FST_SCGI_BAD_REQUEST
  */
-function httpPath (uri: string, { target, segments, ignoreDuplicateSlashes, rewritePrefix, pathPrefix }: HttpExchange): string {
-  if (target === '*') return '*'
-  const rest = rawRest(target, segments, ignoreDuplicateSlashes === true)
-  if (rest === undefined) throw new FST_SCGI_BAD_REQUEST('the request target is neither a path nor an http URL')
-  const path = pathPrefix + encodePath(rewritePrefix) + rest
-  // An empty query keeps its mark.
-  const query = /^[^#]*\?/.test(uri) ? '?' + queryString(uri) : ''
+function httpPath ({ target, uri, urlInfo }: RequestView, { rewritePrefix, pathPrefix }: HttpExchange): string {
+  if (urlInfo === '*') return '*'
+  const path = pathPrefix + escapePath(rewritePrefix) + urlInfo
+  const query = queryPart(target ?? uri)
   const whole = (path === '' ? '/' : path) + (isWide(query) ? utf8(query) : query)
   if (NO_TARGET.test(whole)) throw new FST_SCGI_BAD_REQUEST('the request target holds a blank or a control character')
   return whole
-}
-
-function encodePath (path: string): string {
-  return path.replace(ESCAPED, char => '%' + char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0'))
 }

@@ -14,6 +14,8 @@ export interface RequestView {
   readonly scriptName: string
   readonly pathInfo: string
   readonly documentUri: string
+  /** PATH_INFO less what is put before it, percent-encoded: what a server that speaks HTTP gets. */
+  readonly urlInfo: string
   /** `'HTTP/1.1'`, `'HTTP/2.0'` */
   readonly protocol: string
   readonly scheme: 'http' | 'https'

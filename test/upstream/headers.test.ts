@@ -46,6 +46,7 @@ function view (request: Received): RequestView {
     scriptName: '',
     pathInfo: '/',
     documentUri: '/',
+    urlInfo: '/',
     protocol: 'HTTP/1.1',
     scheme: 'https',
     host: 'h.example:8080',

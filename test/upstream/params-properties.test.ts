@@ -2,7 +2,9 @@ import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { compileParams } from '../../lib/upstream/params.ts'
-import { splitPath } from '../../lib/upstream/path.ts'
+import { canonicalUrl, escapePath, splitPath } from '../../lib/upstream/canonical-path.ts'
+import { parsePathRules } from '../../lib/upstream/path-options.ts'
+import type { PathRules } from '../../lib/upstream/canonical-path.ts'
 import type { ParamsExchange, RequestView } from '../../lib/upstream/params.ts'
 
 const RUNS = { numRuns: 500 }
@@ -23,6 +25,7 @@ const view = fc.record({
   scriptName: bytes,
   pathInfo: bytes,
   documentUri: bytes,
+  urlInfo: bytes,
   protocol: fc.constantFrom('HTTP/1.0', 'HTTP/1.1', 'HTTP/2.0'),
   scheme: fc.constantFrom('http' as const, 'https' as const),
   host: bytes,
@@ -122,63 +125,85 @@ describe('the block', () => {
   })
 })
 
-/** The path by the book: segments apart, each decoded by itself, dots resolved; `undefined` for what must be refused. */
-function reference (path: string, segments: number): { mount: string[], rest: string[] } | undefined {
-  const decoded: string[] = []
-  for (const segment of path.split('/').slice(1)) {
-    if (/%(?![0-9a-f]{2})|%00|\0/i.test(segment)) return undefined
-    decoded.push(segment.replace(/%([0-9a-f]{2})/gi, (escape, hex) => hex.toLowerCase() === '2f' ? escape : String.fromCharCode(parseInt(hex, 16))))
+/**
+ * The path by the book: slashes told apart from escaped ones, segments decoded by themselves, dots resolved; `undefined` for what must be
+ * refused. An escaped slash that is kept is a NUL here.
+ */
+function reference (path: string, segments: number, { encodedSlashes, mergeSlashes }: PathRules): string | undefined {
+  if (/%(?![0-9a-f]{2})|%00|\0/i.test(path) || (encodedSlashes === 'refuse' && /%2f/i.test(path))) return undefined
+  const separated = encodedSlashes === 'decode' ? path.replace(/%2f/gi, '/') : path
+  const all = separated.split('/').slice(1)
+    .map(segment => segment.replace(/%([0-9a-f]{2})/gi, (_, hex) => hex.toLowerCase() === '2f' ? '\0' : String.fromCharCode(parseInt(hex, 16))))
+  const names = all.filter((segment, i) => segment !== '' || i === all.length - 1 || !mergeSlashes)
+  const kept: string[] = []
+  for (const [i, segment] of names.entries()) {
+    const dots = segment === '.' || segment === '..'
+    if (dots && kept.length < segments) return undefined
+    if (segment === '..' && kept.length === segments) return undefined
+    if (segment === '..') kept.pop()
+    else if (!dots && (segment !== '' || i < names.length - 1)) kept.push(segment)
+    if (i === names.length - 1 && (dots || segment === '') && kept.length > 0) kept.push('')
   }
-  const mount = decoded.slice(0, segments)
-  if (mount.some((segment) => segment === '.' || segment === '..')) return undefined
-  const rest: string[] = []
-  const tail = decoded.slice(segments)
-  for (const [i, segment] of tail.entries()) {
-    if (segment === '..' && rest.length === 0) return undefined
-    if (segment === '..') rest.pop()
-    else if (segment !== '.') rest.push(segment)
-    if ((segment === '.' || segment === '..') && i === tail.length - 1) rest.push('')
-  }
-  return { mount, rest }
+  return '/' + kept.join('/')
 }
 
-/** Escapes what is no plain char, but leaves `%2F`, which was left by the decoder. */
-const encodePath = (path: string): string => path.replace(/%2f|[^/]/gi, (char) => char.length === 3 || /[\w.~-]/.test(char)
-  ? char
-  : '%' + char.charCodeAt(0).toString(16).padStart(2, '0'))
+/** Escapes all that is no plain char. */
+const encodePath = (path: string): string => path.replace(/[^/\w.~-]/g, (char) => char === '\0' ? '%2f' : '%' + char.charCodeAt(0).toString(16).padStart(2, '0'))
+
+const RULES: PathRules[] = ['decode', 'keep', 'refuse'].flatMap(encodedSlashes => [true, false].map(mergeSlashes => parsePathRules({ encodedSlashes: wordOf(encodedSlashes), mergeSlashes })))
+
+function wordOf (word: string): PathRules['encodedSlashes'] {
+  return word === 'keep' || word === 'refuse' ? word : 'decode'
+}
 
 describe('the path', () => {
   const piece = fc.oneof(
     { weight: 6, arbitrary: fc.constantFrom('/', '/', '/', '.', '..', '/..', '/.', '%2e', '%2E', 'a', 'B', 'app', '-', ';', '+', '\\') },
     { weight: 2, arbitrary: fc.integer({ min: 1, max: 255 }).map((code) => '%' + code.toString(16).padStart(2, '0')) },
     { weight: 1, arbitrary: fc.integer({ min: 128, max: 255 }).map((code) => String.fromCharCode(code)) },
-    { weight: 1, arbitrary: fc.constantFrom('%2F', '%2f', '%252F', '%25') }
+    { weight: 2, arbitrary: fc.constantFrom('%2F', '%2f', '%252F', '%25', '25', '2f', '2F') }
   )
   const nasty = fc.constantFrom('%', '%0', '%00', '%zz', '\0')
   const path = fc.array(fc.oneof({ weight: 40, arbitrary: piece }, { weight: 1, arbitrary: nasty }), { maxLength: 14 }).map((pieces) => '/' + pieces.join(''))
   const suffix = fc.constantFrom('', '?', '?x=/../..', '#/..', '?%')
   const origin = fc.constantFrom('', 'http://host', 'HTTPS://[::1]:8')
 
+  const rules = fc.constantFrom(...RULES)
+  const mount = fc.integer({ min: 0, max: 3 })
+
   test('is what the segments say, and never leaves the mount', () => {
-    fc.assert(fc.property(origin, path, suffix, fc.integer({ min: 0, max: 3 }), (origin, path, suffix, segments) => {
-      const parts = splitPath(origin + path + suffix, segments)
-      const expected = reference(path, segments)
+    fc.assert(fc.property(origin, path, suffix, mount, rules, (origin, path, suffix, segments, rules) => {
+      const parts = splitPath(origin + path + suffix, segments, rules)
+      const expected = reference(path, segments, rules)
       if (expected === undefined) return assert.ok('error' in parts, JSON.stringify(parts))
       assert.ok(!('error' in parts), 'error' in parts ? parts.error : '')
-      const asPath = (names: string[]): string => names.map((name) => '/' + name).join('')
-      assert.deepEqual(parts, {
-        scriptName: asPath(expected.mount), pathInfo: asPath(expected.rest), documentUri: asPath(expected.mount) + asPath(expected.rest),
-      })
-      assert.ok(!parts.documentUri.split('/').some((segment) => segment === '.' || segment === '..'))
+      assert.equal(parts.scriptName + parts.pathInfo, parts.documentUri)
+      if (rules.encodedSlashes !== 'keep') assert.equal(parts.documentUri, expected)
+      assert.equal(parts.scriptName.split('/').length - 1, Math.min(segments, expected.split('/').length - 1), parts.scriptName)
+      assert.ok(!expected.split('/').some((segment) => segment === '.' || segment === '..'))
     }), { numRuns: 3000 })
   })
 
-  test('encoded again is the same path', () => {
-    fc.assert(fc.property(path, fc.integer({ min: 0, max: 3 }), (path, segments) => {
-      const parts = splitPath(path, segments)
-      fc.pre(!('error' in parts))
-      if (parts.documentUri === '') return
-      assert.deepEqual(splitPath(encodePath(parts.documentUri), segments), parts)
-    }), { numRuns: 3000 })
+  test('is one, whatever it was spelt like, and told apart from any other', () => {
+    const seen = new Map<string, string>()
+    fc.assert(fc.property(path, mount, rules, (path, segments, rules) => {
+      const expected = reference(path, segments, rules)
+      fc.pre(expected !== undefined)
+      const parts = splitPath(path, segments, rules)
+      const url = canonicalUrl(path, segments, rules)
+      assert.ok(!('error' in parts) && typeof url === 'string')
+      if (rules.encodedSlashes !== 'refuse' || !expected.includes('\0')) assert.deepEqual(splitPath(encodePath(expected), segments, rules), { ...parts, urlInfo: escapedLike(parts.urlInfo) })
+      assert.equal(canonicalUrl(url, segments, rules), url)
+      assert.match(url, /^\/[!-~]*$/)
+      // What the application sees belongs to one canonical path.
+      const key = JSON.stringify([rules, segments, parts.documentUri])
+      assert.equal(seen.get(key) ?? url, url, path)
+      seen.set(key, url)
+    }), { numRuns: 6000 })
   })
 })
+
+/** The fast path leaves what it finds, the other encodes it anew: the same to who decodes it. */
+function escapedLike (urlInfo: string): string {
+  return escapePath(urlInfo.replace(/%([0-9a-f]{2})/gi, (_, hex) => hex.toLowerCase() === '2f' ? '\0' : String.fromCharCode(parseInt(hex, 16))))
+}

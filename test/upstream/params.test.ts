@@ -9,6 +9,7 @@ const GET: RequestView = {
   scriptName: '/scgi-bin',
   pathInfo: '/a b',
   documentUri: '/scgi-bin/a b',
+  urlInfo: '/a%20b',
   protocol: 'HTTP/1.1',
   scheme: 'http',
   host: 'www.example.org:8080',

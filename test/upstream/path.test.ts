@@ -4,11 +4,12 @@ import { json } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import Fastify from 'fastify'
-import { mountSegments, queryString, requestUri, splitPath } from '../../lib/upstream/path.ts'
+import { splitPath, type PathRules } from '../../lib/upstream/canonical-path.ts'
+import { mountSegments, queryString, requestUri } from '../../lib/upstream/path.ts'
 
 /** `[SCRIPT_NAME, PATH_INFO]`, or the error. */
-function split (target: string, segments: number, options?: { ignoreDuplicateSlashes?: boolean }): [string, string] | string {
-  const parts = splitPath(target, segments, options)
+function split (target: string, segments: number, rules?: PathRules): [string, string] | string {
+  const parts = splitPath(target, segments, rules)
   if ('error' in parts) return parts.error
   assert.equal(parts.scriptName + parts.pathInfo, parts.documentUri)
   return [parts.scriptName, parts.pathInfo]
@@ -64,7 +65,7 @@ describe('mountSegments', () => {
       const [response] = await once(get({ host: '127.0.0.1', port, path: target, agent: false }), 'response')
       const { url, rest } = await json(response) as { url: string, rest: string }
       served.add(url)
-      const [, pathInfo] = split(target, mountSegments(url))
+      const [, pathInfo] = split(target, mountSegments(url), { encodedSlashes: 'decode', mergeSlashes: false })
       assert.equal(pathInfo, '/' + rest, `${target} by ${url}`)
     }
     assert.deepEqual(served, new Set(routes))
@@ -94,10 +95,13 @@ describe('splitPath', () => {
     ['raw bytes', '/app/\xe9\xff', 1, ['/app', '/\xe9\xff']],
     ['raw bytes beside escapes', '/\xe9/%e9\xe9', 1, ['/\xe9', '/\xe9\xe9']],
     ['chars that are no bytes', '/ä/ł%20é', 1, [binary('/ä'), binary('/ł é')]],
-    ['an encoded slash stays', '/app/a%2Fb%2fc', 1, ['/app', '/a%2Fb%2fc']],
-    ['an encoded slash beside others', '/app/%41%2F%42', 1, ['/app', '/A%2FB']],
-    ['an encoded slash in the mount', '/a%2fb/c', 1, ['/a%2fb', '/c']],
-    ['an encoded slash is no separator for dots', '/app/..%2Fx', 1, ['/app', '/..%2Fx']],
+    ['an encoded slash', '/app/a%2Fb%2fc', 1, ['/app', '/a/b/c']],
+    ['an encoded slash beside others', '/app/%41%2F%42', 1, ['/app', '/A/B']],
+    ['an encoded slash in the mount', '/a%2fb/c', 1, ['/a', '/b/c']],
+    ['an encoded slash behind dots', '/app/a/..%2Fx', 1, ['/app', '/x']],
+    ['an encoded slash behind dots that leave the mount', '/app/..%2Fx', 1, /leaves/],
+    ['a name that holds an encoded slash', '/app/a%252Fb', 1, ['/app', '/a%2Fb']],
+    ['chars that stand for bytes', '/app/caf\udce9/\ud83d\udc80', 1, ['/app', `/caf\xe9/${binary('\u{1f480}')}`]],
     ['NUL', '/app/a%00b', 1, /NUL/],
     ['NUL in the mount', '/a%00/b', 1, /NUL/],
     ['raw NUL', '/app/a\0b', 1, /NUL/],
@@ -126,9 +130,12 @@ describe('splitPath', () => {
     ['two dots as parameter', '/../a', 1, /above/],
     ['encoded dots as parameter', '/x/%2e%2e/a', 2, /above/],
     ['a dot as parameter', '/./a', 1, /above/],
-    ['repeated slashes stay', '/app//a///b/', 1, ['/app', '//a///b/']],
-    ['repeated slashes at the root', '//host/a', 0, ['', '//host/a']],
-    ['two dots after repeated slashes', '/app//../a', 1, ['/app', '/a']],
+    ['repeated slashes', '/app//a///b/', 1, ['/app', '/a/b/']],
+    ['repeated slashes, encoded', '/app/%2fa/%2F/b%2f/', 1, ['/app', '/a/b/']],
+    ['repeated slashes at the root', '//host/a', 0, ['', '/host/a']],
+    ['nothing but slashes', '///', 0, ['', '/']],
+    ['two dots after repeated slashes', '/app/a//../b', 1, ['/app', '/b']],
+    ['two dots after repeated slashes, out of the mount', '/app//../a', 1, /leaves/],
     ['a fragment', '/app/a#b', 1, ['/app', '/a']],
     ['a fragment before a question mark', '/app/a#b?c', 1, ['/app', '/a']],
     ['absolute-form', 'http://h:8080/app/a?b', 1, ['/app', '/a']],
@@ -153,11 +160,33 @@ describe('splitPath', () => {
     })
   }
 
-  test('repeated slashes that the router ignores', () => {
-    assert.deepEqual(split('//app///a//b%20c//', 1, { ignoreDuplicateSlashes: true }), ['/app', '/a/b c/'])
-    assert.deepEqual(split('//app', 1, { ignoreDuplicateSlashes: true }), ['/app', ''])
-    assert.deepEqual(split('//', 0, { ignoreDuplicateSlashes: true }), ['', '/'])
-    assert.match(String(split('//app//..', 1, { ignoreDuplicateSlashes: true })), /leaves/)
+  test('mergeSlashes: false', () => {
+    const rules: PathRules = { encodedSlashes: 'decode', mergeSlashes: false }
+    for (const [target, segments, ...expected] of [
+      ['//app///a//b%20c//', 1, '/', '/app///a//b c//'],
+      ['/app//a///b/', 1, '/app', '//a///b/'],
+      ['//host/a', 0, '', '//host/a'],
+      ['/app//../a', 1, '/app', '/a'],
+      ['/app/a//../b', 1, '/app', '/a/b'],
+      ['//', 0, '', '//'],
+    ] as const) {
+      assert.deepEqual(split(target, segments, rules), expected, target)
+    }
+  })
+
+  test("encodedSlashes: 'keep' and 'refuse'", () => {
+    const rules: PathRules = { encodedSlashes: 'keep', mergeSlashes: true }
+    for (const [target, ...expected] of [
+      ['/app/a%2Fb%2fc', '/app', '/a%2Fb%2Fc'],
+      ['/app/a%252Fb', '/app', '/a%252Fb'],
+      ['/app/a%25%32fb', '/app', '/a%252fb'],
+      ['/app/a%25252Fb', '/app', '/a%25252Fb'],
+      ['/app/100%25', '/app', '/100%'],
+      ['/app/..%2Fx', '/app', '/..%2Fx'],
+      ['/a%2fb/c', '/a%2Fb', '/c'],
+    ] as const) assert.deepEqual(split(target, 1, rules), expected, target)
+    assert.match(String(split('/app/a%2fb', 1, { ...rules, encodedSlashes: 'refuse' })), /escaped slash/)
+    assert.deepEqual(split('/app/a%252fb', 1, { ...rules, encodedSlashes: 'refuse' }), ['/app', '/a%2fb'])
   })
 })
 

@@ -173,7 +173,7 @@ export const storeSequences: Sequence[] = [
     name: 'dots and slashes that are escaped',
     steps: [
       { request: get('/store/*/..%2fup'), answer: of('first'), expect: { body: 'first' } },
-      { file: 'up', content: undefined, nginx: { why: 'an escaped slash is a slash to it: it is asked for /store/up', content: 'first' } },
+      { file: 'up', content: 'first' },
     ],
   },
 ]

@@ -102,6 +102,7 @@ const FLAGS: Record<string, Try> = {
   replyFrom: register({ upstreams, replyFrom: 'VALUE' }),
   internalRedirect: register({ upstreams, internalRedirect: 'VALUE' }),
   bind: register({ upstreams, bind: 'VALUE' }),
+  'bind.transparent': register({ upstreams, bind: { address: '127.0.0.1', transparent: 'VALUE' } }),
   store: register({ upstreams, store: 'VALUE' }),
   cache: register({ upstreams, cache: 'VALUE' }),
   nextUpstream: register({ upstreams, nextUpstream: 'VALUE' }),

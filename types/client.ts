@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Size, Time } from './units.ts'
+import type { BindOptions } from './exchange.ts'
 
 /** Options of `new ScgiClient(address, options)`. */
 export interface ScgiClientOptions {
@@ -16,7 +17,7 @@ export interface ScgiClientOptions {
   /** Connections opened ahead of the requests, at most 2 s old. Default 0, off. Not for servers with a single worker. */
   preconnect?: number
   /** Local address to connect from: `'10.0.0.1'`, `'10.0.0.1:4001'`, `'[::1]:4001'`. Ignored on unix sockets. Default none. (scgi_bind) */
-  bind?: string
+  bind?: string | BindOptions | false
   /** SO_KEEPALIVE on the sockets. Default false. (scgi_socket_keepalive) */
   socketKeepalive?: boolean | {
     /** Idle time before the first probe. Default 0, the system's. */

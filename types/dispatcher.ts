@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { NextUpstreamCondition, NextUpstreamOptions, ParamValue, RequestBufferingOptions } from './options.ts'
-import type { ResponseHead } from './exchange.ts'
+import type { BindOptions, ResponseHead } from './exchange.ts'
 import type { Attempt } from './request.ts'
 import type { UpstreamGroup } from './live.ts'
 import type { Address, GroupOptions, ServerOptions, UpstreamServers } from './upstream.ts'
@@ -62,7 +62,7 @@ export interface ScgiDispatcherOptions {
    */
   requestBuffering?: boolean | RequestBufferingOptions
   /** Local address, with or without port, to connect from; '' or false for none. Ignored on unix sockets. Default none. (scgi_bind) */
-  bind?: string | ((options: DispatchOptions) => string | false | undefined) | false
+  bind?: string | BindOptions | ((options: DispatchOptions) => string | BindOptions | false | undefined) | false
   /** SO_KEEPALIVE on the sockets to the servers. Default false. (scgi_socket_keepalive) */
   socketKeepalive?: boolean | {
     /** Idle time before the first probe. Default 0, the system's. */

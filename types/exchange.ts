@@ -24,6 +24,26 @@ export interface ServerAddress {
   readonly pathPrefix: string
 }
 
+/** The address that connections to the servers come from, with more to say of it. */
+export interface BindOptions {
+  /** `'addr'`, `'addr:port'` or `'[v6]:port'`. */
+  address: string
+  /**
+   * The address need not be one of this machine's: the client's, so that servers see it as their peer. Needs Linux, the package `koffi`,
+   * CAP_NET_RAW or CAP_NET_ADMIN, and routes by which the servers' answers come here. `FST_SCGI_OPT_UNSUPPORTED` names what is missing;
+   * where a function of `bind` gives it, the request fails with 500 (`FST_SCGI_LOCAL`). Default false. (scgi_bind ... transparent)
+   */
+  transparent?: boolean
+}
+
+/** A local address to connect from. */
+export interface LocalAddress {
+  readonly localAddress: string
+  readonly localPort: number | undefined
+  /** It need not be an address of this machine. */
+  readonly transparent: boolean
+}
+
 /** The phase of an exchange in which something failed. */
 export type ExchangePhase = 'connect' | 'send' | 'head' | 'body'
 
@@ -108,6 +128,8 @@ export interface ExchangeRequest {
   /** Local address to connect from; `undefined` leaves the choice to the system. */
   readonly localAddress?: string | undefined
   readonly localPort?: number | undefined
+  /** `localAddress` need not be an address of this machine. */
+  readonly transparent?: boolean | undefined
   /** Set SO_KEEPALIVE with this initial delay in milliseconds; `undefined` leaves it off. */
   readonly socketKeepalive?: number | undefined
   /** The asynchronous context in which the handler is called. Default: the one in which the exchange is made. */

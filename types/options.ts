@@ -6,7 +6,7 @@ import type { BufferingOptions } from './buffering.ts'
 import type { ResolverOptions } from './health.ts'
 import type { CacheOptions } from './cache.ts'
 import type { StoreOptions } from './store.ts'
-import type { UpstreamError } from './exchange.ts'
+import type { BindOptions, UpstreamError } from './exchange.ts'
 
 export type { BufferingOptions, TempPathOptions } from './buffering.ts'
 export type { StoreOptions } from './store.ts'
@@ -121,8 +121,11 @@ export interface ExchangeOptions {
    * false streams a body whose length is known. Default true, 16k in memory. (scgi_request_buffering)
    */
   requestBuffering?: boolean | RequestBufferingOptions
-  /** Local address, with or without port, to connect from; '' or false for none. Ignored on unix sockets. Default none. (scgi_bind) */
-  bind?: string | ((request: FastifyRequest) => string | false | undefined) | false
+  /**
+   * Local address, with or without port, to connect from; '' or false for none. Ignored on unix sockets. One that cannot be bound is 500
+   * (`FST_SCGI_LOCAL`). Default none. (scgi_bind)
+   */
+  bind?: string | BindOptions | ((request: FastifyRequest) => string | BindOptions | false | undefined) | false
   /** SO_KEEPALIVE on the sockets to the servers. Default false. (scgi_socket_keepalive) */
   socketKeepalive?: boolean | {
     /** Idle time before the first probe. Default 0, the system's. */

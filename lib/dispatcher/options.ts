@@ -1,5 +1,5 @@
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
-import { readLocalAddress, type LocalAddress } from '../scgi/local-address.ts'
+import { isUnbound, parseFixedAddress, parseLocalAddress, type LocalAddress } from '../scgi/local-address.ts'
 import { parseNextUpstream } from '../upstream/next-upstream.ts'
 import { compileParams, type ParamsEncoder } from '../upstream/params.ts'
 import { mountSegments, utf8 } from '../upstream/path.ts'
@@ -118,15 +118,11 @@ function keepalive (value: ScgiDispatcherOptions['socketKeepalive'] = false): nu
 function bind (value: ScgiDispatcherOptions['bind'] = false): Settings['bind'] {
   if (typeof value === 'function') {
     const ask = atOnce('bind', value)
-    return options => local(ask(options))
+    return options => {
+      const given = ask(options)
+      return isUnbound(given) ? undefined : parseLocalAddress(given, ' or false')
+    }
   }
-  const address = local(value)
+  const address = isUnbound(value) ? undefined : parseFixedAddress(value, ', a function or false')
   return () => address
-}
-
-function local (value: unknown): LocalAddress | undefined {
-  if (value === undefined || value === false || value === '') return undefined
-  const address = typeof value === 'string' ? readLocalAddress(value) : undefined
-  if (address === undefined) throw new FST_SCGI_OPT_INVALID('bind', show(value), orSwitch(value, "an IP address, 'address:port', '[v6]:port' or false"))
-  return address
 }

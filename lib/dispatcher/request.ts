@@ -43,6 +43,7 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
   body: RequestBody | null = null
   readonly localAddress: string | undefined
   readonly localPort: number | undefined
+  readonly transparent: boolean | undefined
   aborted = false
   reason: Error | null = null
   paused = false
@@ -79,6 +80,7 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
     const local = settings.bind(options)
     this.localAddress = local?.localAddress
     this.localPort = local?.localPort
+    this.transparent = local?.transparent
     const { timeouts } = settings.pass
     const forHead = options.headersTimeout ?? timeouts.read
     const forBody = options.bodyTimeout ?? timeouts.read

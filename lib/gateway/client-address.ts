@@ -1,4 +1,5 @@
-import { isIP, isIPv4 } from 'node:net'
+import { isIP } from 'node:net'
+import { plain } from '../plain-address.ts'
 import type { FastifyRequest } from 'fastify'
 
 /** The client of a request, as far as proxies are trusted. */
@@ -40,11 +41,4 @@ function readAddress (text: string): Pick<Client, 'address' | 'port'> | undefine
   // A zone means something to one machine only, and here it would be anybody's text.
   if (isIP(address) === 0 || address.includes('%') || Number(port ?? 0) > 65_535) return undefined
   return { address: plain(address), port: port === undefined ? '' : Number(port) }
-}
-
-/** IPv4 clients of a dual-stack socket look like ::ffff:192.0.2.1; every application expects 192.0.2.1. */
-export function plain (address: string | undefined): string {
-  if (address === undefined) return ''
-  const mapped = address.startsWith('::ffff:') ? address.slice(7) : ''
-  return isIPv4(mapped) ? mapped : address
 }

@@ -14,6 +14,7 @@ export class OutgoingRequest implements PassRequest {
   body: RequestBody | null = null
   readonly localAddress: string | undefined
   readonly localPort: number | undefined
+  readonly transparent: boolean | undefined
   /** For balancing methods that ask for it. */
   readonly source: FastifyRequest
   readonly view: FastifyView
@@ -37,12 +38,14 @@ export class OutgoingRequest implements PassRequest {
       const local = bind(request)
       this.localAddress = local?.localAddress
       this.localPort = local?.localPort
+      this.transparent = local?.transparent
     } else {
       this.view = former.view
       const { outgoing } = former
       this.#target = outgoing.#target
       this.localAddress = outgoing.localAddress
       this.localPort = outgoing.localPort
+      this.transparent = outgoing.transparent
       this.body = outgoing.body
     }
   }

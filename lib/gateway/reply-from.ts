@@ -312,9 +312,9 @@ function dispatcherOptions (options: FastifyScgiOptions): ScgiDispatcherOptions 
     bind: request => {
       const local = bind(Call.of(request).request)
       if (local === undefined) return undefined
-      const { localAddress, localPort } = local
-      if (localPort === undefined) return localAddress
-      return localAddress.includes(':') ? `[${localAddress}]:${localPort}` : `${localAddress}:${localPort}`
+      const { localAddress, localPort, transparent } = local
+      const host = localAddress.includes(':') ? `[${localAddress}]` : localAddress
+      return { address: localPort === undefined ? localAddress : `${host}:${localPort}`, transparent }
     },
   }
   for (const [name, value] of Object.entries(params)) made.params = { ...made.params, [name]: ofRequest(value) }

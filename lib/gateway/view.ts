@@ -1,6 +1,7 @@
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
 import { pathError, splitPath, type PathRules } from '../upstream/canonical-path.ts'
-import { clientOf, plain } from './client-address.ts'
+import { clientOf } from './client-address.ts'
+import { plain } from '../plain-address.ts'
 import { rewrittenHeaders } from './rewritten-headers.ts'
 import { passageOf } from '../filters/passage.ts'
 import type { RequestView } from '../upstream/params.ts'

@@ -26,6 +26,7 @@ export interface ClientSettings {
   readonly bufferSize: number
   readonly localAddress: string | undefined
   readonly localPort: number | undefined
+  readonly transparent: boolean | undefined
   readonly socketKeepalive: number | undefined
   /** Requests offer to keep the connection. */
   readonly keepalive: boolean
@@ -205,7 +206,7 @@ export class ClientRequest implements ExchangeHandler, ReplySource, Listed {
       this.abort(new FST_SCGI_BAD_REQUEST(`the body has ${actual} bytes, not the ${length} of 'length'`))
       return
     }
-    const { timeouts, bufferSize, localAddress, localPort, socketKeepalive, keepalive } = this.#owner.settings
+    const { timeouts, bufferSize, localAddress, localPort, transparent, socketKeepalive, keepalive } = this.#owner.settings
     const pairs: Pair[] = [['CONTENT_LENGTH', String(actual)], ['SCGI', '1'], ...this.#pairs]
     if (keepalive) pairs.push(['SCGI_KEEPALIVE', '1'])
     this.#request = {
@@ -216,6 +217,7 @@ export class ClientRequest implements ExchangeHandler, ReplySource, Listed {
       bufferSize,
       localAddress,
       localPort,
+      transparent,
       socketKeepalive,
       context: this.#context,
     }

@@ -1,7 +1,7 @@
 import { FST_SCGI_CLIENT_CLOSED, FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
 import { literalAddress, needsLookup, parseAddress, resolveAddress, type ParsedAddress } from './address.ts'
 import { ClientRequest, type ClientServer, type ClientSettings, type RequestOwner } from './client-request.ts'
-import { readLocalAddress } from './local-address.ts'
+import { isUnbound, parseFixedAddress } from './local-address.ts'
 import { ConnectionPool } from './pool.ts'
 import { Roster } from '../roster.ts'
 import { orSwitch } from '../checks.ts'
@@ -139,9 +139,8 @@ function readSettings (options: ScgiClientOptions, pathPrefix: string): ClientSe
   for (const name of Object.keys(options)) {
     if (!NAMES.has(name)) throw new FST_SCGI_OPT_UNKNOWN(name, `: a client has ${[...NAMES].join(', ')}`)
   }
-  const { connectTimeout = '60s', sendTimeout = '60s', readTimeout = '60s', bufferSize = '64k', bind = '' } = options
-  const local = bind === '' ? undefined : typeof bind === 'string' ? readLocalAddress(bind) : undefined
-  if (local === undefined && bind !== '') throw new FST_SCGI_OPT_INVALID('bind', show(bind), "an IP address, 'address:port' or '[v6]:port'")
+  const { connectTimeout = '60s', sendTimeout = '60s', readTimeout = '60s', bufferSize = '64k', bind } = options
+  const local = isUnbound(bind) ? undefined : parseFixedAddress(bind, ' or false')
   const size = parseSize('bufferSize', bufferSize)
   if (size < 1024) throw new FST_SCGI_OPT_INVALID('bufferSize', show(bufferSize), 'at least 1k')
   return {
@@ -153,6 +152,7 @@ function readSettings (options: ScgiClientOptions, pathPrefix: string): ClientSe
     bufferSize: size,
     localAddress: local?.localAddress,
     localPort: local?.localPort,
+    transparent: local?.transparent,
     socketKeepalive: initialDelay(options.socketKeepalive),
     keepalive: count('keepalive', options.keepalive) > 0,
     pathPrefix,

@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import { readAfterWriteError } from './last-words.ts'
+import { transparentSocket, type NewSocketOptions, type TransparentOptions } from './transparent.ts'
 import type { AsyncResource } from 'node:async_hooks'
 import type { ServerAddress } from '../../types/exchange.ts'
 
@@ -24,6 +25,8 @@ export interface ConnectionOptions {
   readonly bufferSize: number
   readonly localAddress?: string | undefined
   readonly localPort?: number | undefined
+  /** See `transparentSocket`. */
+  readonly transparent?: boolean | undefined
   readonly socketKeepalive?: number | undefined
 }
 
@@ -61,31 +64,44 @@ export class Connection {
   onIdleEnd: ((connection: Connection) => void) | undefined = undefined
   /** When it last became idle, in milliseconds of `performance.now()`. */
   idleSince = 0
-  readonly #family: Family
   #socketKeepalive: number | undefined
   #timeout = 0
   #tcp = false
+  /** It was bound before the socket was made. */
+  readonly #bound: boolean
   /** It was left in a state that the next connection must not inherit. */
-  #spoilt = false
+  #spoilt: boolean
 
   /** Begins to connect. */
   static open (address: ServerAddress, options: ConnectionOptions, owner: ConnectionOwner | null, connectTimeout: number): Connection {
     const family = familyOf(options.bufferSize)
-    const connection = family.spare.pop() ?? new Connection(family)
+    // A transparent socket is one from its birth on.
+    const { transparent, localAddress, localPort } = options
+    const { host } = address
+    const connection = transparent === true && localAddress !== undefined && host !== undefined
+      ? new Connection(family, { localAddress, localPort, host })
+      : family.spare.pop() ?? new Connection(family)
     connection.owner = owner
-    connection.#open(address, options, connectTimeout)
+    try {
+      connection.#open(address, options, connectTimeout)
+    } catch (error) {
+      connection.#spoilt = true
+      connection.destroy()
+      throw error
+    }
     return connection
   }
 
-  private constructor (family: Family) {
-    this.#family = family
+  /** @param transparent from where and to where, for a socket that is bound to an address of others */
+  private constructor (family: Family, transparent?: TransparentOptions) {
+    this.#spoilt = this.#bound = transparent !== undefined
     const { buffer } = family
     const socket: Socket = this.socket = newSocket(buffer, length => {
       const { owner } = this
       if (owner === null) this.#idleEnd()
       else owner.context.runInAsyncScope(owner.onBytes, owner, buffer, length)
       return !socket.isPaused()
-    })
+    }, transparent)
     readAfterWriteError(socket, error => {
       this.#spoilt = true
       return this.owner?.onRefused(error) === true
@@ -132,7 +148,7 @@ export class Connection {
       socket.connect({ path: socketPath ?? '' })
     } else {
       const target = { host, port, autoSelectFamily: false }
-      if (localAddress === undefined) socket.connect(target)
+      if (localAddress === undefined || this.#bound) socket.connect(target)
       else if (localPort === undefined) socket.connect({ ...target, localAddress })
       else socket.connect({ ...target, localAddress, localPort })
     }
@@ -216,10 +232,7 @@ export class Connection {
   }
 }
 
-function newSocket (buffer: Buffer, callback: (length: number) => boolean): Socket {
-  // The option is documented for net.connect(), which hands it to this constructor; its type lacks it.
-  const options: ConstructorParameters<typeof Socket>[0] & { onread: { buffer: Buffer, callback: (length: number) => boolean } } = {
-    onread: { buffer, callback },
-  }
-  return new Socket(options)
+function newSocket (buffer: Buffer, callback: (length: number) => boolean, transparent: TransparentOptions | undefined): Socket {
+  const options: NewSocketOptions = { onread: { buffer, callback } }
+  return transparent === undefined ? new Socket(options) : transparentSocket(transparent, options)
 }

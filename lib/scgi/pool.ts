@@ -1,5 +1,6 @@
 import { outside } from '../context.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
+import { localKey } from './local-address.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
 
 /** Oldest a connection opened ahead may be when it is used: servers close what stays silent, and that race is lost by the request. */
@@ -117,15 +118,21 @@ export class ConnectionPool {
   }
 
   /** A unix socket has no local address. */
-  #keyOf ({ localAddress, localPort }: ConnectionOptions): string {
-    return localAddress === undefined || this.#address.host === undefined ? '' : `${localAddress} ${localPort ?? ''}`
+  #keyOf ({ localAddress, localPort, transparent }: ConnectionOptions): string {
+    return localAddress === undefined || this.#address.host === undefined ? '' : localKey(localAddress, localPort, transparent)
   }
 
   #refill (key: string, options: ConnectionOptions): void {
     if (this.#closed) return
     for (let n = this.#ahead.get(key)?.length ?? 0; n < this.#options.preconnect; n++) {
       // Its age counts from the start of the connect: that is the earliest at which the server can have begun to wait.
-      const connection = Connection.open(this.#address, options, null, this.#options.connectTimeout)
+      let connection: Connection
+      try {
+        connection = Connection.open(this.#address, options, null, this.#options.connectTimeout)
+      } catch {
+        // The request that finds none there fails with the same, and says so.
+        return
+      }
       this.#idle(connection, this.#ahead, key, PRECONNECT_AGE)
     }
   }

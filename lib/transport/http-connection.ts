@@ -1,7 +1,8 @@
-import { Socket, isIP } from 'node:net'
+import { Socket, isIP, type TcpSocketConnectOpts } from 'node:net'
 import { connect as connectTls, type SecureContext } from 'node:tls'
 import { outside } from '../context.ts'
 import { InterimFilter } from './interim.ts'
+import { transparentSocket } from '../scgi/transparent.ts'
 import type { AsyncResource } from 'node:async_hooks'
 import type { Readable } from 'node:stream'
 import type { Client, Dispatcher } from 'undici'
@@ -41,6 +42,8 @@ export interface HttpConnectionOptions {
   readonly bufferSize: number
   readonly localAddress?: string | undefined
   readonly localPort?: number | undefined
+  /** See `transparentSocket`. */
+  readonly transparent?: boolean | undefined
   readonly socketKeepalive?: number | undefined
 }
 
@@ -94,14 +97,18 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
     this.#tls = tls !== undefined
     this.owner = owner
     const { localAddress, localPort } = options
+    const { host = '' } = address
+    // A transparent socket is bound already.
+    const transparent = options.transparent === true && localAddress !== undefined
+    const bound = transparent ? transparentSocket({ localAddress, localPort, host }) : undefined
     const target = {
-      host: address.host ?? '',
+      host,
       port: address.port,
       autoSelectFamily: false,
-      ...(localAddress === undefined ? undefined : { localAddress }),
-      ...(localPort === undefined ? undefined : { localPort }),
+      ...(localAddress === undefined || bound !== undefined ? undefined : { localAddress }),
+      ...(localPort === undefined || bound !== undefined ? undefined : { localPort }),
     }
-    const socket = this.socket = tls === undefined ? new Socket() : this.#secure(address, tls, target)
+    const socket = this.socket = tls === undefined ? bound ?? new Socket() : this.#secure(address, tls, target, bound)
     socket.once(tls === undefined ? 'connect' : 'secureConnect', () => this.#connected())
     // Before undici's own listeners, which see to it that the error goes no further.
     socket.on('error', error => this.#ended(error))
@@ -113,7 +120,7 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
     socket.on('timeout', () => this.#timedOut())
     const read = socket.read.bind(socket)
     socket.read = (size?: number) => this.#paused ? null : this.#read(read(size))
-    if (tls === undefined) socket.connect(target)
+    if (tls === undefined) connect(socket, target)
     socket.setNoDelay(true)
     this.setSocketKeepalive(options.socketKeepalive)
     // A timer, not the socket's: the bytes of a handshake are no reason to wait longer.
@@ -212,15 +219,23 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
     this.#lose(error)
   }
 
-  #secure (address: ServerAddress, { context, rejectUnauthorized, servername = address.hostname }: TlsSettings, target: object): Socket {
-    return connectTls({
+  /** @param bound a socket to use, which is not yet connected */
+  #secure (
+    address: ServerAddress, { context, rejectUnauthorized, servername = address.hostname }: TlsSettings,
+    target: TcpSocketConnectOpts, bound: Socket | undefined
+  ): Socket {
+    if (bound !== undefined) connect(bound, target)
+    const secured = connectTls({
       ...target,
+      ...(bound === undefined ? undefined : { socket: bound }),
       secureContext: context,
       rejectUnauthorized,
       ALPNProtocols: ['http/1.1'],
       // An IP address is no server name (RFC 6066 section 3); the certificate is checked for it all the same.
       ...(servername === undefined || isIP(servername) !== 0 ? undefined : { servername }),
     })
+    bound?.on('error', error => secured.destroy(error))
+    return secured
   }
 
   #makeClient (): Client {
@@ -282,6 +297,16 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
   #lose (error: NodeJS.ErrnoException | undefined): void {
     const { owner } = this
     owner?.context.runInAsyncScope(owner.onLost, owner, error)
+  }
+}
+
+/** Begins to connect; a socket whose arguments Node.js cannot use is not left open. */
+function connect (socket: Socket, target: TcpSocketConnectOpts): void {
+  try {
+    socket.connect(target)
+  } catch (error) {
+    socket.destroy()
+    throw error
   }
 }
 

@@ -1,3 +1,4 @@
+import { localKey } from '../scgi/local-address.ts'
 import type { HttpConnection, HttpConnectionOptions } from './http-connection.ts'
 
 interface Idle {
@@ -76,6 +77,6 @@ export class HttpPool {
 }
 
 /** The largest head is set when undici's client is made. */
-function keyOf ({ localAddress, localPort, bufferSize }: HttpConnectionOptions): string {
-  return `${localAddress ?? ''} ${localPort ?? ''} ${bufferSize}`
+function keyOf ({ localAddress = '', localPort, transparent, bufferSize }: HttpConnectionOptions): string {
+  return `${localKey(localAddress, localPort, transparent)} ${bufferSize}`
 }

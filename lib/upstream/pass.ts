@@ -38,6 +38,7 @@ export interface PassRequest extends PickRequest {
   readonly localPort: number | undefined
   /** The request asks for another protocol. */
   readonly upgrade?: string | undefined
+  readonly transparent?: boolean | undefined
   /** The header netstring for a server. May throw: the request is then answered with that error. */
   encode (endpoint: Endpoint): Buffer
   /** The same for a server that speaks HTTP. */
@@ -373,7 +374,7 @@ export class Pass implements ExchangeHandler, Waiter {
 
   #exchange (peer: Peer<Endpoint>, fresh: boolean): void {
     const { timeouts, bufferSize, socketKeepalive } = this.#settings
-    const { method, body, localAddress, localPort } = this.#request
+    const { method, body, localAddress, localPort, transparent } = this.#request
     const endpoint = peer.target
     this.#sent = false
     const known = this.#headFor
@@ -398,6 +399,7 @@ export class Pass implements ExchangeHandler, Waiter {
       bufferSize,
       localAddress,
       localPort,
+      transparent,
       socketKeepalive,
       context: this.#context,
       upgrade: this.#request.upgrade !== undefined,

@@ -1,16 +1,25 @@
 // Files that are torn, damaged, or somebody else's: a miss, and never a wrong answer.
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { test } from 'node:test'
+import { crc32 } from 'node:zlib'
 import { DiskStore } from '../../lib/cache/stores/disk.ts'
 import { eventually } from '../gateway/kit.ts'
 import { tempDir } from '../helpers/temp.ts'
 import { alive, bodyOf, keyOf, pattern, read, valueOf, write } from './store-kit.ts'
 
-const nameOf = (path: string): string => hash('md5', `scgi:zone\0${path}`)
+const nameOf = (path: string): string => hash('md5', path)
+
+function setVersion (file: string, version: number): void {
+  const bytes = readFileSync(file)
+  bytes.writeUInt16LE(version, 8)
+  // The checksum is right: the version alone decides.
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, 56)), 56)
+  writeFileSync(file, bytes)
+}
 
 /** What a fresh process makes of a file. */
 async function readFresh (root: string, path: string): Promise<{ body: Buffer, etag: string | undefined } | undefined> {
@@ -131,21 +140,47 @@ test("somebody else's files are left alone", async () => {
   assert.deepEqual(readdirSync(dir.path).sort(), ['temp', nameOf('/d'), ...foreign.filter(name => !name.includes('/'))].sort())
 })
 
-test('a file of another version is a miss, takes room, and is replaced', async () => {
+for (const version of [1, 3]) {
+  test(`a file of version ${version} is a miss, takes room, and is replaced`, async () => {
+    await using dir = await tempDir()
+    const first = new DiskStore({ path: dir.path })
+    await write(first, '/a', 'old')
+    await first.close()
+    const file = dir.file(nameOf('/a'))
+    setVersion(file, version)
+    const store = new DiskStore({ path: dir.path, loader: { delay: 0 } })
+    await alive(store.loaded)
+    assert.equal(store.stats().entries, 1)
+    assert.equal(await read(store, '/a'), undefined)
+    await write(store, '/a', 'new')
+    assert.equal((await read(store, '/a'))?.toString(), 'new')
+    await store.close()
+  })
+}
+
+test('what is left of version 1, where the names had the zone in them, is never served, and goes', async () => {
   await using dir = await tempDir()
   const first = new DiskStore({ path: dir.path })
-  await write(first, '/a', 'old')
+  const oldName = (path: string): string => hash('md5', `scgi:zone\0${path}`)
+  for (const path of ['/a', '/b']) {
+    await write(first, path, 'old')
+    setVersion(dir.file(nameOf(path)), 1)
+    renameSync(dir.file(nameOf(path)), dir.file(oldName(path)))
+  }
   await first.close()
-  const file = dir.file(nameOf('/a'))
-  const bytes = readFileSync(file)
-  bytes.writeUInt16LE(2, 8)
-  writeFileSync(file, bytes)
-  const store = new DiskStore({ path: dir.path, loader: { delay: 0 } })
+  let now = Date.now()
+  const store = new DiskStore({ path: dir.path, loader: { delay: 0 }, inactive: '10m', now: () => now })
   await alive(store.loaded)
-  assert.equal(store.stats().entries, 1)
-  assert.equal(await read(store, '/a'), undefined)
+  assert.equal(store.stats().entries, 2)
+  for (const path of ['/a', '/b']) assert.equal(await read(store, path), undefined)
+  // The same key is stored again: its old file goes at once.
   await write(store, '/a', 'new')
+  assert.deepEqual(readdirSync(dir.path).sort(), ['temp', nameOf('/a'), oldName('/b')].sort())
+  now += 500_000
   assert.equal((await read(store, '/a'))?.toString(), 'new')
+  now += 101_000
+  await alive(store.manage())
+  assert.deepEqual(readdirSync(dir.path).sort(), ['temp', nameOf('/a')].sort())
   await store.close()
 })
 

@@ -15,7 +15,6 @@ import type { DiskStoreOptions } from '../../lib/cache/stores/disk.ts'
 import { entryName } from '../../lib/cache/stores/disk/names.ts'
 import { readDiskOptions } from '../../lib/cache/stores/disk/options.ts'
 import { Shelf } from '../../lib/cache/stores/disk/shelf.ts'
-import { keyBytes, keyText } from '../../lib/cache/stores/key.ts'
 import { eventually } from '../gateway/kit.ts'
 import { assertNoGrowth, resources } from '../helpers/resources.ts'
 import { tempDir } from '../helpers/temp.ts'
@@ -44,7 +43,7 @@ function filesIn (path: string): string[] {
 
 test('a file is where its name says, and for its owner only', async () => {
   await using dir = await tempDir()
-  const name = hash('md5', 'scgi:zone\0/a')
+  const name = hash('md5', '/a')
   for (const [levels, path] of [
     [undefined, name],
     ['1:2', join(name.slice(-1), name.slice(-3, -1), name)],
@@ -138,7 +137,7 @@ test('what another process reads is not inactive', async () => {
   await read(b, '/used')
   now += 400_000
   await read(b, '/used')
-  const used = join(dir.path, hash('md5', 'scgi:zone\0/used'))
+  const used = join(dir.path, hash('md5', '/used'))
   await eventually(() => statSync(used).mtimeMs > Date.now() + 300_000, 'the file tells of its use')
   now += 300_000
   await alive(a.manage())
@@ -314,7 +313,7 @@ test('an entry that is placed while somebody looks for it stays counted', async 
   await using dir = await tempDir()
   const shelf = new Shelf(readDiskOptions({ path: dir.path }), Date.now)
   const key = keyOf('/a')
-  const name = entryName(keyBytes(keyText(key)), 'GET')
+  const name = entryName(key)
   // The disk is asked, and before its answer is there the entry is.
   const lookup = shelf.find(key)
   shelf.index.add(name, 10, Date.now())

@@ -10,7 +10,7 @@ import type { OpenEntry } from './disk/entry.ts'
 import { readAt, shut } from './disk/files.ts'
 import { load } from './disk/loader.ts'
 import { DiskManager } from './disk/manager.ts'
-import { baseName, entryName } from './disk/names.ts'
+import { entryName, lockName, secondName } from './disk/names.ts'
 import { readDiskOptions } from './disk/options.ts'
 import type { DiskSettings, DiskStoreOptions } from './disk/options.ts'
 import { Rounds } from './disk/rounds.ts'
@@ -69,7 +69,7 @@ export class DiskStore implements CacheStore {
     const { maxSize, maxEntrySize } = this.#settings
     if (this.#closed || promisedLength(value) > maxEntrySize) return undefined
     const bytes = keyBytes(keyText(key))
-    const name = entryName(bytes, key.method)
+    const name = entryName(key)
     const writer = new DiskWriter({
       key,
       value: copyValue(value),
@@ -78,7 +78,7 @@ export class DiskStore implements CacheStore {
       tempDirectory: this.#shelf.tempFor(name, tempPath),
       maxSize,
       maxEntrySize,
-      commit: () => this.#shelf.lock.run(baseName(name), async () => {
+      commit: () => this.#shelf.lock.run(lockName(key.path), async () => {
         const done = await commit(this.#shelf, writer)
         this.#manager.poke()
         return done
@@ -94,7 +94,7 @@ export class DiskStore implements CacheStore {
   }
 
   updateMeta (key: CacheStoreKey, value: CacheStoreValue): Promise<boolean> {
-    return this.#shelf.lock.run(baseName(entryName(keyBytes(keyText(key)), key.method)), async () => {
+    return this.#shelf.lock.run(lockName(key.path), async () => {
       const found = await this.#shelf.find(key, 'r+')
       if (found === undefined) return false
       try {
@@ -127,12 +127,12 @@ export class DiskStore implements CacheStore {
     }
     const shelf = this.#shelf
     await shelf.lock.idle()
-    const nameOf = (path: string): string => entryName(keyBytes(keyText({ origin, method: 'GET', path })), 'GET')
-    const names = 'key' in match ? await shelf.namesOf(nameOf(match.key)) : shelf.names()
+    const names = 'key' in match ? await shelf.namesOf(...firstNames({ origin, method: 'GET', path: match.key })) : shelf.names()
     let count = 0
     await shelf.each(names, 'r', async (name, { key, head: { value } }) => {
-      if (!test({ ...readKey(key), tags: readTags(value.headers) })) return
-      if (!soft || !await this.#soften(name)) await shelf.remove(name)
+      const read = readKey(key)
+      if (!test({ ...read, tags: readTags(value.headers) })) return
+      if (!soft || !await this.#soften(name, read.path)) await shelf.remove(name)
       count++
     })
     return count
@@ -208,8 +208,8 @@ export class DiskStore implements CacheStore {
   }
 
   /** Makes an entry stale; false where it cannot be. */
-  #soften (name: string): Promise<boolean> {
-    return this.#shelf.lock.run(baseName(name), async () => {
+  #soften (name: string, path: string): Promise<boolean> {
+    return this.#shelf.lock.run(lockName(path), async () => {
       let done = false
       await this.#shelf.each([name], 'r+', async (_name, entry) => {
         done = await this.#shelf.rewrite(entry, softened(entry.head.value, this.#shelf.now()))
@@ -231,6 +231,11 @@ export class DiskStore implements CacheStore {
       await this.#load()
     }
   }
+}
+
+/** Both names that the first entry of a key can have. */
+function firstNames (key: CacheStoreKey): string[] {
+  return [entryName(key), secondName(keyBytes(keyText(key)), key.method)]
 }
 
 async function readWhole ({ fd, first, preamble: { bodyOffset, bodyLength } }: OpenEntry): Promise<Buffer | undefined> {

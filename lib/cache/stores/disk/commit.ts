@@ -2,7 +2,7 @@ import { FST_SCGI_CACHE_STORE } from '../../../errors.ts'
 import { varyMatches, varyNames } from '../vary.ts'
 import { openEntry } from './entry.ts'
 import { shut } from './files.ts'
-import { variantName } from './names.ts'
+import { secondName, variantName } from './names.ts'
 import type { Shelf } from './shelf.ts'
 import type { DiskWriter } from './writer.ts'
 
@@ -10,49 +10,68 @@ import type { DiskWriter } from './writer.ts'
  * Makes an entry of what a writer has got. False where it is not wanted any more.
  *
  * A key's first entry has the key's name, and says in which headers others may differ; those that do have names made of these headers.
+ * Where an entry of another zone has the key's name, all these names have the zone in them.
  */
 export async function commit (shelf: Shelf, writer: DiskWriter): Promise<boolean> {
   if (writer.destroyed) return false
-  const name = await nameFor(shelf, writer)
+  const { main, name, leftover } = await nameFor(shelf, writer)
   const temp = await writer.complete()
   if (writer.destroyed) return false
+  // It would be found again when the one that replaces it goes: it goes first, whatever becomes of the process.
+  if (leftover !== undefined && await shelf.removeOurs(leftover)) await removeVariants(shelf, leftover)
   await shelf.place(temp, name)
   writer.placed()
-  const { key: { method }, value: { vary }, name: main } = writer.options
+  const { key: { method, origin }, value: { vary } } = writer.options
   const names = varyNames(vary)
-  shelf.index.add(name, writer.size, shelf.now(), { id: writer.id, verified: true, vary: names.join() })
+  shelf.index.add(name, writer.size, shelf.now(), { id: writer.id, verified: true, vary: names.join(), origin })
   // The same variant could have been stored when another one was first. It would come back when this one goes.
   if (name === main && names.length > 0) await shelf.removeOurs(variantName(main, method, names, vary))
   return true
 }
 
-/** The name that an entry gets. */
-async function nameFor (shelf: Shelf, { options: { key: { method }, value: { vary }, bytes, name: main } }: DiskWriter): Promise<string> {
+/** Where an entry goes. */
+interface Place {
+  /** The name of the key's first entry, and of this one. */
+  readonly main: string
+  readonly name: string
+  /** The other name that the first entry may have had. */
+  readonly leftover?: string
+}
+
+async function nameFor (shelf: Shelf, { options }: DiskWriter): Promise<Place> {
+  const { key: { method, origin }, value: { vary }, bytes, name: own } = options
   const names = varyNames(vary)
-  if (names.length === 0 && shelf.index.peek(main)?.vary === '') return main
-  const first = await openEntry(shelf.pathOf(main), { key: bytes })
-  if (typeof first === 'string') {
-    if (first === 'foreign') throw foreign(shelf.pathOf(main))
-    return main
+  const known = names.length === 0 ? shelf.index.peek(own) : undefined
+  if (known?.vary === '' && known.origin === origin) return { main: own, name: own }
+  let main = own
+  let first = await openEntry(shelf.pathOf(main), { key: bytes })
+  if (first === 'gone' || first === 'bad') return { main, name: main, leftover: secondName(bytes, method) }
+  if (first === 'other') {
+    main = secondName(bytes, method)
+    first = await openEntry(shelf.pathOf(main), { key: bytes })
   }
+  if (first === 'foreign') throw foreign(shelf.pathOf(main))
+  if (typeof first === 'string') return { main, name: main }
   shut(first.fd)
   const old = first.head.value.vary
   const oldNames = varyNames(old)
   if (oldNames.join() !== names.join()) {
     // What was stored under the old names cannot be found from now on, and must not be when they return.
-    if (oldNames.length > 0) {
-      for (const name of await shelf.namesOf(main)) if (name !== main) await shelf.removeOurs(name)
-    }
-    return main
+    if (oldNames.length > 0) await removeVariants(shelf, main)
+    return { main, name: main }
   }
-  if (varyMatches(old, vary)) return main
+  if (varyMatches(old, vary)) return { main, name: main }
   const name = variantName(main, method, names, vary)
   if (!shelf.index.has(name)) {
     const there = await openEntry(shelf.pathOf(name))
     if (there === 'foreign') throw foreign(shelf.pathOf(name))
     if (typeof there !== 'string') shut(there.fd)
   }
-  return name
+  return { main, name }
+}
+
+async function removeVariants (shelf: Shelf, main: string): Promise<void> {
+  for (const name of await shelf.namesOf(main)) if (name !== main) await shelf.removeOurs(name)
 }
 
 function foreign (path: string): Error {

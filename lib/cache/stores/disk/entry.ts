@@ -19,8 +19,8 @@ export interface OpenEntry {
   readonly size: number
 }
 
-/** Why there is no entry: no file, a file of somebody else, or one of ours that is damaged, of another version or of another key. */
-export type NoEntry = 'gone' | 'foreign' | 'bad'
+/** Why there is no entry: no file, a file of somebody else, or one of ours that is of another key, or damaged, or of another version. */
+export type NoEntry = 'gone' | 'foreign' | 'other' | 'bad'
 
 export interface OpenOptions {
   /** The key that it has to have. */
@@ -67,7 +67,8 @@ async function readEntry (path: string, fd: number, key: Buffer | undefined, blo
     start = Buffer.concat([start, more])
   }
   const ownKey = keyOf(start, preamble)
-  if (ownKey === undefined || (key !== undefined && !ownKey.equals(key))) return 'bad'
+  if (ownKey === undefined) return 'bad'
+  if (key !== undefined && !ownKey.equals(key)) return 'other'
   let head = readHead(start, preamble)
   if (head === undefined) {
     // Two heads were written while we looked.

@@ -23,7 +23,8 @@ import { isValue } from '../key.ts'
 // it writes, one of them is whole.
 
 const MAGIC = Buffer.from('\x89FSCGI\r\n', 'latin1')
-const VERSION = 1
+// 1: all names of files had the zone in them. Such a file is ours, and goes like any that nobody asks for.
+const VERSION = 2
 const PREAMBLE = 60
 const SLOT_HEAD = 12
 /** Bytes of a slot that are left for a head that becomes longer. */

@@ -13,6 +13,8 @@ export interface Slot {
   verified: boolean
   /** The names of the headers that its variants differ in; undefined where that is not known. */
   vary: string | undefined
+  /** Its zone; undefined where that is not known. */
+  readonly origin: string | undefined
 }
 
 const BLOCK = 4096
@@ -38,10 +40,10 @@ export class DiskIndex {
   }
 
   /** A file that was written, or found. */
-  add (name: string, size: number, now: number, known: { id?: string, verified?: boolean, vary?: string } = {}): Slot {
+  add (name: string, size: number, now: number, known: { id?: string, verified?: boolean, vary?: string, origin?: string } = {}): Slot {
     // The disk gives whole blocks.
-    const { id, verified = false, vary } = known
-    const slot = { size: Math.ceil(size / BLOCK) * BLOCK, usedAt: now, stampedAt: now, id, verified, vary }
+    const { id, verified = false, vary, origin } = known
+    const slot = { size: Math.ceil(size / BLOCK) * BLOCK, usedAt: now, stampedAt: now, id, verified, vary, origin }
     this.#slots.set(name, slot)
     return slot
   }

@@ -1,14 +1,30 @@
 import { hash } from 'node:crypto'
 import { join } from 'node:path'
 import { levelDirectories } from '../../../temp-file.ts'
+import type { CacheStoreKey } from '../../../../types/cache-store.ts'
+import { keyBytes } from '../key.ts'
 import { variantText } from '../vary.ts'
 
 const ENTRY = /^[0-9a-f]{32}(?:-[0-9a-f]{32})?$/
 const TEMP = /^[0-9a-f]{32}\.(\d{1,10})\.\d{10}$/
 
-/** The name of a key's first entry: 32 hexadecimal digits. */
-export function entryName (key: Buffer, method: string): string {
-  const name = hash('md5', key)
+/** The name of a key's first entry: the MD5 of the key, by which other programs find it. (nginx: scgi_cache_path) */
+export function entryName ({ path, method }: CacheStoreKey): string {
+  return nameOf(keyBytes(path), method)
+}
+
+/** The one that it has where an entry of another zone has that: the MD5 of the zone's name, a NUL, and the key. */
+export function secondName (zoneAndKey: Buffer, method: string): string {
+  return nameOf(zoneAndKey, method)
+}
+
+/** All entries of a key are changed one after the other, whatever their zone and name. */
+export function lockName (path: string): string {
+  return hash('md5', keyBytes(path))
+}
+
+function nameOf (bytes: Buffer, method: string): string {
+  const name = hash('md5', bytes)
   return method === 'GET' ? name : `${name}-${hash('md5', method)}`
 }
 

@@ -11,7 +11,7 @@ import { rename, shut, writeAt } from './files.ts'
 import { encodeHead, encodeSlot } from './format.ts'
 import { DiskIndex } from './index.ts'
 import { Lock } from './lock.ts'
-import { baseName, entryDirectory, entryName, isEntryName, tempName, variantName } from './names.ts'
+import { baseName, entryDirectory, entryName, isEntryName, secondName, tempName, variantName } from './names.ts'
 import type { DiskSettings } from './options.ts'
 import { namesIn, walk } from './walk.ts'
 import type { Found } from './walk.ts'
@@ -59,8 +59,12 @@ export class Shelf {
   /** Opens the entry that a request gets. The caller closes it. */
   async find (key: CacheStoreKey, flags: 'r' | 'r+' = 'r'): Promise<{ name: string, entry: OpenEntry } | undefined> {
     const bytes = keyBytes(keyText(key))
-    const main = entryName(bytes, key.method)
-    const first = await this.#open(main, { key: bytes, flags })
+    let main = entryName(key)
+    let first = await this.#open(main, { key: bytes, flags })
+    if (first === undefined) {
+      main = secondName(bytes, key.method)
+      first = await this.#open(main, { key: bytes, flags })
+    }
     if (first === undefined) return undefined
     if (isFor(first, key)) return { name: main, entry: first }
     shut(first.fd)
@@ -141,16 +145,20 @@ export class Shelf {
     await unlink(this.pathOf(name)).catch(() => {})
   }
 
-  /** Removes what has an entry's name, if it is one of ours. */
-  async removeOurs (name: string): Promise<void> {
-    if (this.index.has(name) || await probeEntry(this.pathOf(name)) !== undefined) await this.remove(name)
+  /** Removes what has an entry's name, if it is one of ours; false where it is not. */
+  async removeOurs (name: string): Promise<boolean> {
+    if (!this.index.has(name) && await probeEntry(this.pathOf(name)) === undefined) return false
+    await this.remove(name)
+    return true
   }
 
-  /** The names of all entries of a key, whoever has written them. */
-  async namesOf (name: string): Promise<string[]> {
-    const base = baseName(name)
+  /** The names of all entries of a key whose first ones have these names, whoever has written them. */
+  async namesOf (...firsts: readonly string[]): Promise<string[]> {
+    const bases = firsts.map(baseName)
     const names: string[] = []
-    for await (const { name } of namesIn(this.directoryOf(base))) if (name.startsWith(base) && isEntryName(name)) names.push(name)
+    for (const directory of new Set(firsts.map(name => this.directoryOf(name)))) {
+      for await (const { name } of namesIn(directory)) if (isEntryName(name) && bases.includes(baseName(name))) names.push(name)
+    }
     return names
   }
 

@@ -1,11 +1,12 @@
 import { FST_SCGI_OPT_INVALID } from './errors.ts'
 
-const TIME = /^(\d+(?:\.\d+)?)(ms|s|m|h|d|w|y)$/
+const TIME = /^(?:\d+(?:\.\d+)?(?:ms|[smhdwMy]) *)+$/
+const TIME_PARTS = /([\d.]+)([a-zA-Z]+)/g
 /** Seconds in nginx, milliseconds elsewhere: it is asked which. */
 const BARE = /^\s*(\d+(?:\.\d+)?)\s*$/
 const SIZE = /^(\d+)([kmg])?$/i
 const TIME_UNITS: Readonly<Record<string, number>> = {
-  ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000, y: 31_536_000_000,
+  ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000, M: 2_592_000_000, y: 31_536_000_000,
 }
 const SIZE_UNITS: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
 
@@ -15,11 +16,20 @@ export const MAX_TIME = 2 ** 31 - 1
 /** A hundred years: beyond that a lifetime is a mistake. */
 const MAX_LIFETIME = 100 * 31_536_000_000
 
-/** Milliseconds of a number or a text; NaN for what is neither. */
+/** Milliseconds of a number or a text; NaN for what is neither. As in nginx, a larger unit stands before a smaller one. */
 function milliseconds (value: unknown): number {
   if (typeof value === 'number') return value
-  const match = typeof value === 'string' ? TIME.exec(value.trim()) : null
-  return match?.[1] === undefined ? NaN : Math.round(Number(match[1]) * (TIME_UNITS[match[2] ?? ''] ?? NaN))
+  const text = typeof value === 'string' ? value.trim() : ''
+  if (!TIME.test(text)) return NaN
+  let total = 0
+  let last = Infinity
+  for (const [, number, name = ''] of text.matchAll(TIME_PARTS)) {
+    const unit = TIME_UNITS[name] ?? NaN
+    if (!(unit < last)) return NaN
+    total += Number(number) * unit
+    last = unit
+  }
+  return Math.round(total)
 }
 
 function wrongTime (option: string, value: unknown, expected: string): Error {
@@ -30,7 +40,7 @@ function wrongTime (option: string, value: unknown, expected: string): Error {
 }
 
 /**
- * Milliseconds of a time option: a number of milliseconds, or `'500ms'`, `'60s'`, `'10m'`, `'1h'`.
+ * Milliseconds of a time option: a number of milliseconds, or `'500ms'`, `'60s'`, `'10m'`, `'1h30m'`.
  * @throws FST_SCGI_OPT_INVALID
  */
 export function parseTime (option: string, value: unknown): number {
@@ -42,7 +52,7 @@ export function parseTime (option: string, value: unknown): number {
 }
 
 /**
- * Milliseconds of a lifetime, which may be longer than a timer can be: as a time, or `'30d'`, `'1y'`.
+ * Milliseconds of a lifetime, which may be longer than a timer can be: as a time, or `'1d 12h'`, `'6M'` (months of 30 days), `'1y'`.
  * @throws FST_SCGI_OPT_INVALID
  */
 export function parseLifetime (option: string, value: unknown): number {

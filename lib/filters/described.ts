@@ -1,4 +1,4 @@
-import { onLast } from './last-hook.ts'
+import { asOwn, onLast } from './last-hook.ts'
 import { isHttp2, removeHeader } from './raw-reply.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
@@ -92,13 +92,13 @@ function removeIf (reply: FastifyReply, { values }: Description, name: string): 
   if (value !== undefined && reply.getHeader(name) === value) removeHeader(reply, name)
 }
 
-function settleLast (_request: FastifyRequest, reply: FastifyReply, payload: unknown, done: () => void): void {
+const settleLast = asOwn((_request: FastifyRequest, reply: FastifyReply, payload: unknown, done: () => void): void => {
   settle(reply, payload)
   const spelling = descriptions.get(reply)?.spelling
   descriptions.delete(reply)
   if (spelling !== undefined) respell(reply, spelling)
   done()
-}
+})
 
 /** Fastify knows names in lower case only: those that are spelt otherwise are written past it, at last. */
 function respell (reply: FastifyReply, spelling: ReadonlyMap<string, string>): void {

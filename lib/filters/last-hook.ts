@@ -5,11 +5,31 @@ type LastHook = (request: FastifyRequest, reply: FastifyReply, payload: unknown,
 /** Fastify's own name for the context of a route, which a request carries. */
 const CONTEXT = 'fastify.context'
 let symbol: symbol | undefined
+/** On hooks of ours, which see to what describes a body themselves. */
+const OWN = Symbol('fastify-scgi.own')
+
+/** Marks an onSend hook as ours. */
+export function asOwn<Hook extends object> (hook: Hook): Hook {
+  return Object.assign(hook, { [OWN]: true })
+}
 
 /** Has a hook run after all onSend hooks of a request's route, wherever they were added; Fastify has no such place of its own. */
 export function onLast (request: FastifyRequest, hook: LastHook): void {
+  const hooks = hooksOf(request)
+  if (hooks !== undefined && hooks.at(-1) !== hook) hooks.push(hook)
+}
+
+/** The onSend hooks of a request's route are all ours: nobody else can put another body in the place of the one that is sent. */
+export function onlyOwn (request: FastifyRequest): boolean {
+  const hooks = hooksOf(request)
+  if (hooks === undefined) return false
+  for (const hook of hooks) if (typeof hook !== 'function' || !(OWN in hook)) return false
+  return true
+}
+
+function hooksOf (request: FastifyRequest): unknown[] | undefined {
   symbol ??= Object.getOwnPropertySymbols(request).find(({ description }) => description === CONTEXT)
   const context: unknown = symbol === undefined ? undefined : Reflect.get(request, symbol)
-  if (typeof context !== 'object' || context === null || !('onSend' in context)) return
-  if (Array.isArray(context.onSend) && context.onSend.at(-1) !== hook) context.onSend.push(hook)
+  if (typeof context !== 'object' || context === null || !('onSend' in context)) return undefined
+  return Array.isArray(context.onSend) ? context.onSend : undefined
 }

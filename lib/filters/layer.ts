@@ -2,11 +2,12 @@ import { hearRest } from '../inbound/linger.ts'
 import { beginStream } from '../inbound/http2.ts'
 import { filterReply } from './hook.ts'
 import { isClosed } from './internal.ts'
+import { asOwn } from './last-hook.ts'
 import { Locations, restoreUrl } from './locations.ts'
 import { passageOf } from './passage.ts'
 import { takePlan } from './plan.ts'
 import { restoreTarget, Router } from '../routing/router.ts'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { DoneFuncWithErrOrRes, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
 const LAYER = Symbol('fastify-scgi.filters')
 
@@ -46,10 +47,11 @@ export function filterLayer (fastify: FastifyInstance): Locations {
     takePlan(reply)
     done()
   })
-  fastify.addHook('onSend', (request, reply, payload, done) => {
-    hearRest(request.raw, reply.raw, fastify.server)
+  const { server } = fastify
+  fastify.addHook('onSend', asOwn((request: FastifyRequest, reply: FastifyReply, payload: unknown, done: DoneFuncWithErrOrRes) => {
+    hearRest(request.raw, reply.raw, server)
     filterReply(request, reply, payload, done, locations)
-  })
+  }))
   return locations
 }
 

@@ -1,16 +1,17 @@
+import { withCookie } from './diversion.ts'
 import type { FastifyReply } from 'fastify'
 
 /** Headers that are lists, to which whoever answers adds (RFC 9110 section 5.3). */
-const LISTS = [
+const LISTS = new Set([
   'vary', 'link', 'via', 'warning', 'server-timing', 'access-control-expose-headers', 'access-control-allow-headers', 'access-control-allow-methods',
   'content-security-policy', 'content-security-policy-report-only', 'timing-allow-origin',
-]
+])
 
 /** Joins what hooks have said before in a list with what the application says. */
 export function joinLists (reply: FastifyReply, headers: Record<string, string | string[]>): void {
-  for (const name of LISTS) {
+  for (const name in headers) {
     const own = headers[name]
-    if (own === undefined) continue
+    if (own === undefined || !LISTS.has(name)) continue
     const before = reply.getHeader(name)
     if (before !== undefined) headers[name] = union(name, [before, own].flat().map(String))
   }
@@ -21,6 +22,12 @@ export function joinLists (reply: FastifyReply, headers: Record<string, string |
     reply.raw.removeHeader('set-cookie')
     headers['set-cookie'] = [raw, cookies].flat().map(String)
   }
+}
+
+/** Adds a cookie to those that there are, however their header is spelt. */
+export function addCookie (headers: Record<string, string | string[]>, line: string): void {
+  const name = Object.keys(headers).find(key => key.toLowerCase() === 'set-cookie') ?? 'set-cookie'
+  headers[name] = withCookie(headers[name], line)
 }
 
 /** The members of lists of names, each once; what else is listed is not taken apart. */

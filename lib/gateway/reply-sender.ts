@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { isConditional } from '../filters/conditions.ts'
 import { breakOff, clearHead, isHttp2, onReplyClose } from '../filters/raw-reply.ts'
 import { describe, forgetType } from '../filters/described.ts'
+import { onlyOwn } from '../filters/last-hook.ts'
 import { setPlan, takePlan, type FilterPlan } from '../filters/plan.ts'
 import { passageOf } from '../filters/passage.ts'
 import { onRejection } from '../functions.ts'
@@ -11,8 +12,8 @@ import { isMediaType } from './view.ts'
 import { EntryBody } from './entry-body.ts'
 import { replyRate, wantedRate } from './rates.ts'
 import { watchClient } from './client-watch.ts'
-import { joinLists } from './header-lists.ts'
-import { withCookie } from './diversion.ts'
+import { addCookie, joinLists } from './header-lists.ts'
+import { sendSwitch } from './switching.ts'
 import { cacheStatusMember, type StatusReport } from '../cache/status-header.ts'
 import type { AsyncResource } from 'node:async_hooks'
 import type { CachePolicy } from '../cache/options.ts'
@@ -51,6 +52,8 @@ export class ReplySender {
   setCookie: string | undefined
   /** Age of the reply in seconds, where it comes from the cache. */
   #age: number | undefined
+  /** The filters have something to do with the reply. */
+  #planned = false
   /** Whether the reply is read ahead: what limits the client's rate needs it. */
   buffering = true
 
@@ -155,26 +158,8 @@ export class ReplySender {
 
   /** The head of a 101; what follows it is not this class's. False where it cannot be sent. */
   switched (head: ResponseHead, cookie: string | undefined): boolean {
-    const reply = this.#reply
-    const { raw } = reply
-    const mount = this.#mount
     try {
-      let headers = mount.filter.apply(head, false)
-      if (mount.hooks.rewriteHeaders !== undefined) {
-        headers = mount.filter.clean(mount.hooks.rewriteHeaders(headers, this.#request), head.headers, false)
-      }
-      if (cookie !== undefined) addCookie(headers, cookie)
-      for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value)
-      for (const [name, value] of Object.entries(headers)) raw.setHeader(name, value)
-      raw.setHeader('connection', 'upgrade')
-      // A header of the connection, which is not among those of a reply.
-      const { upgrade } = head.headers
-      if (upgrade !== undefined) raw.setHeader('upgrade', upgrade)
-      for (const name of ['content-length', 'transfer-encoding']) raw.removeHeader(name)
-      reply.hijack()
-      if (head.statusMessage === '') raw.writeHead(101)
-      else raw.writeHead(101, head.statusMessage)
-      raw.flushHeaders()
+      sendSwitch(this.#mount, this.#request, this.#reply, head, cookie)
       return true
     } catch (error) {
       this.#owner.sendingFailed()
@@ -184,7 +169,11 @@ export class ReplySender {
   }
 
   #send (head: ResponseHead, body: unknown): void {
-    describe(this.#request, this.#reply, body, this.#spelling(head))
+    const spelling = this.#spelling(head)
+    // What is complete, and what nobody but us touches any more, goes out as it is: most replies, and to describe them costs.
+    const final = (body === undefined || Buffer.isBuffer(body)) && !this.#planned && spelling === undefined &&
+      passageOf(this.#request.raw) === undefined && onlyOwn(this.#request)
+    if (!final) describe(this.#request, this.#reply, body, spelling)
     this.#reply.send(body)
   }
 
@@ -273,6 +262,7 @@ export class ReplySender {
     }
     if (this.setCookie !== undefined) addCookie(headers, this.setCookie)
     const whole = this.#planFor(head, plan)
+    this.#planned = whole !== undefined
     if (whole !== undefined) setPlan(reply, whole)
     if (mount.cache !== undefined) this.#tellOfCache(mount.cache, headers)
     reply.code(head.statusCode)
@@ -360,12 +350,6 @@ function validate (name: string, value: string | string[] | undefined): void {
 /** What is neither text nor bytes nor a stream of them. */
 function isPlain (payload: unknown): boolean {
   return typeof payload === 'object' && payload !== null && !ArrayBuffer.isView(payload) && !('pipe' in payload) && !('getReader' in payload)
-}
-
-/** Adds a cookie to those that there are, however their header is spelt. */
-function addCookie (headers: Record<string, string | string[]>, line: string): void {
-  const name = Object.keys(headers).find(key => key.toLowerCase() === 'set-cookie') ?? 'set-cookie'
-  headers[name] = withCookie(headers[name], line)
 }
 
 /** The pieces as one. The exchange puts those of a body of known length next to each other. */

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { cutRange } from './byte-range.ts'
+import { readCase, withoutCase } from './header-case.ts'
 import { parseHttpDate } from '../http-date.ts'
 import { discard, isPromise, type StoreGuard } from './store-guard.ts'
 import type { StoreKey } from './key.ts'
@@ -14,16 +15,22 @@ class StoredHead implements ResponseHead {
   readonly contentLength: number
   readonly chunked = false
   readonly nph = false
+  readonly #stored: CacheStoreValue['headers']
 
   constructor (value: CacheStoreValue, size: number) {
     this.statusCode = value.statusCode
     this.statusMessage = value.statusMessage
-    this.headers = value.headers
+    this.#stored = value.headers
+    this.headers = withoutCase(value.headers)
     this.contentLength = size
   }
 
   get rawHeaders (): readonly string[] {
-    return Object.entries(this.headers).flatMap(([name, value]) => typeof value === 'string' ? [name, value] : value.flatMap(line => [name, line]))
+    const spellings = readCase(this.#stored)
+    return Object.entries(this.headers).flatMap(([name, value]) => {
+      const spelt = spellings?.get(name) ?? name
+      return typeof value === 'string' ? [spelt, value] : value.flatMap(line => [spelt, line])
+    })
   }
 }
 

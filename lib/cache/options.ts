@@ -53,12 +53,13 @@ export class CachePolicy<Request> {
   /**
    * @param ignoreHeaders the option of the mount, in any case; names that are not the cache's are left to others
    * @param tempPath of the option `buffering`, for caches with `useTempPath`
+   * @param headerCase the option `preserveHeaderCase`
    * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
    */
-  constructor (options: CacheOptions<Request>, ignoreHeaders: readonly string[], tempPath?: string) {
+  constructor (options: CacheOptions<Request>, ignoreHeaders: readonly string[], tempPath?: string, headerCase = false) {
     checkNames(options)
     const ignore = readIgnored(ignoreHeaders)
-    this.rules = readRules(options, ignore, tempPath)
+    this.rules = { ...readRules(options, ignore), tempPath, headerCase }
     this.#zone = typeof options.zone === 'function' ? atOnce('cache.zone', options.zone) : checkZone('cache.zone', options.zone)
     if (options.key !== undefined && typeof options.key !== 'function') throw new FST_SCGI_OPT_INVALID('cache.key', show(options.key), 'a function')
     this.#key = options.key === undefined ? undefined : atOnce('cache.key', options.key)
@@ -117,7 +118,7 @@ function holds<Request> (predicates: readonly CachePredicate<Request>[], request
   })
 }
 
-function readRules<Request> (options: CacheOptions<Request>, ignore: IgnoredHeaders, tempPath: string | undefined): CacheRules {
+function readRules<Request> (options: CacheOptions<Request>, ignore: IgnoredHeaders): Omit<CacheRules, 'tempPath' | 'headerCase'> {
   const { lock = false, minUses = 1 } = options
   const waits = typeof lock === 'object' && lock !== null
   if (!waits && typeof lock !== 'boolean') throw new FST_SCGI_OPT_INVALID('cache.lock', show(lock), orSwitch(lock, 'true, false or { age, timeout }'))
@@ -150,7 +151,6 @@ function readRules<Request> (options: CacheOptions<Request>, ignore: IgnoredHead
     lockTimeout: parseTime('cache.lock.timeout', (waits ? lock.timeout : undefined) ?? 5000),
     useStale,
     backgroundUpdate,
-    tempPath,
     revalidate: flag('cache.revalidate', options.revalidate, byRfc),
     convertHead: flag('cache.convertHead', options.convertHead, byRfc),
     maxRangeOffset: options.maxRangeOffset === undefined ? Infinity : parseSize('cache.maxRangeOffset', options.maxRangeOffset),

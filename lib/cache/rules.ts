@@ -28,6 +28,8 @@ export interface CacheRules {
   readonly backgroundUpdate: boolean
   readonly revalidate: boolean
   readonly convertHead: boolean
+  /** Entries keep how the application spelt the names of headers. */
+  readonly headerCase: boolean
   /** The Cache-Control of a request counts. */
   readonly obeyClient: boolean
   /** Name of this cache in Cache-Status (RFC 9211); `undefined` sends none. */

@@ -1,3 +1,4 @@
+import { keepCase } from './header-case.ts'
 import { judgeByRfc, renewByRfc } from './rfc-storing.ts'
 import { permitsAuthorized, readFreshness } from './freshness.ts'
 import { readVary, selectVariant } from './vary.ts'
@@ -15,9 +16,11 @@ import type { ResponseHead } from '../../types/exchange.ts'
  * @param keepStale milliseconds that an expired entry is kept at least
  */
 export function judge (head: ResponseHead, asked: Asked, rules: CacheRules, requested: number, now: number, keepStale: number): Verdict {
-  return rules.rfc === undefined
+  const verdict = rules.rfc === undefined
     ? judgeAsNginx(head, asked, rules, now, keepStale)
     : judgeByRfc(head, asked, rules, requested, now, keepStale)
+  if (rules.headerCase && verdict.value !== undefined) keepCase(verdict.value.headers, head.rawHeaders)
+  return verdict
 }
 
 function judgeAsNginx (head: ResponseHead, asked: Asked, rules: CacheRules, now: number, keepStale: number): Verdict {
@@ -49,9 +52,11 @@ function judgeAsNginx (head: ResponseHead, asked: Asked, rules: CacheRules, now:
 export function renew (
   entry: CacheStoreValue, notModified: ResponseHead, rules: CacheRules, requested: number, now: number, keepStale: number
 ): CacheStoreValue | undefined {
-  return rules.rfc === undefined
-    ? renewAsNginx(entry, notModified, rules, now, keepStale)
-    : renewByRfc(entry, notModified, rules, requested, now, keepStale)
+  // nginx takes no header of a 304.
+  if (rules.rfc === undefined) return renewAsNginx(entry, notModified, rules, now, keepStale)
+  const value = renewByRfc(entry, notModified, rules, requested, now, keepStale)
+  if (rules.headerCase && value !== undefined) keepCase(value.headers, notModified.rawHeaders)
+  return value
 }
 
 function renewAsNginx (

@@ -167,7 +167,8 @@ function tempDirectory (buffering: ExchangeOptions['buffering']): string | undef
   return typeof path === 'object' ? path.path : path
 }
 
-function cachePolicy (cache: CacheOptions, { store, ignoreHeaders = [], buffering }: ExchangeOptions): CachePolicy<FastifyRequest> {
+function cachePolicy (cache: CacheOptions, options: ExchangeOptions): CachePolicy<FastifyRequest> {
+  const { store, ignoreHeaders = [], buffering, preserveHeaderCase } = options
   if (store !== undefined && store !== false) throw new FST_SCGI_OPT_UNSUPPORTED('cache', "a mount has either 'cache' or 'store'")
-  return new CachePolicy<FastifyRequest>(cache, ignoreHeaders, tempDirectory(buffering))
+  return new CachePolicy<FastifyRequest>(cache, ignoreHeaders, tempDirectory(buffering), preserveHeaderCase)
 }

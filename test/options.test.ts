@@ -167,6 +167,10 @@ const WRONG: Record<string, unknown[]> = {
   'upstreams.health.expect': [5, [], { code: 200 }],
   'upstreams.health.expect.status': ['2x', 99, 600, [], '300-200', ['ok'], null],
   'upstreams.health.expect.body': [5, {}, null],
+  'upstreams.health.expect.headers': [5, [], null, 'x-a', { 'x a': true }, { '': true }, { 'x-a': 5 }, { 'x-a': null }],
+  'upstreams.health.port': ['80', 0, -1, 65_536, 1.5, null],
+  'upstreams.health.mandatory': ['on', 1, null],
+  'upstreams.health.persistent': ['on', 1, null, true],
   'upstreams.health.interval': ['x', 99, 0, -1, null],
   'upstreams.health.jitter': ['x', -1, null],
   'upstreams.health.timeout': ['x', 0, '6s', null],
@@ -188,6 +192,12 @@ const WRONG: Record<string, unknown[]> = {
   'upstreams.resolver.ttl': ['x', 999, 0],
   'upstreams.resolver.family': ['4', 5, 'ipv6', [4, 6]],
   'upstreams.resolver.valid': ['10s'],
+  resolver: [5, true, '127.0.0.1', []],
+  'resolver.servers': ['127.0.0.1', [], ['dns.example'], [5], ['1.2.3']],
+  'resolver.timeout': ['x', 0],
+  'resolver.ttl': ['x', 999, 0],
+  'resolver.family': ['4', 5, 'ipv6', [4, 6]],
+  'resolver.valid': ['10s'],
   'upstreams.sticky': [true, 'cookie', null, {}, [], { route: [() => 'a'], learn: {} }, { failover: false }],
   'upstreams.sticky.cookie': ['srv', true, [], { domain: 'x' }],
   'upstreams.sticky.cookie.name': ['', 'a b', 'a=b', 5, null],
@@ -251,6 +261,7 @@ function place (path: string, value: unknown): Record<string, unknown> {
     const beside = place === 'upstreams.sticky' && name !== 'failover' ? {} : BESIDE[place]
     return { ...beside, ...(place === 'upstreams' ? { servers: [upstreams] } : {}), ...(place === 'upstreams[0]' ? { address: upstreams } : {}), [name]: inner }
   }
+  if (keys[0] === 'resolver') return { upstreams: () => upstreams, allowAnyUpstream: true, ...Object(nest(0)) }
   return { upstreams, ...Object(nest(0)) }
 }
 
@@ -318,6 +329,12 @@ test('options that are right alone, and not together', async () => {
     [group({}, { address: 'https://127.0.0.1', tls: { servername: '' } }), 'tls.servername'],
     [group({}, { address: 'https://127.0.0.1', tls: { ciphers: 'x' } }), 'tls.ciphers'],
     [group({}, { address: 'unix:/run/a.sock', resolve: true }), 'resolve'],
+    [{ upstreams, resolver: { ttl: '10s' } }, 'resolver'],
+    [{ upstreams: { servers: [upstreams] }, resolver: { ttl: '10s' } }, 'resolver'],
+    [{ upstreams: createUpstreams([upstreams]), resolver: { ttl: '10s' } }, 'resolver'],
+    [{ upstreams: () => upstreams, resolver: { ttl: '10s' } }, 'resolver'],
+    [group({ health: { persistent: true } }), 'health.persistent'],
+    [group({ health: { port: 80 } }, { address: 'unix:/run/a.sock' }), 'health'],
     [{ upstreams, cache: { zone }, store: { root: '/srv' } }, 'cache'],
     [{ upstreams, cache: { zone, methods: ['POST'] } }, 'cache.methods'],
     [{ upstreams, cache: { zone, backgroundUpdate: true }, ignoreHeaders: ['Cache-Control'] }, 'cache.backgroundUpdate'],
@@ -345,8 +362,8 @@ test('what is right is accepted: addresses alone, lists, groups, every option at
         failOnStatus: [500, 503],
         forceRecovery: true,
         health: [
-          { type: 'scgi', method: 'HEAD', path: '/health?a', params: { A: 'b' }, expect: { status: [200, '3xx', '400-404'], body: /ok/ }, interval: '1s', jitter: 10, timeout: '1s', passes: 2, fails: 3 },
-          { type: 'http', headers: { host: 'a' } },
+          { type: 'scgi', method: 'HEAD', path: '/health?a', params: { A: 'b' }, expect: { status: [200, '3xx', '400-404'], body: /ok/, headers: { 'X-A': true, b: false, c: 'd', e: /f/ } }, interval: '1s', jitter: 10, timeout: '1s', passes: 2, fails: 3 },
+          { type: 'http', headers: { host: 'a' }, port: 8080, mandatory: true, persistent: true },
         ],
         outlier: { window: '1s', minRequests: 1, failureShare: 1, maxEjected: 0.1, baseTime: 1, maxTime: '1h' },
         resolver: { servers: ['127.0.0.1', '[::1]:5353'], timeout: '1s', ttl: '1m', family: 4 },
@@ -414,6 +431,7 @@ test('what is right is accepted: addresses alone, lists, groups, every option at
     ...([{ cookie: { name: 'srv', nginxSid: true, expires: 'max', domain: '.example.org', sameSite: () => 'lax' } }, { route: [() => 'a', () => undefined] },
       { learn: { create: () => 'a', lookup: 'sid', timeout: '1h', maxEntries: 5 } }, { apache: { cookie: 'JSESSIONID', param: 'jsessionid', separator: false } }])
       .map(sticky => ({ upstreams: { servers: [{ address: upstreams, route: 'a' }], sticky } })),
+    { upstreams: () => upstreams, allowAnyUpstream: true, resolver: { servers: ['127.0.0.1', '[::1]:5353'], timeout: '1s', ttl: '1m', family: 4 } },
     { upstreams, sendfile: false, store: false, internalRedirect: false, buffering: { tempPath: '/tmp/fastify-scgi-options', tempTotalSize: 0 } },
     { upstreams, store: { root: '/srv', access: 0o640 }, internalRedirect: true },
     {

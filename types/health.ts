@@ -5,7 +5,8 @@ export type StatusRange = number | `${1 | 2 | 3 | 4 | 5}xx` | `${number}-${numbe
 
 /**
  * Active checks of the servers. One that fails is out whatever requests meet, and back only when the checks say so. A server that was
- * not checked yet counts as healthy; one that is `down` is not checked. (nginx: health_check; Apache: mod_proxy_hcheck)
+ * not checked yet counts as healthy unless checks are `mandatory`; one that is `down` is not checked. (nginx: health_check; Apache:
+ * mod_proxy_hcheck)
  */
 export interface HealthOptions {
   /**
@@ -13,6 +14,11 @@ export interface HealthOptions {
    * for members of `http://` and `https://`. Default `'connect'`.
    */
   type?: 'connect' | 'scgi' | 'http'
+  /**
+   * Port of the server's address that is checked, 1 to 65535; a group with it has no unix sockets. Default: that of the server.
+   * (nginx: health_check port)
+   */
+  port?: number
   /** Method of the request. Default GET. */
   method?: string
   /** Path, and query, of the request, percent-encoded; what the address has in front comes before it. Default `/`. */
@@ -25,6 +31,11 @@ export interface HealthOptions {
   expect?: {
     /** Default `['2xx', '3xx']`. (Apache: hcexpr; nginx: match) */
     status?: StatusRange | StatusRange[]
+    /**
+     * Headers by their names: `true` where it is there, `false` where it is not, a string that it is, an expression that it matches. Of several
+     * lines with a name one is enough; values are read as UTF-8. (nginx: header in match)
+     */
+    headers?: Record<string, string | RegExp | boolean>
     /** What the first 64 KiB of the body, as UTF-8, contain or match. Default: any. */
     body?: string | RegExp
   }
@@ -38,6 +49,18 @@ export interface HealthOptions {
   passes?: number
   /** Checks failed in a row that take a server out. Default 1. */
   fails?: number
+  /**
+   * A server that comes, at the start, by an edit, or by the DNS, takes no requests until its first check has passed, which is made at once;
+   * its state is `checking`. Where the first one fails, it takes `passes`. Nothing waits for it at the start: while nobody serves, requests
+   * are answered 502 or wait (`nextUpstream: { wait }`). Default false. (nginx: health_check mandatory)
+   */
+  mandatory?: boolean
+  /**
+   * With `mandatory`: a server that the latest check found healthy, in this process, in a group of the same name and at the same address,
+   * needs no first check: not after a reload, an edit, or when the DNS gives its address again. Default false.
+   * (nginx: health_check persistent)
+   */
+  persistent?: boolean
 }
 
 /**

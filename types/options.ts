@@ -205,7 +205,7 @@ export interface ExchangeOptions {
   /** Let a function `upstreams` name any address, not only configured ones. Makes an open proxy where the request decides. Default false. */
   allowAnyUpstream?: boolean
   /**
-   * Who is asked for names that a function `upstreams` gives, of servers that no group has. Default: the system, every 30s. A name is known
+   * Who is asked for names that a function `upstreams` gives, of servers that no group has; with `allowAnyUpstream`. Default: the system, every 30s. A name is known
    * for as long as requests ask for it, a minute at least. (nginx: resolver)
    */
   resolver?: ResolverOptions

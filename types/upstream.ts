@@ -167,10 +167,10 @@ export type AttemptOutcome = 'ok' | 'failed' | 'next' | 'abort'
 
 /**
  * How a server stands: `up`, or why it gets no requests: `down` (by an edit or the configuration), `draining` (only requests
- * that are bound to it), `unhealthy` (active checks), `ejected` (it failed far more often than the others), `failed` (out for
+ * that are bound to it), `unhealthy` (active checks), `checking` (its first check, which is `mandatory`, is to come), `ejected` (it failed far more often than the others), `failed` (out for
  * its failures), `full` (at maxConns), `removed` (no longer in its group).
  */
-export type ServerState = 'up' | 'down' | 'draining' | 'unhealthy' | 'ejected' | 'failed' | 'full' | 'removed'
+export type ServerState = 'up' | 'down' | 'draining' | 'unhealthy' | 'checking' | 'ejected' | 'failed' | 'full' | 'removed'
 
 /** A server of a group as the balancer keeps it. */
 export interface UpstreamServer {
@@ -181,7 +181,7 @@ export interface UpstreamServer {
   readonly down: boolean
   /** Takes only requests that are bound to it. */
   readonly drain: boolean
-  /** What active health checks found; true where there are none. */
+  /** What active health checks found; true where there are none, false while the first is to come and `mandatory`. */
   readonly healthy: boolean
   readonly state: ServerState
   /** Why it is out, where whoever took it out has said so. */

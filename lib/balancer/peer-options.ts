@@ -42,6 +42,8 @@ export interface PeerOptions<T> {
   down?: boolean | undefined
   /** No new requests save those that are bound to it. Default false. (nginx: drain) */
   drain?: boolean | undefined
+  /** It serves nobody until somebody says whether it is healthy. Counts when the peer is made. Default false. (nginx: health_check mandatory) */
+  checking?: boolean | undefined
   /** Its name in sticky sessions. Default: none. (nginx, Apache: route) */
   route?: string | undefined
   /** The route that stands in for its own. Default: none. (Apache: redirect) */

@@ -10,6 +10,7 @@ const DRAIN = 2
 const UNHEALTHY = 4
 const EJECTED = 8
 const REMOVED = 16
+const CHECKING = 32
 
 /** The share of a new sample in an average of times. */
 const SAMPLE = 0.05
@@ -97,7 +98,7 @@ export class Peer<T> implements UpstreamServer {
     this.standby = options.standby ?? false
     this.route = options.route
     this.redirect = options.redirect
-    this.#blocks = (options.down === true ? DOWN : 0) | (options.drain === true ? DRAIN : 0)
+    this.#blocks = (options.down === true ? DOWN : 0) | (options.drain === true ? DRAIN : 0) | (options.checking === true ? CHECKING : 0)
     this.#options = options
     this.#owner = owner
   }
@@ -122,11 +123,23 @@ export class Peer<T> implements UpstreamServer {
 
   /** What active checks found. */
   get healthy (): boolean {
-    return (this.#blocks & UNHEALTHY) === 0
+    return (this.#blocks & (UNHEALTHY | CHECKING)) === 0
   }
 
   set healthy (healthy: boolean) {
-    this.#block(UNHEALTHY, !healthy, 'healthy')
+    const blocks = (this.#blocks & ~(UNHEALTHY | CHECKING)) | (healthy ? 0 : UNHEALTHY)
+    if (blocks === this.#blocks) return
+    this.#blocks = blocks
+    this.#owner.edited(this, 'healthy', healthy)
+  }
+
+  /** Nobody knows yet whether it is healthy, and it serves nobody until then. */
+  get checking (): boolean {
+    return (this.#blocks & CHECKING) !== 0
+  }
+
+  set checking (checking: boolean) {
+    this.#block(CHECKING, checking, 'healthy')
   }
 
   /** It was taken off its group. Exchanges may still run. */
@@ -208,6 +221,7 @@ export class Peer<T> implements UpstreamServer {
     if ((blocks & DOWN) !== 0) return 'down'
     if ((blocks & DRAIN) !== 0) return 'draining'
     if ((blocks & UNHEALTHY) !== 0) return 'unhealthy'
+    if ((blocks & CHECKING) !== 0) return 'checking'
     if ((blocks & EJECTED) !== 0 && this.#owner.now() < this.#ejectedUntil) return 'ejected'
     if (this.failed) return 'failed'
     return this.#hasRoom() ? 'up' : 'full'

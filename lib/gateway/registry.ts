@@ -61,7 +61,7 @@ export class Registry {
    * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED, FST_SCGI_RESOLVE
    */
   async add (upstreams: Upstreams, allowAny: boolean, resolver?: ResolverOptions, configured = true): Promise<Added> {
-    if (resolver !== undefined) checkResolver(upstreams, resolver)
+    if (resolver !== undefined) checkResolver(upstreams, allowAny, resolver)
     if (typeof upstreams === 'function') {
       return { select: request => this.#selectBy(upstreams, allowAny, resolver, request), ready: undefined }
     }
@@ -193,8 +193,10 @@ export class Registry {
     const who = `upstream server ${server.name}`
     const why = reason === undefined ? '' : `: ${reason}`
     if (state === 'failed') this.#log.warn(details, `${who} is taken out of ${group.name} after ${server.fails} failed attempts${why}`)
+    else if (state === 'unhealthy' && previous === 'checking') this.#log.warn(details, `${who} fails its first health check in ${group.name}${why}`)
     else if (state === 'unhealthy') this.#log.warn(details, `${who} is taken out of ${group.name} by its health check${why}`)
     else if (state === 'ejected') this.#log.warn(details, `${who} is ejected from ${group.name}${why}`)
+    else if (state === 'up' && previous === 'checking') this.#log.info(details, `${who} passes its first health check and serves in ${group.name}`)
     else if (state === 'up' && previous !== 'down' && previous !== 'draining') this.#log.warn(details, `${who} is back in ${group.name}`)
     // By somebody's hand, who knows.
     else this.#log.info(details, `${who} is ${state} in ${group.name}`)
@@ -263,11 +265,12 @@ export class Registry {
 }
 
 /** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED */
-function checkResolver (upstreams: Upstreams, resolver: ResolverOptions): void {
+function checkResolver (upstreams: Upstreams, allowAny: boolean, resolver: ResolverOptions): void {
   if (typeof upstreams !== 'function') {
     throw new FST_SCGI_OPT_UNSUPPORTED('resolver', "it stands beside a function 'upstreams'; a group has its own: upstreams: { servers, resolver }")
   }
   readResolver('resolver', resolver)
+  if (!allowAny) throw new FST_SCGI_OPT_UNSUPPORTED('resolver', "it is asked for the names that 'allowAnyUpstream: true' lets the function give")
 }
 
 function detailsOf ({ group, server }: ServerListEvent): object {

@@ -135,6 +135,12 @@ export function literalAddress ({ protocol, hostname, port, socketPath, pathPref
   return { protocol, hostname: undefined, name, host: hostname, port, socketPath, pathPrefix }
 }
 
+/** The same host at another port. */
+export function atPort (address: ServerAddress, port: number): ServerAddress {
+  const { host } = address
+  return host === undefined ? address : { ...address, name: nameOf(host, port), port }
+}
+
 /** True where the address names a host that has to be looked up. */
 export function needsLookup ({ hostname }: ParsedAddress): boolean {
   return hostname !== undefined && isIP(hostname) === 0

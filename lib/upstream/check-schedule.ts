@@ -39,14 +39,23 @@ export class CheckSchedule<T> {
     this.#random = options.random ?? Math.random
   }
 
-  add (member: T): void {
+  /** @param soon its first check is as soon as those of the others leave room for it */
+  add (member: T, soon = false): void {
     if (this.#members.has(member)) return
     const { interval } = this.#options
     const now = this.#timers.now()
     // The phases are those of the clock: the members of several groups are spread, too.
     const place: Place = { at: now - now % interval + (places++ * GOLDEN % 1) * interval, cancel: undefined }
     this.#members.set(member, place)
-    this.#plan(member, place)
+    if (soon) this.#hurry(member, place)
+    else this.#plan(member, place)
+  }
+
+  /** Checks a member as soon as the checks of the others leave room for it. */
+  hurry (member: T): void {
+    const place = this.#members.get(member)
+    place?.cancel?.()
+    if (place !== undefined) this.#hurry(member, place)
   }
 
   remove (member: T): void {
@@ -56,6 +65,13 @@ export class CheckSchedule<T> {
 
   stop (): void {
     for (const member of [...this.#members.keys()]) this.remove(member)
+  }
+
+  #hurry (member: T, place: Place): void {
+    const { interval } = this.#options
+    // Its own turn comes as ever.
+    place.at -= Math.ceil((place.at - this.#timers.now()) / interval) * interval
+    place.cancel = this.#timers.after(0, () => this.#due(member, place))
   }
 
   #plan (member: T, place: Place): void {

@@ -91,7 +91,7 @@ export function readGroup (options: GroupOptions<never>, option: string): GroupS
   // Each one takes the place of another.
   if (servers.every(server => server.spare)) throw new FST_SCGI_OPT_INVALID(option, show(given), 'at least one server that is not a spare')
   const health = readHealth(`${option}.health`, options.health)
-  for (const { address, given: text } of servers) requireCheck(health, address.protocol, `${option}.health`, text)
+  for (const { address, given: text } of servers) requireCheck(health, address, `${option}.health`, text)
   return {
     name,
     servers,

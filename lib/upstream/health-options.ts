@@ -1,22 +1,31 @@
 import { Resolver } from 'node:dns'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { parseTime, show } from '../units.ts'
-import { integer } from '../checks.ts'
+import { flag, integer } from '../checks.ts'
 import type { OutlierSettings } from '../balancer/outlier.ts'
 import type { ResolverOptions } from '../resolve/resolver.ts'
 import type { Family } from '../resolve/watch.ts'
+import type { ParsedAddress } from '../scgi/address.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
 import type { HealthSettings, Probe } from './health.ts'
-import { connectProbe, httpProbe, scgiProbe, type Expectation } from './probes.ts'
+import { connectProbe, httpProbe, scgiProbe, type Expectation, type ExpectedHeader } from './probes.ts'
 
 /** Checks as they were configured. */
 export interface HealthCheck extends HealthSettings {
   readonly type: 'connect' | 'scgi' | 'http'
   readonly probe: Probe<Endpoint>
+  /** `undefined`: that of the server. */
+  readonly port: number | undefined
+  /** Servers take no requests before they are checked. */
+  readonly mandatory: boolean
+  /** Those that were healthy before need no first check. */
+  readonly persistent: boolean
 }
 
-const HEALTH_OPTIONS = ['type', 'method', 'path', 'params', 'headers', 'expect', 'interval', 'jitter', 'timeout', 'passes', 'fails']
-const EXPECT_OPTIONS = ['status', 'body']
+const HEALTH_OPTIONS = [
+  'type', 'port', 'method', 'path', 'params', 'headers', 'expect', 'interval', 'jitter', 'timeout', 'passes', 'fails', 'mandatory', 'persistent',
+]
+const EXPECT_OPTIONS = ['status', 'headers', 'body']
 const OUTLIER_OPTIONS = ['window', 'minRequests', 'failureShare', 'maxEjected', 'baseTime', 'maxTime']
 const RESOLVER_OPTIONS = ['servers', 'timeout', 'ttl', 'family']
 /** What only checks that send a request have. */
@@ -52,9 +61,16 @@ export function checkFor (checks: readonly HealthCheck[], protocol: string): Hea
  * Sees to it that there is a check for a server, if there are checks.
  * @throws FST_SCGI_OPT_UNSUPPORTED
  */
-export function requireCheck (checks: readonly HealthCheck[], protocol: string, option: string, server: string): void {
+export function requireCheck (
+  checks: readonly HealthCheck[], { protocol, socketPath }: Pick<ParsedAddress, 'protocol' | 'socketPath'>, option: string, server: string
+): void {
   const [other] = checks
-  if (other === undefined || checkFor(checks, protocol) !== undefined) return
+  if (other === undefined) return
+  const check = checkFor(checks, protocol)
+  if (check?.port !== undefined && socketPath !== undefined) {
+    throw new FST_SCGI_OPT_UNSUPPORTED(option, `${server} is a unix socket, which the port ${check.port} of the check is no part of`)
+  }
+  if (check !== undefined) return
   const speaks = protocol === 'https' ? 'http' : protocol
   throw new FST_SCGI_OPT_UNSUPPORTED(option, `${server} speaks ${speaks}, which a check of type '${other.type}' does not: add one of type '${speaks}' or 'connect'`)
 }
@@ -119,9 +135,15 @@ function readCheck (option: string, value: unknown): HealthCheck {
   const interval = time(`${option}.interval`, given['interval'], 5000, LEAST_INTERVAL)
   const timeout = time(`${option}.timeout`, given['timeout'], interval, 1)
   if (timeout > interval) throw new FST_SCGI_OPT_INVALID(`${option}.timeout`, show(given['timeout']), 'a time of at most that of interval')
+  const mandatory = flag(`${option}.mandatory`, given['mandatory'], false)
+  const persistent = flag(`${option}.persistent`, given['persistent'], false)
+  if (persistent && !mandatory) throw new FST_SCGI_OPT_UNSUPPORTED(`${option}.persistent`, "it needs 'mandatory: true'")
   return {
     type,
     probe: readProbe(option, type, given, timeout),
+    port: readPort(`${option}.port`, given['port']),
+    mandatory,
+    persistent,
     interval,
     jitter: time(`${option}.jitter`, given['jitter'], 0, 0),
     passes: integer(`${option}.passes`, given['passes'], 1, 1),
@@ -138,6 +160,14 @@ function readProbe (option: string, type: HealthCheck['type'], given: Given, tim
   return httpProbe({ ...request, headers: readHeaders(`${option}.headers`, given['headers']) })
 }
 
+function readPort (option: string, value: unknown): number | undefined {
+  if (value === undefined) return undefined
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 65_535) {
+    throw new FST_SCGI_OPT_INVALID(option, show(value), 'a port, 1 to 65535')
+  }
+  return value
+}
+
 function readPath (option: string, path: unknown): string {
   const expected = "a path that begins with '/', percent-encoded"
   if (typeof path !== 'string' || !/^\/[\x21-\x7e]*$/.test(path) || path.includes('#')) throw new FST_SCGI_OPT_INVALID(option, show(path), expected)
@@ -150,13 +180,29 @@ function readPath (option: string, path: unknown): string {
 }
 
 function readExpect (option: string, value: unknown): Expectation {
-  const { status = ['2xx', '3xx'], body } = record(option, value ?? {}, EXPECT_OPTIONS, 'an expectation')
+  const { status = ['2xx', '3xx'], body, headers } = record(option, value ?? {}, EXPECT_OPTIONS, 'an expectation')
   if (body !== undefined && typeof body !== 'string' && !(body instanceof RegExp)) {
     throw new FST_SCGI_OPT_INVALID(`${option}.body`, show(body), 'a string or a regular expression')
   }
   const list: unknown[] = Array.isArray(status) ? status : [status]
   if (list.length === 0) throw new FST_SCGI_OPT_INVALID(`${option}.status`, '[]', 'at least one status')
-  return { statuses: list.map(one => readStatus(`${option}.status`, one)), body }
+  return {
+    statuses: list.map(one => readStatus(`${option}.status`, one)),
+    body,
+    headers: readExpectedHeaders(`${option}.headers`, headers),
+  }
+}
+
+function readExpectedHeaders (option: string, value: unknown): ExpectedHeader[] {
+  if (value === undefined) return []
+  if (!isGiven(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), 'an object of names and what their values are')
+  return Object.entries(value).map(([name, expected]) => {
+    if (!TOKEN.test(name)) throw new FST_SCGI_OPT_INVALID(`${option}[${show(name)}]`, show(expected), 'the name of a header')
+    if (typeof expected !== 'boolean' && typeof expected !== 'string' && !(expected instanceof RegExp)) {
+      throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(expected), 'a string, a regular expression, true (it is there) or false (it is not)')
+    }
+    return [name.toLowerCase(), expected]
+  })
 }
 
 function readStatus (option: string, value: unknown): readonly [number, number] {

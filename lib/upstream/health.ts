@@ -22,20 +22,23 @@ export interface HealthOptions<M> extends HealthSettings {
   readonly probe: Probe<M>
   readonly timers?: Timers
   readonly random?: () => number
-  /** Whether a member that comes (back) counts as healthy, until it is checked. */
-  healthy (member: M): boolean
+  /** Whether a member that comes (back) counts as healthy, until it is checked; `undefined` where nobody knows before its first check. */
+  healthy (member: M): boolean | undefined
   /** A member that is not to be checked now: it is down. */
   skip (member: M): boolean
-  /** A member has changed for the worse, and why, or for the better. */
+  /** A member has changed for the worse, and why, or for the better, or its first check has told how it is. */
   onChange (member: M, healthy: boolean, reason: string | undefined): void
 }
 
 interface State {
-  healthy: boolean
+  /** `undefined` until the first check, which is not spread over the interval as others are: somebody waits for it. */
+  healthy: boolean | undefined
   passes: number
   fails: number
   /** Ends the check that is running. */
   cancel: (() => void) | undefined
+  /** Its first check was due while it was down. */
+  owed: boolean
 }
 
 /** Checks members again and again. */
@@ -55,9 +58,12 @@ export class HealthChecks<M> {
     const now = new Set(members)
     for (const member of [...this.#states.keys()]) if (!now.has(member)) this.#remove(member)
     for (const member of now) {
-      if (this.#states.has(member)) continue
-      this.#states.set(member, { healthy: this.#options.healthy(member), passes: 0, fails: 0, cancel: undefined })
-      this.#schedule.add(member)
+      const known = this.#states.get(member)
+      if (known === undefined) this.#add(member)
+      else if (known.owed && !this.#options.skip(member)) {
+        known.owed = false
+        this.#schedule.hurry(member)
+      }
     }
   }
 
@@ -65,6 +71,12 @@ export class HealthChecks<M> {
   stop (): void {
     this.update([])
     this.#schedule.stop()
+  }
+
+  #add (member: M): void {
+    const healthy = this.#options.healthy(member)
+    this.#states.set(member, { healthy, passes: 0, fails: 0, cancel: undefined, owed: false })
+    this.#schedule.add(member, healthy === undefined)
   }
 
   #remove (member: M): void {
@@ -76,7 +88,11 @@ export class HealthChecks<M> {
   #check (member: M): void {
     const state = this.#states.get(member)
     // A check that takes longer than the interval is not joined by a second one.
-    if (state === undefined || state.cancel !== undefined || this.#options.skip(member)) return
+    if (state === undefined || state.cancel !== undefined) return
+    if (this.#options.skip(member)) {
+      state.owed = state.healthy === undefined
+      return
+    }
     let over = false
     const cancel = this.#options.probe(member, reason => {
       over = true
@@ -95,7 +111,8 @@ export class HealthChecks<M> {
       state.passes = 0
       state.fails += 1
     }
-    const healthy = state.healthy ? state.fails < fails : state.passes >= passes
+    const first = state.healthy === undefined
+    const healthy = state.healthy === true ? state.fails < fails : state.passes >= (first ? 1 : passes)
     if (healthy === state.healthy) return
     state.healthy = healthy
     onChange(member, healthy, reason)

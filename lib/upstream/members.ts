@@ -5,8 +5,7 @@ import { literalAddress, needsLookup, resolveAddress, type Lookup } from '../scg
 import { systemTimers, type Timers } from '../timers.ts'
 import { show } from '../units.ts'
 import { Discovery } from './discovery.ts'
-import { HealthChecks } from './health.ts'
-import { checkFor, type HealthCheck } from './health-options.ts'
+import { MemberChecks } from './member-checks.ts'
 import type { PeerChange } from '../balancer/group.ts'
 import type { Peer, PeerOptions } from '../balancer/peer.ts'
 import type { Questions } from '../resolve/resolver.ts'
@@ -63,7 +62,7 @@ export class Members {
   readonly #lines: Line[] = []
   readonly #lineOf = new Map<string, Line>()
   readonly #discovery: Discovery<Line>
-  readonly #checks: ReadonlyMap<HealthCheck, HealthChecks<EndpointPeer>>
+  readonly #checks: MemberChecks
   readonly #outliers: OutlierDetector<Endpoint> | undefined
   /** The state of each peer that was told last. */
   readonly #told = new Map<EndpointPeer, ServerState>()
@@ -103,7 +102,12 @@ export class Members {
       onFailure: (line, reason) => this.#resolving(line, 'failed', reason),
       onRecovery: line => this.#resolving(line, 'recovered', undefined),
     })
-    this.#checks = new Map(settings.health.map(check => [check, this.#healthChecks(check, timers)]))
+    this.#checks = new MemberChecks({
+      group: options.group.name,
+      checks: settings.health,
+      timers,
+      endpoint: (peer, address) => this.#endpointAt(peer, address),
+    })
     for (const server of settings.servers) {
       const line = this.#line(server)
       this.#lines.push(line)
@@ -147,7 +151,7 @@ export class Members {
   /** Begins to ask the DNS and to check servers. Fulfilled when there are first answers of the DNS, or none after a while. */
   start (): Promise<void> {
     this.#running = true
-    this.#check()
+    this.#checks.update(this.balancer.servers)
     const starting: Promise<void> = this.#starting ??= this.#discovery.start().then(() => {
       // Not where it was stopped meanwhile.
       if (this.#starting === starting) this.#asked = true
@@ -160,7 +164,7 @@ export class Members {
     this.#running = false
     this.#starting = undefined
     this.#discovery.stop()
-    for (const checks of this.#checks.values()) checks.stop()
+    this.#checks.stop()
     this.#outliers?.stop()
     this.closeIdle()
   }
@@ -268,7 +272,7 @@ export class Members {
     this.balancer.update(this.#lines.flatMap(line => this.#listed(line)), edit, starting)
     this.#begun = this.#resolved
     for (const peer of this.balancer.servers) this.#tell(peer)
-    if (this.#running) this.#check()
+    if (this.#running) this.#checks.update(this.balancer.servers)
   }
 
   #listed (line: Line): PeerOptions<Endpoint>[] {
@@ -279,33 +283,17 @@ export class Members {
       let target = endpoints.get(key)
       if (target === undefined) endpoints.set(key, target = endpoint(server, address))
       this.#lineOf.set(key, line)
-      const options = peer(server, address, target, key)
+      const options = { ...peer(server, address, target, key), checking: this.#checks.awaits(address) }
       if (found === undefined) return options
       // As with nginx: weights of the DNS count where the configuration is silent.
       return { ...options, weight: server.weight === 1 ? found.weight ?? 1 : server.weight, backup: server.backup || found.backup }
     })
   }
 
-  #healthChecks (check: HealthCheck, timers: Timers): HealthChecks<EndpointPeer> {
-    return new HealthChecks<EndpointPeer>({
-      ...check,
-      timers,
-      probe: (peer, done) => check.probe(peer.target, done),
-      healthy: peer => peer.healthy,
-      skip: peer => peer.down,
-      onChange (peer, healthy, reason) {
-        peer.reason = reason
-        peer.healthy = healthy
-      },
-    })
-  }
-
-  #check (): void {
-    const { health } = this.#options.settings
-    const { servers } = this.balancer
-    for (const [check, checks] of this.#checks) {
-      checks.update(servers.filter(({ target: { address } }) => checkFor(health, address.protocol ?? 'scgi') === check))
-    }
+  /** What connects to the host of a server at another port, and keeps no connection. */
+  #endpointAt (peer: EndpointPeer, address: ServerAddress): Endpoint {
+    const line = this.#lineOf.get(peer.key)
+    return line === undefined ? peer.target : this.#options.endpoint({ ...line.server, keepalive: 0, preconnect: 0 }, address)
   }
 
   #failures (peer: EndpointPeer, state: 'down' | 'up'): void {
@@ -323,6 +311,7 @@ export class Members {
       this.#told.delete(peer)
       this.#failed.delete(peer)
       this.#outliers?.remove(peer)
+      this.#checks.left(peer)
       for (const line of this.#lines) line.endpoints.delete(peer.key)
       peer.target.closeIdle()
       emitter.emit('removed', () => ({ group, server: peer }))

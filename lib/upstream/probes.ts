@@ -1,8 +1,12 @@
 import net from 'node:net'
 import { encodePairs } from '../scgi/netstring.ts'
+import { show } from '../units.ts'
 import type { ExchangeHandler, ExchangeRequest, HttpRequestHead, ResponseHead, ServerAddress, UpstreamError } from '../../types/exchange.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
 import type { Probe } from './health.ts'
+
+/** A header of a good answer: it is there (true) or not (false), has this value, or one that matches. Its name is in lower case. */
+export type ExpectedHeader = readonly [name: string, value: boolean | string | RegExp]
 
 /** What a good answer is. */
 export interface Expectation {
@@ -10,6 +14,7 @@ export interface Expectation {
   readonly statuses: readonly (readonly [number, number])[]
   /** The body must contain the text, or match. `undefined` takes any. */
   readonly body: string | RegExp | undefined
+  readonly headers: readonly ExpectedHeader[]
 }
 
 interface RequestProbeSettings {
@@ -91,8 +96,14 @@ class AnswerCheck {
     this.#expect = expect
   }
 
-  status (status: number): string | undefined {
-    return this.#expect.statuses.some(([from, to]) => status >= from && status <= to) ? undefined : `status ${status}`
+  head ({ statusCode, headers }: ResponseHead): string | undefined {
+    const { statuses, headers: expected } = this.#expect
+    if (!statuses.some(([from, to]) => statusCode >= from && statusCode <= to)) return `status ${statusCode}`
+    for (const [name, value] of expected) {
+      const verdict = judgeHeader(name, value, headers[name])
+      if (verdict !== undefined) return verdict
+    }
+    return undefined
   }
 
   data (chunk: Buffer): string | undefined {
@@ -106,10 +117,24 @@ class AnswerCheck {
     if (body === undefined) return ''
     const text = Buffer.concat(this.#pieces).subarray(0, MOST_BODY).toString()
     if (typeof body === 'string') return text.includes(body) ? '' : `the body does not contain '${body}'`
-    // A global or sticky expression would go on where it ended the last time.
-    body.lastIndex = 0
-    return body.test(text) ? '' : `the body does not match ${String(body)}`
+    return matches(body, text) ? '' : `the body does not match ${String(body)}`
   }
+}
+
+/** Of several lines with this name one is enough. */
+function judgeHeader (name: string, expected: ExpectedHeader[1], found: string | string[] | undefined): string | undefined {
+  if (found === undefined) return expected === false ? undefined : `no header ${name}`
+  if (expected === true) return undefined
+  if (expected === false) return `a header ${name}`
+  const lines = (Array.isArray(found) ? found : [found]).map(line => Buffer.from(line, 'latin1').toString())
+  const good = typeof expected === 'string' ? lines.includes(expected) : lines.some(line => matches(expected, line))
+  return good ? undefined : `header ${name} is ${lines.map(show).join(' and ')}, not ${typeof expected === 'string' ? show(expected) : String(expected)}`
+}
+
+function matches (expression: RegExp, text: string): boolean {
+  // A global or sticky expression would go on where it ended the last time.
+  expression.lastIndex = 0
+  return expression.test(text)
 }
 
 /** One request of a check. */
@@ -152,7 +177,7 @@ class RequestCheck implements ExchangeHandler {
   onConnect (): void {}
 
   onHead (head: ResponseHead): void {
-    this.#judge(this.#answer.status(head.statusCode))
+    this.#judge(this.#answer.head(head))
   }
 
   onData (chunk: Buffer): void {

@@ -114,7 +114,7 @@ export class ServerGroup implements UpstreamGroup {
   async add (server: Address | ServerOptions): Promise<readonly UpstreamServer[]> {
     const { balance, health } = this.#settings
     const settings = readServer(server, 'server', balance)
-    requireCheck(health, settings.address.protocol, 'server.address', settings.given)
+    requireCheck(health, settings.address, 'server.address', settings.given)
     const added = await this.#members.add(settings, typeof server === 'string' ? 'server' : 'server.address')
     this.#remember(server)
     return added

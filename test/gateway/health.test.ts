@@ -123,19 +123,20 @@ test('outlier: a server that fails too often is ejected for a while, though it n
     upstreams: {
       name: 'g',
       servers: [{ address: one.address, maxFails: 0 }, two.address],
-      outlier: { window: '10s', minRequests: 4, failureShare: 0.5, baseTime: '200ms' },
+      outlier: { window: '10s', minRequests: 4, failureShare: 0.5, baseTime: '1s' },
     },
   })
   const group = gateway.app.scgi.groups.get('g')
   const out = comesTo(group, 'ejected')
   for (let n = 0; n < 8; n++) assert.equal((await gateway.send('GET', '/')).response.statusCode, 200)
   const reason = await out
-  assert.equal(reason, `4 of 4 attempts in 10 s failed: ejected for 0.2 s, the last: ${group?.servers[0]?.lastError?.message}`)
+  const back = comesTo(group, 'up')
+  assert.equal(reason, `4 of 4 attempts in 10 s failed: ejected for 1 s, the last: ${group?.servers[0]?.lastError?.message}`)
   const { length } = one.requests
   for (let n = 0; n < 6; n++) await gateway.send('GET', '/')
   assert.equal(one.requests.length, length)
   one.answer = '\r\nok'
-  await comesTo(group, 'up')
+  await back
   for (let n = 0; n < 4; n++) await gateway.send('GET', '/')
   assert.ok(one.requests.length > length)
   assert.deepEqual(warnings(gateway), [`upstream server ${one.address} is ejected from g: ${reason}`, `upstream server ${one.address} is back in g`])

@@ -57,6 +57,26 @@ test('the same while servers come and go', () => {
   assert.ok(checks.length > 1000)
 })
 
+test('those that are in a hurry are checked at once, one after the other, and then in their turns', () => {
+  const { timers, schedule, checks } = run()
+  for (let member = 0; member < 100; member++) schedule.add(member, true)
+  timers.advance(1)
+  assert.deepEqual(checks.map(({ member }) => member), [0])
+  timers.advance(10_000 / 3)
+  assert.deepEqual(checks.map(({ member }) => member).filter((member, index, all) => all.indexOf(member) === index).length, 100)
+  timers.advance(100_000)
+  assert.ok(crowd(checks) <= 6, `${crowd(checks)}`)
+  const counts = Array.from({ length: 100 }, (_, member) => checks.filter(check => check.member === member).length)
+  assert.ok(Math.min(...counts) >= 11 && Math.max(...counts) <= 12, `${counts.join(' ')}`)
+  const { length } = checks
+  schedule.hurry(5)
+  schedule.hurry(100)
+  timers.advance(100)
+  assert.ok(checks.slice(length).some(({ member }) => member === 5))
+  schedule.stop()
+  assert.equal(timers.pending, 0)
+})
+
 test('the same after the process stood still', () => {
   const { timers, schedule, checks } = run()
   for (let member = 0; member < 100; member++) schedule.add(member)

@@ -6,7 +6,9 @@ import { readHealth, readOutlier, readResolver } from '../../lib/upstream/health
 
 test('defaults', () => {
   const [check] = readHealth('health', {})
-  assert.deepEqual({ ...check, probe: undefined }, { type: 'connect', probe: undefined, interval: 5000, jitter: 0, passes: 1, fails: 1 })
+  assert.deepEqual({ ...check, probe: undefined }, {
+    type: 'connect', probe: undefined, port: undefined, mandatory: false, persistent: false, interval: 5000, jitter: 0, passes: 1, fails: 1,
+  })
   assert.deepEqual(readOutlier('outlier', {}), {
     window: 30_000, minRequests: 20, failureShare: 0.5, maxEjected: 0.5, baseTime: 10_000, maxTime: 300_000,
   })
@@ -37,6 +39,17 @@ test('what they do not take is refused by name', () => {
     [{ health: { type: 'scgi', expect: { status: [] } } }, 'INVALID', /expect\.status/],
     [{ health: { type: 'scgi', expect: { body: 1 } } }, 'INVALID', /expect\.body/],
     [{ health: { type: 'scgi', expect: { code: 200 } } }, 'UNKNOWN', /expect\.code/],
+    [{ health: { expect: { headers: { 'x-a': true } } } }, 'UNSUPPORTED', /'upstreams\.health\.expect'.*'connect' has none/],
+    [{ health: { type: 'scgi', expect: { headers: ['x-a'] } } }, 'INVALID', /expect\.headers/],
+    [{ health: { type: 'scgi', expect: { headers: { 'x a': true } } } }, 'INVALID', /expect\.headers\["x a"\].*name of a header/],
+    [{ health: { type: 'scgi', expect: { headers: { 'x-a': 1 } } } }, 'INVALID', /expect\.headers\.x-a/],
+    [{ health: { port: 0 } }, 'INVALID', /health\.port/],
+    [{ health: { port: 65_536 } }, 'INVALID', /health\.port/],
+    [{ health: { port: '80' } }, 'INVALID', /health\.port/],
+    [{ servers: ['127.0.0.1:1', 'unix:/a'], health: { port: 80 } }, 'UNSUPPORTED', /'upstreams\.health'.*unix:\/a is a unix socket/],
+    [{ health: { mandatory: 'on' } }, 'INVALID', /health\.mandatory.*write true/],
+    [{ health: { mandatory: true, persistent: 1 } }, 'INVALID', /health\.persistent/],
+    [{ health: { persistent: true } }, 'UNSUPPORTED', /health\.persistent.*mandatory: true/],
     [{ health: { interval: 99 } }, 'INVALID', /interval/],
     [{ health: { timeout: '6s' } }, 'INVALID', /timeout/],
     [{ health: { passes: 0 } }, 'INVALID', /passes/],
@@ -72,4 +85,6 @@ test('a check for each protocol of a mixed group', async () => {
   assert.throws(() => createUpstreams({ servers: ['127.0.0.1:1', 'https://127.0.0.1:2'], health: { type: 'scgi' } }), /speaks http/)
   const connect = createUpstreams({ servers: ['127.0.0.1:1'], health: { type: 'scgi' } })
   await assert.rejects(connect.add('http://127.0.0.1:2'), { code: 'FST_SCGI_OPT_UNSUPPORTED' })
+  const port = createUpstreams({ servers: ['127.0.0.1:1', 'http://127.0.0.1:2'], health: [{ type: 'scgi' }, { type: 'http', port: 80 }] })
+  await assert.rejects(port.add('http://unix:/a'), /unix socket|address/)
 })

@@ -109,6 +109,39 @@ test('one that is down is not checked, one that was out when checks began is out
   assert.deepEqual(told, ['a healthy'])
 })
 
+test('one of which nobody knows is checked at once: the first check says how it is, and then they count in a row', () => {
+  const { timers, running, told, result, checks } = checked({ healthy: () => undefined, passes: 2, fails: 2 })
+  timers.advance(1)
+  running.get('a')?.()
+  assert.deepEqual(told, ['a healthy'])
+  result('x')
+  assert.equal(told.length, 1)
+  result('y')
+  assert.deepEqual(told.splice(0), ['a healthy', 'a unhealthy: y'])
+  checks.update(['a', 'b'])
+  timers.advance(500)
+  running.get('b')?.('z')
+  assert.deepEqual(told.splice(0), ['b unhealthy: z'])
+  for (const passes of [1, 2]) {
+    timers.advance(1000)
+    running.get('b')?.()
+    assert.equal(told.includes('b healthy'), passes === 2)
+  }
+})
+
+test('one that was down when its first check was due has it once it is not', () => {
+  let down = true
+  const { timers, running, checks } = checked({ healthy: () => undefined, skip: () => down, interval: 60_000 })
+  timers.advance(1)
+  checks.update(['a'])
+  timers.advance(1)
+  assert.equal(running.size, 0)
+  down = false
+  checks.update(['a'])
+  timers.advance(20_000)
+  assert.equal(running.size, 1)
+})
+
 /** One check of the server at this address: undefined if it is well. */
 function check (address: string, options: HealthOptions): Promise<string | undefined> {
   const parsed = parseAddress('address', address, true)
@@ -167,6 +200,50 @@ test('scgi: status and body', async () => {
       else assert.equal(found, reason, answer)
     }
   }
+})
+
+// [headers of the answer, what is expected, why the check fails]
+const HEADERS: [[string, string][], Record<string, string | RegExp | boolean>, string | undefined][] = [
+  [[['X-State', 'ok']], { 'x-state': true }, undefined],
+  [[], { 'X-State': true }, 'no header x-state'],
+  [[], { 'x-state': false }, undefined],
+  [[['x-state', '']], { 'X-State': false }, 'a header x-state'],
+  [[['X-STATE', 'ok']], { 'x-State': 'ok' }, undefined],
+  [[['X-State', 'okay']], { 'x-state': 'ok' }, 'header x-state is "okay", not "ok"'],
+  [[['X-State', 'Ok']], { 'x-state': /^ok$/i }, undefined],
+  [[['X-State', 'load 7']], { 'x-state': /load \d/g }, undefined],
+  [[['X-State', 'bad']], { 'x-state': /ok/ }, 'header x-state is "bad", not /ok/'],
+  [[], { 'x-state': /ok/ }, 'no header x-state'],
+  [[['X-State', 'bad'], ['X-State', 'ok']], { 'x-state': 'ok' }, undefined],
+  [[['X-State', 'a'], ['X-State', 'b']], { 'x-state': 'c' }, 'header x-state is "a" and "b", not "c"'],
+  [[['Content-Type', 'text/plain; charset=utf-8']], { 'content-type': /^text\/plain\b/ }, undefined],
+  [[['X-State', 'grün']], { 'x-state': 'grün' }, undefined],
+  [[['X-State', 'ok']], { 'x-state': 'ok', 'x-other': true }, 'no header x-other'],
+  [[['X-State', 'ok']], {}, undefined],
+]
+
+test('headers that are expected, of SCGI and of HTTP', async () => {
+  await using recorder = await startRecorder()
+  let now: [string, string][] = []
+  const server = createServer((_request, response) => {
+    response.writeHead(200, now.flatMap(([name, value]) => [name, Buffer.from(value).toString('latin1')])).end()
+  }).listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  const bound = server.address()
+  const port = typeof bound === 'object' ? bound?.port : 0
+  for (const [lines, headers, reason] of HEADERS) {
+    now = lines
+    recorder.answer = Buffer.from(`Status: 200\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`)
+    const expect = { headers }
+    for (let twice = 0; twice < 2; twice++) {
+      assert.equal(await check(recorder.address, { type: 'scgi', expect }), reason, JSON.stringify(lines))
+      assert.equal(await check(`http://127.0.0.1:${port}`, { type: 'http', expect }), reason, JSON.stringify(lines))
+    }
+  }
+  recorder.answer = 'Status: 503\r\n\r\n'
+  assert.equal(await check(recorder.address, { type: 'scgi', expect: { headers: { a: true } } }), 'status 503')
+  server.closeAllConnections()
+  await new Promise(resolve => server.close(resolve))
 })
 
 test('scgi: of a body without end so much is looked at, and no more is waited for', async () => {

@@ -3,17 +3,18 @@ import { DiskStore } from './cache/stores/disk.ts'
 import { MemoryStore } from './cache/stores/memory.ts'
 import { redisStore } from './cache/stores/redis.ts'
 import * as errors from './errors.ts'
+import { nginxDefaults } from './nginx-defaults.ts'
 import { fastifyScgi } from './plugin.ts'
 import { ScgiClient } from './scgi/client.ts'
 import { createUpstreams } from './upstream/server-group.ts'
 
 /** What `require('fastify-scgi')` gives: the plugin, and the rest as its properties. */
 const commonjs = Object.assign(fastifyScgi, {
-  default: fastifyScgi, fastifyScgi, createCache, MemoryStore, DiskStore, redisStore, createUpstreams, ScgiClient, errors,
+  default: fastifyScgi, fastifyScgi, createCache, MemoryStore, DiskStore, redisStore, createUpstreams, ScgiClient, nginxDefaults, errors,
 })
 
 export {
-  fastifyScgi, fastifyScgi as default, createCache, MemoryStore, DiskStore, redisStore, createUpstreams, ScgiClient, errors,
+  fastifyScgi, fastifyScgi as default, createCache, MemoryStore, DiskStore, redisStore, createUpstreams, ScgiClient, nginxDefaults, errors,
   commonjs as 'module.exports',
 }
 export type { DiskStoreOptions } from './cache/stores/disk.ts'

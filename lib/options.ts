@@ -35,6 +35,7 @@ const EXCHANGE = {
   sendfile: true,
   store: true,
   cache: true,
+  cacheRules: true,
   ignoreClientAbort: true,
   earlyHints: true,
   upgrade: true,

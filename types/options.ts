@@ -173,6 +173,11 @@ export interface ExchangeOptions {
   sendfile?: SendfileOptions | false
   /** Keep replies, and answer from them. Default false. (scgi_cache) */
   cache?: CacheOptions | false
+  /**
+   * `rules` of `cache` where it has none of its own, so that a preset can say it (see `nginxDefaults`). Without `cache` it has no effect.
+   * Default `'rfc9111'`.
+   */
+  cacheRules?: 'rfc9111' | 'nginx'
   /** Keep replies as files below a directory, from which something else serves them. Default false. (scgi_store) */
   store?: StoreOptions | false
   /** Let the application finish when the client has gone. Default false. (scgi_ignore_client_abort) */

@@ -157,9 +157,10 @@ function readRules<Request> (options: CacheOptions<Request>, ignore: IgnoredHead
   }
 }
 
-function readRuleSet (value: unknown): 'rfc9111' | 'nginx' {
+/** @throws FST_SCGI_OPT_INVALID */
+export function readRuleSet (value: unknown, option = 'cache.rules'): 'rfc9111' | 'nginx' {
   if (value === undefined) return 'rfc9111'
-  if (value !== 'rfc9111' && value !== 'nginx') throw new FST_SCGI_OPT_INVALID('cache.rules', show(value), "'rfc9111' or 'nginx'")
+  if (value !== 'rfc9111' && value !== 'nginx') throw new FST_SCGI_OPT_INVALID(option, show(value), "'rfc9111' or 'nginx'")
   return value
 }
 

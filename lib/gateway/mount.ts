@@ -3,13 +3,13 @@ import { compileParams, type ParamsEncoder } from '../upstream/params.ts'
 import { parseNextUpstream } from '../upstream/next-upstream.ts'
 import { parsePathRules } from '../upstream/path-options.ts'
 import { parseBind, type Bind } from './bind.ts'
-import { CachePolicy } from '../cache/options.ts'
+import { CachePolicy, readRuleSet } from '../cache/options.ts'
 import { compileStore, type Store } from '../store.ts'
 import { compileBuffering, type ReplyBuffering } from './buffering-options.ts'
 import { compileResponse, type ResponseSettings } from './response-options.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { parseSize, parseTime, show } from '../units.ts'
-import { flag, orSwitch } from '../checks.ts'
+import { flag, isRecord, orSwitch } from '../checks.ts'
 import { atOnce } from '../functions.ts'
 import type { BodySettings } from './request-body.ts'
 import type { PathRules } from '../upstream/canonical-path.ts'
@@ -70,6 +70,7 @@ export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
   }
   const hidden = [...names('hideHeaders', options.hideHeaders), ...response.hidden]
   const paths = parsePathRules(options)
+  const cacheRules = readRuleSet(options.cacheRules, 'cacheRules')
   const passRequestBody = flag('passRequestBody', options.passRequestBody, true)
   return {
     encoder: compileParams<FastifyRequest>({
@@ -104,7 +105,7 @@ export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
     buffering,
     response,
     paths,
-    cache: options.cache === undefined || options.cache === false ? undefined : cachePolicy(options.cache, options),
+    cache: options.cache === undefined || options.cache === false ? undefined : cachePolicy(ruled(options.cache, cacheRules), options),
     store: options.store === undefined || options.store === false
       ? undefined
       : compileStore<FastifyRequest>(options.store, tempDirectory(options.buffering), paths.encodedSlashes === 'keep'),
@@ -165,6 +166,11 @@ function headerNames (value: ExchangeOptions['passRequestHeaders']): boolean | r
 function tempDirectory (buffering: ExchangeOptions['buffering']): string | undefined {
   const path = typeof buffering === 'object' ? buffering.tempPath : undefined
   return typeof path === 'object' ? path.path : path
+}
+
+/** The rules of the mount stand for those that the cache does not name; what is wrong with it is said elsewhere. */
+function ruled (cache: CacheOptions, rules: 'rfc9111' | 'nginx'): CacheOptions {
+  return rules === 'nginx' && isRecord(cache) && cache.rules === undefined ? { ...cache, rules } : cache
 }
 
 function cachePolicy (cache: CacheOptions, options: ExchangeOptions): CachePolicy<FastifyRequest> {

@@ -149,6 +149,29 @@ describe('connections', () => {
       assert.deepEqual(recorder.requests.map(request => request.param('REMOTE_USER')), ['anna', 'bert', 'carl', 'anna'])
     })
 
+    test(`${kind}: the page of an error`, async () => {
+      const watch = new Watch()
+      const missing = 'Status: 404\r\nContent-Length: 0\r\n\r\n'
+      await using recorder = await startRecorder({
+        answer: answer === keeps ? async x => { await x.body(); await x.write(`SCGI-Keepalive: 1\r\n${missing}`) } : missing
+      })
+      await using gateway = await start(watch, {
+        upstreams: [{ address: recorder.address, ...server }],
+        interceptErrors: true,
+        errorPages: {
+          404: request => {
+            watch.note('errorPages', request)
+            return `http://other.test/${users.getStore()}`
+          }
+        },
+      })
+      for (const user of ['anna', 'bert', 'carl', 'anna']) {
+        const { headers } = await fetch(gateway.url, { headers: { 'x-user': user }, redirect: 'manual' })
+        assert.equal(headers.get('location'), `http://other.test/${user}`)
+      }
+      watch.check('errorPages', 'onSend')
+    })
+
     test(`${kind}: a reply that comes in pieces, and goes to onResponse`, async () => {
       const watch = new Watch()
       const head = answer === keeps ? 'SCGI-Keepalive: 1\r\nContent-Length: 200000\r\n' : 'Content-Length: 200000\r\n'
@@ -198,7 +221,7 @@ describe('connections', () => {
 
 describe('failures', () => {
   const never: Script = async x => { await x.closed }
-  for (const kind of ['error handler', 'onError'] as const) {
+  for (const kind of ['error handler', 'onError', 'errorPages'] as const) {
     test(`on a kept connection that is silent: ${kind}`, async () => {
       const watch = new Watch()
       await using recorder = await startRecorder({ answer: keeps })
@@ -212,10 +235,11 @@ describe('failures', () => {
             reply.code(502).send(error.message)
           }
         }),
+        ...(kind === 'errorPages' && { errorPages: { 504: { to: watch.of('errorPages', 'http://other.test/') } } }),
       })
       await askInTurn(gateway)
       recorder.answer = never
-      assert.match(await ask(gateway, 'dora'), /^502/)
+      assert.match(await ask(gateway, 'dora', '/', { redirect: 'manual' }), kind === 'errorPages' ? /^302/ : /^502/)
       watch.check(kind, ...OF_A_MOUNT)
     })
   }

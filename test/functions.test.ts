@@ -21,11 +21,15 @@ interface Row {
   group?: (given: unknown) => object
   /** What the client gets; 200 is a reply that is passed on, and not kept. */
   status?: number
+  /** What the application says. Default: 200. */
+  answer?: string
 }
 
 const SECRET = '0123456789abcdef'
 const zone = (): object => createCache({ name: 'functions' })
 await using dir = await tempDir()
+
+const MISSING = 'Status: 404\r\nContent-Length: 0\r\n\r\n'
 
 const ROWS: readonly Row[] = [
   { option: 'params.X_VALUE', mount: given => ({ params: { X_VALUE: given } }) },
@@ -35,6 +39,9 @@ const ROWS: readonly Row[] = [
   { option: 'clientLimitRate', mount: given => ({ clientLimitRate: given }) },
   { option: 'rewriteRequestHeaders', mount: given => ({ rewriteRequestHeaders: given }) },
   { option: 'rewriteHeaders', mount: given => ({ rewriteHeaders: given }) },
+  { option: "errorPages['404']", mount: given => ({ interceptErrors: true, errorPages: { 404: given } }), answer: MISSING },
+  { option: "errorPages['404']", mount: given => ({ interceptErrors: true, errorPages: { 404: { to: given, status: 'target' } } }), answer: MISSING },
+  { option: "errorPages['502 504']", mount: given => ({ errorPages: { '502 504': given } }), answer: 'no head\r\n\r\n' },
   { option: 'store.path', mount: given => ({ store: { root: dir.path, path: given } }), status: 200 },
   { option: 'cache.zone', mount: given => ({ cache: { zone: given } }) },
   { option: 'cache.key', mount: given => ({ cache: { zone: zone(), key: given } }) },
@@ -73,26 +80,26 @@ function register (address: string, { mount, group }: Row, given: unknown): Prom
 
 describe('where the value is needed at once', () => {
   for (const row of ROWS) {
-    const { option, status = 500 } = row
+    const { option, status = 500, answer } = row
 
     test(`${option}: an async function is refused at register`, async () => {
       await assert.rejects(register('127.0.0.1:1', row, asynchronous), (error: Error & { code?: string }) => {
         assert.equal(error.code, 'FST_SCGI_OPT_INVALID')
-        assert.match(error.message, new RegExp(`'${option.replaceAll('.', '\\.')}' is the async function asynchronous, expected`))
+        assert.ok(error.message.includes(`'${option}' is the async function asynchronous, expected`), error.message)
         return true
       })
     })
 
     for (const [kind, given] of Object.entries(PROMISES)) {
       test(`${option}: ${kind} is an error of the request`, async () => {
-        await using recorder = await startRecorder()
+        await using recorder = await startRecorder(answer === undefined ? {} : { answer })
         await using gateway = await register(recorder.address, row, given)
         const response = await fetch(gateway.url)
         await response.text()
         await nextTurn()
         assert.equal(response.status, status)
         const told = JSON.stringify(gateway.log.filter(({ level }) => level >= 50))
-        assert.match(told, /The function '[\w.]+' gave a promise/)
+        assert.match(told, /The function '[^ ]+(?: \d+'\])?' gave a promise/)
         assert.ok(told.includes(`'${option}'`), told)
       })
     }

@@ -145,7 +145,10 @@ export interface ExchangeOptions {
   clientSendTimeout?: Time
   /** Bytes a second read from the application, while `buffering` is on; 0 is without limit. Default 0. (scgi_limit_rate) */
   limitRate?: Size | ((request: FastifyRequest) => number)
-  /** Bytes a second sent to the client, while `buffering` is on; X-Accel-Limit-Rate overrides it; 0 is without limit. Default 0. (limit_rate) */
+  /**
+   * Bytes a second sent to the client, the head of the reply among them, while `buffering` is on; X-Accel-Limit-Rate overrides it; 0 is
+   * without limit. Default 0. (limit_rate)
+   */
   clientLimitRate?: Size | ((request: FastifyRequest) => number)
   /** Bytes sent to the client before `clientLimitRate` begins. Default 0. (limit_rate_after) */
   clientLimitRateAfter?: Size

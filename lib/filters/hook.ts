@@ -150,7 +150,7 @@ function finish (
     // Over HTTP/2 Fastify ends what broke off as if it were complete.
     if (isHttp2(reply.raw) && payload !== body && isStream(payload)) payload.once('error', () => breakOff(reply.raw))
     const rate = plan.rate ?? passage?.rate
-    done(null, rate !== undefined && rate > 0 ? throttled(reply, payload, rate, plan.rateAfter ?? passage?.rateAfter ?? 0) : payload)
+    done(null, rate !== undefined && rate > 0 ? throttled(request, reply, payload, rate, plan.rateAfter ?? passage?.rateAfter ?? 0) : payload)
   } catch (error) {
     discard(body)
     done(toError(error))
@@ -216,13 +216,35 @@ function wholeBody (request: FastifyRequest, reply: FastifyReply, body: Seekable
   return body.open()
 }
 
-function throttled (reply: FastifyReply, payload: unknown, rate: number, after: number): unknown {
-  if (isStream(payload)) return limitRate(payload, { rate, after })
+function throttled (request: FastifyRequest, reply: FastifyReply, payload: unknown, rate: number, after: number): unknown {
+  const spent = (): number => headLength(reply)
+  if (isStream(payload)) return headFirst(request, reply, limitRate(payload, { rate, after, spent }))
   if (typeof payload !== 'string' && !Buffer.isBuffer(payload)) return payload
   const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload
   if (bytes.length === 0) return payload
   reply.header('content-length', bytes.length)
-  return limitRate(bytes, { rate, after })
+  return headFirst(request, reply, limitRate(bytes, { rate, after, spent }))
+}
+
+/** The head of a reply goes at once, whenever the rate lets its body begin. */
+function headFirst (request: FastifyRequest, reply: FastifyReply, payload: unknown): unknown {
+  const { raw } = reply
+  if (!isStream(payload)) return payload
+  raw.once('pipe', () => {
+    try {
+      raw.flushHeaders()
+    } catch (error) {
+      request.log.error({ err: error }, 'the reply could not be sent')
+      breakOff(raw)
+    }
+  })
+  return payload
+}
+
+/** Bytes of a head that has gone. HTTP/2 compresses it: there it is not counted. */
+function headLength ({ raw }: FastifyReply): number {
+  const head: unknown = Reflect.get(raw, '_header')
+  return typeof head === 'string' ? head.length : 0
 }
 
 function setCharset (request: FastifyRequest, reply: FastifyReply, charset: string): void {

@@ -49,6 +49,8 @@ export interface RateLimit {
   readonly rate: number
   /** Bytes before that, at full speed. Default 0. (limit_rate_after) */
   readonly after?: number | undefined
+  /** Bytes that have gone before the payload, asked when its first byte may go: the head of the reply. They count. Default 0. */
+  readonly spent?: (() => number) | undefined
   /** Default: the system's. */
   readonly timers?: Timers | undefined
 }
@@ -60,11 +62,11 @@ export interface RateLimit {
  * Destroying the stream destroys the payload; an error of the payload is passed on after what came before it.
  */
 export function limitRate (payload: Buffer | Readable, limit: RateLimit): Buffer | Readable {
-  const { rate, after = 0, timers = TIMERS } = limit
+  const { rate, after = 0, spent = () => 0, timers = TIMERS } = limit
   if (!(rate > 0)) return payload
   const piece = Math.max(1, Math.floor(rate * PIECE / 1000))
   if (Buffer.isBuffer(payload) && payload.length <= after + piece) return payload
-  return new PacedStream(payload, rate, piece, after, timers)
+  return new PacedStream(payload, rate, piece, after, spent, timers)
 }
 
 class PacedStream extends Readable implements InletReader {
@@ -73,6 +75,7 @@ class PacedStream extends Readable implements InletReader {
   readonly #timers: Timers
   readonly #inlet: Inlet | undefined
   #free: number
+  #spent: (() => number) | undefined
   #pace: Pace | undefined
   readonly #waiting: Buffer[] = []
   #received = 0
@@ -84,11 +87,12 @@ class PacedStream extends Readable implements InletReader {
   #pumping = false
   #cancel: (() => void) | undefined
 
-  constructor (payload: Buffer | Readable, rate: number, piece: number, after: number, timers: Timers) {
+  constructor (payload: Buffer | Readable, rate: number, piece: number, after: number, spent: () => number, timers: Timers) {
     super({ highWaterMark: piece })
     this.#rate = rate
     this.#piece = piece
     this.#free = after
+    this.#spent = spent
     this.#timers = timers
     if (Buffer.isBuffer(payload)) {
       this.#waiting.push(payload)
@@ -164,6 +168,7 @@ class PacedStream extends Readable implements InletReader {
 
   /** Bytes of so many that may pass now; where it is none, the pumping goes on when some may. */
   #allowed (length: number): number {
+    if (this.#spent !== undefined) this.#charge(this.#spent())
     if (this.#free > 0) {
       const free = Math.min(this.#free, length)
       this.#free -= free
@@ -182,6 +187,17 @@ class PacedStream extends Readable implements InletReader {
     const bytes = Math.min(length, this.#piece)
     this.#pace.pass(bytes, now)
     return bytes
+  }
+
+  /** Counts what has gone before the payload. */
+  #charge (bytes: number): void {
+    this.#spent = undefined
+    const free = Math.min(this.#free, bytes)
+    this.#free -= free
+    if (bytes === free) return
+    const now = this.#timers.now()
+    this.#pace = new Pace(this.#rate, now)
+    this.#pace.pass(bytes - free, now)
   }
 }
 

@@ -261,3 +261,24 @@ test('from the application: the pause of nginx, n * 1000 / rate', () => {
   assert.ok(pauses > 0)
   assert.equal(new UpstreamRate(1, () => 0).read(Number.MAX_SAFE_INTEGER), 2 ** 31 - 1)
 })
+
+test('what has gone before the payload counts, after the bytes that are free, and is asked once', async () => {
+  for (const kind of [Buffer.alloc(3000), 'stream'] as const) {
+    for (const [after, spent] of [[0, 500], [200, 500], [600, 500], [0, 0]] as const) {
+      const timers = new FakeTimers()
+      const begun = timers.now()
+      let asked = 0
+      const limit = { rate: 1000, after, timers, spent: () => { asked++; return spent } }
+      const reader = new Reader(limited(source(kind, 3000, 1000), limit))
+      for (let turn = 0; turn < 5; turn++) await settle()
+      for (let step = 0; step < 150; step++) {
+        const paid = after + timers.now() - begun
+        assert.equal(reader.bytes > 0, paid >= spent, `${after} ${spent}: ${reader.bytes} bytes after ${paid - after} ms`)
+        assert.ok(reader.bytes === 0 || Math.abs(reader.bytes + spent - paid) <= 60, `${after} ${spent}: ${reader.bytes} bytes after ${paid - after} ms`)
+        await pass(timers, 10, 10)
+        await settle()
+      }
+      assert.equal(asked, 1)
+    }
+  }
+})

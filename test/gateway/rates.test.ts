@@ -1,5 +1,6 @@
 // Rates, towards the client and from the application, and X-Accel-Charset. The figures themselves are those of the filters' tests.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { startGateway } from '../helpers/gateway.ts'
 import { headerValue } from '../helpers/http-response.ts'
@@ -135,5 +136,25 @@ test('limitRate as a function is asked when the head is there; without buffering
   assert.deepEqual(seen, ['7', 200])
   for (const limitRate of [1000, () => 1000]) {
     await assert.rejects(startGateway({ upstreams: recorder.address, buffering: false, limitRate }), { code: 'FST_SCGI_OPT_UNSUPPORTED', message: /limitRate.*buffering/ })
+  }
+})
+
+test('a head counts in clientLimitRate, and goes at once, before the body that waits for it', async () => {
+  const filler = `X-Filler: ${'x'.repeat(10_000)}`
+  const body = Buffer.alloc(3000, 'b')
+  await using recorder = await startRecorder()
+  await using gateway = await startGateway({ upstreams: recorder.address, clientLimitRate: 20_000 })
+  for (const length of [[`Content-Length: ${body.length}`], []]) {
+    recorder.answer = bytes(['Status: 200', 'Content-Type: a/b', filler, ...length], body)
+    await using client = await RawClient.connect(gateway)
+    let received = ''
+    client.socket.on('data', (chunk: Buffer) => { received += chunk.toString('latin1') })
+    const begun = performance.now()
+    const response = client.request(get('/'))
+    while (!received.includes('\r\n\r\n')) await once(client.socket, 'data')
+    assert.ok(received.endsWith('\r\n\r\n'), 'a piece of the body came with the head')
+    assert.ok(performance.now() - begun < 400, 'the head was held back')
+    assert.ok((await response).body.equals(body))
+    assert.ok(performance.now() - begun > 500, 'the head did not count')
   }
 })

@@ -10,7 +10,7 @@ import { onRejection } from '../functions.ts'
 import { show } from '../units.ts'
 import { isMediaType } from './view.ts'
 import { EntryBody } from './entry-body.ts'
-import { replyRate, wantedRate } from './rates.ts'
+import { lastingPlan, planReply, type Lasting } from './reply-plan.ts'
 import { watchClient } from './client-watch.ts'
 import { addCookie, joinLists } from './header-lists.ts'
 import { sendSwitch } from './switching.ts'
@@ -261,7 +261,7 @@ export class ReplySender {
       for (const name in headers) validate(name, headers[name])
     }
     if (this.setCookie !== undefined) addCookie(headers, this.setCookie)
-    const whole = this.#planFor(head, plan)
+    const whole = planReply(head, plan, mount, request, this)
     this.#planned = whole !== undefined
     if (whole !== undefined) setPlan(reply, whole)
     if (mount.cache !== undefined) this.#tellOfCache(mount.cache, headers)
@@ -278,42 +278,8 @@ export class ReplySender {
   }
 
   /** What a reply says that an internal redirect answers: it holds for the reply of the target. */
-  lasting (head: ResponseHead): Pick<FilterPlan, 'charset' | 'rate' | 'rateAfter'> {
-    const { response } = this.#mount
-    const charset = response.accel.charset ? head.headers['x-accel-charset'] : undefined
-    const rate = wantedRate(head, response)
-    return {
-      ...(typeof charset === 'string' && { charset }),
-      ...(rate !== undefined && { rate, rateAfter: response.clientLimitRateAfter }),
-    }
-  }
-
-  #planFor (head: ResponseHead, given: FilterPlan | undefined): FilterPlan | undefined {
-    const { response } = this.#mount
-    let plan = given
-    if (head.statusCode === 200 && (response.forceRanges || this.ownConditions)) {
-      // What the cache has whole, or will have, it can give in parts (RFC 9110 section 14.3).
-      const byRfc = this.ownConditions && this.#mount.cache?.rules.rfc !== undefined
-      // Most requests have no conditions, and a plan for nothing costs.
-      const offered = response.forceRanges || head.headers['accept-ranges'] !== undefined
-      if (offered || (byRfc && this.#request.headers.range !== undefined) || isConditional(this.#request)) {
-        plan ??= {}
-        if (this.ownConditions) plan.conditions = byRfc ? 'rfc9110' : true
-        if (offered || byRfc) plan.ranges = true
-      }
-    }
-    const charset = response.accel.charset ? head.headers['x-accel-charset'] : undefined
-    if (typeof charset === 'string') {
-      plan ??= {}
-      plan.charset = charset
-    }
-    const rate = replyRate(head, response, this.#request)
-    if (rate !== undefined) {
-      plan ??= {}
-      plan.rate = this.buffering ? rate : 0
-      plan.rateAfter = response.clientLimitRateAfter
-    }
-    return plan
+  lasting (head: ResponseHead): Lasting {
+    return lastingPlan(head, this.#mount.response)
   }
 
   #tellOfCache (policy: CachePolicy<FastifyRequest>, headers: Record<string, string | string[]>): void {

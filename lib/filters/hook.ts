@@ -150,7 +150,8 @@ function finish (
     // Over HTTP/2 Fastify ends what broke off as if it were complete.
     if (isHttp2(reply.raw) && payload !== body && isStream(payload)) payload.once('error', () => breakOff(reply.raw))
     const rate = plan.rate ?? passage?.rate
-    done(null, rate !== undefined && rate > 0 ? throttled(request, reply, payload, rate, plan.rateAfter ?? passage?.rateAfter ?? 0) : payload)
+    const after = plan.rateAfter ?? passage?.rateAfter ?? 0
+    done(null, rate !== undefined && rate > 0 ? throttled(request, reply, payload, rate, after) : payload)
   } catch (error) {
     discard(body)
     done(toError(error))

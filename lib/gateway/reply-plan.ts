@@ -28,8 +28,9 @@ export function lastingPlan (head: ResponseHead, response: ResponseSettings): La
 
 /** What the filters have to do with a reply; `undefined` where it is nothing, as with most. */
 export function planReply (
-  head: ResponseHead, given: FilterPlan | undefined, { response, cache }: Mount, request: FastifyRequest, { ownConditions, buffering }: Sending
+  head: ResponseHead, given: FilterPlan | undefined, mount: Mount, request: FastifyRequest, { ownConditions, buffering }: Sending
 ): FilterPlan | undefined {
+  const { response, cache } = mount
   let plan = given
   if (head.statusCode === 200 && (response.forceRanges || ownConditions)) {
     // What the cache has whole, or will have, it can give in parts (RFC 9110 section 14.3).

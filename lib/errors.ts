@@ -124,15 +124,15 @@ export const FST_SCGI_BODY_TRUNCATED = outage<[string, string]>(
 
 // --- the way back to the client ---
 
-/** Arguments: limit, target. */
-export const FST_SCGI_REDIRECT_CYCLE = createError<[number, string]>(
-  'FST_SCGI_REDIRECT_CYCLE', "Internal redirection cycle: more than %d internal redirects, the last to '%s'", 500)
-/** Argument: name. */
-export const FST_SCGI_LOCATION_UNKNOWN = createError<[string]>(
-  'FST_SCGI_LOCATION_UNKNOWN', "There is no location '%s': add it with fastify.scgi.location()", 500)
-/** X-Accel-Redirect or a redirecting Location with a target that is none. Arguments: target, reason. */
-export const FST_SCGI_REDIRECT_TARGET = createError<[string, string]>(
-  'FST_SCGI_REDIRECT_TARGET', "The internal redirect target '%s' is not used: %s", 404)
+// Where a redirect leads is in the `cause` of these: no path of the inside is for the client, and an error handler may show the message.
+
+/** Argument: limit. */
+export const FST_SCGI_REDIRECT_CYCLE = createError<[number]>(
+  'FST_SCGI_REDIRECT_CYCLE', 'Internal redirection cycle: more than %d internal redirects', 500)
+export const FST_SCGI_LOCATION_UNKNOWN = createError(
+  'FST_SCGI_LOCATION_UNKNOWN', 'There is no location of the name that the application gave: add it with fastify.scgi.location()', 500)
+/** X-Accel-Redirect or a redirecting Location with a target that is none. */
+export const FST_SCGI_REDIRECT_TARGET = createError('FST_SCGI_REDIRECT_TARGET', 'Not found', 404)
 /** A function of `errorPages` failed, or gave what is no target. Arguments: option, what it did. */
 export const FST_SCGI_ERROR_PAGE = createError<[string, string]>(
   'FST_SCGI_ERROR_PAGE', 'The function for %s gave no error page: %s', 500)

@@ -1,7 +1,6 @@
 import fp from 'fastify-plugin'
 import { FST_SCGI_OPT_INVALID } from './errors.ts'
 import { settleError } from './filters/described.ts'
-import { noteError } from './filters/client-error.ts'
 import { Caches } from './gateway/cache-registry.ts'
 import { GatewayExchange, type GatewayState, type Service } from './gateway/handler.ts'
 import { serveMethods } from './gateway/methods.ts'
@@ -69,7 +68,6 @@ function rootOf (fastify: FastifyInstance): Root {
   })
   // Where another hook fails a reply that was begun, the reason phrase of the application is none for that error.
   fastify.addHook('onError', (request, reply, error, done) => {
-    noteError(reply, error)
     settleError(reply)
     if (request.scgi?.head !== undefined && !reply.raw.headersSent && request.raw.httpVersionMajor < 2) reply.raw.statusMessage = ''
     done()

@@ -1,11 +1,9 @@
 import fp from 'fastify-plugin'
-import { FST_SCGI_REDIRECT_TARGET } from '../errors.ts'
-import { parseLimitRate, parseRedirect } from '../filters/accel-values.ts'
+import { parseLimitRate, parseRedirect, targetRefused } from '../filters/accel-values.ts'
 import { carriedHeaders } from '../filters/carried.ts'
 import { carryOut } from '../filters/hook.ts'
 import { filterLayer } from '../filters/layer.ts'
 import { BytesBody } from '../scgi/request-body.ts'
-import { show } from '../units.ts'
 import { compileAccel, type AccelSettings } from './options.ts'
 import { toError } from '../caught.ts'
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
@@ -66,10 +64,10 @@ function planFor (settings: AccelSettings, request: FastifyRequest, reply: Fasti
   }
   if (target === undefined) return plan
   const parsed = parseRedirect(target)
-  if (parsed.kind === 'unsafe') return refused(target, parsed.reason)
+  if (parsed.kind === 'unsafe') return targetRefused(target, parsed.reason)
   const url = parsed.kind === 'location' ? parsed.name : parsed.url
   if (!isAllowed(settings.targets ?? [], parsed.kind === 'location' ? parsed.name : parsed.path)) {
-    return refused(target, "it is not among 'redirectTo'")
+    return targetRefused(target, "it is not among 'redirectTo'")
   }
   const { body } = request
   const bytesOf = typeof body === 'string' ? Buffer.from(body) : body
@@ -78,12 +76,6 @@ function planFor (settings: AccelSettings, request: FastifyRequest, reply: Fasti
     redirect: { target: url, opensInternal: true, headers: carriedHeaders(name => reply.getHeader(name)) },
     body: Buffer.isBuffer(bytesOf) ? new BytesBody(bytesOf) : null,
   }
-}
-
-/** The message of a 4xx is shown to the client: what the target was is in the cause, which only the log shows. */
-function refused (target: string, reason: string): Error {
-  const error = new FST_SCGI_REDIRECT_TARGET(show(target), reason)
-  return Object.assign(error, { message: 'Not Found', cause: new Error(error.message) })
 }
 
 function isAllowed (targets: readonly string[], target: string): boolean {

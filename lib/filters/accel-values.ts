@@ -1,5 +1,8 @@
 // The values of the headers by which an application steers the gateway. All take a header's text as it came, one char a byte.
 
+import { causedBy, FST_SCGI_REDIRECT_TARGET } from '../errors.ts'
+import { show } from '../units.ts'
+
 const DIGITS = /^\d+$/
 
 /** A non-negative decimal integer, `undefined` for any other text; one too large to be exact is the largest that is. */
@@ -106,4 +109,9 @@ function unsafe (reason: string): RedirectTarget {
 
 function escapeByte (byte: string): string {
   return `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
+}
+
+/** The error of a target that is not followed. */
+export function targetRefused (target: string, reason: string): Error {
+  return causedBy(new FST_SCGI_REDIRECT_TARGET(), new Error(`The internal redirect target ${show(target)} is not used: ${reason}`))
 }

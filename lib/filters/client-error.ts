@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
-import type { FastifyReply } from 'fastify'
+import { passageOf } from './passage.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** Errors of ours that are being answered. */
 const answered = new WeakMap<FastifyReply, Error>()
@@ -13,19 +14,30 @@ export function noteError (reply: FastifyReply, error: Error): void {
 }
 
 /**
- * The body for the client in the place of the one in which Fastify shows the message of the error; `undefined` where there is nothing
- * to hide. What an error handler of the user's writes by itself stays as it is.
+ * Puts the body for the client in the place of the one in which Fastify shows what is none of his business: the message of an error, or the
+ * path that an internal redirect has led to. What a handler of the user's writes by itself stays as it is.
+ * @returns the body that is sent
  */
-export function clientError (reply: FastifyReply, payload: unknown): string | undefined {
-  const error = answered.get(reply)
-  if (error === undefined || typeof payload !== 'string' || !payload.includes('"message"')) return undefined
+export function hideInside (request: FastifyRequest, reply: FastifyReply, payload: unknown): unknown {
+  const shown = reply.statusCode < 400 || typeof payload !== 'string' ? undefined : withoutInside(payload, request, reply)
+  if (shown === undefined) return payload
+  if (reply.hasHeader('content-length')) reply.header('content-length', Buffer.byteLength(shown))
+  return shown
+}
+
+function withoutInside (payload: string, { raw }: FastifyRequest, reply: FastifyReply): string | undefined {
   const { statusCode } = reply
+  const error = answered.get(reply)
+  const inside = error !== undefined && statusCode >= 500
+    ? error.message
+    : passageOf(raw) === undefined ? undefined : `Route ${raw.method}:${raw.url} not found`
+  if (inside === undefined || !payload.includes('"message"')) return undefined
   let shown: unknown
   try {
     shown = JSON.parse(payload)
   } catch {
     return undefined
   }
-  if (typeof shown !== 'object' || shown === null || Reflect.get(shown, 'message') !== error.message) return undefined
+  if (typeof shown !== 'object' || shown === null || Reflect.get(shown, 'message') !== inside) return undefined
   return JSON.stringify({ ...shown, message: STATUS_CODES[statusCode] ?? 'Error' })
 }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { FST_SCGI_PRECONDITION_FAILED } from '../errors.ts'
 import { applyCharset } from './charset.ts'
-import { clientError } from './client-error.ts'
+import { hideInside } from './client-error.ts'
 import { evaluateByRfc, evaluateConditions, isConditional, NOT_MODIFIED_REMOVES } from './conditions.ts'
 import { describeAgain, settle } from './described.ts'
 import { openFile, openUrlPath, type FileCallback } from './file.ts'
@@ -29,11 +29,7 @@ export function filterReply (request: FastifyRequest, reply: FastifyReply, paylo
   const plan = takePlan(reply)
   const passage = passageOf(request.raw)
   if (passage?.status !== undefined) tellStatus(passage, passage.status, reply)
-  const shown = reply.statusCode >= 500 ? clientError(reply, payload) : undefined
-  if (shown !== undefined) {
-    payload = shown
-    if (reply.hasHeader('content-length')) reply.header('content-length', Buffer.byteLength(shown))
-  }
+  payload = hideInside(request, reply, payload)
   if (plan === undefined && (passage === undefined || !passage.lasts)) {
     done(null, payload)
   } else {

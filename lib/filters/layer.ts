@@ -1,4 +1,5 @@
 import { hearRest } from '../inbound/linger.ts'
+import { hideInside, noteError } from './client-error.ts'
 import { beginStream } from '../inbound/http2.ts'
 import { filterReply } from './hook.ts'
 import { isClosed } from './internal.ts'
@@ -31,7 +32,8 @@ export function filterLayer (fastify: FastifyInstance): Locations {
   Router.of(fastify)
   const locations = new Locations(fastify)
   fastify.decorate(LAYER, locations)
-  rootOf(fastify).addHook('onRequest', (request, reply, done) => {
+  const root = rootOf(fastify)
+  root.addHook('onRequest', (request, reply, done) => {
     beginStream(request.raw)
     if (isClosed(request)) {
       reply.callNotFound()
@@ -43,10 +45,17 @@ export function filterLayer (fastify: FastifyInstance): Locations {
     done()
   })
   // What was planned for a reply is not for the error that came in its place: another hook failed.
-  fastify.addHook('onError', (_request, reply, _error, done) => {
+  fastify.addHook('onError', (_request, reply, error, done) => {
+    noteError(reply, error)
     takePlan(reply)
     done()
   })
+  // A redirect leads to routes that are beside the instance as well, and to Fastify's own 404.
+  if (root !== fastify) {
+    root.addHook('onSend', asOwn((request: FastifyRequest, reply: FastifyReply, payload: unknown, done: DoneFuncWithErrOrRes) => {
+      done(null, hideInside(request, reply, payload))
+    }))
+  }
   const { server } = fastify
   fastify.addHook('onSend', asOwn((request: FastifyRequest, reply: FastifyReply, payload: unknown, done: DoneFuncWithErrOrRes) => {
     hearRest(request.raw, reply.raw, server)

@@ -1,5 +1,8 @@
 import { clearHead } from './raw-reply.ts'
-import { FST_SCGI_LOCATION_UNKNOWN, FST_SCGI_REDIRECT_CYCLE } from '../errors.ts'
+import { causedBy, FST_SCGI_LOCATION_UNKNOWN, FST_SCGI_REDIRECT_CYCLE } from '../errors.ts'
+import { show } from '../units.ts'
+import { Router } from '../routing/router.ts'
+import { targetRefused } from './accel-values.ts'
 import { beginPassage, passageOf } from './passage.ts'
 import type { FilterPlan, Redirect } from './plan.ts'
 import type { Locations } from './locations.ts'
@@ -10,13 +13,19 @@ const MAX_HOPS = 10
 
 /**
  * Leads the request to another route. The reply so far is taken back; its payload is the caller's to destroy.
- * @throws FST_SCGI_REDIRECT_CYCLE, FST_SCGI_LOCATION_UNKNOWN; the reply is then as it was
+ * @throws FST_SCGI_REDIRECT_CYCLE, FST_SCGI_LOCATION_UNKNOWN, FST_SCGI_REDIRECT_TARGET; the reply is then as it was
  */
 export function follow (redirect: Redirect, plan: FilterPlan, request: FastifyRequest, reply: FastifyReply, locations: Locations): void {
   const { raw } = request
-  if ((passageOf(raw)?.hops ?? 0) >= MAX_HOPS) throw new FST_SCGI_REDIRECT_CYCLE(MAX_HOPS, redirect.target)
-  const location = redirect.target.startsWith('@') ? redirect.target : undefined
-  if (location !== undefined && !locations.has(location)) throw new FST_SCGI_LOCATION_UNKNOWN(location)
+  const { target } = redirect
+  if ((passageOf(raw)?.hops ?? 0) >= MAX_HOPS) {
+    throw causedBy(new FST_SCGI_REDIRECT_CYCLE(MAX_HOPS), new Error(`the next would lead to ${show(target)}`))
+  }
+  const location = target.startsWith('@') ? target : undefined
+  if (location !== undefined && !locations.has(location)) throw causedBy(new FST_SCGI_LOCATION_UNKNOWN(), new Error(`it names ${show(target)}`))
+  const method = location !== undefined || raw.method === 'HEAD' ? raw.method : 'GET'
+  const reason = location === undefined ? Router.of(request.server).refuses({ method, headers: raw.headers }, target) : undefined
+  if (reason !== undefined) throw targetRefused(target, reason)
   const passage = beginPassage(request, reply)
   passage.hops += 1
   passage.opensInternal = redirect.opensInternal
@@ -34,10 +43,10 @@ export function follow (redirect: Redirect, plan: FilterPlan, request: FastifyRe
   passage.strip(request, redirect.errorPage === true)
   clearHead(reply)
   reply.hijack()
-  request.log.debug({ url: raw.url, target: redirect.target, hop: passage.hops }, `internal redirect to ${redirect.target}`)
+  request.log.debug({ url: raw.url, target, hop: passage.hops }, `internal redirect to ${target}`)
   if (location === undefined) {
-    raw.url = redirect.target
-    if (raw.method !== 'HEAD') raw.method = 'GET'
+    raw.url = target
+    raw.method = method
   } else {
     passage.url = raw.url
     raw.url = locations.urlFor(raw.url ?? '/')

@@ -1,7 +1,6 @@
 import { STATUS_CODES } from 'node:http'
-import { FST_SCGI_INTERCEPTED, FST_SCGI_REDIRECT_TARGET } from '../errors.ts'
-import { parseRedirect } from '../filters/accel-values.ts'
-import { show } from '../units.ts'
+import { FST_SCGI_INTERCEPTED } from '../errors.ts'
+import { parseRedirect, targetRefused } from '../filters/accel-values.ts'
 import { carriedHeaders } from '../filters/carried.ts'
 import { passageOf, type CarriedHeaders } from '../filters/passage.ts'
 import { toError } from '../caught.ts'
@@ -107,7 +106,7 @@ export function withCookie (cookies: string | readonly string[] | undefined, lin
 
 function toTarget (value: string, headers: CarriedHeaders, opensInternal: boolean): Diversion {
   const target = parseRedirect(value)
-  if (target.kind === 'unsafe') return { intercepted: false, kind: 'error', error: new FST_SCGI_REDIRECT_TARGET(show(value), target.reason), headers: NONE }
+  if (target.kind === 'unsafe') return { intercepted: false, kind: 'error', error: targetRefused(value, target.reason), headers: NONE }
   return { intercepted: false, kind: 'redirect', redirect: { target: target.kind === 'location' ? target.name : target.url, opensInternal, headers } }
 }
 

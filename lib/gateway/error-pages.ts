@@ -1,8 +1,8 @@
-import { FST_SCGI_ERROR_PAGE, FST_SCGI_OPT_INVALID, FST_SCGI_REDIRECT_TARGET } from '../errors.ts'
+import { FST_SCGI_ERROR_PAGE, FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { isFunction, isRecord } from '../checks.ts'
 import { atOnce } from '../functions.ts'
 import { toError } from '../caught.ts'
-import { parseRedirect } from '../filters/accel-values.ts'
+import { parseRedirect, targetRefused } from '../filters/accel-values.ts'
 import { show } from '../units.ts'
 import type { FallbackPage, FallbackPages } from '../filters/plan.ts'
 import type { FastifyRequest } from 'fastify'
@@ -113,11 +113,7 @@ function readTarget (option: string, text: string): string {
   if (!isTarget(text)) throw failed(option, `it gave ${show(text)}`)
   if (isInternal(text)) {
     const target = parseRedirect(text)
-    if (target.kind === 'unsafe') {
-      // The client is shown the message of a 404, and is told no path of the inside.
-      const error = new FST_SCGI_REDIRECT_TARGET(show(text), target.reason)
-      throw Object.assign(error, { message: 'Not Found', cause: new Error(error.message) })
-    }
+    if (target.kind === 'unsafe') throw targetRefused(text, target.reason)
     return target.kind === 'location' ? target.name : target.url
   }
   const bytes = WIDE.test(text) ? Buffer.from(text).toString('latin1') : text

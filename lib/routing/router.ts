@@ -10,6 +10,12 @@ const STRATEGY = 'fastifyScgiPath'
 /** Fastify's. */
 const MAX_PARAM_LENGTH = 100
 
+/** What the router has found. An error of its own has no query. */
+interface Found {
+  readonly params: RouteParams
+  readonly searchParams?: unknown
+}
+
 const routers = new WeakMap<object, Router>()
 
 /** Targets as they were before they were written for the router, and what was made of them. */
@@ -89,6 +95,15 @@ export class Router {
     return params === undefined ? undefined : place.is(params, this.#compared(target))
   }
 
+  /** Why the router would answer an internal redirect by itself, and show its target; `undefined` where it routes it. */
+  refuses ({ method, headers }: Pick<Raw, 'method' | 'headers'>, target: string): string | undefined {
+    if (target.length <= this.maxParamLength && !target.includes('%')) return undefined
+    const found = this.#ask({ method, headers }, routable(target) ?? target)
+    return found === null || found.searchParams !== undefined
+      ? undefined
+      : `the router does not take it: an escape that is none, or a segment longer than ${this.maxParamLength} characters (Fastify's maxParamLength)`
+  }
+
   #enter (raw: Raw): undefined {
     if (pinned !== undefined && pinned.raw === raw) {
       raw.url = pinned.target
@@ -113,16 +128,18 @@ export class Router {
     return false
   }
 
-  #find ({ method, headers }: Raw, url: string): RouteParams | undefined {
+  #find (raw: Raw, url: string): RouteParams | undefined {
+    const found = this.#ask(raw, url)
+    return found === null || found.searchParams === undefined ? undefined : found.params
+  }
+
+  #ask ({ method, headers }: Pick<Raw, 'method' | 'headers'>, url: string): Found | null {
     const known = this.#fastify.supportedMethods.find(supported => supported === method)
-    if (known === undefined) return undefined
+    if (known === undefined) return null
     const host = headers.host ?? headers[':authority']
     const version = headers['accept-version']
     const constraints = { ...(typeof host === 'string' ? { host } : undefined), ...(typeof version === 'string' ? { version } : undefined) }
-    const found: { params: Record<string, string | undefined>, searchParams?: unknown } | null =
-      this.#fastify.findRoute({ method: known, url, constraints })
-    // What stands for an error of the router has no query.
-    return found === null || found.searchParams === undefined ? undefined : found.params
+    return this.#fastify.findRoute({ method: known, url, constraints })
   }
 
   /** The path of a target, in origin-form, as the router compares it. */

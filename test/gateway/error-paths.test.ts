@@ -43,7 +43,7 @@ test('mounts, reply.scgi(), named locations, not-found handlers, redirects: no a
     assert.match(code, /^FST_SCGI_/, path)
     assert.equal(message, status === 502 ? 'Bad Gateway' : 'Internal Server Error', path)
     assert.equal(Number(reply.headers.get('content-length')), Buffer.byteLength(text), path)
-    assert.match(seen.at(-1)?.message ?? '', NO_ADDRESS, path)
+    assert.match(`${seen.at(-1)?.message} ${String(seen.at(-1)?.cause)}`, NO_ADDRESS, path)
   }
   // The log has it all.
   assert.ok(gateway.log.some(({ msg }) => msg.includes('secret.sock')))

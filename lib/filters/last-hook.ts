@@ -8,9 +8,9 @@ let symbol: symbol | undefined
 /** On hooks of ours, which see to what describes a body themselves. */
 const OWN = Symbol('fastify-scgi.own')
 
-/** Marks an onSend hook as ours. */
+/** Marks an onSend hook as ours. Fastify binds hooks to their instance, which would make another function of it: this one has no `this`. */
 export function asOwn<Hook extends object> (hook: Hook): Hook {
-  return Object.assign(hook, { [OWN]: true })
+  return Object.defineProperties(hook, { [OWN]: { value: true }, bind: { value: () => hook } })
 }
 
 /** Has a hook run after all onSend hooks of a request's route, wherever they were added; Fastify has no such place of its own. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { onlyOwn } from '../../lib/filters/last-hook.ts'
 import scgi, { createCache } from '../../lib/index.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { headerValue, headerValues } from '../helpers/http-response.ts'
@@ -124,4 +125,18 @@ test('lists and cookies of hooks are joined with the application\'s, with preser
     assert.equal(names.includes('VARY'), preserveHeaderCase)
     assert.equal(new Set(names.map(name => name.toLowerCase())).size, names.length - 3)
   }
+})
+
+test('only a reply that somebody else may still replace is noted', async () => {
+  await using recorder = await startRecorder({ answer: ANSWER })
+  const ours: boolean[] = []
+  for (const others of [false, true]) {
+    await using gateway = await startGateway(async app => {
+      app.addHook('onRequest', async request => { ours.push(onlyOwn(request)) })
+      if (others) app.addHook('onSend', async () => {})
+      app.register(scgi, { upstreams: recorder.address })
+    })
+    for (let i = 0; i < 2; i++) assert.equal((await rawRequest(gateway, get('/'))).body.toString(), 'old')
+  }
+  assert.deepEqual(ours, [true, true, false, false])
 })

@@ -1,7 +1,7 @@
-import { Socket } from 'node:net'
-import { readAfterWriteError } from './last-words.ts'
+import { attend, AttentiveSocket } from './last-words.ts'
 import { transparentSocket, type NewSocketOptions, type TransparentOptions } from './transparent.ts'
 import type { AsyncResource } from 'node:async_hooks'
+import type { Socket } from 'node:net'
 import type { ServerAddress } from '../../types/exchange.ts'
 
 /** What a connection tells the exchange that uses it. */
@@ -12,8 +12,8 @@ export interface ConnectionOwner {
   /** `buffer` is shared by all connections: what is to be kept must be copied before this returns. */
   onBytes (buffer: Buffer, length: number): void
   onWritten (): void
-  /** The server takes no more, and may have answered before. True where that answer is to be read. */
-  onRefused (error: NodeJS.ErrnoException): boolean
+  /** The server takes no more. It may have answered before: what it said comes after this, and then the end. */
+  onRefused (error: NodeJS.ErrnoException): void
   onEof (): void
   onTimeout (): void
   onSocketError (error: NodeJS.ErrnoException): void
@@ -101,14 +101,10 @@ export class Connection {
       if (owner === null) this.#idleEnd()
       else owner.context.runInAsyncScope(owner.onBytes, owner, buffer, length)
       return !socket.isPaused()
-    }, transparent)
-    readAfterWriteError(socket, error => {
+    }, error => {
       this.#spoilt = true
-      return this.owner?.onRefused(error) === true
-    }, () => {
-      const { owner } = this
-      owner?.context.runInAsyncScope(owner.onEof, owner)
-    })
+      this.owner?.onRefused(error)
+    }, transparent)
     socket.on('connect', () => {
       this.connected = true
       const { owner } = this
@@ -232,7 +228,13 @@ export class Connection {
   }
 }
 
-function newSocket (buffer: Buffer, callback: (length: number) => boolean, transparent: TransparentOptions | undefined): Socket {
+function newSocket (
+  buffer: Buffer, callback: (length: number) => boolean, refused: (error: NodeJS.ErrnoException) => void,
+  transparent: TransparentOptions | undefined
+): Socket {
   const options: NewSocketOptions = { onread: { buffer, callback } }
-  return transparent === undefined ? new Socket(options) : transparentSocket(transparent, options)
+  if (transparent === undefined) return new AttentiveSocket(options, refused)
+  const socket = transparentSocket(transparent, options)
+  attend(socket, refused)
+  return socket
 }

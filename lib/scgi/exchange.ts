@@ -124,14 +124,14 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     if (read > 0) this.#headDeadline = performance.now() + read
   }
 
-  onRefused (error: NodeJS.ErrnoException): boolean {
-    if (this.#phase === 'connect' || this.#phase === 'done' || this.#refused !== undefined) return false
+  onRefused (error: NodeJS.ErrnoException): void {
+    if (this.#settled()) return
     this.#refused = error
     this.#sent = false
     if (this.#phase === 'head') this.#phase = 'send'
     this.#source?.stop()
-    if (!this.#paused) this.#connection?.setTimeout(this.#request.timeouts.read)
-    return true
+    if (this.#tunnel) this.#limitSilence()
+    else if (!this.#paused) this.#connection?.setTimeout(this.#request.timeouts.read)
   }
 
   onBytes (buffer: Buffer, length: number): void {

@@ -1,6 +1,7 @@
 import { Socket, isIP, type TcpSocketConnectOpts } from 'node:net'
 import { connect as connectTls, type SecureContext } from 'node:tls'
 import { outside } from '../context.ts'
+import { attend } from '../scgi/last-words.ts'
 import { InterimFilter } from './interim.ts'
 import { transparentSocket } from '../scgi/transparent.ts'
 import type { AsyncResource } from 'node:async_hooks'
@@ -31,6 +32,8 @@ export interface HttpConnectionOwner {
   onResponseData (chunk: Buffer): void
   onResponseEnd (): void
   onTimeout (): void
+  /** The server takes no more. It may have answered before: what it said comes after this, and then the end. */
+  onRefused (): void
   /** The server has ended the connection; undici may take that for the end of a body. */
   onEof (): void
   /** The connection is lost; without an error the server has just closed it. */
@@ -109,6 +112,7 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
       ...(localPort === undefined || bound !== undefined ? undefined : { localPort }),
     }
     const socket = this.socket = tls === undefined ? bound ?? new Socket() : this.#secure(address, tls, target, bound)
+    attend(socket, () => { this.owner?.onRefused() })
     socket.once(tls === undefined ? 'connect' : 'secureConnect', () => this.#connected())
     // Before undici's own listeners, which see to it that the error goes no further.
     socket.on('error', error => this.#ended(error))

@@ -137,6 +137,13 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
     }
   }
 
+  onRefused (): void {
+    if (this.#settled()) return
+    this.#sent = false
+    if (this.#phase === 'head') this.#phase = 'send'
+    if (!this.#paused) this.#connection?.setTimeout(this.#request.timeouts.read)
+  }
+
   onResponseStart (statusCode: number, rawHeaders: readonly Buffer[], statusMessage: string): void {
     if (this.#settled()) return
     if (statusCode >= 100 && statusCode < 200) {
@@ -178,8 +185,9 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
   }
 
   onEof (): void {
-    // undici takes it for the end of a body that has no other.
-    if (this.#phase === 'body' && this.#head?.contentLength === -1 && !this.#head.chunked && this.#connection?.wasReset === true) {
+    // undici takes it for the end of a body that has no other. A server that answers without reading all of the request resets the
+    // connection when it closes: that says nothing of the reply.
+    if (this.#phase === 'body' && this.#endless && this.#sent && this.#connection?.wasReset === true) {
       this.#fail('error', new errors.FST_SCGI_READ(this.#name, 'ECONNRESET'))
     }
   }
@@ -305,9 +313,18 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
         else this.#fail('error', new errors.FST_SCGI_READ(name, reason), error)
         break
       case 'body':
-        if (reason === undefined) this.#fail('error', new errors.FST_SCGI_BODY_TRUNCATED(name, this.#missing() ?? 'EOF inside it'), error)
+        // As in onEof.
+        if (this.#endless && !this.#sent && (reason === 'ECONNRESET' || reason === 'EPIPE')) {
+          this.#settle()
+          this.#handler.onEnd()
+        } else if (reason === undefined) this.#fail('error', new errors.FST_SCGI_BODY_TRUNCATED(name, this.#missing() ?? 'EOF inside it'), error)
         else this.#fail('error', new errors.FST_SCGI_READ(name, reason), error)
     }
+  }
+
+  /** The reply's body ends with the connection. */
+  get #endless (): boolean {
+    return this.#head?.contentLength === -1 && !this.#head.chunked
   }
 
   /** What the body lacks to the length that was announced. */

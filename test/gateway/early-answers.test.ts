@@ -65,6 +65,11 @@ interface Way {
 
 const PAGE = (app: FastifyInstance): void => { app.all('/sorry', (_request, reply) => reply.code(403).send('end')) }
 
+/** An application that answers when it has the head of the request. */
+function early (head: string): Answer {
+  return async x => { await x.end(`${head}\r\nContent-Length: 3\r\n\r\nend`) }
+}
+
 const WAYS: Record<string, Way> = {
   'the body is larger than bodyLimit': { status: '413', before: app => { app.setErrorHandler((_error, _request, reply) => reply.code(413).send('end')) } },
   'an error page says so': { status: '403', options: { errorPages: { 413: '/sorry' } }, before: PAGE },
@@ -73,6 +78,24 @@ const WAYS: Record<string, Way> = {
     status: '401', before: app => { app.addHook('onRequest', (_request, reply) => { reply.code(401).send('end') }) },
   },
   'a hook redirects': { status: '302', options: { preValidation: (_request, reply) => { reply.code(302).header('location', '/x').send('end') } } },
+  'the application refuses': { status: '401', answer: early('Status: 401 Unauthorized'), options: { requestBuffering: false, bodyLimit: '1g' }, lengthOnly: true },
+  'the application sends elsewhere': {
+    status: '403', answer: early('X-Accel-Redirect: /sorry'), options: { requestBuffering: false, bodyLimit: '1g' }, before: PAGE, lengthOnly: true,
+  },
+  'reply.from() refuses': {
+    status: '401',
+    answer: early('Status: 401 Unauthorized'),
+    options: { requestBuffering: false, replyFrom: true, prefix: '/scgi' },
+    after: app => {
+      app.register(async scope => {
+        scope.removeAllContentTypeParsers()
+        scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
+        scope.post('/from', (_request, reply) => reply.from('/x'))
+      })
+    },
+    target: '/from',
+    lengthOnly: true,
+  },
 }
 
 const TOO_LARGE = ['POST / HTTP/1.1', 'Host: x', 'Content-Length: 100000']

@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
+import tls from 'node:tls'
 import { test } from 'node:test'
 import { startGateway } from '../helpers/gateway.ts'
 import { rawRequest } from '../helpers/raw-client.ts'
 import { tempDir } from '../helpers/temp.ts'
+import { testCertificate } from '../helpers/tls-cert.ts'
 import { bytes } from '../gateway/kit.ts'
 
 const BODY = Buffer.alloc(3_000_000, 'x')
@@ -43,6 +45,38 @@ for (const transport of ['TCP', 'unix'] as const) {
       server.close()
     })
   }
+}
+
+for (const [scheme, length] of [['http', 'content-length: 6\r\n'], ['http', ''], ['https', 'content-length: 6\r\n']]) {
+  test(`an ${scheme} server, ${length === '' ? 'no length' : 'Content-Length'}`, async () => {
+    const answer = (socket: net.Socket): void => {
+      socket.on('error', () => {})
+      socket.once('data', () => {
+        socket.pause()
+        socket.write(`HTTP/1.1 401 No\r\n${length}connection: close\r\n\r\ndenied`, () => socket.destroy())
+      })
+    }
+    const server = scheme === 'https' ? tls.createServer(testCertificate, answer) : net.createServer(answer)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    {
+      await using gateway = await startGateway({
+        upstreams: [{
+          address: `${scheme}://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`,
+          ...(scheme === 'https' ? { tls: { ca: testCertificate.cert } } : undefined),
+        }],
+        requestBuffering: false,
+        bodyLimit: '1g',
+        nextUpstream: false,
+      })
+      for (let n = 0; n < TRIES; n++) {
+        const reply = await rawRequest(gateway, bytes(['POST / HTTP/1.1', 'Host: x', `Content-Length: ${BODY.length}`], BODY))
+        assert.deepEqual([reply.statusCode, reply.body.toString(), reply.cut], [401, 'denied', false], `try ${n}`)
+      }
+    }
+    server.close()
+  })
 }
 
 test('a server that takes no more and says nothing is an error as ever', async () => {

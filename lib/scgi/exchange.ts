@@ -1,7 +1,7 @@
 import { BodyDecoder } from './body.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
 import { currentContext, outside } from '../context.ts'
-import { explainClose, explainConnect, explainHttp, isLocalError } from './explain.ts'
+import { explainClose, explainConnect, explainHttp, explainSilence, isLocalError } from './explain.ts'
 import { HeadParser, looksLikeHttpServer } from './head.ts'
 import { RequestSource } from './request-source.ts'
 import * as errors from '../errors.ts'
@@ -198,8 +198,10 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
         if (this.#source === undefined || this.#source.pending) this.#fail('timeout', new errors.FST_SCGI_SEND_TIMEOUT(name, send))
         break
       case 'head': {
-        const got = this.bytesReceived === 0 ? 'nothing' : 'only a part of the head of its reply'
-        this.#fail('timeout', new errors.FST_SCGI_READ_TIMEOUT(name, got, read))
+        const silent = this.bytesReceived === 0
+        const error = new errors.FST_SCGI_READ_TIMEOUT(name, silent ? 'nothing' : 'only a part of the head of its reply', read)
+        if (silent) error.message += explainSilence(this.bytesSent, this.reused)
+        this.#fail('timeout', error)
         break
       }
       case 'body':

@@ -141,7 +141,7 @@ describe('a connection that is closed without a byte', () => {
         const { code, statusCode, message, phase, kind } = await failure(one.address, {}, headers)
         assert.deepEqual([code, statusCode, phase, kind], ['FST_SCGI_PREMATURE_CLOSE', 502, 'head', 'error'])
         assert.match(message, /without a byte of reply\. Usual causes: /)
-        assert.match(message, /it crashed or refused the request; it does not speak SCGI$/)
+        assert.match(message, /it crashed or refused the request; it does not speak SCGI \(uWSGI speaks its own protocol at --socket: give it --scgi-socket\)$/)
         assert.equal(/longer than the 2000 that rTorrent takes \(use defaultParams: 'minimal'\)/.test(message), rtorrent)
         assert.equal(/longer than uWSGI's buffer-size \(4096 unless set\)/.test(message), uwsgi)
         const size = one.requests[0]?.head.length

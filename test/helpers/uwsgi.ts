@@ -14,6 +14,8 @@ export interface UwsgiOptions {
   app: string
   /** Answer with an HTTP status line (`--scgi-nph-socket`), not with `Status:`. */
   nph?: boolean
+  /** Speak uWSGI's own protocol (`--socket`), as by mistake. */
+  native?: boolean
   /** More command line arguments. */
   args?: string[]
 }
@@ -25,7 +27,7 @@ export async function startUwsgi (options: UwsgiOptions): Promise<Uwsgi> {
   const server = await startRealServer({
     command: UWSGI[0] ?? 'uwsgi',
     args: [
-      options.nph ? '--scgi-nph-socket' : '--scgi-socket', socket,
+      options.native === true ? '--socket' : options.nph ? '--scgi-nph-socket' : '--scgi-socket', socket,
       '--chmod-socket=666', '--plugin', 'python3', '--wsgi-file', options.app, '--callable', 'application',
       '--enable-threads', '--threads', '4', '--need-app', '--disable-logging', '--die-on-term',
       ...options.args ?? [],

@@ -164,3 +164,11 @@ for (const nph of [false, true]) {
     })
   })
 }
+
+test('uWSGI at --socket with a large buffer-size waits for more, and the error says so', { skip: missing }, async () => {
+  await using uwsgi = await startUwsgi({ app, native: true, args: ['--buffer-size', '16384', '--socket-timeout', '30'] })
+  await using gateway = await startGateway({ upstreams: uwsgi.address, readTimeout: 100 })
+  assert.equal((await rawRequest(gateway, text('GET', '/'))).statusCode, 504)
+  const line = gateway.log.find(({ err }) => /sent nothing within 100 ms \(readTimeout\)\. If .*--scgi-socket/.test(JSON.stringify(err ?? '')))
+  assert.ok(line !== undefined, 'a line that names --scgi-socket')
+})

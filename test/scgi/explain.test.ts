@@ -1,7 +1,7 @@
 // The words for what the system says.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { explainClose, explainConnect, explainHttp, isLocalError } from '../../lib/scgi/explain.ts'
+import { explainClose, explainConnect, explainHttp, explainSilence, isLocalError } from '../../lib/scgi/explain.ts'
 
 function systemError (code: string, syscall = 'connect'): NodeJS.ErrnoException {
   return Object.assign(new Error(`${syscall} ${code}`), { code, syscall })
@@ -30,12 +30,19 @@ test('local failures: what another server would meet too', () => {
 test('a close before any byte names the limits that the header block is over', () => {
   assert.doesNotMatch(explainClose(0, 2000), /2000 that rTorrent|buffer-size/)
   assert.match(explainClose(0, 2001), /header block of 2001 bytes is longer than the 2000 that rTorrent takes/)
-  assert.doesNotMatch(explainClose(0, 4096), /buffer-size/)
+  assert.doesNotMatch(explainClose(0, 3840), /buffer-size/)
+  assert.match(explainClose(0, 4096), /header block of 4096 bytes fills uWSGI's buffer-size \(4096 unless set\), where each parameter takes 2 bytes more/)
   assert.match(explainClose(0, 4097), /header block of 4097 bytes is longer than uWSGI's buffer-size \(4096 unless set\)/)
   assert.doesNotMatch(explainClose(0, 100, 2_097_152), /2 MiB/)
   assert.match(explainClose(0, 100, 2_097_153), /body of 2097153 bytes is longer than the 2 MiB that rTorrent takes/)
   assert.match(explainClose(0, 100), /does not speak SCGI \(uWSGI speaks its own protocol at --socket: give it --scgi-socket\)$/)
   assert.equal(explainClose(7, 5000), ' (7 bytes had come)')
+})
+
+test('a silence names the server that waits for more, where it may be one', () => {
+  assert.match(explainSilence(600, false), /^\. If it never answers, .*uWSGI waits so at --socket, give it --scgi-socket$/)
+  assert.equal(explainSilence(0x3030, false), '')
+  assert.equal(explainSilence(600, true), '')
 })
 
 test('an HTTP server is called by its name', () => {

@@ -184,6 +184,9 @@ export const FST_SCGI_STORE = createError<[string, string]>('FST_SCGI_STORE', "T
 /** An error that the cache remembers, answered again without asking the application. `statusCode` is set to that of the error. Argument: status. */
 export const FST_SCGI_CACHED_ERROR = outage<[number]>(
   'FST_SCGI_CACHED_ERROR', 'An earlier request for the same ended with status %d, which the cache remembers (cache.valid)', 502)
+/** A client wants what the cache has and nothing else (`Cache-Control: only-if-cached`, where `cache.clientControl` is `'obey'`), and there is nothing. */
+export const FST_SCGI_ONLY_IF_CACHED = outage(
+  'FST_SCGI_ONLY_IF_CACHED', 'The client wants what the cache has (Cache-Control: only-if-cached), and there is nothing that it may have', 504)
 /** A purge could not be done. Arguments: name of the cache, reason. */
 export const FST_SCGI_CACHE_PURGE = createError<[string, string]>(
   'FST_SCGI_CACHE_PURGE', "Purging the cache '%s' failed: %s", 500)

@@ -4,7 +4,8 @@ import { follow, type Phase } from './phase.ts'
 import { judge, renew } from './storability.ts'
 import { readClientControl, type ClientControl } from './client-control.ts'
 import { staleLeave } from './rfc-storing.ts'
-import type { StatusReport } from './status-header.ts'
+import { cacheStatusMember, type StatusReport, type StatusTeller } from './status-header.ts'
+import { listsTag } from '../filters/conditions.ts'
 import { methodKey, StoreKey, type LookupHeaders } from './key.ts'
 import { rangeTooFar } from './range-offset.ts'
 import { readTags } from './tags.ts'
@@ -69,8 +70,11 @@ export interface CacheHost extends StoreFeeder {
   readonly context?: AsyncResource
   /** Answers with an entry. The cache is done with the request. */
   serve (entry: CachedEntry): void
-  /** Answers as it would an error of this status. The cache is done with the request. */
-  serveError (statusCode: number): void
+  /**
+   * Answers as it would an error of this status. The cache is done with the request.
+   * @param remembered of an earlier request; else there is nothing for a client that wants what is stored alone
+   */
+  serveError (statusCode: number, remembered: boolean): void
   /** Asks the application; `onHead`, `onError` or `abort` of the pass must follow. */
   fetch (plan: FetchPlan): void
   /** Asks the application beside a reply that is being served, for the pass that is given, and sets its `feeder`. */
@@ -81,7 +85,7 @@ export interface CacheHost extends StoreFeeder {
  * One request and the cache, from the lookup to the stored reply. The gateway begins it with `start()`, is told what to do, and tells
  * what the application did. However it ends, others who wait for the same are let go on.
  */
-export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
+export class CachePass implements Lookup, LockUser, SinkOwner, Listed, StatusTeller {
   place = -1
   /** What came of it; `undefined` as long as that is open. */
   status: CacheStatus | undefined
@@ -124,6 +128,8 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
   /** Status of the application's reply, where the client gets another. */
   #forwardStatus: number | undefined
   #found: CacheStoreValue | undefined
+  /** Nothing was there for this request, but there may be for others. */
+  #varies = false
 
   constructor (zone: CacheZone, rules: CacheRules, request: CacheRequest, host: CacheHost) {
     const { method, key, headers, seen = () => headers } = request
@@ -343,7 +349,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     this.status = 'HIT'
     this.#count()
     this.#end(false)
-    this.#host.serveError(error)
+    this.#host.serveError(error, true)
     return true
   }
 
@@ -365,6 +371,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
   #missing (now: number): void {
     const rules = this.#rules
     const zone = this.#zone
+    this.#varies = zone.varies(this.#key.path, now)
     if (this.#client?.onlyIfCached === true) {
       this.#fetch('MISS')
       return
@@ -460,7 +467,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     if (this.#client?.onlyIfCached === true && !this.#background) {
       this.#count()
       this.#end(false)
-      this.#host.serveError(504)
+      this.#host.serveError(504, false)
       return
     }
     if (!this.#background && status !== 'BYPASS') this.#mayStore = this.#storable()
@@ -522,17 +529,26 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     const own = this.#expired?.etag
     if (this.#rules.rfc === undefined || typeof etag !== 'string' || own === undefined) return false
     const theirs = this.#request.headers['if-none-match']
-    return typeof theirs === 'string' && opaque(etag) !== opaque(own) && theirs.split(',').some(tag => opaque(tag.trim()) === opaque(etag))
+    return typeof theirs === 'string' && !listsTag(own, etag) && listsTag(theirs, etag)
   }
 
-  /** What came of the request, for Cache-Status. */
-  report (): StatusReport {
+  statusMember (name: string): string {
+    // What most requests are.
+    if (this.status === 'HIT' && this.#found !== undefined && this.#lockUntil === 0) {
+      return `${name}; hit; ttl=${Math.floor((this.#found.staleAt - this.#zone.clock.now()) / 1000)}`
+    }
+    return cacheStatusMember(name, this.#report())
+  }
+
+  #report (): StatusReport {
     const now = this.#zone.clock.now()
     const served = this.entry?.value ?? this.#found
     const value = this.#requestedAt === 0 || this.#forwardStatus !== undefined ? served : this.#value
     return {
       status: this.status ?? 'MISS',
       forwarded: this.#requestedAt !== 0,
+      wasFresh: this.#expired !== undefined && this.#expired.staleAt >= this.#requestedAt,
+      varies: this.#varies,
       forwardStatus: this.#forwardStatus,
       stored: this.#value !== undefined,
       collapsed: this.#lockUntil !== 0 && this.#requestedAt === 0,
@@ -560,10 +576,9 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed {
     const stored = this.#expired
     this.status = 'REVALIDATED'
     this.#count()
-    const value = stored === undefined || this.#wasPurged(stored)
-      ? undefined
-      : renew(stored, head, this.#rules, this.#requestedAt, now, zone.keepStale)
-    this.entry = value === undefined ? this.#expiredEntry : this.#expiredEntry?.with(value)
+    const renewal = stored === undefined ? undefined : renew(stored, head, this.#rules, this.#requestedAt, now, zone.keepStale)
+    const value = stored === undefined || this.#wasPurged(stored) ? undefined : renewal?.stored
+    this.entry = renewal === undefined ? this.#expiredEntry : this.#expiredEntry?.with(renewal.served)
     this.#expiredEntry = undefined
     if (value === undefined) {
       this.#end(false)
@@ -621,10 +636,6 @@ const ANY_LEAVE = { byMount: true, byReply: true }
 
 /** Statuses that `stale-if-error` is about (RFC 5861 section 4). */
 const SERVER_FAILED = new Set([500, 502, 503, 504])
-
-function opaque (tag: string): string {
-  return tag.startsWith('W/') ? tag.slice(2) : tag
-}
 
 function seconds (value: CacheStoreValue, directive: 'stale-while-revalidate' | 'stale-if-error'): number {
   return (value.cacheControlDirectives?.[directive] ?? 0) * 1000

@@ -2,7 +2,7 @@ import { namedByConnection } from '../connection-field.ts'
 import { permitsStale, type CacheControl } from './cache-control.ts'
 import { readReply, type Reading } from './rfc9111.ts'
 import { readVary, selectVariant } from './vary.ts'
-import type { Asked, Verdict } from './verdict.ts'
+import type { Asked, Renewal, Verdict } from './verdict.ts'
 import type { CacheRules } from './rules.ts'
 import type { CacheStoreValue } from '../../types/cache-store.ts'
 import type { HeaderValues } from '../../types/cache.ts'
@@ -51,15 +51,15 @@ export function judgeByRfc (
 }
 
 /**
- * The head of an entry after a 304: the fields of that take the place of the stored ones (RFC 9111 section 3.2). `undefined` where the
- * entry must not be updated: the 304 is about another reply, or forbids to store.
+ * The head of an entry after a 304: the fields of that take the place of the stored ones (RFC 9111 section 3.2), those that may not be stored,
+ * a cookie say, for this client alone. The entry stays as it was where the 304 is about another reply, or forbids to store.
  */
 export function renewByRfc (
   entry: CacheStoreValue, notModified: ResponseHead, rules: CacheRules, requested: number, now: number, keepStale: number
-): CacheStoreValue | undefined {
+): Renewal {
   const { headers: update } = notModified
   const { etag } = update
-  if (typeof etag === 'string' && entry.etag !== undefined && weak(etag) !== weak(entry.etag)) return undefined
+  if (typeof etag === 'string' && entry.etag !== undefined && weak(etag) !== weak(entry.etag)) return { served: entry, stored: undefined }
   const listed = namedByConnection(update['connection'])
   const headers = { ...entry.headers }
   // The age that was stored is in cachedAt, and the date was that of the reply before.
@@ -74,10 +74,29 @@ export function renewByRfc (
   else headers['etag'] = entry.etag
   const reading = readReply(headers, entry.statusCode, rules, requested, now)
   const { control } = reading
-  if (reading.accel ? reading.staleAt === 0 : !permits(control, entry.statusCode)) return undefined
   const value = makeEntry(entry.statusCode, entry.statusMessage, stored(headers, control, now), reading, now, keepStale)
   if (entry.vary !== undefined) value.vary = entry.vary
-  return value
+  const cookie = headers['set-cookie']
+  if (cookie !== undefined && update['set-cookie'] !== undefined && !cookieAllows(update, control, rules)) {
+    const before = entry.headers['set-cookie']
+    if (before === undefined) delete value.headers['set-cookie']
+    else value.headers['set-cookie'] = before
+  }
+  const permitted = reading.accel ? reading.staleAt !== 0 : permits(control, entry.statusCode)
+  const selectable = rules.ignore.vary || readVary(headers) !== null
+  return { served: forThisClient(value, headers, update), stored: permitted && selectable ? value : undefined }
+}
+
+/** With what of the 304 is not stored. */
+function forThisClient (value: CacheStoreValue, headers: CacheStoreValue['headers'], update: ResponseHead['headers']): CacheStoreValue {
+  let all: CacheStoreValue['headers'] | undefined
+  for (const name in update) {
+    const own = headers[name]
+    if (own === undefined || name === 'age' || (name !== 'set-cookie' && value.headers[name] !== undefined)) continue
+    all ??= { ...value.headers }
+    all[name] = own
+  }
+  return all === undefined ? value : { ...value, headers: all }
 }
 
 /** What allows to serve an expired entry: the mount's `useStale`, and the entry's own words. */

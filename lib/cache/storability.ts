@@ -4,7 +4,7 @@ import { permitsAuthorized, readFreshness } from './freshness.ts'
 import { readVary, selectVariant } from './vary.ts'
 import { setOwn } from '../names.ts'
 import type { CacheRules } from './rules.ts'
-import type { Asked, Verdict } from './verdict.ts'
+import type { Asked, Renewal, Verdict } from './verdict.ts'
 import type { CacheStoreValue } from '../../types/cache-store.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 
@@ -48,17 +48,24 @@ function judgeAsNginx (head: ResponseHead, asked: Asked, rules: CacheRules, now:
   return { allowed, staleAt, vary, value }
 }
 
-/** The head of an entry that has been revalidated; `undefined` where it gets no new lifetime. */
+/** The head of an entry that has been revalidated. */
 export function renew (
   entry: CacheStoreValue, notModified: ResponseHead, rules: CacheRules, requested: number, now: number, keepStale: number
-): CacheStoreValue | undefined {
+): Renewal {
+  if (rules.rfc !== undefined) {
+    const renewal = renewByRfc(entry, notModified, rules, requested, now, keepStale)
+    const { served, stored } = renewal
+    if (rules.headerCase && stored !== undefined) keepCase(stored.headers, notModified.rawHeaders)
+    // The entry itself is the store's.
+    if (rules.headerCase && served !== stored && served !== entry) keepCase(served.headers, notModified.rawHeaders)
+    return renewal
+  }
   // nginx takes no header of a 304.
-  if (rules.rfc === undefined) return renewAsNginx(entry, notModified, rules, now, keepStale)
-  const value = renewByRfc(entry, notModified, rules, requested, now, keepStale)
-  if (rules.headerCase && value !== undefined) keepCase(value.headers, notModified.rawHeaders)
-  return value
+  const stored = renewAsNginx(entry, notModified, rules, now, keepStale)
+  return { served: stored ?? entry, stored }
 }
 
+/** `undefined` where it gets no new lifetime. */
 function renewAsNginx (
   entry: CacheStoreValue, notModified: ResponseHead, rules: CacheRules, now: number, keepStale: number
 ): CacheStoreValue | undefined {

@@ -19,8 +19,13 @@ export function updateEntry (guard: StoreGuard, key: StoreKey, value: CacheStore
   }
   try {
     const result = store.updateMeta(guard.keyFor(key), value)
-    if (isPromise(result)) guard.settle(result, 'an update', () => {}, done)
-    else done()
+    // It may have had no room for a longer head.
+    const updated = (kept: boolean | undefined): void => {
+      if (kept === false) rewriteEntry(guard, key, value, done)
+      else done()
+    }
+    if (isPromise(result)) guard.settle(result, 'an update', () => {}, updated)
+    else updated(result)
   } catch (error) {
     guard.failed('an entry could not be updated', error)
     done()

@@ -9,6 +9,14 @@ export interface Asked {
   readonly headers: HeaderValues
 }
 
+/** What a 304 makes of an entry. */
+export interface Renewal {
+  /** What this client gets. */
+  readonly served: CacheStoreValue
+  /** What is stored in its place; `undefined` where the entry stays as it was. */
+  readonly stored: CacheStoreValue | undefined
+}
+
 /** What becomes of a reply as far as its head can tell. */
 export interface Verdict {
   /** Its headers do not forbid to store it: the gateway may answer conditions and ranges from it. */

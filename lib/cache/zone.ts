@@ -108,6 +108,11 @@ export class CacheZone implements Cache {
     if (names.length > 0) this.#varyNames.set(key, names, now + VARY_TIME)
   }
 
+  /** Not every request for this key gets the same reply, as far as is known. */
+  varies (key: string, now: number): boolean {
+    return this.#varyNames.size > 0 && this.#varyNames.get(key, now) !== undefined
+  }
+
   /** What requests lock that need the same reply. */
   lockKey (key: string, headers: () => HeaderValues, now: number): string {
     const names = this.#varyNames.size === 0 ? undefined : this.#varyNames.get(key, now)

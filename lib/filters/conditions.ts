@@ -99,6 +99,11 @@ function timeOf (entity: ConditionalEntity): number | undefined {
   return entity.lastModified === undefined ? undefined : parseHttpDate(entity.lastModified)
 }
 
+/** Whether a list of entity tags has this one in it, compared weakly (RFC 9110 section 8.8.3.2). */
+export function listsTag (list: string, etag: string): boolean {
+  return matchesTag(list, etag, true)
+}
+
 const BLANK_OR_COMMA = /[ \t,]/
 
 /**

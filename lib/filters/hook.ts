@@ -141,7 +141,7 @@ function finish (
     const conditioned = (plan.conditions ?? false) !== false && reply.statusCode === 200 && isConditional(request)
     let payload = conditioned ? answerConditions(plan.conditions === 'rfc9110', request, reply, body, done) : body
     if (payload === ANSWERED) return
-    if (plan.ranges === true) payload = ranged(request, reply, payload)
+    if (plan.ranges === true) payload = ranged(plan.conditions === 'rfc9110', request, reply, payload)
     else if (isSeekable(payload)) payload = wholeBody(request, reply, payload)
     // Over HTTP/2 Fastify ends what broke off as if it were complete.
     if (isHttp2(reply.raw) && payload !== body && isStream(payload)) payload.once('error', () => breakOff(reply.raw))
@@ -179,12 +179,13 @@ function validators (reply: FastifyReply): { etag: string | undefined, lastModif
 }
 
 /** The payload that answers the request's Range, or all of it. */
-function ranged (request: FastifyRequest, reply: FastifyReply, body: unknown): unknown {
+function ranged (byRfc: boolean, request: FastifyRequest, reply: FastifyReply, body: unknown): unknown {
   const stream = isStream(body)
   const plan = planRanges(request, {
     status: reply.statusCode,
     size: sizeOf(reply, body),
     ...validators(reply),
+    ...(byRfc && { date: text(reply.getHeader('date')) }),
     contentType: text(reply.getHeader('content-type')),
     allowed: true,
     sequential: stream,

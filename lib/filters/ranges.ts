@@ -22,6 +22,11 @@ export interface RangeEntity {
   readonly etag?: string | undefined
   /** Value of Last-Modified, as it is sent. */
   readonly lastModified?: string | undefined
+  /**
+   * Value of Date, where a date of If-Range is to count only if the reply was made a second or more after its Last-Modified: what changes twice
+   * within a second has the same date (RFC 9110 section 8.8.2.2). Default: that is not asked.
+   */
+  readonly date?: string | undefined
   /** Value of Content-Type, for the parts of a multipart body. */
   readonly contentType?: string | undefined
   /** Ranges may be served: `forceRanges`, or Accept-Ranges of an application whose reply is cacheable. */
@@ -164,10 +169,12 @@ function makeBoundary (): string {
  * Tells whether a request's If-Range lets its Range be served: an entity tag must be that of the reply and neither of them weak
  * (RFC 9110 section 13.1.5), a date must be exactly its Last-Modified.
  */
-export function ifRange (value: string, entity: Pick<RangeEntity, 'etag' | 'lastModified'>): boolean {
+export function ifRange (value: string, entity: Pick<RangeEntity, 'etag' | 'lastModified' | 'date'>): boolean {
   if (value.length >= 2 && value.endsWith('"')) return !value.startsWith('W/') && value === entity.etag
   const time = parseHttpDate(value)
-  return time !== undefined && entity.lastModified !== undefined && time === parseHttpDate(entity.lastModified)
+  if (time === undefined || entity.lastModified === undefined || time !== parseHttpDate(entity.lastModified)) return false
+  const made = entity.date === undefined ? undefined : parseHttpDate(entity.date)
+  return made === undefined || made > time
 }
 
 const BYTES = /^bytes=/i

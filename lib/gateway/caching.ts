@@ -42,9 +42,13 @@ function ownKey ({ view, source: { raw }, isRewritten }: OutgoingRequest): strin
   const { scheme, host, target, uri, pathInfo } = view
   const key = defaultKey(scheme, host, requestUri(target ?? uri))
   const location = passageOf(raw)?.location
-  // A blank ends it: it has none itself.
-  const path = isRewritten ? `${pathInfo.replace(/[% ]/g, char => char === '%' ? '%25' : '%20')} ` : ''
-  return location === undefined ? path + key : `${location} ${path}${key}`
+  const whole = isRewritten ? withPath(pathInfo, key) : key
+  return location === undefined ? whole : `${location} ${whole}`
+}
+
+/** A blank ends it: it has none itself. */
+function withPath (pathInfo: string, key: string): string {
+  return `${pathInfo.replace(/[% ]/g, char => char === '%' ? '%25' : '%20')} ${key}`
 }
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY', 'PROPFIND', 'REPORT', 'SEARCH'])
@@ -56,10 +60,11 @@ export function isUnsafe (method: string): boolean {
 
 /**
  * Takes away what the cache has of the target of an unsafe request, and of Location and Content-Location where they are of the same origin.
+ * @param headers of the reply
  * @param cached the request itself was one for the cache (POST with a key of its own): its own reply stays
  * @throws FST_SCGI_OPT_INVALID, and what the user's functions throw
  */
-export function invalidate (policy: CachePolicy<FastifyRequest>, outgoing: OutgoingRequest, head: ResponseHead, cached: boolean): void {
+export function invalidate (policy: CachePolicy<FastifyRequest>, outgoing: OutgoingRequest, headers: ResponseHead['headers'], cached: boolean): void {
   if (cached) return
   const { source: request, view } = outgoing
   const zone = policy.zoneOf(request)
@@ -67,10 +72,15 @@ export function invalidate (policy: CachePolicy<FastifyRequest>, outgoing: Outgo
   const keys = new Set([policy.keyOf(request) ?? ownKey(outgoing), defaultKey(view.scheme, view.host, requestUri(view.uri))])
   const base = `${view.scheme}://${view.host}`
   for (const name of ['location', 'content-location']) {
-    const value = head.headers[name]
+    const value = headers[name]
     if (typeof value !== 'string' || !URL.canParse(value, base + requestUri(view.uri))) continue
     const url = new URL(value, base + requestUri(view.uri))
-    if (url.origin === new URL(base).origin) keys.add(defaultKey(view.scheme, view.host, url.pathname + url.search))
+    if (url.origin !== new URL(base).origin) continue
+    const uri = url.pathname + url.search
+    const key = defaultKey(view.scheme, view.host, uri)
+    keys.add(key)
+    const pathInfo = outgoing.pathInfoOf(uri)
+    if (pathInfo !== undefined) keys.add(withPath(pathInfo, key))
   }
   zone.invalidate([...keys].flatMap(key => [key, methodKey('POST', key)]))
 }

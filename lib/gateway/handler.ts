@@ -13,13 +13,14 @@ import { invalidate, isUnsafe, openCache } from './caching.ts'
 import { sendInterim } from './interim.ts'
 import { Tunnel } from './tunnel.ts'
 import { upgradeOf } from '../inbound/upgrades.ts'
+import { BYPASS, METHOD } from '../cache/status-header.ts'
 import { parseBuffering } from '../filters/accel-values.ts'
 import { passageOf, type Passage } from '../filters/passage.ts'
 import { refusedCoding } from '../inbound/transfer-coding.ts'
 import { breakOff, isGone, isHttp2, offSocketClose, onSocketClose } from '../filters/raw-reply.ts'
 import { ReplyStream, type ReplySource } from '../scgi/reply-stream.ts'
 import { Pass, type PassHandler } from '../upstream/pass.ts'
-import { FST_SCGI_BODY_TOO_LARGE, FST_SCGI_CACHED_ERROR, FST_SCGI_CLIENT_ABORT } from '../errors.ts'
+import { FST_SCGI_BODY_TOO_LARGE, FST_SCGI_CACHED_ERROR, FST_SCGI_CLIENT_ABORT, FST_SCGI_ONLY_IF_CACHED } from '../errors.ts'
 import { currentContext } from '../context.ts'
 import { toError } from '../caught.ts'
 import type { Readable } from 'node:stream'
@@ -153,12 +154,12 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
       }
     }
     if (this.#cache === undefined) {
+      if (cache?.rules.cacheStatus !== undefined) this.#sender.cacheStatus = cache.covers(this.#outgoing.method) ? BYPASS : METHOD
       this.#readBody()
       return
     }
-    const pass = this.#cache
-    this.#sender.report = () => pass.report()
-    pass.start()
+    this.#sender.cacheStatus = this.#cache
+    this.#cache.start()
   }
 
   /** Ends the exchange for good, for instance because no server could be chosen. */
@@ -204,9 +205,8 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     this.#sender.entry(entry)
   }
 
-  serveError (statusCode: number): void {
-    const error = new FST_SCGI_CACHED_ERROR(statusCode)
-    this.#answerError(Object.assign(error, { statusCode }))
+  serveError (statusCode: number, remembered: boolean): void {
+    this.#answerError(remembered ? Object.assign(new FST_SCGI_CACHED_ERROR(statusCode), { statusCode }) : new FST_SCGI_ONLY_IF_CACHED())
   }
 
   fetch (plan: FetchPlan): void {
@@ -241,7 +241,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     }
     const { mount } = this.#service
     const sender = this.#sender
-    this.#invalidate(head)
+    if (head.statusCode < 400) this.#invalidate(head.headers)
     sender.buffering = this.#isBuffered(head)
     let diversion = this.#diversionOf(head)
     const cookie = sender.setCookie = this.#pass?.setCookie
@@ -331,6 +331,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
 
   onError (error: Error): void {
     if (this.#head === undefined) {
+      this.#invalidateUnheard()
       const { failure, statusCode } = failureOf(error)
       const entry = this.#cache?.onError(failure, statusCode)
       if (entry !== undefined) {
@@ -493,6 +494,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
       return
     }
     this.#pass?.abort()
+    this.#invalidateUnheard()
     this.#end()
     const { log } = this.#request
     if (isVerbose(log)) log.debug({ err: new FST_SCGI_CLIENT_ABORT() }, 'client closed the connection')
@@ -574,14 +576,19 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
   }
 
   /** A request that may have changed something takes what the cache has of it away (RFC 9111 section 4.4). */
-  #invalidate (head: ResponseHead): void {
+  #invalidate (headers: ResponseHead['headers']): void {
     const { cache } = this.#service.mount
-    if (cache?.rules.rfc === undefined || !isUnsafe(this.#outgoing.method) || head.statusCode < 200 || head.statusCode > 399) return
+    if (cache?.rules.rfc === undefined || !isUnsafe(this.#outgoing.method)) return
     try {
-      invalidate(cache, this.#outgoing, head, this.#cache !== undefined)
+      invalidate(cache, this.#outgoing, headers, this.#cache !== undefined)
     } catch (error) {
       this.#request.log.error({ err: error }, 'the cache was not told of a change: cache.zone or cache.key failed')
     }
+  }
+
+  /** Nobody has heard what became of it, but it was sent, and may have been done. */
+  #invalidateUnheard (): void {
+    if (this.#head === undefined && this.#info.attempts.some(({ connectTime }) => connectTime !== undefined)) this.#invalidate({})
   }
 
   #noCache (): boolean {

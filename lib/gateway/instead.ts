@@ -75,9 +75,11 @@ export function sendDiversion (instead: Instead, diversion: Diversion, body: Req
 
 /** Sends an error, by the user's hook or by Fastify's error handler. */
 export function sendFailure (instead: Instead, failure: Error): void {
-  const { reply, info: { cacheStatus }, mount: { cache, hooks: { onError } } } = instead
+  const { reply, sender, info: { cacheStatus }, mount: { cache, hooks: { onError } } } = instead
   if (instead.lastOfConnection && !isHttp2(reply.raw)) reply.header('connection', 'close')
   if (cache?.statusHeader !== undefined && cacheStatus !== undefined) reply.header(cache.statusHeader, cacheStatus)
+  const name = cache?.rules.cacheStatus
+  if (name !== undefined && sender.cacheStatus !== undefined) reply.header('cache-status', sender.cacheStatus.statusMember(name))
   try {
     if (onError === undefined) {
       reply.send(failure)

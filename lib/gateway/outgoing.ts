@@ -1,5 +1,6 @@
 import { upgradeOf } from '../inbound/upgrades.ts'
 import { FastifyView } from './view.ts'
+import { splitPath } from '../upstream/canonical-path.ts'
 import type { Service } from './handler.ts'
 import type { Group } from '../balancer/group.ts'
 import type { FetchPlan } from '../cache/pass.ts'
@@ -81,6 +82,14 @@ export class OutgoingRequest implements PassRequest {
   get upgrade (): string | undefined {
     if (!this.#service.mount.upgrade || (this.body !== null && this.body.length > 0)) return undefined
     return upgradeOf(this.source.raw)?.protocol
+  }
+
+  /** PATH_INFO of a request for another URI of the same mount, where that is rewritten. */
+  pathInfoOf (uri: string): string | undefined {
+    const { point } = this.#service
+    if (point.rewritePrefix === '') return undefined
+    const path = splitPath(uri, point.segments, point.rules)
+    return 'error' in path ? undefined : point.rewritePrefix + path.pathInfo
   }
 
   encode (endpoint: Endpoint): Buffer {

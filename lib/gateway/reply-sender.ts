@@ -14,9 +14,9 @@ import { lastingPlan, planReply, type Lasting } from './reply-plan.ts'
 import { watchClient } from './client-watch.ts'
 import { addCookie, joinLists } from './header-lists.ts'
 import { sendSwitch } from './switching.ts'
-import { cacheStatusMember, type StatusReport } from '../cache/status-header.ts'
 import type { AsyncResource } from 'node:async_hooks'
 import type { CachePolicy } from '../cache/options.ts'
+import type { StatusTeller } from '../cache/status-header.ts'
 import type { CachedEntry } from '../cache/entry.ts'
 import type { Mount } from './mount.ts'
 import type { FileRequest } from '../filters/plan.ts'
@@ -46,8 +46,8 @@ export class ReplySender {
   readonly #owner: ReplyOwner
   /** The client's conditions were not sent on: they are answered here. */
   ownConditions = false
-  /** What the cache has to say of the reply, for Cache-Status. */
-  report: (() => StatusReport) | undefined
+  /** Who has to say what of the reply, for Cache-Status. */
+  cacheStatus: StatusTeller | undefined
   /** A Set-Cookie header that is added to a server's reply, and to none of the cache's. */
   setCookie: string | undefined
   /** Age of the reply in seconds, where it comes from the cache. */
@@ -284,13 +284,15 @@ export class ReplySender {
 
   #tellOfCache (policy: CachePolicy<FastifyRequest>, headers: Record<string, string | string[]>): void {
     if (this.#age !== undefined && policy.age) headers['age'] = String(this.#age)
-    const status = this.#request.scgi?.cacheStatus
-    if (policy.rules.cacheStatus !== undefined && this.report !== undefined) {
-      const own = cacheStatusMember(policy.rules.cacheStatus, this.report())
+    const name = policy.rules.cacheStatus
+    if (name !== undefined && this.cacheStatus !== undefined) {
+      const own = this.cacheStatus.statusMember(name)
       const earlier = headers['cache-status']
       headers['cache-status'] = earlier === undefined ? own : `${typeof earlier === 'string' ? earlier : earlier.join(', ')}, ${own}`
     }
-    if (policy.statusHeader !== undefined && status !== undefined) headers[policy.statusHeader] = status
+    if (policy.statusHeader === undefined) return
+    const status = this.#request.scgi?.cacheStatus
+    if (status !== undefined) headers[policy.statusHeader] = status
   }
 
   /** A client that takes nothing for too long is cut off; one that merely waits for the application is not. */

@@ -1,7 +1,7 @@
 // RFC 9111 section 4.3: validation, and what a 304 does to an entry.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { TestGateway } from './kit.ts'
+import { PlainStore, TestGateway } from './kit.ts'
 import type { Asked, Answer } from './kit.ts'
 
 const STORED = { 'cache-control': 'max-age=10', etag: '"1"', 'content-type': 'text/plain', 'content-length': '1', 'x-old': 'old', 'x-both': 'old' }
@@ -27,15 +27,69 @@ async function renewed (gateway: TestGateway): Promise<{ first: Headers, hit: He
   return { first: first.headers, hit: hit.headers }
 }
 
-test('a 304 updates the stored fields (3.2), for the client that waits and for those after it', async () => {
+test('a 304 updates the stored fields (3.2), for the client that waits and for those after it; its cookies are the first one\'s alone', async () => {
   const gateway = gatewayWith({ etag: '"1"', 'cache-control': 'max-age=20', 'x-both': 'new', 'x-new': 'new', 'set-cookie': ['a=1', 'b=2'] })
-  for (const headers of Object.values(await renewed(gateway))) {
-    assert.deepEqual(
-      [headers['x-old'], headers['x-both'], headers['x-new'], headers['cache-control'], headers['set-cookie']],
-      ['old', 'new', 'new', 'max-age=20', ['a=1', 'b=2']])
+  const { first, hit } = await renewed(gateway)
+  for (const headers of [first, hit]) {
+    assert.deepEqual([headers['x-old'], headers['x-both'], headers['x-new'], headers['cache-control']], ['old', 'new', 'new', 'max-age=20'])
   }
+  assert.deepEqual([first['set-cookie'], hit['set-cookie']], [['a=1', 'b=2'], undefined])
   gateway.clock.time += 19_000
   assert.equal((await gateway.get()).cacheStatus, 'HIT')
+})
+
+test('what a 304 may not leave in the store goes to the client that waits alone (3.1, 5.2.2.4, 5.2.2.7)', async () => {
+  const rows: [what: string, control: string, options: object, ignoreHeaders: string[], first: unknown[], hit: unknown[]][] = [
+    ['private="x-new"', 'max-age=20, private="x-new"', {}, [], ['new', 'a=1'], [undefined, undefined]],
+    ['no-cache="x-new"', 'max-age=20, no-cache="x-new"', {}, [], ['new', 'a=1'], [undefined, undefined]],
+    ['no-cache="set-cookie"', 'max-age=20, no-cache="set-cookie"', {}, [], ['new', 'a=1'], ['new', undefined]],
+    ['setCookie without public', 'max-age=20', { setCookie: true }, [], ['new', 'a=1'], ['new', undefined]],
+    ['setCookie and public', 'max-age=20, public', { setCookie: true }, [], ['new', 'a=1'], ['new', 'a=1']],
+    ['ignoreHeaders', 'max-age=20', {}, ['Set-Cookie'], ['new', 'a=1'], ['new', 'a=1']],
+  ]
+  for (const [what, control, options, ignoreHeaders, first, hit] of rows) {
+    const gateway = new TestGateway({
+      options: { valid: {}, rules: 'rfc9111', ...options },
+      ignoreHeaders,
+      app: ({ plan }) => plan.etag === undefined
+        ? { headers: STORED, body: 'a' }
+        : { status: 304, headers: { etag: '"1"', 'cache-control': control, 'x-new': 'new', 'set-cookie': 'a=1' } },
+    })
+    const got = await renewed(gateway)
+    assert.deepEqual([got.first, got.hit].map(headers => [headers['x-new'], headers['set-cookie']]), [first, hit], what)
+  }
+})
+
+test('a 304 that says no-store, or Vary: *, is told to the client that waits, and changes nothing for others', async () => {
+  for (const said of [{ 'cache-control': 'no-store' }, { vary: '*' }]) {
+    const gateway = gatewayWith({ etag: '"1"', 'x-new': 'new', ...said })
+    await gateway.get()
+    gateway.clock.time += 11_000
+    for (let i = 0; i < 2; i++) {
+      const { cacheStatus, headers } = await gateway.get()
+      assert.deepEqual([cacheStatus, headers['x-new'], headers['x-old']], ['REVALIDATED', 'new', 'old'])
+    }
+  }
+})
+
+test('a tag with a comma in it is one tag: a 304 for it is the client\'s', async () => {
+  const gateway = gatewayWith({ etag: '"2,3"' })
+  await gateway.get()
+  gateway.clock.time += 11_000
+  assert.equal((await gateway.get({ headers: { 'if-none-match': '"x", W/"2,3"' } })).status, 304)
+})
+
+test('a store that has no room for the new head, or cannot change one, gets the entry once more', async () => {
+  for (const stubborn of [false, undefined]) {
+    const store = new PlainStore()
+    const gateway = new TestGateway({
+      store: stubborn === false ? Object.assign(store, { updateMeta: () => false }) : store,
+      options: { valid: {}, rules: 'rfc9111' },
+      app: ({ plan }) => plan.etag === undefined ? { headers: STORED, body: 'a' } : { status: 304, headers: { etag: '"1"', 'cache-control': 'max-age=20' } },
+    })
+    const { hit } = await renewed(gateway)
+    assert.equal(hit['cache-control'], 'max-age=20')
+  }
 })
 
 test('it does not update what describes the body, nor what is about its own connection', async () => {

@@ -86,6 +86,72 @@ test('Cache-Status tells what came of a request (RFC 9211), behind what other ca
   assert.equal(await said('/other'), 'gw; fwd=uri-miss')
 })
 
+test('Cache-Status of requests of all kinds, those that the cache has no part in and errors included', async () => {
+  await using recorder = await startRecorder()
+  const zone = createCache({ name: 'kinds' })
+  await using gateway = await startGateway({
+    upstreams: recorder.address,
+    cache: { zone: request => request.url.startsWith('/none') ? false : zone, clientControl: 'obey', valid: { 502: '1m' }, useStale: ['http_503'] },
+  })
+  const FRESH = `Cache-Control: max-age=60\r\nVary: X-Lang\r\nETag: "v"\r\nLast-Modified: ${MODIFIED}\r\nContent-Length: 10\r\n\r\n${BODY}`
+  const EMPTY = 'Content-Length: 0\r\n\r\n'
+  const rows: [what: string, answer: string, request: Buffer, said: RegExp][] = [
+    ['a miss', FRESH, get('/'), /^fastify-scgi; fwd=uri-miss; ttl=5\d; stored$/],
+    ['a hit', FRESH, get('/'), /^fastify-scgi; hit; ttl=5\d$/],
+    ['HEAD', FRESH, bytes(['HEAD / HTTP/1.1', 'Host: gateway.test']), /^fastify-scgi; hit; ttl=5\d$/],
+    ['a range', FRESH, get('/', 'Range: bytes=0-1'), /^fastify-scgi; hit; ttl=5\d$/],
+    ['a range beyond the end', FRESH, get('/', 'Range: bytes=10-'), /^fastify-scgi; hit; ttl=5\d$/],
+    ['304', FRESH, get('/', 'If-None-Match: "v"'), /^fastify-scgi; hit; ttl=5\d$/],
+    ['412', FRESH, get('/', 'If-Match: "x"'), /^fastify-scgi; hit; ttl=5\d$/],
+    ['another variant', FRESH, get('/', 'X-Lang: de'), /^fastify-scgi; fwd=miss; ttl=5\d; stored$/],
+    ['a client that does not want a fresh one', 'Status: 304\r\nETag: "v"\r\n\r\n', get('/', 'Cache-Control: no-cache'), /^fastify-scgi; fwd=request; fwd-status=304; ttl=5\d$/],
+    ['only-if-cached', FRESH, get('/other', 'Cache-Control: only-if-cached'), /^fastify-scgi$/],
+    ['a method', EMPTY, bytes(['POST / HTTP/1.1', 'Host: gateway.test', 'Content-Length: 0']), /^fastify-scgi; fwd=method$/],
+    ['no zone', EMPTY, get('/none'), /^fastify-scgi; fwd=bypass$/],
+    ['an error of the application', 'Status: 500\r\nContent-Length: 0\r\n\r\n', get('/500'), /^fastify-scgi; fwd=uri-miss$/],
+    ['a stale one instead', `Cache-Control: max-age=0, stale-if-error=60\r\nETag: "v"\r\nContent-Length: 10\r\n\r\n${BODY}`, get('/stale'), /^fastify-scgi; fwd=uri-miss; ttl=-\d+; stored$/],
+    ['a stale one instead', 'Status: 503\r\nContent-Length: 0\r\n\r\n', get('/stale'), /^fastify-scgi; fwd=stale; fwd-status=503; ttl=-\d+$/],
+    ['no reply', 'Status: 999\r\n\r\n', get('/502'), /^fastify-scgi; fwd=uri-miss$/],
+    ['what is remembered of it', FRESH, get('/502'), /^fastify-scgi; hit$/],
+  ]
+  for (const [what, answer, request, said] of rows) {
+    recorder.answer = answer
+    assert.match(headerValue(await rawRequest(gateway, request), 'cache-status') ?? '', said, what)
+  }
+})
+
+test('only-if-cached of what is not there is an error of its own (5.2.1.7)', async () => {
+  await using recorder = await startRecorder()
+  await using gateway = await startGateway({ upstreams: recorder.address, cache: { zone: createCache({ name: 'only' }), clientControl: 'obey', statusHeader: 'X-Cache' } })
+  const response = await rawRequest(gateway, get('/', 'Cache-Control: only-if-cached'))
+  assert.deepEqual([response.statusCode, JSON.parse(response.body.toString()).code, headerValue(response, 'x-cache')], [504, 'FST_SCGI_ONLY_IF_CACHED', 'MISS'])
+  assert.equal(recorder.requests.length, 0)
+})
+
+test('a date in If-Range counts only where the reply was made after its Last-Modified (RFC 9110 13.1.5), and no weak tag does', async () => {
+  await using recorder = await startRecorder()
+  await using gateway = await startGateway({ upstreams: recorder.address, cache: { zone: createCache({ name: 'if-range' }) } })
+  const rows: [status: number, fields: string, condition: string][] = [
+    [206, `Last-Modified: ${MODIFIED}\r\nDate: Sun, 01 Nov 2026 00:00:01 GMT`, MODIFIED],
+    [200, `Last-Modified: ${MODIFIED}\r\nDate: ${MODIFIED}`, MODIFIED],
+    [200, `Last-Modified: ${MODIFIED}`, 'Sun, 01 Nov 2026 00:00:01 GMT'],
+    [206, `Last-Modified: ${MODIFIED}`, MODIFIED],
+    [206, 'ETag: "v"', '"v"'],
+    [200, 'ETag: W/"v"', 'W/"v"'],
+    [200, 'ETag: W/"v"', '"v"'],
+    [200, 'ETag: "v"', 'W/"v"'],
+  ]
+  for (const [index, [status, fields, condition]] of rows.entries()) {
+    // Older than its lifetime it would be fetched again, and be no hit.
+    recorder.answer = `X-Accel-Expires: 60\r\n${fields}\r\nContent-Length: 10\r\n\r\n${BODY}`
+    for (const what of ['miss', 'hit']) {
+      const response = await rawRequest(gateway, get(`/${index}`, 'Range: bytes=2-2', `If-Range: ${condition}`))
+      assert.equal(response.statusCode, status, `${what}: ${fields} If-Range: ${condition}`)
+    }
+  }
+  assert.equal(recorder.requests.length, rows.length)
+})
+
 test('a successful unsafe request takes away what is stored of its target, of Location and of Content-Location (4.4)', async () => {
   await using recorder = await startRecorder()
   await using gateway = await startGateway({ upstreams: recorder.address, cache: { zone: createCache({ name: 'e' }), statusHeader: 'X-Cache' } })
@@ -121,6 +187,9 @@ test("nginx's rules: an unsafe request takes nothing away, and there is no Cache
   await using gateway = await startGateway({ upstreams: recorder.address, cache: { zone: createCache({ name: 'f' }), rules: 'nginx', statusHeader: 'X-Cache' } })
   await rawRequest(gateway, get('/'))
   await rawRequest(gateway, bytes(['POST / HTTP/1.1', 'Host: gateway.test', 'Content-Length: 1'], 'x'))
+  for (const request of [get('/', 'Range: bytes=0-0'), bytes(['DELETE / HTTP/1.1', 'Host: gateway.test']), bytes(['HEAD / HTTP/1.1', 'Host: gateway.test'])]) {
+    assert.equal(headerValue(await rawRequest(gateway, request), 'cache-status'), undefined)
+  }
   const response = await rawRequest(gateway, get('/'))
   assert.deepEqual(['x-cache', 'cache-status', 'age'].map(name => headerValue(response, name)), ['HIT', undefined, undefined])
 })

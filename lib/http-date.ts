@@ -34,21 +34,21 @@ function seconds (year: Field, monthName: Field, day: Field, hour: Field, minute
   return date.getTime() / 1000 + Number(hour) * 3600 + Number(minute) * 60 + Number(second)
 }
 
-const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
-const LONG_DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday']
-const MONTH_NAMES = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
-const EXACT_FIXDATE = /^(\w{3}), \d\d (\w{3}) \d{4} \d\d:\d\d:\d\d GMT$/
-const EXACT_RFC850 = /^(\w{6,9}), \d\d-(\w{3})-\d\d \d\d:\d\d:\d\d GMT$/
+const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
+const LONG_DAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday']
+const EXACT_FIXDATE = /^(\w{3}), \d\d (\w{3}) \d{4} \d\d:\d\d:\d\d gmt$/
+const EXACT_RFC850 = /^(\w{6,9}), \d\d-(\w{3})-\d\d \d\d:\d\d:\d\d gmt$/
 const EXACT_ASCTIME = /^(\w{3}) (\w{3}) (?:\d\d| \d) \d\d:\d\d:\d\d \d{4}$/
 
 /**
- * As `parseHttpDate`, but takes only what the grammar of RFC 9110 section 5.6.7 has, letter by letter: the names of days and months in
- * their case, `GMT`, and a day of the week. A leap second is the second before it.
+ * As `parseHttpDate`, but takes only what the grammar of RFC 9110 section 5.6.7 has, in any case (RFC 9111 section 4.2): a day of the week, one
+ * blank, two digits, `GMT`. A leap second is the second before it.
  */
 export function parseExactHttpDate (text: string): number | undefined {
-  const match = EXACT_FIXDATE.exec(text) ?? EXACT_ASCTIME.exec(text) ?? EXACT_RFC850.exec(text)
+  const lower = text.toLowerCase()
+  const match = EXACT_FIXDATE.exec(lower) ?? EXACT_ASCTIME.exec(lower) ?? EXACT_RFC850.exec(lower)
   if (match === null) return undefined
   const [, day = '', month = ''] = match
-  if (!(day.length === 3 ? DAYS : LONG_DAYS).includes(day) || !MONTH_NAMES.includes(month)) return undefined
-  return parseHttpDate(text.replace(/:60(?= )/, ':59'))
+  if (!(day.length === 3 ? DAYS : LONG_DAYS).includes(day) || !MONTHS.includes(month)) return undefined
+  return parseHttpDate(lower.replace(/:60(?= )/, ':59'))
 }

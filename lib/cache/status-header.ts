@@ -36,7 +36,9 @@ export const BYPASS: StatusTeller = { statusMember: name => `${name}; fwd=bypass
 /** One member of Cache-Status (RFC 9211 section 2). */
 export function cacheStatusMember (name: string, report: StatusReport): string {
   const { status, forwarded, forwardStatus, stored, collapsed, ttl } = report
-  let text = forwarded ? `${name}; fwd=${reasonOf(report)}` : status === 'MISS' || status === 'EXPIRED' ? name : `${name}; hit`
+  // Who has waited for another's reply went forward with that.
+  const went = forwarded || collapsed
+  let text = went ? `${name}; fwd=${reasonOf(report)}` : status === 'MISS' || status === 'EXPIRED' ? name : `${name}; hit`
   if (forwardStatus !== undefined) text += `; fwd-status=${forwardStatus}`
   if (ttl !== undefined) text += `; ttl=${ttl}`
   if (forwarded && stored) text += '; stored'
@@ -44,8 +46,8 @@ export function cacheStatusMember (name: string, report: StatusReport): string {
   return text
 }
 
-function reasonOf ({ status, wasFresh, varies }: StatusReport): string {
+function reasonOf ({ status, forwarded, wasFresh, varies }: StatusReport): string {
   // Which of the two it was nobody knows.
-  if (status === 'MISS' && varies) return 'miss'
+  if (status === 'MISS' || !forwarded) return varies ? 'miss' : REASON.MISS
   return wasFresh ? 'request' : REASON[status]
 }

@@ -111,6 +111,8 @@ export interface HttpRequestHead {
   readonly host: string
   /** Name and value of each header line in order, Host aside: `[name, value, name, value, ...]`. */
   readonly headers: string[]
+  /** The protocol that is asked for by Upgrade. */
+  readonly upgrade?: string | undefined
 }
 
 /** One request to one server. */

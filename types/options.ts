@@ -191,10 +191,10 @@ export interface ExchangeOptions {
    */
   earlyHints?: boolean
   /**
-   * Pass on a GET that asks for another protocol (WebSocket) as HTTP_UPGRADE and HTTP_CONNECTION, and where the application answers 101 be
-   * a tunnel from then on. `readTimeout` bounds its silence, `sendTimeout` and `clientSendTimeout` the time in which a side takes nothing.
-   * Never with `cache` or `store`. Over HTTP/1.1 only, and to servers that speak SCGI; to others it goes as a plain request. false sends
-   * every such request as a plain one. Default true. (RFC 9110 section 7.8)
+   * Pass on a GET that asks for another protocol (WebSocket) as HTTP_UPGRADE and HTTP_CONNECTION, to a server that speaks HTTP as Upgrade,
+   * and where the application answers 101 be a tunnel from then on. `readTimeout` bounds its silence, `sendTimeout` and `clientSendTimeout`
+   * the time in which a side takes nothing. Never with `cache` or `store`. Over HTTP/1.1 only. false sends every such request as a plain
+   * one. Default true. (RFC 9110 section 7.8)
    */
   upgrade?: boolean
   /** When a request goes on to the next server. Default `['error', 'timeout']`. (scgi_next_upstream) */
@@ -225,8 +225,8 @@ export type RequestHeaders = Record<string, string | string[] | undefined>
 /** Hooks of one exchange, as in @fastify/reply-from. */
 export interface ExchangeHooks {
   /**
-   * Gets the request headers as the application would get them (lower case; without what ends at this hop, with Host and X-Forwarded-* as
-   * the gateway sets them) and returns those to send. No rule for the client's headers is applied to them; `params` go before.
+   * Gets the request headers as the application would get them (lower case; without what ends at this hop, but with Upgrade where
+   * `upgrade` passes it on, and with Host and X-Forwarded-* as the gateway sets them) and returns those to send. No rule for the client's headers is applied to them; `params` go before.
    */
   rewriteRequestHeaders?: (request: FastifyRequest, headers: RequestHeaders) => RequestHeaders
   /** Gets the reply's headers (lower case) and returns those for the client. */

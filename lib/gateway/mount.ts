@@ -72,15 +72,16 @@ export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
   const paths = parsePathRules(options)
   const cacheRules = readRuleSet(options.cacheRules, 'cacheRules')
   const passRequestBody = flag('passRequestBody', options.passRequestBody, true)
+  const encoder = compileParams<FastifyRequest>({
+    params,
+    defaultParams,
+    passRequestHeaders: headerNames(passRequestHeaders),
+    underscoresInHeaders: flag('underscoresInHeaders', underscoresInHeaders, false),
+    forwarded,
+    maxParamsSize: options.maxParamsSize === undefined ? undefined : parseSize('maxParamsSize', options.maxParamsSize),
+  })
   return {
-    encoder: compileParams<FastifyRequest>({
-      params,
-      defaultParams,
-      passRequestHeaders: headerNames(passRequestHeaders),
-      underscoresInHeaders: flag('underscoresInHeaders', underscoresInHeaders, false),
-      forwarded,
-      maxParamsSize: options.maxParamsSize === undefined ? undefined : parseSize('maxParamsSize', options.maxParamsSize),
-    }),
+    encoder,
     pass: {
       nextUpstream: parseNextUpstream(options.nextUpstream),
       timeouts: {
@@ -109,7 +110,7 @@ export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
     store: options.store === undefined || options.store === false
       ? undefined
       : compileStore<FastifyRequest>(options.store, tempDirectory(options.buffering), paths.encodedSlashes === 'keep'),
-    upgrade: flag('upgrade', options.upgrade, true),
+    upgrade: flag('upgrade', options.upgrade, true) && encoder.sendsUpgrade,
     ignoreClientAbort: flag('ignoreClientAbort', options.ignoreClientAbort, false),
     earlyHints: { http: flag('earlyHints', options.earlyHints, true), scgi: flag('earlyHints', options.earlyHints, false) },
     preserveHeaderCase: flag('preserveHeaderCase', options.preserveHeaderCase, false),

@@ -22,6 +22,8 @@ export class OutgoingRequest implements PassRequest {
   readonly #service: Service
   /** The target that was routed. */
   readonly #target: string
+  /** The protocol that the client asks for, where it may get it. */
+  readonly #upgrade: string | undefined
 
   /**
    * @param former the same request, taken down before, of which only the view is another
@@ -31,10 +33,18 @@ export class OutgoingRequest implements PassRequest {
     this.#service = service
     this.source = request
     if (former === undefined) {
-      const { hooks, bind } = service.mount
+      const { hooks, bind, encoder, upgrade } = service.mount
       const view = new FastifyView(request, service.point)
       const rewrite = hooks.rewriteRequestHeaders
-      this.view = rewrite === undefined ? view : view.withHeaders(rewrite(request, service.mount.encoder.received(view)))
+      const asked = upgrade ? upgradeOf(request.raw)?.protocol : undefined
+      if (rewrite === undefined) {
+        this.view = view
+        this.#upgrade = asked
+      } else {
+        const received = encoder.received(view)
+        this.view = view.withHeaders(rewrite(request, asked === undefined ? received : { ...received, upgrade: asked }))
+        this.#upgrade = asked === undefined ? undefined : protocolOf(this.view.headers['upgrade'])
+      }
       this.#target = request.raw.url ?? this.view.uri
       const local = bind(request)
       this.localAddress = local?.localAddress
@@ -44,6 +54,7 @@ export class OutgoingRequest implements PassRequest {
       this.view = former.view
       const { outgoing } = former
       this.#target = outgoing.#target
+      this.#upgrade = outgoing.#upgrade
       this.localAddress = outgoing.localAddress
       this.localPort = outgoing.localPort
       this.transparent = outgoing.transparent
@@ -78,10 +89,9 @@ export class OutgoingRequest implements PassRequest {
     return this.#service.point.rewritePrefix !== '' || this.#target !== (target ?? uri)
   }
 
-  /** The protocol that the client asks for, where it may get it. */
+  /** The protocol that is asked for. A request with a body, as an internal redirect may give it one, asks for none. */
   get upgrade (): string | undefined {
-    if (!this.#service.mount.upgrade || (this.body !== null && this.body.length > 0)) return undefined
-    return upgradeOf(this.source.raw)?.protocol
+    return this.body !== null && this.body.length > 0 ? undefined : this.#upgrade
   }
 
   /** PATH_INFO of a request for another URI of the same mount, where that is rewritten. */
@@ -103,7 +113,7 @@ export class OutgoingRequest implements PassRequest {
 
   encodeHttp ({ pathPrefix }: Endpoint): HttpRequestHead {
     const { mount, point } = this.#service
-    return mount.encoder.encodeHttp(this.view, this.source, { rewritePrefix: point.rewritePrefix, pathPrefix })
+    return mount.encoder.encodeHttp(this.view, this.source, { rewritePrefix: point.rewritePrefix, pathPrefix, upgrade: this.upgrade })
   }
 
   /**
@@ -125,4 +135,9 @@ export class OutgoingRequest implements PassRequest {
     const view = this.view.with(asGet ? 'GET' : this.method, strip, etag, lastModified)
     return new OutgoingRequest(this.#service, this.source, { outgoing: this, view })
   }
+}
+
+function protocolOf (upgrade: string | string[] | undefined): string | undefined {
+  const protocol = Array.isArray(upgrade) ? upgrade.join(', ') : upgrade
+  return protocol === '' ? undefined : protocol
 }

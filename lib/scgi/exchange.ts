@@ -4,6 +4,7 @@ import { currentContext, outside } from '../context.ts'
 import { explainClose, explainConnect, explainHttp, explainSilence, isLocalError } from './explain.ts'
 import { HeadParser, looksLikeHttpServer } from './head.ts'
 import { RequestSource } from './request-source.ts'
+import { SwitchedConnection } from './switched.ts'
 import * as errors from '../errors.ts'
 import { upstreamError } from '../errors.ts'
 import type { AsyncResource } from 'node:async_hooks'
@@ -41,7 +42,7 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
   #writtenBefore = 0
   #writtenInAll = 0
   /** A 101 has come: what follows is no reply. */
-  #tunnel = false
+  #switched: SwitchedConnection | undefined
   /** Room for a whole body, and how much of it is taken. */
   #whole: Buffer | undefined
   #taken = 0
@@ -130,7 +131,7 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     this.#sent = false
     if (this.#phase === 'head') this.#phase = 'send'
     this.#source?.stop()
-    if (this.#tunnel) this.#limitSilence()
+    if (this.#switched !== undefined) this.#switched.limitSilence()
     else if (!this.#paused) this.#connection?.setTimeout(this.#request.timeouts.read)
   }
 
@@ -160,10 +161,12 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
       return
     }
     this.#phase = 'body'
-    if (head.statusCode === 101) this.#switch()
-    else this.#body = new BodyDecoder(head, this.#request.method)
     // Also where the reply is early, and the request still being sent.
     this.#connection?.setTimeout(this.#request.timeouts.read)
+    if (head.statusCode !== 101) this.#body = new BodyDecoder(head, this.#request.method)
+    else if (this.#connection !== undefined) {
+      this.#switched = new SwitchedConnection(this.#connection, this.#request.timeouts, () => this.#handler.onDrain?.())
+    }
     this.#handler.onHead(head)
     if (!this.#settled()) this.#bodyBytes(buffer, offset, length)
   }
@@ -205,7 +208,7 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
         break
       }
       case 'body':
-        if (this.#tunnel) this.#silent()
+        if (this.#switched !== undefined) this.#silent(this.#switched)
         else if (!this.#paused) this.#fail('timeout', new errors.FST_SCGI_READ_TIMEOUT(name, 'no further piece of its reply body', read))
     }
   }
@@ -240,7 +243,7 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
   pause (): void {
     if (this.#paused || this.#settled()) return
     this.#paused = true
-    if (this.#tunnel) this.#limitSilence()
+    if (this.#switched !== undefined) this.#switched.pause()
     else this.#connection?.setTimeout(0)
     this.#connection?.socket.pause()
   }
@@ -248,21 +251,17 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
   resume (): void {
     if (!this.#paused || this.#settled()) return
     this.#paused = false
-    if (this.#tunnel) this.#limitSilence()
+    if (this.#switched !== undefined) this.#switched.resume()
     else this.#connection?.setTimeout(this.#request.timeouts.read)
     this.#connection?.socket.resume()
   }
 
   write (chunk: Buffer): boolean {
-    const { socket } = this.#connection ?? {}
-    if (socket === undefined || !this.#tunnel || socket.writableEnded) return true
-    const taken = socket.write(chunk)
-    if (!taken) this.#limitSilence()
-    return taken
+    return this.#switched?.write(chunk) ?? true
   }
 
   endWrite (): void {
-    if (this.#tunnel) this.#connection?.socket.end()
+    this.#switched?.end()
   }
 
   abort (): void {
@@ -273,38 +272,9 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     return Connection.open(this.#address, this.#request, this, this.#request.timeouts.connect)
   }
 
-  #switch (): void {
-    this.#tunnel = true
-    const { socket } = this.#connection ?? {}
-    socket?.setNoDelay(true)
-    socket?.on('drain', this.#drained)
-  }
-
-  readonly #drained = (): void => {
-    if (this.#settled()) return
-    this.#limitSilence()
-    this.#handler.onDrain?.()
-  }
-
-  /** The server's silence counts while it may speak, and that it takes nothing while there is something to take. */
-  #limitSilence (): void {
-    const { send, read } = this.#request.timeouts
-    const limits = [this.#paused ? 0 : read, this.#pending ? send : 0].filter(limit => limit > 0)
-    this.#connection?.setTimeout(limits.length === 0 ? 0 : Math.min(...limits))
-  }
-
-  get #pending (): boolean {
-    return (this.#connection?.socket.writableLength ?? 0) > 0
-  }
-
-  #silent (): void {
-    const { name } = this.#address
-    const { send, read } = this.#request.timeouts
-    if (this.#pending && send > 0 && (this.#paused || read === 0 || send <= read)) {
-      this.#fail('timeout', new errors.FST_SCGI_SEND_TIMEOUT(name, send))
-    } else if (!this.#paused) {
-      this.#fail('timeout', new errors.FST_SCGI_READ_TIMEOUT(name, 'nothing through the tunnel of its 101', read))
-    }
+  #silent (switched: SwitchedConnection): void {
+    const error = switched.silence(this.#address.name)
+    if (error !== undefined) this.#fail('timeout', error)
   }
 
   #settled (): boolean {
@@ -396,7 +366,8 @@ export class Exchange implements ExchangeControl, ConnectionOwner {
     this.#source?.stop()
     const connection = this.#connection
     if (connection === undefined) return
-    if (this.#tunnel) connection.socket.off('drain', this.#drained).setNoDelay(false)
+    this.#switched?.release()
+    this.#switched = undefined
     this.#writtenInAll = connected ? connection.socket.bytesWritten : this.#writtenBefore
     this.#connection = undefined
     if (keep && this.#pool !== undefined) {

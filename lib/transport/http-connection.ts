@@ -31,6 +31,8 @@ export interface HttpConnectionOwner {
   onResponseStart (statusCode: number, rawHeaders: readonly Buffer[], statusMessage: string): void
   onResponseData (chunk: Buffer): void
   onResponseEnd (): void
+  /** The server has answered 101, as `HttpDispatch.upgrade` lets it; what it sends then are data, once `startTunnel()` was called. */
+  onSwitched (rawHeaders: readonly Buffer[]): void
   onTimeout (): void
   /** The server takes no more. It may have answered before: what it said comes after this, and then the end. */
   onRefused (): void
@@ -59,6 +61,8 @@ export interface HttpDispatch {
   readonly body: Buffer | Readable | null
   /** Close the connection after the reply, and say so. */
   readonly reset?: boolean
+  /** Ask for this protocol. */
+  readonly upgrade?: string
 }
 
 /** A connection without requests is closed after so many milliseconds, or before the server has said that it would. */
@@ -81,12 +85,14 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
   readonly #bufferSize: number
   readonly #tls: boolean
   readonly #interim = new InterimFilter()
+  readonly #readSocket: Socket['read']
   #client: Client | undefined
   #connectTimer: NodeJS.Timeout | undefined
   #socketKeepalive: number | undefined = undefined
   #timeout = 0
   #stands = false
   #paused = false
+  #tunnel = false
   #lost = false
 
   /** Begins to connect. May throw what Node.js throws for an argument that it cannot use. */
@@ -122,7 +128,7 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
     })
     socket.on('close', () => this.#ended(undefined))
     socket.on('timeout', () => this.#timedOut())
-    const read = socket.read.bind(socket)
+    const read = this.#readSocket = socket.read.bind(socket)
     socket.read = (size?: number) => this.#paused ? null : this.#read(read(size))
     if (tls === undefined) connect(socket, target)
     socket.setNoDelay(true)
@@ -177,13 +183,31 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
    */
   pause (): void {
     this.#paused = true
+    if (this.#tunnel) this.socket.pause()
   }
 
   resume (): void {
     if (!this.#paused) return
     this.#paused = false
+    if (this.#tunnel) {
+      this.socket.resume()
+      return
+    }
     // Not from within a callback: see dispatch().
     queueMicrotask(() => { if (!this.#paused && !this.lost) this.socket.emit('readable') })
+  }
+
+  /** After a 101, for which undici has let go of the socket. */
+  startTunnel (): void {
+    const { socket } = this
+    this.#tunnel = true
+    socket.read = this.#readSocket
+    socket.on('data', (chunk: Buffer) => {
+      const { owner } = this
+      owner?.context.runInAsyncScope(owner.onResponseData, owner, chunk)
+    })
+    // That undici does not listen to 'readable' any more is known to the stream in a tick, and resumes it.
+    process.nextTick(() => { if (this.#paused) socket.pause(); else socket.resume() })
   }
 
   destroy (): void {
@@ -201,11 +225,13 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart (controller: Dispatcher.DispatchController, statusCode: number, _headers: unknown, statusMessage = ''): void {
-    const { rawHeaders } = controller
-    const lines: Buffer[] = []
-    if (Array.isArray(rawHeaders)) for (const piece of rawHeaders) lines.push(typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece)
     const { owner } = this
-    owner?.context.runInAsyncScope(owner.onResponseStart, owner, statusCode, lines, statusMessage)
+    owner?.context.runInAsyncScope(owner.onResponseStart, owner, statusCode, linesOf(controller), statusMessage)
+  }
+
+  onRequestUpgrade (controller: Dispatcher.DispatchController): void {
+    const { owner } = this
+    owner?.context.runInAsyncScope(owner.onSwitched, owner, linesOf(controller))
   }
 
   onResponseData (_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -312,6 +338,12 @@ function connect (socket: Socket, target: TcpSocketConnectOpts): void {
     socket.destroy()
     throw error
   }
+}
+
+function linesOf ({ rawHeaders }: Dispatcher.DispatchController): Buffer[] {
+  const lines: Buffer[] = []
+  if (Array.isArray(rawHeaders)) for (const piece of rawHeaders) lines.push(typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece)
+  return lines
 }
 
 function ignore (): void {}

@@ -2,6 +2,7 @@ import * as errors from '../errors.ts'
 import { upstreamError } from '../errors.ts'
 import { currentContext, outside } from '../context.ts'
 import { isLocalError } from '../scgi/explain.ts'
+import { SwitchedConnection } from '../scgi/switched.ts'
 import { HttpConnection, type HttpConnectionOwner, type TlsSettings } from './http-connection.ts'
 import { explainHttpClose, explainHttpConnect, explainHttpHead } from './http-explain.ts'
 import { readHttpHead } from './http-head.ts'
@@ -48,6 +49,8 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
   #head: ResponseHead | undefined
   #body: HttpRequestBody | undefined
   #informational = 0
+  /** A 101 has come: what follows is no reply. */
+  #switched: SwitchedConnection | undefined
   /** When the head must be complete, in milliseconds of `performance.now()`. */
   #headDeadline = 0
   #readBefore = 0
@@ -117,7 +120,14 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
     }
     // RFC 9112 section 3.2.4: the asterisk-form of a proxy's request is a target in absolute-form without a path.
     const path = http.path === '*' ? `http://${host}` : http.path
-    connection.dispatch({ method, path, headers, body: content, ...(this.#server.pool === undefined ? { reset: true } : undefined) })
+    connection.dispatch({
+      method,
+      path,
+      headers,
+      body: content,
+      ...(this.#server.pool === undefined ? { reset: true } : undefined),
+      ...(http.upgrade === undefined ? undefined : { upgrade: http.upgrade }),
+    })
   }
 
   onRequestStart (): void {
@@ -141,23 +151,24 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
     if (this.#settled()) return
     this.#sent = false
     if (this.#phase === 'head') this.#phase = 'send'
-    if (!this.#paused) this.#connection?.setTimeout(this.#request.timeouts.read)
+    if (this.#switched !== undefined) this.#switched.limitSilence()
+    else if (!this.#paused) this.#connection?.setTimeout(this.#request.timeouts.read)
   }
 
   onResponseStart (statusCode: number, rawHeaders: readonly Buffer[], statusMessage: string): void {
     if (this.#settled()) return
+    if (statusCode === 101 && this.#request.http?.upgrade !== undefined) {
+      this.#invalidHead('a 101 without the headers Upgrade and Connection: upgrade')
+      return
+    }
     if (statusCode >= 100 && statusCode < 200) {
       if (++this.#informational > MAX_INFORMATIONAL) this.#invalidHead(`more than ${MAX_INFORMATIONAL} informational (1xx) heads`)
       // One that is malformed is nobody's, and says nothing of the reply that follows.
-      else readHttpHead(statusCode, statusMessage, rawHeaders, this.#request.bufferSize, this.#handler)
+      else readHttpHead(statusCode, statusMessage, rawHeaders, this.#request.bufferSize, false, this.#handler)
       return
     }
-    const head = readHttpHead(statusCode, statusMessage, rawHeaders, this.#request.bufferSize)
-    if ('kind' in head) {
-      if (head.kind === 'too_big') this.#headTooBig()
-      else this.#invalidHead(head.message)
-      return
-    }
+    const head = this.#readHead(statusCode, statusMessage, rawHeaders)
+    if (head === undefined) return
     this.#head = head
     this.#phase = 'body'
     // Also where the reply is early, and the request still being sent.
@@ -170,6 +181,18 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
       this.#settle()
       this.#handler.onEnd()
     }
+  }
+
+  onSwitched (rawHeaders: readonly Buffer[]): void {
+    const connection = this.#connection
+    if (connection === undefined || this.#settled()) return
+    const head = this.#readHead(101, '', rawHeaders)
+    if (head === undefined) return
+    this.#head = head
+    this.#phase = 'body'
+    this.#switched = new SwitchedConnection(connection, this.#request.timeouts, () => this.#handler.onDrain?.())
+    this.#handler.onHead(head)
+    if (!this.#settled()) connection.startTunnel()
   }
 
   onResponseData (chunk: Buffer): void {
@@ -185,9 +208,14 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
   }
 
   onEof (): void {
-    // undici takes it for the end of a body that has no other. A server that answers without reading all of the request resets the
-    // connection when it closes: that says nothing of the reply.
-    if (this.#phase === 'body' && this.#endless && this.#sent && this.#connection?.wasReset === true) {
+    if (this.#phase !== 'body') return
+    // A server that answers without reading all of the request resets the connection when it closes: that says nothing of the reply.
+    const reset = this.#sent && this.#connection?.wasReset === true
+    if (this.#switched !== undefined && !reset) {
+      this.#settle()
+      this.#handler.onEnd()
+    } else if (reset && (this.#switched !== undefined || this.#endless)) {
+      // undici takes it for the end of a body that has no other.
       this.#fail('error', new errors.FST_SCGI_READ(this.#name, 'ECONNRESET'))
     }
   }
@@ -210,7 +238,8 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
         break
       }
       case 'body':
-        if (!this.#paused) this.#fail('timeout', new errors.FST_SCGI_READ_TIMEOUT(this.#name, 'no further piece of its reply body', read))
+        if (this.#switched !== undefined) this.#silent(this.#switched)
+        else if (!this.#paused) this.#fail('timeout', new errors.FST_SCGI_READ_TIMEOUT(this.#name, 'no further piece of its reply body', read))
     }
   }
 
@@ -225,7 +254,8 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
     if (this.#paused || this.#settled()) return
     this.#paused = true
     if (this.#phase !== 'body') return
-    this.#connection?.setTimeout(0)
+    if (this.#switched !== undefined) this.#switched.pause()
+    else this.#connection?.setTimeout(0)
     this.#connection?.pause()
   }
 
@@ -233,8 +263,17 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
     if (!this.#paused || this.#settled()) return
     this.#paused = false
     if (this.#phase !== 'body') return
-    this.#connection?.setTimeout(this.#request.timeouts.read)
+    if (this.#switched !== undefined) this.#switched.resume()
+    else this.#connection?.setTimeout(this.#request.timeouts.read)
     this.#connection?.resume()
+  }
+
+  write (chunk: Buffer): boolean {
+    return this.#switched?.write(chunk) ?? true
+  }
+
+  endWrite (): void {
+    this.#switched?.end()
   }
 
   abort (): void {
@@ -285,6 +324,20 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
     if (this.#phase !== 'send') return
     // The body's stream is the client's, or its connection.
     this.context.runInAsyncScope(this.#fail, this, 'local', new errors.FST_SCGI_SEND(this.#name, cause.message), cause)
+  }
+
+  /** `undefined` where it is none, of which the handler has been told. */
+  #readHead (statusCode: number, statusMessage: string, rawHeaders: readonly Buffer[]): ResponseHead | undefined {
+    const head = readHttpHead(statusCode, statusMessage, rawHeaders, this.#request.bufferSize, statusCode === 101)
+    if (!('kind' in head)) return head
+    if (head.kind === 'too_big') this.#headTooBig()
+    else this.#invalidHead(head.message)
+    return undefined
+  }
+
+  #silent (switched: SwitchedConnection): void {
+    const error = switched.silence(this.#name)
+    if (error !== undefined) this.#fail('timeout', error)
   }
 
   /** The server's bytes are no HTTP. */
@@ -361,6 +414,8 @@ export class HttpExchange implements ExchangeControl, HttpConnectionOwner {
     this.#writtenInAll = connected ? connection?.socket.bytesWritten ?? 0 : this.#writtenBefore
     this.#phase = 'done'
     this.#body?.destroy()
+    this.#switched?.release()
+    this.#switched = undefined
     if (connection === undefined) return
     this.#connection = undefined
     if (keep && this.#server.pool !== undefined) {

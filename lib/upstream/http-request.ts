@@ -11,6 +11,8 @@ export interface HttpExchange {
   readonly rewritePrefix: string
   /** `ServerAddress.pathPrefix`, put before all. */
   readonly pathPrefix: string
+  /** The protocol that is asked for by Upgrade. */
+  readonly upgrade?: string | undefined
 }
 
 /** A header that is set by the options: a fixed value, or what a function gives for the request; `undefined` and '' send none. */
@@ -81,7 +83,8 @@ export class HttpRequestEncoder<R> {
       if (value !== undefined && value !== '') add(headers, header.name, value)
     }
     const host = this.#host === undefined ? hostOf(view) : valueOf(this.#host, request, view) ?? ''
-    return { path: httpPath(view, exchange), host: checked('host', host), headers }
+    const head: HttpRequestHead = { path: httpPath(view, exchange), host: checked('host', host), headers }
+    return exchange.upgrade === undefined ? head : { ...head, upgrade: checked('upgrade', exchange.upgrade) }
   }
 }
 

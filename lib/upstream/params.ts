@@ -35,6 +35,8 @@ export interface ParamsOptions<R> {
 
 /** Encodes requests in one way. */
 export interface ParamsEncoder<R> {
+  /** A client's Upgrade is sent, in its own words or those of `params`. */
+  readonly sendsUpgrade: boolean
   /**
    * The complete header netstring, comma included.
    * @throws FST_SCGI_BAD_REQUEST for a NUL in a value and for repeated single headers; FST_SCGI_PARAMS_TOO_LARGE;
@@ -93,6 +95,7 @@ export function compileParams<R> (options: ParamsOptions<R>): ParamsEncoder<R> {
 }
 
 class Encoder<R> implements ParamsEncoder<R> {
+  readonly sendsUpgrade: boolean
   readonly #steps: readonly Step<R>[]
   /** Those of the steps that are headers to an application. */
   readonly #headerSteps: readonly Step<R>[]
@@ -103,7 +106,8 @@ class Encoder<R> implements ParamsEncoder<R> {
   /** For headers that a hook gave. */
   readonly #given: HeaderEncoder
   readonly #sendHost: boolean
-  readonly #sendUpgrade: boolean
+  /** `params` says what Upgrade is. */
+  readonly #hidesUpgrade: boolean
   readonly #sendConnection: boolean
   readonly #sendForwardedFor: boolean
   readonly #sendForwardedHost: boolean
@@ -122,7 +126,8 @@ class Encoder<R> implements ParamsEncoder<R> {
     this.#given = new HeaderEncoder({ pass: true, underscores: true, forwarded: true, hidden, trusted: true })
     const sends = (name: string): boolean => (typeof pass === 'boolean' ? pass : pass.has(name)) && !hidden.has(headerParam(name))
     this.#hidesHost = hidden.has('HTTP_HOST')
-    this.#sendUpgrade = pass !== false && !hidden.has('HTTP_UPGRADE')
+    this.#hidesUpgrade = pass === false || hidden.has('HTTP_UPGRADE')
+    this.sendsUpgrade = !this.#hidesUpgrade || merged.some(({ name }) => name === 'HTTP_UPGRADE')
     this.#sendConnection = pass !== false && !hidden.has('HTTP_CONNECTION')
     this.#sendHost = !this.#hidesHost && (defaultParams !== 'minimal' || sends('host'))
     this.#sendForwardedFor = forwarded === 'set' && sends('x-forwarded-for')
@@ -158,7 +163,8 @@ class Encoder<R> implements ParamsEncoder<R> {
     let block = 'CONTENT_LENGTH\0' + exchange.contentLength + '\0SCGI\x001' + this.#params(this.#steps, view, request, exchange)
     if (exchange.keepalive) block += '\0SCGI_KEEPALIVE\x001'
     if (exchange.upgrade !== undefined) {
-      if (this.#sendUpgrade) block = block + '\0HTTP_UPGRADE\0' + exchange.upgrade
+      if (exchange.upgrade.includes('\0')) throw nul('HTTP_UPGRADE')
+      if (!this.#hidesUpgrade) block = block + '\0HTTP_UPGRADE\0' + exchange.upgrade
       if (this.#sendConnection) block += '\0HTTP_CONNECTION\0Upgrade'
     }
     return this.#frame(block + this.#headerPairs(view) + '\0')

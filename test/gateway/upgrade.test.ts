@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import net, { type Socket } from 'node:net'
 import { test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
 import scgi, { createCache } from '../../lib/index.ts'
@@ -8,90 +7,8 @@ import { createScgiServer } from '../../lib/server/index.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { headerValue } from '../helpers/http-response.ts'
 import { RawClient, rawRequest } from '../helpers/raw-client.ts'
+import { SWITCH, ask, connect, portOf, startPeer } from '../helpers/upgrades.ts'
 import type { FastifyInstance } from 'fastify'
-
-/** What an application has read so far. */
-interface Peer {
-  readonly socket: Socket
-  readonly params: Map<string, string>
-  received: string
-  until (pattern: RegExp): Promise<void>
-}
-
-/** An application that speaks SCGI and answers by hand. */
-async function startPeer (accept: (peer: Peer) => void): Promise<{ address: string, peers: Peer[] } & AsyncDisposable> {
-  const peers: Peer[] = []
-  const server = net.createServer({ allowHalfOpen: true }, socket => {
-    let bytes = ''
-    let peer: Peer | undefined
-    socket.on('error', () => {})
-    socket.on('data', (chunk: Buffer) => {
-      if (peer !== undefined) {
-        peer.received += chunk.toString('latin1')
-        return
-      }
-      bytes += chunk.toString('latin1')
-      const colon = bytes.indexOf(':')
-      const length = Number(bytes.slice(0, colon))
-      if (colon < 0 || bytes.length < colon + length + 2) return
-      const words = bytes.slice(colon + 1, colon + length).split('\0')
-      const params = new Map<string, string>()
-      for (let i = 0; i + 1 < words.length; i += 2) params.set(words[i] ?? '', words[i + 1] ?? '')
-      peer = {
-        socket,
-        params,
-        received: bytes.slice(colon + length + 2),
-        async until (pattern) {
-          while (!pattern.test(this.received)) await once(socket, 'data', { signal: AbortSignal.timeout(10_000) })
-        },
-      }
-      peers.push(peer)
-      accept(peer)
-    })
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    address: `127.0.0.1:${port(server)}`,
-    peers,
-    async [Symbol.asyncDispose] () {
-      for (const { socket } of peers) socket.destroy()
-      server.close()
-      await once(server, 'close')
-    },
-  }
-}
-
-function port (server: net.Server): number {
-  const address = server.address()
-  assert.ok(typeof address === 'object' && address !== null)
-  return address.port
-}
-
-const SWITCH = 'Status: 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: upgrade\r\nX-App: 1\r\n\r\n'
-
-function ask (target = '/', more = ''): string {
-  return `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: echo\r\n${more}\r\n`
-}
-
-/** A connection of a client, as bytes. */
-async function connect (
-  gateway: { port: number }
-): Promise<{ socket: Socket, received: () => string, until (pattern: RegExp): Promise<void> } & Disposable> {
-  const socket = net.connect({ port: gateway.port, host: '127.0.0.1', allowHalfOpen: true })
-  let received = ''
-  socket.on('data', (chunk: Buffer) => { received += chunk.toString('latin1') })
-  socket.on('error', () => {})
-  await once(socket, 'connect')
-  return {
-    socket,
-    received: () => received,
-    async until (pattern) {
-      while (!pattern.test(received)) await once(socket, 'data', { signal: AbortSignal.timeout(10_000) })
-    },
-    [Symbol.dispose]: () => { socket.destroy() },
-  }
-}
 
 test('a 101 opens a tunnel both ways; early bytes, half-close and the end go through; accounts count it', async () => {
   await using peer = await startPeer(({ socket }) => { socket.write(`${SWITCH}first`) })
@@ -235,7 +152,7 @@ test('WebSocket, through the gateway, to an application of createScgiServer', as
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  await using gateway = await startGateway({ prefix: '/ws', upstreams: `127.0.0.1:${port(server)}` })
+  await using gateway = await startGateway({ prefix: '/ws', upstreams: `127.0.0.1:${portOf(server)}` })
   const client = new WebSocket(`ws://127.0.0.1:${gateway.port}/ws/chat?a=b`)
   await once(client, 'open')
   client.send('hello')

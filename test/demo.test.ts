@@ -137,3 +137,31 @@ test('reads multipart bodies in any pieces', () => {
       given.map(part => ({ ...part, content: Buffer.from(part.content).toString(), ended: true })))
   }), { numRuns: 300 })
 })
+
+test('multipart bodies in single bytes cost in proportion to their length', t => {
+  const head = `Content-Disposition: form-data; name="a"\r\nX-Long: ${'x'.repeat(2000)}`
+  const body = Buffer.from(`--b\r\n${head}\r\n\r\none\r\n--b\r\n${head}\r\n\r\n${'y'.repeat(2000)}\r\n--b--\r\n`)
+  let copied = 0
+  const { concat } = Buffer
+  const { copy, indexOf } = Buffer.prototype
+  t.mock.method(Buffer, 'concat', (list: Uint8Array[]) => {
+    copied += list.reduce((sum, { length }) => sum + length, 0)
+    return concat(list)
+  })
+  t.mock.method(Buffer.prototype, 'copy', function (this: Buffer, target: Uint8Array, at?: number) {
+    copied += this.length
+    return copy.call(this, target, at)
+  })
+  t.mock.method(Buffer.prototype, 'indexOf', function (this: Buffer, value: Uint8Array, from = 0) {
+    copied += this.length - from
+    return indexOf.call(this, value, from)
+  })
+  const read: string[] = []
+  const reader = new MultipartReader('b', () => {
+    const pieces: string[] = []
+    return { data (piece) { pieces.push(piece.toString()) }, end () { read.push(pieces.join('')) } }
+  })
+  for (let at = 0; at < body.length; at++) assert.equal(reader.write(body.subarray(at, at + 1)), undefined)
+  assert.deepEqual(read, ['one', 'y'.repeat(2000)])
+  assert.ok(copied < body.length * 40, `${copied} bytes copied and searched of ${body.length}`)
+})

@@ -16,6 +16,7 @@ export interface PartSink {
 const HEAD_LIMIT = 16_384
 const CRLF = Buffer.from('\r\n')
 const HEAD_END = Buffer.from('\r\n\r\n')
+const NOTHING = Buffer.alloc(0)
 
 /** The boundary of a multipart/form-data body (RFC 7578). */
 export function boundaryOf (contentType: string): string | undefined {
@@ -31,6 +32,10 @@ export class MultipartReader {
   readonly #onPart: (head: PartHead) => PartSink | undefined
   // The first boundary has no line before it; with this it looks like all the others.
   #rest: Buffer = CRLF
+  /** Room for a head that is not complete. */
+  #store: Buffer = NOTHING
+  /** So much of the rest has been searched for the end of a head. */
+  #searched = 0
   #state: 'content' | 'boundary' | 'head' = 'content'
   #sink: PartSink | undefined
 
@@ -43,7 +48,7 @@ export class MultipartReader {
   /** Returns what is wrong with the body, if anything is. */
   write (piece: Buffer): string | undefined {
     if (this.complete) return undefined
-    this.#rest = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece])
+    this.#rest = this.#rest.length === 0 ? piece : this.#append(piece)
     for (;;) {
       const before = this.#rest
       const state = this.#state
@@ -51,6 +56,19 @@ export class MultipartReader {
       if (problem !== undefined) return problem
       if (this.complete || (this.#rest === before && this.#state === state)) return undefined
     }
+  }
+
+  /** Copies each byte a bounded number of times, however small the pieces are: outside of a head the rest is shorter than a boundary. */
+  #append (piece: Buffer): Buffer {
+    const rest = this.#rest
+    if (this.#state !== 'head') return Buffer.concat([rest, piece])
+    const length = rest.length + piece.length
+    if (this.#store.length < length) {
+      this.#store = Buffer.allocUnsafe(length * 2)
+      rest.copy(this.#store)
+    }
+    piece.copy(this.#store, rest.length)
+    return this.#store.subarray(0, length)
   }
 
   #content (): undefined {
@@ -79,12 +97,18 @@ export class MultipartReader {
 
   #head (): string | undefined {
     // The line end of the boundary is still there: a head without lines is found as well.
-    const end = this.#rest.indexOf(HEAD_END)
-    if (end === -1) return this.#rest.length > HEAD_LIMIT ? 'the head of a part is too large' : undefined
+    const end = this.#rest.indexOf(HEAD_END, this.#searched)
+    if (end === -1) {
+      this.#searched = Math.max(0, this.#rest.length - HEAD_END.length + 1)
+      return this.#rest.length > HEAD_LIMIT ? 'the head of a part is too large' : undefined
+    }
+    this.#searched = 0
     const head = readHead(this.#rest.subarray(0, end).toString('utf8'))
     if (head === undefined) return 'a part has no Content-Disposition with a name'
     this.#sink = this.#onPart(head)
     this.#rest = this.#rest.subarray(end + HEAD_END.length)
+    // What is left of it lies there, and a sink may keep what it is given.
+    this.#store = NOTHING
     this.#state = 'content'
     return undefined
   }

@@ -6,10 +6,14 @@ import { entryKey } from '../lib/cache/stores/key.ts'
 import { varyMatches } from '../lib/cache/stores/vary.ts'
 import { HeadParser } from '../lib/scgi/head.ts'
 import { setOwn } from '../lib/names.ts'
+import scgi from '../lib/index.ts'
 import { startGateway } from './helpers/gateway.ts'
 import { rawRequest } from './helpers/raw-client.ts'
 import { startRecorder } from './helpers/recorder.ts'
 import { headerValues } from './helpers/http-response.ts'
+import { startLiar } from './transport/kit.ts'
+import type { FastifyInstance } from 'fastify'
+import type { RequestHeaders } from '../types/index.ts'
 
 const NAMES = ['__proto__', 'constructor', 'prototype', '__defineGetter__', ...Object.getOwnPropertyNames(Object.prototype)]
 
@@ -64,3 +68,25 @@ test('headers of such names go from the client to the application and back, and 
   // No name of an element of a list has become a header's.
   assert.deepEqual(response.headers.filter(([name]) => /^\d+$/.test(name)), [])
 })
+
+for (const [what, rewriteRequestHeaders] of [['as they came', undefined], ['through a hook', (_request: unknown, headers: RequestHeaders) => ({ ...headers })]] as const) {
+  test(`the application gets headers of such names, ${what}: SCGI and HTTP`, async () => {
+    const names = [...new Set(NAMES)]
+    await using recorder = await startRecorder()
+    await using http = await startLiar((socket, all) => { if (all.endsWith('\r\n\r\n')) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n') })
+    await using gateway = await startGateway((app: FastifyInstance) => {
+      const options = { underscoresInHeaders: true, ...(rewriteRequestHeaders && { rewriteRequestHeaders }) }
+      app.register(scgi, { prefix: '/scgi', upstreams: recorder.address, ...options })
+      app.register(scgi, { prefix: '/http', upstreams: http.url, ...options })
+    })
+    for (const name of names) {
+      const lines = `${name}: 1\r\n${name}: 2\r\n`
+      recorder.clear()
+      for (const path of ['/scgi/', '/http/']) await rawRequest(gateway, `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${lines}\r\n`)
+      const [request] = recorder.requests
+      assert.deepEqual(request?.params.filter(([param]) => param === `HTTP_${name.toUpperCase()}`), [[`HTTP_${name.toUpperCase()}`, '1, 2']])
+      const sent = http.received.at(-1)?.split('\r\n').filter(line => line.toLowerCase().startsWith(`${name.toLowerCase()}:`)).map(line => line.replace(/^.*: */, '')).join(', ')
+      assert.equal(sent, '1, 2', name)
+    }
+  })
+}

@@ -1,4 +1,5 @@
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
+import { setOwn } from '../names.ts'
 
 /** Request headers by name, as Node's `request.headers` and the user's hooks give them. */
 export type Headers = Readonly<Record<string, string | string[] | undefined>>
@@ -39,6 +40,9 @@ const SINGLE: ReadonlySet<string> = new Set([
 ])
 /** Values of Connection that list no header which would be sent otherwise. */
 const PLAIN_CONNECTION: ReadonlySet<string> = new Set(['keep-alive', 'Keep-Alive', 'close', ''])
+
+/** The one name that `request.headers` of Node.js has no room for: an object takes it for its prototype, and the header is lost. */
+const LOST = '__proto__'
 
 const NAME = /^[A-Za-z0-9-]+$/
 const NAME_WITH_UNDERSCORES = /^[A-Za-z0-9_-]+$/
@@ -132,8 +136,9 @@ export class HeaderEncoder {
   lines (headers: Headers, rawHeaders: readonly string[], contentType: string): string[] {
     this.#inspect(rawHeaders)
     const received = collect(rawHeaders)
+    const whole = this.#whole(headers, received)
     const listed = this.#rules.trusted === true ? NONE : listedInConnection(headers, received)
-    const rewritten = this.#rules.pass === false ? new Map<string, string | string[]>() : this.#rewritten(headers, received)
+    const rewritten = this.#rules.pass === false ? new Map<string, string | string[]>() : this.#rewritten(whole, received)
     // Without lines nothing tells the client's own from a hook's.
     if (rawHeaders.length === 0) for (const name of rewritten.keys()) if (listed.has(name.replaceAll('_', '-'))) rewritten.delete(name)
     const lines: string[] = []
@@ -147,7 +152,7 @@ export class HeaderEncoder {
         type = ''
       }
       const key = this.#keys.get(lower) ?? this.#learnKey(lower)
-      if (key.label === '' || !Object.hasOwn(headers, lower) || headers[lower] === undefined || rewritten.has(lower) || listed.has(lower.replaceAll('_', '-'))) continue
+      if (key.label === '' || !Object.hasOwn(whole, lower) || whole[lower] === undefined || rewritten.has(lower) || listed.has(lower.replaceAll('_', '-'))) continue
       if (lower !== 'cookie') {
         lines.push(name, rawHeaders[i + 1] ?? '')
       } else if (!cookie) {
@@ -160,6 +165,15 @@ export class HeaderEncoder {
       for (const one of Array.isArray(value) ? value : [value]) lines.push(name, String(one))
     }
     return lines
+  }
+
+  /** The headers with what Node.js has lost of them; what a hook has left out of all of them stays out. */
+  #whole (headers: Headers, received: Map<string, Lines>): Headers {
+    const lost = received.get(LOST)
+    if (lost === undefined || this.#rules.trusted === true || Object.hasOwn(headers, LOST)) return headers
+    const whole = { ...headers }
+    setOwn(whole, LOST, lost.joined)
+    return whole
   }
 
   /** What is not as the client sent it, by lower-case name. */
@@ -213,6 +227,7 @@ export class HeaderEncoder {
   #learnLine (name: string): Line | undefined {
     if (name.length > MAX_NAME_LENGTH) return undefined
     const lower = name.toLowerCase()
+    if (lower === LOST) return undefined
     let line = this.#lines.get(lower)
     if (line === undefined) {
       line = { single: SINGLE.has(lower) || lower.startsWith('if-'), connection: lower === 'connection', stamp: 0 }
@@ -286,8 +301,9 @@ export class HeaderEncoder {
     const received = collect(rawHeaders)
     const listed = listedInConnection(headers, received)
     const chosen = new Map<string, Chosen>()
-    for (const name in headers) {
-      const value = headers[name]
+    const whole = this.#whole(headers, received)
+    for (const name in whole) {
+      const value = whole[name]
       if (value === undefined) continue
       const key = this.#keys.get(name) ?? this.#learnKey(name)
       if (key.label === '') continue

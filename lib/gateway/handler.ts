@@ -183,6 +183,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
 
   cut (): void {
     this.context.runInAsyncScope(this.sendingFailed, this)
+    this.#tunnel?.end()
     breakOff(this.#reply.raw)
   }
 
@@ -496,6 +497,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     this.#pass?.abort()
     this.#invalidateUnheard()
     this.#end()
+    this.#tunnel?.end()
     const { log } = this.#request
     if (isVerbose(log)) log.debug({ err: new FST_SCGI_CLIENT_ABORT() }, 'client closed the connection')
   }

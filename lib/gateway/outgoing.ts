@@ -1,6 +1,8 @@
 import { upgradeOf } from '../inbound/upgrades.ts'
+import { passageOf } from '../filters/passage.ts'
 import { FastifyView } from './view.ts'
 import { splitPath } from '../upstream/canonical-path.ts'
+import type { IncomingMessage } from 'node:http'
 import type { Service } from './handler.ts'
 import type { Group } from '../balancer/group.ts'
 import type { FetchPlan } from '../cache/pass.ts'
@@ -36,7 +38,7 @@ export class OutgoingRequest implements PassRequest {
       const { hooks, bind, encoder, upgrade } = service.mount
       const view = new FastifyView(request, service.point)
       const rewrite = hooks.rewriteRequestHeaders
-      const asked = upgrade ? upgradeOf(request.raw)?.protocol : undefined
+      const asked = upgrade ? askedProtocol(request.raw) : undefined
       if (rewrite === undefined) {
         this.view = view
         this.#upgrade = asked
@@ -135,6 +137,12 @@ export class OutgoingRequest implements PassRequest {
     const view = this.view.with(asGet ? 'GET' : this.method, strip, etag, lastModified)
     return new OutgoingRequest(this.#service, this.source, { outgoing: this, view })
   }
+}
+
+function askedProtocol (raw: IncomingMessage): string | undefined {
+  const protocol = upgradeOf(raw)?.protocol
+  // What answers with the status of an error cannot answer with 101.
+  return protocol === undefined || passageOf(raw)?.status !== undefined ? undefined : protocol
 }
 
 function protocolOf (upgrade: string | string[] | undefined): string | undefined {

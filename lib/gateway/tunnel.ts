@@ -84,10 +84,15 @@ export class Tunnel {
     socket?.resume()
   }
 
-  /** Ends it at once. */
-  cut (): void {
+  /** It is over for the client. Who waits for the end of the response hears of it, for that is how most tunnels end. */
+  end (): void {
     this.#ended = true
     this.#raw.end()
+  }
+
+  /** Ends it at once. */
+  cut (): void {
+    this.end()
     this.#socket?.destroy()
   }
 }

@@ -73,9 +73,9 @@ export function ask (target = '/', more = ''): string {
 
 /** A connection of a client, as bytes. */
 export async function connect (
-  gateway: { port: number }, secure = false
+  gateway: { port: number, host?: string }, secure = false
 ): Promise<{ socket: Socket, received: () => string, until (pattern: RegExp): Promise<void> } & Disposable> {
-  const target = { port: gateway.port, host: '127.0.0.1', allowHalfOpen: true }
+  const target = { port: gateway.port, host: gateway.host ?? '127.0.0.1', allowHalfOpen: true }
   const socket = secure ? tls.connect({ ...target, ca: testCertificate.cert, servername: 'localhost' }) : net.connect(target)
   let received = ''
   socket.on('data', (chunk: Buffer) => { received += chunk.toString('latin1') })

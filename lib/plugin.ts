@@ -14,6 +14,7 @@ import { Registry, type Selector } from './gateway/registry.ts'
 import { checkReplyOptions, readRegisterOptions } from './options.ts'
 import { filterLayer } from './filters/layer.ts'
 import { ClientConnections } from './inbound/connections.ts'
+import { furtherServers } from './inbound/further-servers.ts'
 import { takeTurn } from './inbound/turn.ts'
 import { landingOf, landingOfRequest, mayStay, pointOf, stayOrLeave, toDirectory } from './gateway/landing.ts'
 import { Roster } from './roster.ts'
@@ -108,6 +109,10 @@ function drain (fastify: FastifyInstance, state: GatewayState, closeTimeout: num
 /** While the application closes, nobody waits for clients that wait for nothing. */
 function endConnections (fastify: FastifyInstance, root: Root): void {
   const connections = new ClientConnections(fastify.server)
+  fastify.addHook('onListen', done => {
+    for (const server of furtherServers(fastify)) connections.watch(server)
+    done()
+  })
   let timer: NodeJS.Timeout | undefined
   fastify.addHook('preClose', done => {
     connections.close()
@@ -115,7 +120,9 @@ function endConnections (fastify: FastifyInstance, root: Root): void {
     done()
   })
   fastify.addHook('onClose', (_instance, done) => {
-    clearTimeout(timer)
+    // Fastify does not wait for its further servers; the process does.
+    if (connections.none) clearTimeout(timer)
+    else timer?.unref()
     done()
   })
 }

@@ -11,25 +11,35 @@ const PATIENCE = 1000
 
 /**
  * Connections of clients that keep a closing application waiting although nobody waits for a reply: those on which no request has come
- * yet, sessions of HTTP/2, and those that linger after a reply. Browsers open connections ahead, and Node.js does not count them as idle.
+ * yet or none but the beginning of one, sessions of HTTP/2, and those that linger after a reply. Browsers open connections ahead, and Node.js does not count them as idle.
  */
 export class ClientConnections {
-  readonly #server: EventEmitter
+  readonly #servers: EventEmitter[] = []
   /** No request has come on them. */
   readonly #unused = new Set<Socket>()
+  /** One has come on them, and maybe the beginning of another. */
+  readonly #used = new Set<Socket>()
   /** On which TLS or HTTP/2 is spoken. Behind their handshake there is another socket, or a session, which counts. */
   readonly #outer = new Set<Socket>()
   readonly #sessions = new Set<Http2Session>()
   #closing = false
 
   constructor (server: EventEmitter) {
-    this.#server = server
+    this.watch(server)
+  }
+
+  /** Fastify has a server for each address of a name. */
+  watch (server: EventEmitter): void {
+    if (this.#servers.includes(server)) return
+    this.#servers.push(server)
     const plain = 'setSecureContext' in server || 'updateSettings' in server ? this.#outer : this.#unused
     server.on('connection', (socket: Socket) => this.#add(socket, plain))
     server.on('secureConnection', (socket: TLSSocket) => { if (socket.alpnProtocol !== 'h2') this.#add(socket, this.#unused) })
-    const use = ({ httpVersionMajor, socket }: IncomingMessage): void => { if (httpVersionMajor === 1) this.#unused.delete(socket) }
-    server.on('request', use)
-    server.on('upgrade', onlooker(use))
+    server.on('request', ({ socket }: IncomingMessage) => { if (this.#unused.delete(socket)) this.#used.add(socket) })
+    server.on('upgrade', onlooker(({ socket }) => {
+      this.#unused.delete(socket)
+      this.#used.delete(socket)
+    }))
     server.on('session', (session: Http2Session) => {
       this.#sessions.add(session)
       session.once('close', () => this.#sessions.delete(session))
@@ -47,12 +57,22 @@ export class ClientConnections {
   /** Ends what is left without a reply to wait for, when closing has taken long enough. */
   cut (): void {
     for (const socket of this.#unused) socket.destroy()
-    cutLingering(this.#server)
+    // The response that Node.js is about to send; null where there was one, and there is none now.
+    for (const socket of this.#used) if (Reflect.get(socket, '_httpMessage') === null) socket.destroy()
+    for (const server of this.#servers) cutLingering(server)
+  }
+
+  /** None is left. */
+  get none (): boolean {
+    return this.#unused.size === 0 && this.#used.size === 0 && this.#outer.size === 0 && this.#sessions.size === 0
   }
 
   #add (socket: Socket, to: Set<Socket>): void {
     to.add(socket)
-    socket.once('close', () => to.delete(socket))
+    socket.once('close', () => {
+      to.delete(socket)
+      this.#used.delete(socket)
+    })
     // Until the server stops to listen others may come.
     if (this.#closing) setTimeout(endSilent, PATIENCE, socket)
   }

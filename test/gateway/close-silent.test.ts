@@ -1,5 +1,6 @@
 // app.close() does not wait for clients that wait for nothing: connections opened ahead, sessions of HTTP/2, heads that never end.
 import assert from 'node:assert/strict'
+import dns from 'node:dns'
 import { once } from 'node:events'
 import http2 from 'node:http2'
 import net from 'node:net'
@@ -81,6 +82,61 @@ for (const [server, client] of WAYS) {
     const took = performance.now() - begun
     assert.ok(took < 2000, `${took} ms`)
     await closed
+  })
+}
+
+test('half a second head on a connection that was kept', async () => {
+  await using recorder = await startRecorder({ answer: 'Status: 200 OK\r\nContent-Length: 2\r\n\r\nok' })
+  const app = Fastify()
+  app.register(scgi, { upstreams: recorder.address, closeTimeout: 100 })
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  const served = new Promise<net.Socket>(resolve => app.server.once('connection', resolve))
+  const socket = net.connect(Number(new URL(url).port), '127.0.0.1')
+  const closed = new Promise(resolve => socket.once('close', resolve))
+  socket.on('error', () => {})
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await once(socket, 'data')
+  const { bytesRead } = await served
+  socket.write('GET / HTTP/1.1\r\nHo')
+  const accepted = await served
+  await eventually(() => accepted.bytesRead > bytesRead, 'half a head has come')
+  const begun = performance.now()
+  await app.close()
+  const took = performance.now() - begun
+  assert.ok(took >= 90 && took < 2000, `${took} ms`)
+  await closed
+})
+
+for (const client of ['silent', 'half a head'] as const) {
+  test(`every address of localhost: ${client}`, async t => {
+    // Where localhost has one address only, Fastify has one server.
+    const { lookup } = dns
+    t.mock.method(dns, 'lookup', (name: string, options: unknown, done: unknown) => {
+      if (typeof options === 'object' && options !== null && 'all' in options && typeof done === 'function') {
+        done(null, [{ address: '127.0.0.1', family: 4 }, { address: '127.0.0.2', family: 4 }])
+      } else Reflect.apply(lookup, dns, [name, options, done].filter(value => value !== undefined))
+    })
+    await using recorder = await startRecorder()
+    const app = Fastify()
+    app.register(scgi, { upstreams: recorder.address, closeTimeout: client === 'silent' ? '1h' : 100 })
+    await app.listen({ port: 0, host: 'localhost' })
+    const addresses = app.addresses().filter(address => typeof address === 'object')
+    assert.equal(addresses.length, 2)
+    const closed: Promise<unknown>[] = []
+    for (const { address, port } of addresses) {
+      const socket = net.connect(port, address)
+      closed.push(new Promise(resolve => socket.once('close', resolve)))
+      socket.on('error', () => {})
+      await once(socket, 'connect')
+      if (client === 'half a head') socket.write('GET / HTTP/1.1\r\nHo')
+    }
+    // Another connection to each is answered: those before it have been accepted.
+    for (const { address, port } of addresses) {
+      const reply = await fetch(`http://${address.includes(':') ? `[${address}]` : address}:${port}/`, { headers: { connection: 'close' } })
+      await reply.arrayBuffer()
+    }
+    await app.close()
+    await Promise.all(closed)
   })
 }
 

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import Fastify from 'fastify'
 import accel from '../../lib/accel/index.ts'
-import scgi from '../../lib/index.ts'
+import { CacheZone } from '../../lib/cache/zone.ts'
+import scgi, { createCache } from '../../lib/index.ts'
 import { H2Client } from '../helpers/h2-client.ts'
 import { startRecorder } from '../helpers/recorder.ts'
 import { resources } from '../helpers/resources.ts'
@@ -114,6 +115,56 @@ for (const [name, phase] of Object.entries(PHASES)) {
     }
   })
 }
+
+test('reset while it waits for the lock of a cache', async () => {
+  let answer = (): void => {}
+  await using recorder = await startRecorder({
+    answer: async x => {
+      await new Promise<void>(resolve => { answer = resolve })
+      await x.end('Status: 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 2\r\n\r\nok')
+    },
+  })
+  const app = Fastify({ http2: true, logger: false })
+  const zone = createCache({ name: 'one' })
+  assert.ok(zone instanceof CacheZone)
+  await app.register(scgi, { upstreams: { name: 'g', servers: [recorder.address] }, cache: { zone, valid: '1m', lock: { age: '1h', timeout: '1h' } } })
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  let streams = 0
+  app.server.on('stream', stream => {
+    streams += 1
+    stream.on('close', () => { streams -= 1 })
+  })
+  const client = await H2Client.connect(Number(new URL(url).port))
+  const ask = (path: string): ClientHttp2Stream => {
+    const stream = client.session.request({ ':path': path })
+    stream.on('error', () => {})
+    stream.resume()
+    return stream
+  }
+  try {
+    for (const [code, number] of Object.entries(CODES)) {
+      recorder.clear()
+      const first = ask(`/${code}`)
+      await eventually(() => recorder.requests.length === 1, 'the holder asks')
+      const waiting = ask(`/${code}`)
+      const next = ask(`/${code}`)
+      await eventually(() => zone.locks.waiting === 2, 'two wait')
+      waiting.close(number)
+      await eventually(() => zone.locks.waiting === 1, `${code}: it waits no longer`)
+      // The holder goes as well: its reply is fetched all the same, for the cache, and for the one that still waits.
+      first.close(number)
+      const status = new Promise(resolve => next.once('response', headers => resolve(headers[':status'])))
+      answer()
+      assert.equal(await status, 200)
+      await eventually(() => streams === 0, `${code}: all streams are closed`)
+      await eventually(() => app.scgi.groups.get('g')?.servers[0]?.active === 0, `${code}: the server's slot is free`)
+      assert.equal(recorder.requests.length, 1)
+    }
+  } finally {
+    await client.close()
+    await app.close()
+  }
+})
 
 test(':authority is the host, whatever host says beside it', async () => {
   await using recorder = await startRecorder({ answer: 'Status: 200 OK\r\n\r\nok' })

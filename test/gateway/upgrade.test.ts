@@ -3,11 +3,13 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
 import scgi, { createCache } from '../../lib/index.ts'
+import { onlooker } from '../../lib/inbound/upgrades.ts'
 import { createScgiServer } from '../../lib/server/index.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { headerValue } from '../helpers/http-response.ts'
 import { RawClient, rawRequest } from '../helpers/raw-client.ts'
 import { SWITCH, ask, connect, portOf, startPeer } from '../helpers/upgrades.ts'
+import { eventually } from './kit.ts'
 import type { FastifyInstance } from 'fastify'
 
 test('a 101 opens a tunnel both ways; early bytes, half-close and the end go through; accounts count it', async () => {
@@ -59,6 +61,35 @@ test('any other answer is a usual reply, and the connection goes on with what th
   client.expect('GET')
   await client.write(ask())
   assert.equal((await client.response()).statusCode, 426)
+})
+
+test('a pipelined upgrade waits for its turn', async () => {
+  const asked: string[] = []
+  const answers: (() => void)[] = []
+  await using peer = await startPeer(({ socket, params }) => {
+    asked.push(params.get('REQUEST_URI') ?? '')
+    if (params.has('HTTP_UPGRADE')) socket.write(`${SWITCH}first`)
+    else answers.push(() => socket.end('Status: 200 OK\r\nContent-Length: 2\r\n\r\nok'))
+  })
+  await using gateway = await startGateway({ upstreams: peer.address })
+  let upgrades = 0
+  gateway.app.server.prependListener('upgrade', onlooker(() => { upgrades += 1 }))
+  using client = await connect(gateway)
+  client.socket.write(`GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n${ask('/3')}early`)
+  // Node.js tells of it at once.
+  await eventually(() => upgrades === 1 && answers.length === 1, 'the first request is asked, and the upgrade is known')
+  assert.deepEqual(asked, ['/1'])
+  answers[0]?.()
+  await eventually(() => answers.length === 2, 'the second request is asked')
+  assert.deepEqual(asked, ['/1', '/2'])
+  answers[1]?.()
+  await client.until(/first$/)
+  assert.match(client.received(), /^HTTP\/1\.1 200 [^]+\r\n\r\nokHTTP\/1\.1 200 [^]+\r\n\r\nokHTTP\/1\.1 101 /)
+  assert.deepEqual(asked, ['/1', '/2', '/3'])
+  await peer.peers[2]?.until(/early$/)
+  client.socket.end()
+  peer.peers[2]?.socket.end()
+  await once(client.socket, 'end')
 })
 
 test('a client that leaves is heard of by the application, and one that is left by it', async () => {

@@ -11,7 +11,7 @@ export function currentContext (): AsyncResource {
 }
 
 /** What belongs to no request runs here: timers of groups, checks, connections that are kept. Else it would hold on to one for ever. */
-export const NOBODY = new AsyncResource(TYPE)
+const NOBODY = new AsyncResource(TYPE)
 
 /** Does something for nobody in particular. */
 export function outside<Result> (work: () => Result): Result {

@@ -66,7 +66,7 @@ function ageOf (headers: HeaderValues, date: number, requested: number, now: num
 }
 
 /** The first member of an Age field; what is no number counts for nothing (section 5.1). */
-export function readAge (field: string | string[] | undefined): number {
+function readAge (field: string | string[] | undefined): number {
   const first = one(field)?.split(',', 1)[0]?.trim()
   return first !== undefined && /^\d+$/.test(first) ? Math.min(Number(first), MAX_SECONDS) : 0
 }

@@ -21,7 +21,7 @@ export interface Closable {
 }
 
 /** What can say something. */
-export interface Teller {
+interface Teller {
   info (line: string): void
   error (line: string): void
 }

@@ -11,7 +11,7 @@ export type { LocalAddress } from '../../types/exchange.ts'
 const FORMS = "an IP address, 'address:port', '[v6]:port', { address, transparent }"
 
 /** Reads `addr`, `addr:port` or `[v6]:port`; `undefined` for anything else. */
-export function readLocalAddress (text: string): LocalAddress | undefined {
+function readLocalAddress (text: string): LocalAddress | undefined {
   if (isIP(text) !== 0) return { localAddress: plain(text), localPort: undefined, transparent: false }
   const match = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(text)
   const address = match?.[1] ?? match?.[2]

@@ -17,16 +17,19 @@ test('reads its arguments', () => {
     prefix: '/',
     params: 'cgi',
     logLevel: 'info',
+    logFile: undefined,
     bodyLimit: undefined,
     addresses: ['127.0.0.1:4000'],
   })
   assert.deepEqual(readArguments([
     '--listen=[::1]:80', '--prefix', '/app', '--params', 'nginx', '--log-level', 'debug', '--body-limit', '20m', '--demo', 'localhost', 'unix:/run/ab.sock',
+    '--log-file', '/var/log/gateway.log',
   ]), {
     listen: { host: '::1', port: 80 },
     prefix: '/app',
     params: 'nginx',
     logLevel: 'debug',
+    logFile: '/var/log/gateway.log',
     bodyLimit: 20 * 1024 ** 2,
     addresses: ['localhost', 'unix:/run/ab.sock'],
   })

@@ -16,7 +16,11 @@ import { toError } from '../caught.ts'
 import { ScgiDispatcher } from '../dispatcher/dispatcher.ts'
 import { FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { REWRITTEN } from '../dispatcher/headers.ts'
-import { NGINX_PATHS } from '../upstream/canonical-path.ts'
+import { NGINX_PATHS, type PathRules } from '../upstream/canonical-path.ts'
+import { parsePathRules } from '../upstream/path-options.ts'
+import { queryPart } from '../upstream/path.ts'
+import { pathToRead } from './source-path.ts'
+import { landingOfRequest, mayStay } from './landing.ts'
 import { PARAM_SETS } from '../upstream/param-sets.ts'
 import { compileParams, type ParamsEncoder } from '../upstream/params.ts'
 import { rewrittenHeaders } from './rewritten-headers.ts'
@@ -61,6 +65,8 @@ class Call {
   readonly request: FastifyRequest
   readonly reply: FastifyReply
   readonly view: FastifyView
+  /** The path as the dispatcher shall read it, where a URL would read it otherwise. */
+  path: string | undefined
   /** A Set-Cookie header for the reply. */
   setCookie: string | undefined
 
@@ -99,8 +105,11 @@ class FromInfo extends RequestInfo {
 export async function registerReplyFrom (fastify: FastifyInstance, select: Selector, options: FastifyScgiOptions): Promise<void> {
   if (fastify.hasReplyDecorator('from')) throw new FST_SCGI_OPT_UNSUPPORTED('replyFrom', 'this instance has reply.from() already')
   const dispatcher = new ScgiDispatcher(request => select(Call.of(request).request), dispatcherOptions(options))
-  const tracked = dispatcher.compose(next => (request, handler) =>
-    next(request, new Tracking(handler, Call.of(request), options.ignoreClientAbort === true)))
+  const tracked = dispatcher.compose(next => (request, handler) => {
+    const call = Call.of(request)
+    const asked = call.path === undefined ? request : { ...request, path: call.path + queryPart(request.path) }
+    return next(asked, new Tracking(handler, call, options.ignoreClientAbort === true))
+  })
   const defaults = new Defaults(options)
   await fastify.register(fp((instance: FastifyInstance, _options: object, done: (error?: Error) => void) => {
     const facade: FastifyInstance = Object.create(instance, {
@@ -115,25 +124,33 @@ export async function registerReplyFrom (fastify: FastifyInstance, select: Selec
 /** Fills in what a call of `reply.from()` leaves open. */
 class Defaults {
   readonly #options: FastifyScgiOptions
+  readonly #paths: PathRules
   readonly #filter: HeaderFilter
   readonly #encoder: ParamsEncoder<FastifyRequest>
 
   constructor (options: FastifyScgiOptions) {
     this.#options = options
+    this.#paths = parsePathRules(options)
     this.#filter = new HeaderFilter(options.hideHeaders ?? [], options.passHeaders ?? [])
     const { params, defaultParams, passRequestHeaders, underscoresInHeaders, forwarded } = options
     this.#encoder = compileParams({ params, defaultParams, passRequestHeaders, underscoresInHeaders, forwarded })
   }
 
   around (from: From): From {
-    const complete = (reply: FastifyReply, given: FastifyReplyFromHooks): FastifyReplyFromHooks => this.#complete(reply, given)
+    const complete = (call: Call, given: FastifyReplyFromHooks): FastifyReplyFromHooks => this.#complete(call, given)
+    const paths = this.#paths
     return function (source, given = {}) {
       const { raw } = this.request
       const refused = refusedCoding(raw)
       if (refused !== undefined) return this.header('connection', 'close').send(refused)
+      if (!mayStay(this.request, this, landingOfRequest(this.request, paths), given.body ?? undefined)) return this
       takeTurn(raw, this.raw, () => {
         try {
-          from.call(this, source, complete(this, given))
+          const call = new Call(this)
+          const own = source === undefined || source === ''
+          call.path = pathToRead(own ? raw.url ?? '/' : source)
+          // The request's own path has been judged: nobody else is to find fault with it.
+          from.call(this, own && call.path !== undefined ? '/' : source, complete(call, given))
         } catch (error) {
           this.send(toError(error))
         }
@@ -142,8 +159,8 @@ class Defaults {
     }
   }
 
-  #complete (reply: FastifyReply, given: FastifyReplyFromHooks): FastifyReplyFromHooks {
-    const call = new Call(reply)
+  #complete (call: Call, given: FastifyReplyFromHooks): FastifyReplyFromHooks {
+    const { reply } = call
     let failure: Error | undefined
     const options = this.#options
     const retries = given.retriesCount !== undefined || given.retryDelay !== undefined || 'maxRetriesOn503' in given

@@ -15,7 +15,7 @@ function warnings (gateway: PassingGateway): string[] {
 const REASONS: [name: string, answer: string | undefined, reason: RegExp, options?: Partial<FastifyScgiOptions>][] = [
   ['no reply', '', /closed the connection before the head of its reply was complete/],
   ['an invalid head', 'bad head\r\n\r\n', /sent an invalid reply head/],
-  ['a timeout', undefined, /within 50 ms \(readTimeout\)$/, { readTimeout: 50 }],
+  ['a timeout', undefined, /within 50 ms \(readTimeout\)/, { readTimeout: 50 }],
   ['a status', 'Status: 503\r\n\r\n', /: it answered with status 503$/, { nextUpstream: ['http_503'] }],
 ]
 

@@ -36,7 +36,7 @@ test('headers: duplicates kept apart, bytes kept, those between gateway and appl
     answer: head(
       'Status: 200 OK', 'Content-Type: text/html; charset=x', 'Set-Cookie: a=1; Path=/', 'Set-Cookie: b=2', 'X-Many: 1', 'x-many: 2', 'X-Latin: \xe9\xff',
       'Vary: A', 'Vary: B', 'X-Empty:', 'Date: Mon, 01 Jan 2024 00:00:00 GMT', 'Server: mine', 'ETag: "x"',
-      'X-Accel-Expires: 5', 'X-Accel-Buffering: yes', 'X-Accel-Charset: x', 'X-Accel-Limit-Rate: 5', 'SCGI-Keepalive: 1',
+      'X-Accel-Expires: 5', 'X-Accel-Buffering: yes', 'X-Accel-Charset: x', 'X-Accel-Limit-Rate: 5000000', 'SCGI-Keepalive: 1',
       'X-Hop: 1', 'Connection: X-Hop, close', 'Keep-Alive: 5', 'Proxy-Connection: x', 'Content-Length: 2') + 'ok',
   })
   await using gateway = await startGateway({ upstreams: recorder.address })

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { chmodSync } from 'node:fs'
 import net from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
@@ -212,14 +213,20 @@ export async function startRecorder (options: RecorderOptions = {}): Promise<Rec
   return recorder
 }
 
-/** A TCP address on which nobody listens: connecting to it is refused. */
+/**
+ * A TCP address on which nobody listens: connecting to it is refused. It is that of a client, which keeps it: the port of a server that
+ * was closed would soon be another's, of a test that runs beside this one.
+ */
 export async function refusedAddress (): Promise<string> {
-  const server = net.createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const server = net.createServer().listen(0, '127.0.0.1').unref()
+  await once(server, 'listening')
   const bound = server.address()
-  await new Promise((resolve) => server.close(resolve))
   if (typeof bound !== 'object' || bound === null) throw new Error('no TCP address')
-  return tcpName(bound)
+  const accepted = once(server, 'connection')
+  const client = net.connect(bound.port, '127.0.0.1').unref()
+  const [peer] = await Promise.all([accepted, once(client, 'connect')])
+  if (peer[0] instanceof net.Socket) peer[0].unref()
+  return `127.0.0.1:${client.localPort}`
 }
 
 function tcpName ({ address, port, family }: AddressInfo): string {

@@ -67,7 +67,7 @@ test('a group that is refused for its name is not checked', async () => {
   app.get('/', (_request, reply) => reply.scgi(options))
   const reply = await app.inject('/')
   assert.equal(reply.statusCode, 500)
-  assert.match(reply.body, /upstreams\.name/)
+  assert.match(reply.body, /FST_SCGI_OPT_INVALID/)
   await app.close()
   // Three checks of a group that is in use take longer than the interval: the other one would have been checked meanwhile.
   const used = createUpstreams({ servers: [`127.0.0.2:${port}`], health: { interval: '100ms', fails: 3 } })

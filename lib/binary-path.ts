@@ -1,5 +1,7 @@
 // Paths that come with a request or a reply are binary strings, one char a byte: a file's name need not be UTF-8.
 
+import { utf8 } from './text.ts'
+
 const NOT_ASCII = /[^\0-\x7f]/
 const WIDE = /[\u0100-\uffff]/
 
@@ -8,14 +10,9 @@ export function pathBytes (path: string): string | Buffer {
   return NOT_ASCII.test(path) ? Buffer.from(path, 'latin1') : path
 }
 
-/** A string of this program as a binary one: its UTF-8. */
-export function utf8Path (text: string): string {
-  return NOT_ASCII.test(text) ? Buffer.from(text, 'utf8').toString('latin1') : text
-}
-
 /** A string that has chars beyond a byte came by no header: it is meant as UTF-8. */
 export function binaryPath (text: string): string {
-  return WIDE.test(text) ? utf8Path(text) : text
+  return WIDE.test(text) ? utf8(text) : text
 }
 
 /** The binary string for people. */

@@ -1,13 +1,13 @@
 import { METHODS } from 'node:http'
 import { resolve, sep } from 'node:path'
-import { binaryPath, utf8Path } from './binary-path.ts'
+import { binaryPath } from './binary-path.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_STORE } from './errors.ts'
 import { atOnce } from './functions.ts'
 import { parseHttpDate } from './http-date.ts'
 import { orSwitch } from './checks.ts'
 import { STORE_PREFIX } from './leftovers.ts'
 import { StoreFile, type StorePlace } from './store-file.ts'
-import { toBytes } from './text.ts'
+import { toBytes, utf8 } from './text.ts'
 import { show } from './units.ts'
 import type { StoreOptions } from '../types/store.ts'
 
@@ -90,7 +90,8 @@ export class Store<Request> {
   #names (request: Request, pathInfo: string): string[] | undefined {
     if (this.#path === undefined) {
       const path = binaryPath(pathInfo)
-      return UNSAFE.test(path) || (this.#slashesKept && KEPT_SLASH.test(path)) ? undefined : namesOf(path)
+      // Where slashes are not merged, another path has the same file.
+      return UNSAFE.test(path) || path.includes('//') || (this.#slashesKept && KEPT_SLASH.test(path)) ? undefined : namesOf(path)
     }
     let path: unknown = this.#path
     if (typeof path === 'function') {
@@ -136,8 +137,8 @@ export function compileStore<Request> (options: StoreOptions<Request>, tempPath?
   }
   const fileMode = parseAccess(access)
   const place: StorePlace = {
-    root: utf8Path(resolve(root)),
-    tempPath: tempPath === undefined ? undefined : utf8Path(resolve(tempPath)),
+    root: utf8(resolve(root)),
+    tempPath: tempPath === undefined ? undefined : utf8(resolve(tempPath)),
     fileMode,
     // We have to get into them ourselves.
     directoryMode: 0o700 | fileMode | ((fileMode & 0o444) >> 2),

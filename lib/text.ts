@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { withBytes } from './upstream/path-bytes.ts'
 
 const NOT_ASCII = /[^\0-\x7f]/
 const WIDE = /[\u0100-\uffff]/
@@ -9,7 +10,12 @@ const WIDE = /[\u0100-\uffff]/
  */
 export function toBytes (value: string, received?: Readonly<Record<string, string | string[] | undefined>>): string {
   if (!NOT_ASCII.test(value) || (!WIDE.test(value) && isBytes(value, received))) return value
-  return Buffer.from(value, 'utf8').toString('latin1')
+  return utf8(value)
+}
+
+/** The UTF-8 bytes of a text, one char a byte. What stands in it for a byte of a path that is no UTF-8 is that byte again. */
+export function utf8 (text: string): string {
+  return NOT_ASCII.test(text) ? withBytes(text, piece => Buffer.from(piece, 'utf8').toString('latin1')) : text
 }
 
 function isBytes (value: string, received: Readonly<Record<string, string | string[] | undefined>> | undefined): boolean {

@@ -1,6 +1,7 @@
 // The values of the headers by which an application steers the gateway. All take a header's text as it came, one char a byte.
 
 import { causedBy, FST_SCGI_REDIRECT_TARGET } from '../errors.ts'
+import { binaryPath } from '../binary-path.ts'
 import { show } from '../units.ts'
 
 const DIGITS = /^\d+$/
@@ -53,7 +54,6 @@ export type RedirectTarget =
   /** Nothing that may be followed: 404. */
   | { readonly kind: 'unsafe', readonly reason: string }
 
-const WIDE = /[\u0100-\uffff]/
 // Not what may stand in a path as it is (RFC 3986: pchar, and slash), less semicolon: the router may take that for the beginning of a query.
 const STAYS_ESCAPED = /[^\w!$&'()*+,./:=@~-]/
 // Escapes, and what must become one.
@@ -71,8 +71,7 @@ const DOT_DOT = /(?:^|\/)\.\.(?:\/|$)/
  * behind escapes.
  */
 export function parseRedirect (value: string): RedirectTarget {
-  // No header brought this: it is a text of somebody's code.
-  const target = WIDE.test(value) ? Buffer.from(value, 'utf8').toString('latin1') : value
+  const target = binaryPath(value)
   if (target.startsWith('@')) return { kind: 'location', name: target }
   const mark = target.indexOf('?')
   const raw = mark === -1 ? target : target.slice(0, mark)

@@ -3,7 +3,8 @@ import { isAbsolute, normalize, resolve, sep } from 'node:path'
 import { codeOf } from '../caught.ts'
 import type { Readable } from 'node:stream'
 import send from '@fastify/send'
-import { binaryPath, pathBytes, pathText, utf8Path } from '../binary-path.ts'
+import { binaryPath, pathBytes, pathText } from '../binary-path.ts'
+import { utf8 } from '../text.ts'
 import { FST_SCGI_FILE, FST_SCGI_FILE_FORBIDDEN, FST_SCGI_FILE_NOT_FOUND } from '../errors.ts'
 import { FileReader } from './file-reader.ts'
 
@@ -29,7 +30,7 @@ export class Root {
 
   /** @param directory path of the directory; a relative one starts at the working directory */
   constructor (directory: string) {
-    this.path = utf8Path(resolve(directory))
+    this.path = utf8(resolve(directory))
   }
 
   /** The path lies below the directory by its letters, without a look at the file system. */

@@ -2,7 +2,8 @@
 // works on binary strings, one char a byte: a path need not be UTF-8, and what is not must arrive as it was sent.
 
 import { FST_SCGI_BAD_REQUEST, FST_SCGI_ENCODED_SLASH } from '../errors.ts'
-import { isWide, pathOf, utf8 } from './path.ts'
+import { utf8 } from '../text.ts'
+import { isWide, pathOf } from './path.ts'
 import { escaped } from './path-bytes.ts'
 
 /** What an escaped slash (`%2F`) is: a slash, itself, or a reason to refuse the request. */

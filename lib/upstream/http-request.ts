@@ -1,6 +1,7 @@
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
 import { escapePath } from './canonical-path.ts'
-import { isWide, queryPart, utf8 } from './path.ts'
+import { utf8 } from '../text.ts'
+import { isWide, queryPart } from './path.ts'
 import type { HeaderEncoder } from './header-names.ts'
 import type { RequestView } from './param-sets.ts'
 import type { HttpRequestHead } from '../../types/exchange.ts'

@@ -1,4 +1,5 @@
-import { queryString, requestUri, utf8 } from './path.ts'
+import { utf8 } from '../text.ts'
+import { queryString, requestUri } from './path.ts'
 
 /**
  * A request as the parameters see it. All strings are binary strings (one char a byte, as Node gives header values) unless they hold

@@ -29,6 +29,18 @@ export function escaped (target: string): string {
   return hasStandIns(target) ? target.replace(STAND_INS, char => '%' + (char.charCodeAt(0) & 0xff).toString(16).toUpperCase()) : target
 }
 
+/** The bytes again, in place of what stands for them; `others` makes bytes of the text between. */
+export function withBytes (text: string, others: (text: string) => string): string {
+  if (!hasStandIns(text)) return others(text)
+  let bytes = ''
+  let from = 0
+  for (const { 0: char, index } of text.matchAll(STAND_INS)) {
+    bytes += others(text.slice(from, index)) + String.fromCharCode(char.charCodeAt(0) & 0xff)
+    from = index + 1
+  }
+  return bytes + others(text.slice(from))
+}
+
 function standIns (bytes: Buffer): string {
   let text = ''
   for (let at = 0; at < bytes.length;) {

@@ -3,7 +3,6 @@
 const SLASH = 47
 
 const WIDE = /[\u0100-\uffff]/
-const NOT_ASCII = /[^\0-\x7f]/
 const ABSOLUTE_FORM = /^https?:\/\/[^/?#]+/i
 
 /**
@@ -88,11 +87,6 @@ export function pathOf (rawTarget: string): string | undefined {
   const path = query === -1 ? target : target.slice(0, query)
   const fragment = path.indexOf('#')
   return fragment === -1 ? path : path.slice(0, fragment)
-}
-
-/** The UTF-8 bytes of a text, one char a byte. */
-export function utf8 (text: string): string {
-  return NOT_ASCII.test(text) ? Buffer.from(text, 'utf8').toString('latin1') : text
 }
 
 /** Whether a string holds a char that is no byte. */

@@ -1,12 +1,130 @@
 // Paths are bytes wherever they lead: files of internal redirects, stored replies, and what handlers of the user's pass on.
 import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import scgi from '../../lib/index.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { rawRequest } from '../helpers/raw-client.ts'
 import { startRecorder } from '../helpers/recorder.ts'
-import { bytes } from './kit.ts'
+import { tempDir } from '../helpers/temp.ts'
+import { accel } from '../../lib/accel/index.ts'
+import { bytes, get } from './kit.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+
+/** Names of files, one char a byte. */
+const NAMES = [
+  'caf\xe9', 'caf\xc3\xa9', 'd\xe9/\xff', '\xed\xb2\x80', 'a%2Fb', 'a%2fb', 'a%252Fb', 'a\\b', 'a%5Cb', '..\\secret', 'a b', 'a%20b', 'a?b', 'a#b', 'a;b', 'a%b',
+  'a+b', 'a"b', '@n', '..x', 'x..', ' ', 'd/x', 'caf\xe9\xc3\xa9\xe8',
+]
+/** A name as it stands in a target, escaped as little or as much as can be. */
+const escapes = (name: string, chars: RegExp): string => name.replace(chars, char => '%' + char.charCodeAt(0).toString(16).padStart(2, '0'))
+const WRITTEN: Record<string, (name: string) => string> = {
+  'raw bytes': name => escapes(name, /[%?]|^ $/g),
+  'what is no ASCII escaped': name => escapes(name, /[^\x21-\x7e]|[%?]/g),
+  'all escaped': name => escapes(name, /./gs),
+}
+/** What leaves the directory, is none of its files, or none that may be asked for. */
+const MISSING = [
+  '../secret', '..%2Fsecret', '%2e%2e/secret', '%252e%252e%252fsecret', '..%5c..%5csecret', 'd\xe9/../../secret', 'd\xe9%2f..%2F..%2fsecret', 'caf\xe9%2f..%2f..%2fsecret',
+  '%C0%AE%C0%AE/secret', '\xc0\xae\xc0\xae/secret', 'd/../d/x', 'a%00', 'a%b', 'caf%E8', 'caf%25E9', 'd', 'd\xe9', 'd%E9/', '\xff'.repeat(150), 'a%2Fb',
+]
+
+function writeFiles (root: string): void {
+  for (const directory of ['', 'd', 'd\xe9']) mkdirSync(Buffer.from(`${root}/${directory}`, 'latin1'))
+  for (const name of NAMES) writeFileSync(Buffer.from(`${root}/${name}`, 'latin1'), name, 'latin1')
+}
+
+/** All files below a directory, with what is in them, as binary strings. */
+function readFiles (root: string, below = ''): [name: string, text: string][] {
+  return readdirSync(Buffer.from(root + below, 'latin1'), { encoding: 'latin1' }).flatMap(name => {
+    const path = `${below}/${name}`
+    const whole = Buffer.from(root + path, 'latin1')
+    return statSync(whole).isDirectory() ? readFiles(root, path) : [[path, readFileSync(whole, 'latin1')] satisfies [string, string]]
+  })
+}
+
+for (const [name, router] of Object.entries({
+  'as it is': {}, 'with all that it ignores': { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, caseSensitive: false, useSemicolonDelimiter: true },
+})) {
+  test(`X-Accel-Redirect to a file of any name, and to none outside: router ${name}`, async () => {
+    await using directory = await tempDir()
+    const root = directory.file('files')
+    writeFiles(root)
+    writeFileSync(directory.file('secret'), 'secret')
+    let target = ''
+    await using recorder = await startRecorder({ answer: exchange => exchange.end(Buffer.from(`X-Accel-Redirect: ${target}\r\n\r\nbody`, 'latin1')) })
+    await using gateway = await startGateway({ prefix: '/app', upstreams: recorder.address, internal: { '/files/': root, '/f\u00e9/': root } }, { routerOptions: router })
+    for (const base of ['/files/', '/f\xc3\xa9/', '/f%c3%a9/']) {
+      for (const [how, write] of Object.entries(WRITTEN)) {
+        for (const file of base === '/files/' ? NAMES : NAMES.slice(0, 3)) {
+          target = base + write(file)
+          const { statusCode, body } = await rawRequest(gateway, get('/app/x'))
+          assert.deepEqual([statusCode, body.toString('latin1')], [200, file], `${JSON.stringify(target)}, ${how}`)
+        }
+      }
+      for (const missing of MISSING) {
+        target = base + missing
+        const { statusCode, body } = await rawRequest(gateway, get('/app/x'))
+        assert.equal(statusCode, 404, JSON.stringify(target))
+        assert.doesNotMatch(body.toString('latin1'), /secret|files/, JSON.stringify(target))
+      }
+    }
+  })
+}
+
+test('a handler that has a path of any bytes from the router gives these bytes', async () => {
+  await using directory = await tempDir()
+  const root = directory.file('files')
+  writeFiles(root)
+  await using recorder = await startRecorder({ answer: exchange => exchange.end(Buffer.from(`X-Accel-Redirect: /own/${exchange.request.param('REST') ?? ''}\r\n\r\n`, 'latin1')) })
+  await using gateway = await startGateway(async app => {
+    await app.register(accel, { trust: () => true, root })
+    await app.register(scgi, { prefix: '/app', upstreams: recorder.address, params: { REST: ({ params }) => rest(params) } })
+    app.get('/own/*', ({ params }, reply) => reply.header('X-Sendfile', rest(params)).send())
+  })
+  for (const name of NAMES) {
+    // A header that holds nothing beyond a byte is taken for bytes: there a handler that has text gives UTF-8.
+    if (/[%?#\\]|^ $|\xa9$/.test(name)) continue
+    const { statusCode, body } = await rawRequest(gateway, get(`/app/${escapes(name, /[^/\x21-\x7e]/g)}`))
+    assert.deepEqual([statusCode, body.toString('latin1')], [200, name], JSON.stringify(name))
+  }
+})
+
+function rest (params: unknown): string {
+  return typeof params === 'object' && params !== null && '*' in params ? String(params['*']) : ''
+}
+
+/** Asked for and stored, or not; by default below what the path decodes to. */
+const STORED: [target: string, file: string | undefined][] = [
+  ['caf%E9', 'caf\xe9'], ['caf%E8', 'caf\xe8'], ['caf%C3%A9', 'caf\xc3\xa9'], ['%FF%2F%FE', '\xff/\xfe'], ['%ED%B2%80', '\xed\xb2\x80'], ['a%5Cb', 'a\\b'], ['a\\c', 'a\\c'],
+  ['a%252Fb', 'a%2Fb'], ['a%25252Fb', 'a%252Fb'], ['a%255Cb', 'a%5Cb'], ['..%5Cz', '..\\z'], ['..%255cz', '..%5cz'], ['%252e%252e%252fz', '%2e%2e%2fz'], ['%C0%AE%C0%AE/z', '\xc0\xae\xc0\xae/z'],
+  ['a%20b', 'a b'], ['q%3Fb', 'q?b'], ['x%23b', 'x#b'], ['..x', '..x'], ['s%2Ft', 's/t'], ['u//v', 'u/v'], ['w/../y', 'y'],
+  ['..%2Fz', undefined], ['k%2f..%2F..%2fz', undefined], ['a%00', undefined], ['dir%2F', undefined], ['%2Escgi-store-x', undefined],
+]
+const SLASHES = /%(?:25)*2f|\/\//i
+
+for (const options of [{}, { encodedSlashes: 'keep' }, { mergeSlashes: false }] as const) {
+  test(`store: one file for each path of any bytes, none outside: ${JSON.stringify(options)}`, async () => {
+    await using directory = await tempDir()
+    const echo = (path = ''): Buffer => Buffer.from(`Content-Length: ${path.length}\r\n\r\n${path}`, 'latin1')
+    await using recorder = await startRecorder({ answer: exchange => exchange.end(echo(exchange.request.param('PATH_INFO'))) })
+    await using gateway = await startGateway(async app => {
+      await app.register(scgi, { prefix: '/app', upstreams: recorder.address, store: { root: directory.file('own') }, ...options })
+      await app.register(scgi, { prefix: '/fn', upstreams: recorder.address, store: { root: directory.file('given'), path: ({ params }) => rest(params) }, ...options })
+    })
+    for (const [target] of STORED) {
+      for (const prefix of ['/app', '/fn']) await rawRequest(gateway, get(`${prefix}/${target}`))
+    }
+    // Where slashes are not all the same, what has any is for nobody to find by its decoded name.
+    const kept = STORED.filter(([target, file]) => file !== undefined && !('encodedSlashes' in options && SLASHES.test(target)) && !('mergeSlashes' in options && target.includes('//')))
+    const expected = kept.map(([, file]) => [`/${file}`, `/${file}`])
+    const merged = 'encodedSlashes' in options ? [...expected, ['/u/v', '/u/v']] : expected
+    assert.deepEqual(new Map(readFiles(directory.file('own'))), new Map(merged.map(([name = '', text = '']) => [name, text])))
+    const given = new Map(readFiles(directory.file('given')))
+    for (const name of ['caf\xe9', 'caf\xe8', 'caf\xc3\xa9', '\xff/\xfe', '\xc0\xae\xc0\xae/z']) assert.equal(given.get(`/${name}`)?.replace('%2F', '/'), `/${name}`)
+    assert.deepEqual(readdirSync(directory.path).sort(), ['given', 'own'])
+  })
+}
 
 /** Spellings of what routes `/app/admin/*` and `/app/@admin` stand before, and the status of those with a body that has been read. */
 const PAST_GUARDS: [target: string, get: number, post: number][] = [

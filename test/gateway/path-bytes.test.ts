@@ -175,3 +175,68 @@ for (const [name, handler] of Object.entries(HANDLERS)) {
     }
   })
 }
+
+/** Asked of routes, not-found handlers and named locations that pass requests on; SCRIPT_NAME and PATH_INFO of GET, and of POST with a body read. */
+const HANDED_ON: [target: string, get: string[] | number, post: string[] | number][] = [
+  ['/own/x', ['/own', '/x'], ['/own', '/x']],
+  ['/own//x', ['/own', '/x'], ['/own', '/x']],
+  ['/own/%78', ['/own', '/x'], ['/own', '/x']],
+  ['/own/a%2Fb', ['/own', '/a/b'], ['/own', '/a/b']],
+  ['/own/a%252Fb', ['/own', '/a%2Fb'], ['/own', '/a%2Fb']],
+  ['/own/a%5Cb', ['/own', '/a\\b'], ['/own', '/a\\b']],
+  ['/own/y/../x?q', ['/own', '/x'], ['/own', '/x']],
+  ['/own//admin/x', 403, 400],
+  ['/own/admin%2Fx', 403, 400],
+  ['/id/a%2Fb', ['', '/id/a/b'], 400],
+  ['/id//1', ['/id/1', ''], 400],
+  ['/given//x', ['/given', '/x'], ['/given', '/x']],
+  ['/none//x', ['', '/none/x'], ['', '/none/x']],
+  ['/none/a%2Fb', ['', '/none/a/b'], ['', '/none/a/b']],
+  ['/none/../own/x', ['/own', '/x'], 400],
+  ['/none/../other', ['', '/other'], ['', '/other']],
+  ['/none%2F..%2F..', 400, 400],
+  ['/sub/none//x', ['', '/sub/none/x'], ['', '/sub/none/x']],
+  ['/named/x', ['', '/named/x'], ['', '/named/x']],
+  ['/named//x', ['', '/named/x'], ['', '/named/x']],
+  ['/named/a%252Fb', ['', '/named/a%2Fb'], ['', '/named/a%2Fb']],
+  ['/named/caf%E9', ['', '/named/caf\xe9'], ['', '/named/caf\xe9']],
+  ['/named/x/../y%3F?q', ['', '/named/y?'], ['', '/named/y?']],
+]
+
+test('reply.scgi() in routes, not-found handlers and named locations: the canonical path, the body, no loop', async () => {
+  await using recorder = await startRecorder()
+  await using steering = await startRecorder({ answer: 'X-Accel-Redirect: @named\r\n\r\n' })
+  const options = { upstreams: recorder.address }
+  let runs = 0
+  const handOn = (_request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    runs++
+    return reply.scgi(options)
+  }
+  await using gateway = await startGateway(async app => {
+    await app.register(scgi, { prefix: '/named', upstreams: steering.address })
+    app.scgi.location('@named', handOn)
+    app.addContentTypeParser('application/x-read', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    app.addContentTypeParser('application/x-stream', (_request, body, done) => done(null, body))
+    app.all('/own/admin/*', (_request, reply) => reply.code(403).send())
+    app.all('/own/*', handOn)
+    app.all('/id/:id', handOn)
+    app.all('/given/*', (_request, reply) => reply.scgi({ ...options, body: 'hi' }))
+    app.setNotFoundHandler(handOn)
+    await app.register(async scope => { scope.setNotFoundHandler(handOn) }, { prefix: '/sub' })
+  })
+  for (const [target, get, read] of HANDED_ON) {
+    for (const [type, expected] of [['', get], ['application/x-stream', get], ['application/x-read', read]] as const) {
+      runs = 0
+      const { statusCode } = await rawRequest(gateway, bytes([
+        `${type === '' ? 'GET' : 'POST'} ${target} HTTP/1.1`, 'Host: a', 'Connection: close', ...(type === '' ? [] : [`Content-Type: ${type}`, 'Content-Length: 2']),
+      ], type === '' ? '' : 'hi'))
+      const asked = recorder.requests.map(request => ['SCRIPT_NAME', 'PATH_INFO', 'REQUEST_URI'].map(name => request.param(name)))
+      const bodies = recorder.requests.map(({ body }) => body.toString())
+      recorder.clear()
+      const what = `${target} ${type}`
+      assert.ok(runs <= 2, what)
+      if (typeof expected === 'number') assert.deepEqual([statusCode, asked], [expected, []], what)
+      else assert.deepEqual([statusCode, asked, bodies], [200, [[...expected, target]], [type === '' && !target.startsWith('/given') ? '' : 'hi']], what)
+    }
+  }
+})

@@ -4,6 +4,7 @@ import { errorRows } from './rows-errors.ts'
 import { headRows } from './rows-head.ts'
 import { localRows, sendfileRows } from './rows-local.ts'
 import { nextRows } from './rows-next.ts'
+import { pathRows } from './rows-path.ts'
 import { rangeRows } from './rows-ranges.ts'
 import { requestRows } from './rows-request.ts'
 import { statusRows } from './rows-status.ts'
@@ -15,6 +16,7 @@ export const table: Record<string, Row[]> = {
   head: headRows,
   body: bodyRows,
   request: requestRows,
+  path: pathRows,
   'next server': nextRows,
   'X-Accel': accelRows,
   ranges: rangeRows,

@@ -1,5 +1,4 @@
 import { BoundedMap } from './bounded-map.ts'
-import { CachePass, type CacheHost, type CacheRequest } from './pass.ts'
 import { Commits } from './commits.ts'
 import { FST_SCGI_CACHE_PURGE } from '../errors.ts'
 import { valueOf } from '../functions.ts'
@@ -9,12 +8,11 @@ import { StoreKey } from './key.ts'
 import { compileGlob } from './glob.ts'
 import { purgeBySearch } from './purge.ts'
 import { RememberedErrors } from './remembered-errors.ts'
-import { Roster } from '../roster.ts'
+import { Roster, type Listed } from '../roster.ts'
 import { show } from '../units.ts'
 import { StoreGuard, type Putter, type TempWriter } from './store-guard.ts'
 import { UseCounter } from './use-counter.ts'
 import { variantKey } from './vary.ts'
-import type { CacheRules } from './rules.ts'
 import type { Timers } from '../timers.ts'
 import type { CacheStore, PurgeMatch } from '../../types/cache-store.ts'
 import type { Cache, CacheStats, CacheStatus, HeaderValues } from '../../types/cache.ts'
@@ -37,6 +35,17 @@ export interface ZoneSettings {
   readonly clock: Timers
 }
 
+/** A request whose reply may yet be stored. */
+export interface Active extends Listed {
+  /**
+   * Entries are being purged: its reply may be one of them.
+   * @param tag what is purged is every entry with it
+   */
+  onPurge (test: (key: string) => boolean, tag: string | undefined): void
+  /** The cache is being closed. */
+  onClose (): void
+}
+
 /** How long the names in an entry's Vary are remembered, for requests that find no entry. */
 const VARY_TIME = 3_600_000
 
@@ -52,7 +61,7 @@ export class CacheZone implements Cache {
   readonly clock: Timers
   readonly keepStale: number
   /** Requests whose reply may yet be stored. */
-  readonly active = new Roster<CachePass>()
+  readonly active = new Roster<Active>()
   /** Background updates that run. */
   updating = 0
   /** Is told once of each outage of the store. */
@@ -76,11 +85,6 @@ export class CacheZone implements Cache {
     this.locks = new LockTable(clock)
     this.commits = new Commits(clock)
     this.uses = new UseCounter(settings.inactive)
-  }
-
-  /** Begins with a request; `start()` of what is returned does the first step. */
-  open (rules: CacheRules, request: CacheRequest, host: CacheHost): CachePass {
-    return new CachePass(this, rules, request, host)
   }
 
   count (status: CacheStatus): void {

@@ -1,6 +1,6 @@
 import { failureOf } from './failure.ts'
 import { Pass, type PassHandler, type PassRequest } from '../upstream/pass.ts'
-import type { Running } from './handler.ts'
+import type { Running } from './service.ts'
 import type { CachePass, StoreFeeder } from '../cache/pass.ts'
 import type { Group } from '../balancer/group.ts'
 import type { Endpoint } from '../transport/endpoint.ts'

@@ -1,7 +1,7 @@
 import { defaultKey, methodKey } from '../cache/key.ts'
 import { passageOf } from '../filters/passage.ts'
 import { requestUri } from '../upstream/path.ts'
-import type { CacheHost, CachePass } from '../cache/pass.ts'
+import { CachePass, type CacheHost } from '../cache/pass.ts'
 import type { CachePolicy } from '../cache/options.ts'
 import type { Caches } from './cache-registry.ts'
 import type { OutgoingRequest } from './outgoing.ts'
@@ -25,7 +25,7 @@ export function openCache (
   const zone = policy.zoneOf(request)
   if (zone === undefined) return undefined
   if (zone !== policy.zone) caches.add(zone)
-  return zone.open(policy.rules, {
+  return new CachePass(zone, policy.rules, {
     method,
     key: policy.keyOf(request) ?? ownKey(outgoing),
     headers: view.headers,

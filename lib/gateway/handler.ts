@@ -26,42 +26,13 @@ import { toError } from '../caught.ts'
 import type { Readable } from 'node:stream'
 import type { CacheHost, CachePass, FetchPlan } from '../cache/pass.ts'
 import type { CachedEntry } from '../cache/entry.ts'
-import type { Caches } from './cache-registry.ts'
-import type { MountPoint } from './view.ts'
 import type { Mount } from './mount.ts'
+import type { GatewayState, Running, Service } from './service.ts'
 import type { Group } from '../balancer/group.ts'
-import type { Listed, Roster } from '../roster.ts'
 import type { Endpoint } from '../transport/endpoint.ts'
 import type { Attempt } from '../../types/request.ts'
 import type { RequestBody, ResponseHead } from '../../types/exchange.ts'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
-
-/** Something that an application waits for when it closes. */
-export interface Running extends Listed {
-  /** Ends it at once. */
-  cut (): void
-  /** The application is closing: what promised to keep a connection does not. */
-  closing (): void
-}
-
-/** What the gateways of one application share. */
-export interface GatewayState {
-  /** The application is closing: connections are not to be kept. */
-  closing: boolean
-  /** Exchanges that run, with or without their client. */
-  readonly running: Roster<Running>
-  readonly caches: Caches
-  /** Called when the last of them has ended. */
-  onIdle: (() => void) | undefined
-}
-
-/** A route as the gateway serves it. */
-export interface Service {
-  readonly mount: Mount
-  readonly point: MountPoint
-  /** Largest request body in bytes. */
-  readonly bodyLimit: number
-}
 
 /** Bytes of a reply that are held back at most while it may still prove complete. */
 const WHOLE_LIMIT = 131_072

@@ -1,5 +1,5 @@
 import { queryString } from '../upstream/path.ts'
-import type { Running } from './handler.ts'
+import type { Running } from './service.ts'
 import type { OutgoingRequest } from './outgoing.ts'
 import type { Group } from '../balancer/group.ts'
 import type { Store, StoreAsked, StoreFile } from '../store.ts'

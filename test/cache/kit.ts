@@ -5,7 +5,7 @@ import { CacheZone } from '../../lib/cache/zone.ts'
 import { MemoryStore } from '../../lib/cache/stores/memory.ts'
 import { FakeTimers } from '../helpers/timers.ts'
 import type { CachedEntry } from '../../lib/cache/entry.ts'
-import type { CacheHost, CachePass, CacheRequest, FetchPlan } from '../../lib/cache/pass.ts'
+import { CachePass, type CacheHost, type CacheRequest, type FetchPlan } from '../../lib/cache/pass.ts'
 import type { FetchFailure } from '../../lib/cache/use-stale.ts'
 import type { CacheOptions, CacheStatus } from '../../types/cache.ts'
 import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue } from '../../types/cache-store.ts'
@@ -139,7 +139,7 @@ export class TestExchange implements CacheHost {
     const { method = 'GET', key = 'k', headers = {}, bypass = false } = ask
     const request: CacheRequest = { method, key, headers, bypass }
     this.outcome = new Promise(resolve => { this.#resolve = resolve })
-    this.pass = background ?? gateway.zone.open(gateway.policy.rules, request, this)
+    this.pass = background ?? new CachePass(gateway.zone, gateway.policy.rules, request, this)
   }
 
   serve (entry: CachedEntry): void {

@@ -1,7 +1,6 @@
 import { errors } from 'undici'
 import fp from 'fastify-plugin'
 import replyFrom from '@fastify/reply-from'
-import { parseBind } from './bind.ts'
 import { onRejection, valueOf } from '../functions.ts'
 import { setOwn } from '../names.ts'
 import { withCookie } from './diversion.ts'
@@ -11,78 +10,34 @@ import { refusedCoding } from '../inbound/transfer-coding.ts'
 import { takeTurn } from '../inbound/turn.ts'
 import { passageOf } from '../filters/passage.ts'
 import { HeaderFilter, textHeaders } from './response-headers.ts'
-import { FastifyView } from './view.ts'
 import { toError } from '../caught.ts'
 import { ScgiDispatcher } from '../dispatcher/dispatcher.ts'
 import { FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { REWRITTEN } from '../dispatcher/headers.ts'
-import { NGINX_PATHS, type PathRules } from '../upstream/canonical-path.ts'
+import type { PathRules } from '../upstream/canonical-path.ts'
 import { parsePathRules } from '../upstream/path-options.ts'
 import { queryPart } from '../upstream/path.ts'
 import { pathToRead } from './source-path.ts'
+import { Call, CALL } from './from-call.ts'
+import { dispatcherOptions } from './from-options.ts'
+import { Router } from '../routing/router.ts'
 import { landingOfRequest, mayStay } from './landing.ts'
-import { PARAM_SETS } from '../upstream/param-sets.ts'
 import { compileParams, type ParamsEncoder } from '../upstream/params.ts'
 import { rewrittenHeaders } from './rewritten-headers.ts'
 import type { FastifyReplyFromHooks } from '@fastify/reply-from'
 import type { Dispatcher } from 'undici'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Selector } from './registry.ts'
-import type { DispatchContext, DispatchOptions, ScgiDispatcherOptions } from '../../types/dispatcher.ts'
+import type { DispatchContext } from '../../types/dispatcher.ts'
 import type { Attempt } from '../../types/request.ts'
-import type { FastifyScgiOptions, ParamValue, RequestHeaders } from '../../types/options.ts'
+import type { FastifyScgiOptions, RequestHeaders } from '../../types/options.ts'
 
 type From = (this: FastifyReply, source?: string, options?: FastifyReplyFromHooks) => FastifyReply
 type Headers = Record<string, string | string[]>
 
 /** Only its path, query and headers matter: the group chooses the server, and Host is the client's. */
 const BASE = 'http://localhost/'
-/** Where the headers of a request carry it through @fastify/reply-from to the dispatcher, which does not see the key. */
-const CALL = Symbol('fastify-scgi.call')
 const OF_THE_BODY = ['content-type', 'content-length', 'transfer-encoding']
-const WHOLE_PATH = { segments: 0, rules: NGINX_PATHS, rewritePrefix: '' }
-
-/** Options that mean the same to the plugin and to a dispatcher. */
-const SHARED = [
-  'defaultParams', 'maxParamsSize', 'passRequestHeaders', 'underscoresInHeaders', 'requestBuffering', 'socketKeepalive',
-  'connectTimeout', 'sendTimeout', 'readTimeout', 'nextUpstream', 'encodedSlashes', 'mergeSlashes',
-] as const
-type Shared = Pick<ScgiDispatcherOptions, typeof SHARED[number]>
-
-/** What a dispatcher cannot know of a connection that is not its own. */
-const OF_THE_CLIENT: Readonly<Record<string, (view: FastifyView) => string | number>> = {
-  SERVER_ADDR: view => view.serverAddr,
-  SERVER_PORT: view => view.serverPort,
-  SERVER_PROTOCOL: view => view.protocol,
-  REQUEST_SCHEME: view => view.scheme,
-  HTTPS: view => view.scheme === 'https' ? 'on' : '',
-  REMOTE_ADDR: view => view.remoteAddr,
-  REMOTE_PORT: view => view.remotePort,
-}
-
-/** One call of `reply.from()`. */
-class Call {
-  readonly request: FastifyRequest
-  readonly reply: FastifyReply
-  readonly view: FastifyView
-  /** The path as the dispatcher shall read it, where a URL would read it otherwise. */
-  path: string | undefined
-  /** A Set-Cookie header for the reply. */
-  setCookie: string | undefined
-
-  constructor (reply: FastifyReply) {
-    this.request = reply.request
-    this.reply = reply
-    // Addresses are gone with the client's connection.
-    this.view = new FastifyView(reply.request, WHOLE_PATH)
-  }
-
-  static of ({ headers }: DispatchOptions): Call {
-    const call: unknown = typeof headers === 'object' && headers !== null ? Reflect.get(headers, CALL) : undefined
-    if (call instanceof Call) return call
-    throw new errors.InvalidArgumentError('this dispatcher serves reply.from() alone')
-  }
-}
 
 /** `request.scgi` of such a call. */
 class FromInfo extends RequestInfo {
@@ -104,7 +59,9 @@ class FromInfo extends RequestInfo {
  */
 export async function registerReplyFrom (fastify: FastifyInstance, select: Selector, options: FastifyScgiOptions): Promise<void> {
   if (fastify.hasReplyDecorator('from')) throw new FST_SCGI_OPT_UNSUPPORTED('replyFrom', 'this instance has reply.from() already')
-  const dispatcher = new ScgiDispatcher(request => select(Call.of(request).request), dispatcherOptions(options))
+  // As with a mount, the application does not see what the router does not.
+  const paths = Router.of(fastify).ignoreDuplicateSlashes ? { mergeSlashes: true } : undefined
+  const dispatcher = new ScgiDispatcher(request => select(Call.of(request).request), dispatcherOptions({ ...options, ...paths }))
   const tracked = dispatcher.compose(next => (request, handler) => {
     const call = Call.of(request)
     const asked = call.path === undefined ? request : { ...request, path: call.path + queryPart(request.path) }
@@ -319,46 +276,6 @@ class Tracking implements Dispatcher.DispatchHandler {
       log.debug({ upstream: attempt, err: attempt === attempts.at(-1) ? error : undefined }, `upstream ${attempt.address} ${attempt.status ?? '-'}`)
     }
   }
-}
-
-function dispatcherOptions (options: FastifyScgiOptions): ScgiDispatcherOptions {
-  const { params = {}, defaultParams = 'cgi', buffering } = options
-  const bind = parseBind(options.bind)
-  const made: ScgiDispatcherOptions = {
-    params: { ...clientParams(defaultParams) },
-    bind: request => {
-      const local = bind(Call.of(request).request)
-      if (local === undefined) return undefined
-      const { localAddress, localPort, transparent } = local
-      const host = localAddress.includes(':') ? `[${localAddress}]` : localAddress
-      return { address: localPort === undefined ? localAddress : `${host}:${localPort}`, transparent }
-    },
-  }
-  for (const [name, value] of Object.entries(params)) made.params = { ...made.params, [name]: ofRequest(value) }
-  for (const key of SHARED) copy(options, made, key)
-  if (typeof buffering === 'object' && buffering.bufferSize !== undefined) made.bufferSize = buffering.bufferSize
-  return made
-}
-
-function copy<Key extends keyof Shared> (from: Shared, to: Shared, key: Key): void {
-  if (from[key] !== undefined) to[key] = from[key]
-}
-
-/** The parameters of the set that tell of the client's connection. */
-function clientParams (set: NonNullable<FastifyScgiOptions['defaultParams']>): Record<string, ParamValue<DispatchOptions>> {
-  const params: Record<string, ParamValue<DispatchOptions>> = {}
-  for (const { name } of set === false ? [] : PARAM_SETS[set].params) {
-    const read = OF_THE_CLIENT[name]
-    if (read !== undefined) params[name] = { value: request => String(read(Call.of(request).view)), ifNotEmpty: name === 'HTTPS' }
-  }
-  return params
-}
-
-function ofRequest (value: ParamValue): ParamValue<DispatchOptions> {
-  if (typeof value === 'function') return request => value(Call.of(request).request)
-  if (typeof value !== 'object' || value === null) return value
-  const { value: given } = value
-  return { ...value, value: typeof given === 'function' ? request => given(Call.of(request).request) : given }
 }
 
 /** The headers that a hook gave of a call, whose type leaves room for none. */

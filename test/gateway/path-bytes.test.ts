@@ -176,6 +176,27 @@ for (const [name, handler] of Object.entries(HANDLERS)) {
   })
 }
 
+test('reply.from() reads a path by the rules of the registration', async () => {
+  await using recorder = await startRecorder()
+  for (const [options, ignoreDuplicateSlashes, target, expected] of [
+    [{ encodedSlashes: 'keep' }, false, '/app/a%2Fb', '/app/a%2Fb'], [{ encodedSlashes: 'keep' }, false, '/app/a%252Fb', '/app/a%252Fb'],
+    [{ encodedSlashes: 'keep' }, false, '/app/a/b%2F..', '/app/a/b%2F..'], [{ encodedSlashes: 'refuse' }, false, '/app/a%2Fb', 404],
+    [{ mergeSlashes: false }, false, '/app//b', '/app//b'], [{ mergeSlashes: false }, true, '/app//b', '/app/b'],
+  ] as const) {
+    await using gateway = await startGateway(async app => {
+      await app.register(scgi, { prefix: '/scgi', upstreams: recorder.address, replyFrom: true, ...options })
+      app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+      app.all('/app/*', (_request, reply) => reply.from())
+    }, { routerOptions: { ignoreDuplicateSlashes } })
+    for (const request of [get(target), bytes([`POST ${target} HTTP/1.1`, 'Host: a', 'Content-Type: a/b', 'Content-Length: 2'], 'hi')]) {
+      const { statusCode } = await rawRequest(gateway, request)
+      const [asked] = recorder.requests
+      recorder.clear()
+      assert.equal(asked === undefined ? statusCode : asked.param('PATH_INFO'), expected, `${JSON.stringify(options)} ${target}`)
+    }
+  }
+})
+
 /** Asked of routes, not-found handlers and named locations that pass requests on; SCRIPT_NAME and PATH_INFO of GET, and of POST with a body read. */
 const HANDED_ON: [target: string, get: string[] | number, post: string[] | number][] = [
   ['/own/x', ['/own', '/x'], ['/own', '/x']],

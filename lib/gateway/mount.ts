@@ -64,8 +64,9 @@ export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
     throw new FST_SCGI_OPT_INVALID('requestBuffering.tempPath', show(requestBuffer.tempPath), 'a directory')
   }
   const response = compileResponse(options)
-  // `{ enabled: false }` has sizes for the replies that ask for it with X-Accel-Buffering.
-  if (options.buffering === false && response.limitRate !== undefined) {
+  // `{ enabled: false }` has sizes for the replies that ask for it with X-Accel-Buffering, where that is not ignored.
+  const neverBuffered = options.buffering === false || (!buffering.enabled && !response.accel.buffering)
+  if (neverBuffered && response.limitRate !== undefined) {
     throw new FST_SCGI_OPT_UNSUPPORTED('limitRate', "with 'buffering: false' nothing is read ahead of the client that a rate could hold back")
   }
   const hidden = [...names('hideHeaders', options.hideHeaders), ...response.hidden]

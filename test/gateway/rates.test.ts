@@ -135,7 +135,11 @@ test('limitRate as a function is asked when the head is there; without buffering
   assert.equal((await rawRequest(gateway, get('/'))).body.toString(), 'ok')
   assert.deepEqual(seen, ['7', 200])
   for (const limitRate of [1000, () => 1000]) {
-    await assert.rejects(startGateway({ upstreams: recorder.address, buffering: false, limitRate }), { code: 'FST_SCGI_OPT_UNSUPPORTED', message: /limitRate.*buffering/ })
+    for (const never of [{ buffering: false }, { buffering: { enabled: false }, ignoreHeaders: ['X-Accel-Buffering'] }]) {
+      await assert.rejects(
+        startGateway({ upstreams: recorder.address, ...never, limitRate }), { code: 'FST_SCGI_OPT_UNSUPPORTED', message: /limitRate.*buffering/ }
+      )
+    }
   }
 })
 

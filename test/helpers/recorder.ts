@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { chmodSync } from 'node:fs'
 import net from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
@@ -213,20 +212,15 @@ export async function startRecorder (options: RecorderOptions = {}): Promise<Rec
   return recorder
 }
 
+let refused = 0
+
 /**
- * A TCP address on which nobody listens: connecting to it is refused. It is that of a client, which keeps it: the port of a server that
- * was closed would soon be another's, of a test that runs beside this one.
+ * A TCP address on which nobody listens: connecting to it is refused. Nobody is given one of the first ports by the kernel; the port of a server that was
+ * closed would soon be another's, of a test that runs beside this one.
  */
 export async function refusedAddress (): Promise<string> {
-  const server = net.createServer().listen(0, '127.0.0.1').unref()
-  await once(server, 'listening')
-  const bound = server.address()
-  if (typeof bound !== 'object' || bound === null) throw new Error('no TCP address')
-  const accepted = once(server, 'connection')
-  const client = net.connect(bound.port, '127.0.0.1').unref()
-  const [peer] = await Promise.all([accepted, once(client, 'connect')])
-  if (peer[0] instanceof net.Socket) peer[0].unref()
-  return `127.0.0.1:${client.localPort}`
+  refused = refused % 6 + 1
+  return `127.0.0.1:${refused}`
 }
 
 function tcpName ({ address, port, family }: AddressInfo): string {

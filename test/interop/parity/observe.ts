@@ -107,7 +107,9 @@ function headers (response: RawResponse, made: boolean): Values {
     if (lower === 'server' && !value.startsWith('app')) continue
     if (made && !OF_OWN_PAGES.has(lower)) continue
     const list = lists[lower] ??= []
-    list.push(value.replace(BOUNDARY, 'multipart/byteranges; boundary=BOUNDARY'))
+    // A busy machine takes seconds between two steps.
+    const seen = lower === 'age' ? value.replace(/^\d$/, '0') : value
+    list.push(seen.replace(BOUNDARY, 'multipart/byteranges; boundary=BOUNDARY'))
   }
   return Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, collapse(list)]))
 }

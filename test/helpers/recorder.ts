@@ -215,12 +215,14 @@ export async function startRecorder (options: RecorderOptions = {}): Promise<Rec
 let refused = 0
 
 /**
- * A TCP address on which nobody listens: connecting to it is refused. Nobody is given one of the first ports by the kernel; the port of a server that was
+ * A TCP address on which nobody listens, another each time: connecting to it is refused. Nobody is given one of the first ports by the kernel; the port of a server that was
  * closed would soon be another's, of a test that runs beside this one.
  */
 export async function refusedAddress (): Promise<string> {
-  refused = refused % 6 + 1
-  return `127.0.0.1:${refused}`
+  const host = 1 + Math.floor(refused / 6)
+  const port = 1 + refused % 6
+  refused += 1
+  return `127.0.0.${host}:${port}`
 }
 
 function tcpName ({ address, port, family }: AddressInfo): string {

@@ -391,7 +391,7 @@ test('what is right is accepted: addresses alone, lists, groups, every option at
       readTimeout: '1d',
       clientBodyTimeout: '2m',
       buffering: {
-        enabled: false,
+        enabled: true,
         bufferSize: '4k',
         buffers: [2, '1k'],
         busyBuffersSize: '1k',

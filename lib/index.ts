@@ -3,10 +3,10 @@ import { DiskStore } from './cache/stores/disk.ts'
 import { MemoryStore } from './cache/stores/memory.ts'
 import { redisStore } from './cache/stores/redis.ts'
 import * as errors from './errors.ts'
-import { nginxDefaults } from './nginx-defaults.ts'
+import { nginxDefaults } from './options/presets.ts'
 import { fastifyScgi } from './plugin.ts'
-import { ScgiClient } from './scgi/client.ts'
-import { createUpstreams } from './upstream/server-group.ts'
+import { ScgiClient } from './client/client.ts'
+import { createUpstreams } from './group/server-group.ts'
 
 /** What `require('fastify-scgi')` gives: the plugin, and the rest as its properties. */
 const commonjs = Object.assign(fastifyScgi, {
@@ -20,5 +20,5 @@ export {
 export type { DiskStoreOptions } from './cache/stores/disk.ts'
 export type { MemoryStoreOptions } from './cache/stores/memory.ts'
 export type { RedisClient, RedisStoreOptions } from './cache/stores/redis.ts'
-export type { ScgiClientOptions, ScgiClientRequest, ScgiClientResponse, ScgiParamBytes } from './scgi/client.ts'
+export type { ScgiClientOptions, ScgiClientRequest, ScgiClientResponse, ScgiParamBytes } from './client/client.ts'
 export type * from '../types/index.ts'

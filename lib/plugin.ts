@@ -1,26 +1,26 @@
 import fp from 'fastify-plugin'
 import { FST_SCGI_OPT_INVALID } from './errors.ts'
-import { settleError } from './filters/described.ts'
-import { Caches } from './gateway/cache-registry.ts'
-import { GatewayExchange } from './gateway/handler.ts'
-import type { GatewayState, Service } from './gateway/service.ts'
-import { serveMethods } from './gateway/methods.ts'
-import { clearLeftovers } from './gateway/temp-places.ts'
-import { mountInternal } from './gateway/internal-files.ts'
-import { isMediaType } from './gateway/view.ts'
-import { flag } from './checks.ts'
-import { compileMount } from './gateway/mount.ts'
+import { settleError } from './http/described.ts'
+import { Caches } from './exchange/cache-registry.ts'
+import { GatewayExchange } from './exchange/exchange.ts'
+import type { GatewayState, Service } from './exchange/service.ts'
+import { serveMethods } from './options/methods.ts'
+import { clearLeftovers } from './exchange/temp-places.ts'
+import { mountInternal } from './filters/internal-files.ts'
+import { isMediaType } from './request/view.ts'
+import { flag } from './options/checks.ts'
+import { compileMount } from './exchange/mount.ts'
 import { acceptUpgrades } from './inbound/upgrades.ts'
-import { Registry, type Selector } from './gateway/registry.ts'
-import { checkReplyOptions, readRegisterOptions } from './options.ts'
+import { Registry, type Selector } from './group/registry.ts'
+import { checkReplyOptions, readRegisterOptions } from './plugin-options.ts'
 import { filterLayer } from './filters/layer.ts'
 import { ClientConnections } from './inbound/connections.ts'
 import { furtherServers } from './inbound/further-servers.ts'
 import { takeTurn } from './inbound/turn.ts'
-import { landingOf, landingOfRequest, mayStay, pointOf, stayOrLeave, toDirectory } from './gateway/landing.ts'
-import { Roster } from './roster.ts'
-import { toError } from './caught.ts'
-import { parseSize, parseTime, show } from './units.ts'
+import { landingOf, landingOfRequest, mayStay, pointOf, stayOrLeave, toDirectory } from './routing/landing.ts'
+import { Roster } from './runtime/roster.ts'
+import { toError } from './runtime/caught.ts'
+import { parseSize, parseTime, show } from './options/units.ts'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ScgiRequestInfo } from '../types/request.ts'
@@ -148,7 +148,7 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
   }
   if (flag('replyFrom', options.replyFrom, false)) {
     // Only who asks for it loads undici.
-    const { registerReplyFrom } = await import('./gateway/reply-from.ts')
+    const { registerReplyFrom } = await import('./dispatcher/reply-from.ts')
     await registerReplyFrom(fastify, select, options)
   }
   mountInternal(fastify, options.internal)

@@ -1,8 +1,8 @@
 // What the request side costs: the path split and the header block, in CPU time (user and system, garbage collector included), which
 // a busy machine disturbs least: median and best of the rounds. `node --import tsx benchmarks/micro/params.ts`
-import { compileParams } from '../../lib/upstream/params.ts'
-import { splitPath } from '../../lib/upstream/canonical-path.ts'
-import type { RequestView } from '../../lib/upstream/params.ts'
+import { compileParams } from '../../lib/request/params.ts'
+import { splitPath } from '../../lib/routing/canonical-path.ts'
+import type { RequestView } from '../../lib/request/params.ts'
 
 const lines: readonly (readonly [string, string])[] = [
   ['Host', 'www.example.org:8080'],

@@ -1,8 +1,8 @@
 // What the range and condition filters cost a reply that nobody wants a part of, and one that somebody does.
 //   node --import tsx benchmarks/micro/ranges.ts
 import { bench, do_not_optimize as keep, group as section, run } from 'mitata'
-import { evaluateConditions } from '../../lib/filters/conditions.ts'
-import { planRanges, type RangeEntity } from '../../lib/filters/ranges.ts'
+import { evaluateConditions } from '../../lib/http/conditions.ts'
+import { planRanges, type RangeEntity } from '../../lib/http/ranges.ts'
 
 const DATE = 'Sun, 06 Nov 1994 08:49:37 GMT'
 const entity: RangeEntity = { status: 200, size: 100_000, etag: '"x"', lastModified: DATE, contentType: 'text/html; charset=utf-8', allowed: true }

@@ -1,8 +1,8 @@
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
-import { atOnce } from '../functions.ts'
+import { atOnce } from '../options/functions.ts'
 import { Root } from '../filters/file.ts'
-import { headerName } from '../checks.ts'
-import { show } from '../units.ts'
+import { headerName } from '../options/checks.ts'
+import { show } from '../options/units.ts'
 import type { AccelOptions } from '../../types/accel.ts'
 
 /** The options, checked and ready for use. */

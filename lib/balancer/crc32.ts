@@ -1,4 +1,4 @@
-import { toBytes } from '../text.ts'
+import { toBytes } from '../bytes/text.ts'
 
 const TABLE = new Uint32Array(256)
 for (let byte = 0; byte < 256; byte++) {

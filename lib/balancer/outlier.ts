@@ -1,4 +1,4 @@
-import { systemTimers, type Timers } from '../timers.ts'
+import { systemTimers, type Timers } from '../runtime/timers.ts'
 import type { AttemptOutcome } from '../../types/upstream.ts'
 import type { Peer } from './peer.ts'
 

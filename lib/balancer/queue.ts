@@ -1,5 +1,5 @@
-import { outside } from '../context.ts'
-import { MAX_TIME } from '../units.ts'
+import { outside } from '../runtime/context.ts'
+import { MAX_TIME } from '../options/units.ts'
 
 export interface QueueOptions {
   /** So many may wait. */

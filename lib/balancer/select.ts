@@ -1,5 +1,5 @@
 import { FST_SCGI_SELECT } from '../errors.ts'
-import { show } from '../units.ts'
+import { show } from '../options/units.ts'
 import type { Method, PickContext, Picker } from './method.ts'
 import type { Peer } from './peer.ts'
 import { roundRobin } from './round-robin.ts'

@@ -1,5 +1,5 @@
 import { patiently } from './patience.ts'
-import type { Timers } from '../timers.ts'
+import type { Timers } from '../runtime/timers.ts'
 
 interface Commit {
   /** Entries of the key that are complete and are being put into the store. */

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { cutRange } from './byte-range.ts'
 import { readCase, withoutCase } from './header-case.ts'
-import { parseHttpDate } from '../http-date.ts'
+import { parseHttpDate } from '../http/date.ts'
 import { discard, isPromise, type StoreGuard } from './store-guard.ts'
 import type { StoreKey } from './key.ts'
 import type { CacheStoreResult, CacheStoreValue } from '../../types/cache-store.ts'

@@ -1,4 +1,4 @@
-import { parseHttpDate } from '../http-date.ts'
+import { parseHttpDate } from '../http/date.ts'
 import type { HeaderValues } from '../../types/cache.ts'
 
 /** Headers of replies that have no effect on the cache. (scgi_ignore_headers) */

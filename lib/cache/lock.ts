@@ -1,4 +1,4 @@
-import type { Timers } from '../timers.ts'
+import type { Timers } from '../runtime/timers.ts'
 
 /** A request that may hold a lock or wait for one. */
 export interface LockUser {

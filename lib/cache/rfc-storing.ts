@@ -1,4 +1,4 @@
-import { namedByConnection } from '../connection-field.ts'
+import { namedByConnection } from '../http/connection-field.ts'
 import { permitsStale, type CacheControl } from './cache-control.ts'
 import { readReply, type Reading } from './rfc9111.ts'
 import { readVary, selectVariant } from './vary.ts'

@@ -1,4 +1,4 @@
-import { parseExactHttpDate } from '../http-date.ts'
+import { parseExactHttpDate } from '../http/date.ts'
 import { MAX_SECONDS, readPolicy, type CacheControl } from './cache-control.ts'
 import { readAccelExpires } from './freshness.ts'
 import type { CacheRules } from './rules.ts'

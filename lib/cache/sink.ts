@@ -1,5 +1,5 @@
 import { patiently } from './patience.ts'
-import type { Timers } from '../timers.ts'
+import type { Timers } from '../runtime/timers.ts'
 import type { Writable } from 'node:stream'
 
 /** Receives what becomes of an entry that is being written. Exactly one `onSinkEnd`. */

@@ -1,5 +1,5 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
-import { show } from '../units.ts'
+import { show } from '../options/units.ts'
 import type { UseStaleCondition } from '../../types/cache.ts'
 
 /** Why no server gave a reply; `no_live` is that there was none to ask, `local` a failure of this machine. */

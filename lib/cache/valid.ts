@@ -1,5 +1,5 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
-import { parseLifetime, show } from '../units.ts'
+import { parseLifetime, show } from '../options/units.ts'
 
 /** How long a reply is fresh that does not say so itself. */
 export class ValidTimes {

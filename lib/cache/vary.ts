@@ -1,4 +1,4 @@
-import { setOwn } from '../names.ts'
+import { setOwn } from '../runtime/own-property.ts'
 import type { HeaderValues } from '../../types/cache.ts'
 
 /** Longest text of all Vary lines together; a reply with more is not stored. */

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { makeOwnDirectory } from '../leftovers.ts'
+import { makeOwnDirectory } from '../files/leftovers.ts'
 import { createScgiServer } from '../server/index.ts'
 import { DemoApplication } from './application.ts'
 

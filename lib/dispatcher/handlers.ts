@@ -1,5 +1,5 @@
 import { errors } from 'undici'
-import { setOwn } from '../names.ts'
+import { setOwn } from '../runtime/own-property.ts'
 import type { Dispatcher } from 'undici'
 import type { ResponseHead } from '../../types/exchange.ts'
 

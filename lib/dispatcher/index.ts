@@ -1,3 +1,3 @@
 export { ScgiDispatcher } from './dispatcher.ts'
-export { createUpstreams } from '../upstream/server-group.ts'
+export { createUpstreams } from '../group/server-group.ts'
 export type * from '../../types/dispatcher.ts'

@@ -1,9 +1,9 @@
 import { stringify } from 'node:querystring'
 import { errors } from 'undici'
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
-import { pathError, splitPath } from '../upstream/canonical-path.ts'
+import { pathError, splitPath } from '../routing/canonical-path.ts'
 import { readHeaders, REWRITTEN, single, type RequestHeaders } from './headers.ts'
-import type { RequestView } from '../upstream/params.ts'
+import type { RequestView } from '../request/params.ts'
 import type { Settings } from './options.ts'
 import type { DispatchOptions } from '../../types/dispatcher.ts'
 

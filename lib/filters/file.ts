@@ -1,10 +1,10 @@
 import { close, constants, existsSync, fstatSync, open, readlinkSync, realpath, stat, type Stats } from 'node:fs'
 import { isAbsolute, normalize, resolve, sep } from 'node:path'
-import { codeOf } from '../caught.ts'
+import { codeOf } from '../runtime/caught.ts'
 import type { Readable } from 'node:stream'
 import send from '@fastify/send'
-import { binaryPath, pathBytes, pathText } from '../binary-path.ts'
-import { utf8 } from '../text.ts'
+import { binaryPath, pathBytes, pathText } from '../bytes/binary-path.ts'
+import { utf8 } from '../bytes/text.ts'
 import { FST_SCGI_FILE, FST_SCGI_FILE_FORBIDDEN, FST_SCGI_FILE_NOT_FOUND } from '../errors.ts'
 import { FileReader } from './file-reader.ts'
 

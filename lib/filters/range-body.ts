@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
 import { FST_SCGI_REPLY_TRUNCATED } from '../errors.ts'
-import { Inlet, type InletReader } from './inlet.ts'
-import { toError } from '../caught.ts'
-import type { PartialPlan, RangePart } from './ranges.ts'
+import { Inlet, type InletReader } from '../reply/inlet.ts'
+import { toError } from '../runtime/caught.ts'
+import type { PartialPlan, RangePart } from '../http/ranges.ts'
 
 /** A body that can be read anywhere, such as a file or an entry of a cache. */
 export interface RangeSource {

@@ -1,5 +1,5 @@
 import { FST_SCGI_BAD_REQUEST, FST_SCGI_TRANSFER_CODING } from '../errors.ts'
-import { show } from '../units.ts'
+import { show } from '../options/units.ts'
 import type { IncomingMessage } from 'node:http'
 
 /**

@@ -1,4 +1,4 @@
-import { closingParenthesis, mountSegments } from '../upstream/path.ts'
+import { closingParenthesis, mountSegments } from '../http/path.ts'
 
 /** The parameters that the router found, by name. */
 export type RouteParams = Readonly<Record<string, string | undefined>>

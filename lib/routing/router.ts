@@ -1,5 +1,5 @@
-import { passageOf } from '../filters/passage.ts'
-import { escaped, hasStandIns, routable } from '../upstream/path-bytes.ts'
+import { passageOf } from '../http/passage.ts'
+import { escaped, hasStandIns, routable } from '../bytes/path-bytes.ts'
 import { RoutePlace, type RouteParams } from './place.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 

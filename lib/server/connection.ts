@@ -1,16 +1,16 @@
 import type { Socket } from 'node:net'
 import { isChunked } from '../inbound/transfer-coding.ts'
 import { FST_SCGI_BAD_REQUEST, FST_SCGI_REQUEST_TIMEOUT, FST_SCGI_TRANSFER_CODING } from '../errors.ts'
-import { currentContext } from '../context.ts'
+import { currentContext } from '../runtime/context.ts'
 import { NetstringDecoder } from '../scgi/netstring.ts'
-import { show } from '../units.ts'
+import { show } from '../options/units.ts'
 import { readRequestHead } from './params.ts'
 import { looksLikeHttp, refusal } from './refusal.ts'
 import { describeClient, forgetClient, ScgiIncomingMessage } from './request.ts'
 import { KeepaliveServerResponse, ScgiServerResponse } from './response.ts'
 import type { ScgiRequestHead } from '../scgi/netstring.ts'
 import type { ServerSettings } from './options.ts'
-import type { Listed } from '../roster.ts'
+import type { Listed } from '../runtime/roster.ts'
 
 /** What a connection needs of its server. The limits may change while it lives, as those of `http.Server`. */
 export interface ConnectionHost {

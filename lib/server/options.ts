@@ -1,6 +1,6 @@
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
-import { flag } from '../checks.ts'
-import { parseSize, parseTime, show } from '../units.ts'
+import { flag } from '../options/checks.ts'
+import { parseSize, parseTime, show } from '../options/units.ts'
 import type { ScgiServerOptions } from '../../types/server.ts'
 
 /** The options of a server, checked, in milliseconds and bytes. */

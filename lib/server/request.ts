@@ -1,6 +1,6 @@
 import { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
-import { currentContext } from '../context.ts'
+import { currentContext } from '../runtime/context.ts'
 import type { AsyncResource } from 'node:async_hooks'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'

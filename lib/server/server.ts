@@ -1,6 +1,6 @@
 import { Server } from 'node:http'
 import { Server as NetServer } from 'node:net'
-import { Roster } from '../roster.ts'
+import { Roster } from '../runtime/roster.ts'
 import type { Socket } from 'node:net'
 import { ServerConnection } from './connection.ts'
 import { parseServerOptions } from './options.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseHttpDate } from '../../lib/http-date.ts'
+import { parseHttpDate } from '../../lib/http/date.ts'
 import { permitsAuthorized, readFreshness, type IgnoredHeaders } from '../../lib/cache/freshness.ts'
 import { parseValid } from '../../lib/cache/valid.ts'
 

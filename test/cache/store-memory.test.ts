@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { testCacheStore } from '../../lib/cache/store-suite.ts'
+import { testCacheStore } from '../../lib/cache-store-suite/index.ts'
 import { MemoryStore } from '../../lib/cache/stores/memory.ts'
 import { keyOf, pattern, read, valueOf, write } from './store-kit.ts'
 

@@ -1,5 +1,5 @@
 import { after, before } from 'node:test'
-import { testCacheStore } from '../../lib/cache/store-suite.ts'
+import { testCacheStore } from '../../lib/cache-store-suite/index.ts'
 import { redisStore } from '../../lib/cache/stores/redis.ts'
 import { noRedis, startRedis } from '../helpers/redis.ts'
 import type { Redis } from '../helpers/redis.ts'

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { buffer } from 'node:stream/consumers'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { planRanges, type PartialPlan } from '../../lib/filters/ranges.ts'
+import { planRanges, type PartialPlan } from '../../lib/http/ranges.ts'
 import { rangesOfBuffer, rangesOfSource, rangesOfStream, type RangeSource } from '../../lib/filters/range-body.ts'
 
 function plan (range: string, size: number, sequential = false): PartialPlan {

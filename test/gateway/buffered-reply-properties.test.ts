@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { once } from 'node:events'
 import { FakeApplication, small, turn } from '../helpers/reply-source.ts'
-import type { ReplyBuffering } from '../../lib/gateway/buffering-options.ts'
+import type { ReplyBuffering } from '../../lib/reply/buffering-options.ts'
 
 const BODY = randomBytes(40_000)
 

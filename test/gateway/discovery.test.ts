@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createUpstreams } from '../../lib/index.ts'
-import { ServerGroup } from '../../lib/upstream/server-group.ts'
+import { ServerGroup } from '../../lib/group/server-group.ts'
 import { DNSMASQ, startDnsmasq } from '../helpers/dnsmasq.ts'
 import { DnsServer } from '../helpers/dns-server.ts'
 import { missingPackage } from '../helpers/packages.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createUpstreams } from '../../lib/index.ts'
-import { systemTimers } from '../../lib/timers.ts'
+import { systemTimers } from '../../lib/runtime/timers.ts'
 import { startPassing, turnsUntil, type PassingGateway } from '../helpers/passing.ts'
 import { startRecorder } from '../helpers/recorder.ts'
 import { FakeTimers } from '../helpers/timers.ts'

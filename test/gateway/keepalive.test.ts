@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createUpstreams } from '../../lib/index.ts'
-import { Connection } from '../../lib/scgi/connection.ts'
+import { Connection } from '../../lib/connections/scgi/connection.ts'
 import { startPassing, trail, turnsUntil } from '../helpers/passing.ts'
 import { RawClient, rawRequest } from '../helpers/raw-client.ts'
 import { refusedAddress, startRecorder } from '../helpers/recorder.ts'

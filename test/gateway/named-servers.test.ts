@@ -1,7 +1,7 @@
 // Names that a function of upstreams gives: asked by the resolver beside it, again in the background, and forgotten when idle.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AnyServers } from '../../lib/gateway/any-servers.ts'
+import { AnyServers } from '../../lib/group/any-servers.ts'
 import { DnsServer } from '../helpers/dns-server.ts'
 import { startPassing } from '../helpers/passing.ts'
 import { startRecorder } from '../helpers/recorder.ts'

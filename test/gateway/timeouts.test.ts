@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, mock, test } from 'node:test'
 import { setImmediate as nextTurn, setTimeout as later } from 'node:timers/promises'
-import { Connection } from '../../lib/scgi/connection.ts'
+import { Connection } from '../../lib/connections/scgi/connection.ts'
 import { fullBacklog } from '../helpers/full-backlog.ts'
 import { startPassing, trail, turnsUntil } from '../helpers/passing.ts'
 import { RawClient } from '../helpers/raw-client.ts'

@@ -12,7 +12,7 @@ import { startGateway } from '../helpers/gateway.ts'
 import { headerValue } from '../helpers/http-response.ts'
 import { RawClient, rawRequest } from '../helpers/raw-client.ts'
 import { testCertificate } from '../helpers/tls-cert.ts'
-import { startLiar } from '../transport/kit.ts'
+import { startLiar } from '../connections/kit.ts'
 import { ask, connect, portOf } from '../helpers/upgrades.ts'
 import type { FastifyScgiOptions, ServerOptions } from '../../types/index.ts'
 

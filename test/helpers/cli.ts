@@ -68,5 +68,5 @@ export function runScript (file: string, args: string[] = [], env: Record<string
 
 /** Runs the command `fastify-scgi`. */
 export function runCli (...args: string[]): RunningCommand {
-  return runScript('lib/cli.ts', args)
+  return runScript('lib/run/bin.ts', args)
 }

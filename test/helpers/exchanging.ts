@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
-import { literalAddress, parseAddress } from '../../lib/scgi/address.ts'
-import { Exchange } from '../../lib/scgi/exchange.ts'
+import { literalAddress, parseAddress } from '../../lib/connections/address.ts'
+import { Exchange } from '../../lib/connections/scgi/exchange.ts'
 import { encodePairs } from '../../lib/scgi/netstring.ts'
-import type { ConnectionPool } from '../../lib/scgi/pool.ts'
+import type { ConnectionPool } from '../../lib/connections/scgi/pool.ts'
 import type { ExchangeHandler, ExchangeRequest, RequestBody, ResponseHead, ServerAddress, UpstreamError } from '../../types/index.ts'
 
 /** The server of an address that names no host. */

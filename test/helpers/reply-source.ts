@@ -1,6 +1,6 @@
-import { BufferedReply } from '../../lib/gateway/buffered-reply.ts'
-import type { ReplyBuffering } from '../../lib/gateway/buffering-options.ts'
-import type { ReplySource } from '../../lib/scgi/reply-stream.ts'
+import { BufferedReply } from '../../lib/reply/buffered-reply.ts'
+import type { ReplyBuffering } from '../../lib/reply/buffering-options.ts'
+import type { ReplySource } from '../../lib/reply/reply-stream.ts'
 
 /** Sizes small enough to be passed by a few pieces: reads of 100, memory for 100 + 300, 50 handed over, writes of 80, no limit to the file. */
 export function small (path: string | undefined, settings: Partial<ReplyBuffering> = {}): ReplyBuffering {

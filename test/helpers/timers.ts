@@ -1,4 +1,4 @@
-import type { Timers } from '../../lib/timers.ts'
+import type { Timers } from '../../lib/runtime/timers.ts'
 
 /** Timers of a test: time passes when it is told to. It begins where the time of day would, not at 0. */
 export class FakeTimers implements Timers {

@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { crc32 } from 'node:zlib'
 import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
-import { Roster } from '../../roster.ts'
+import { Roster } from '../../runtime/roster.ts'
 import { readTags } from '../tags.ts'
 import { DiskBody } from './disk/body.ts'
 import type { BodyPart } from './disk/body.ts'

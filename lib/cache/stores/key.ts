@@ -1,4 +1,4 @@
-import { setOwn } from '../../names.ts'
+import { setOwn } from '../../runtime/own-property.ts'
 import type { CacheStoreKey, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
 import { compileGlob } from '../glob.ts'
 

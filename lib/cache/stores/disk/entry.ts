@@ -1,4 +1,4 @@
-import { codeOf } from '../../../caught.ts'
+import { codeOf } from '../../../runtime/caught.ts'
 import { fstat, open, readAt, readOnce, shut } from './files.ts'
 import { isOurs, keyOf, readHead, readPreamble } from './format.ts'
 import type { Head, Preamble } from './format.ts'

@@ -1,5 +1,5 @@
 import { stat, unlink } from 'node:fs/promises'
-import { codeOf } from '../../../caught.ts'
+import { codeOf } from '../../../runtime/caught.ts'
 import { probeEntry } from './entry.ts'
 import type { Rounds } from './rounds.ts'
 import type { Shelf } from './shelf.ts'

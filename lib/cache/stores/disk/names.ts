@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { join } from 'node:path'
-import { levelDirectories } from '../../../temp-file.ts'
+import { levelDirectories } from '../../../files/temp-file.ts'
 import type { CacheStoreKey } from '../../../../types/cache-store.ts'
 import { keyBytes } from '../key.ts'
 import { variantText } from '../vary.ts'

@@ -1,8 +1,8 @@
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { FST_SCGI_OPT_INVALID } from '../../../errors.ts'
-import { orSwitch, switched } from '../../../checks.ts'
-import { parseLifetime, parseSize, parseTime, show } from '../../../units.ts'
+import { orSwitch, switched } from '../../../options/checks.ts'
+import { parseLifetime, parseSize, parseTime, show } from '../../../options/units.ts'
 import type { RoundOptions } from './rounds.ts'
 
 export interface DiskStoreOptions {

@@ -1,5 +1,5 @@
-import { outside } from '../../../context.ts'
-import { parseSize, parseTime } from '../../../units.ts'
+import { outside } from '../../../runtime/context.ts'
+import { parseSize, parseTime } from '../../../options/units.ts'
 
 /** How much of the background's work is done before others get their turn. */
 export interface RoundOptions {

@@ -1,6 +1,6 @@
 import { opendir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { levelDirectories } from '../../../temp-file.ts'
+import { levelDirectories } from '../../../files/temp-file.ts'
 import { baseName, isEntryName, tempOwner } from './names.ts'
 
 /** A file whose name and place are ours; whether it is, its bytes tell. */

@@ -1,8 +1,8 @@
-import { outside } from '../../../context.ts'
+import { outside } from '../../../runtime/context.ts'
 import { FST_SCGI_CACHE_STORE } from '../../../errors.ts'
 import { patiently } from '../../patience.ts'
 import type { RedisClient } from './client.ts'
-import type { Timers } from '../../../timers.ts'
+import type { Timers } from '../../../runtime/timers.ts'
 import type { Script } from './scripts.ts'
 
 export interface GuardOptions {

@@ -1,0 +1,88 @@
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { orSwitch } from '../options/checks.ts'
+import { parseTime, show } from '../options/units.ts'
+import type { FailureKind } from '../../types/exchange.ts'
+import type { NextUpstreamCondition, NextUpstreamOptions } from '../../types/options.ts'
+
+const BITS: Readonly<Record<NextUpstreamCondition, number>> = {
+  error: 1, timeout: 2, invalid_header: 4, http_500: 8, http_503: 16, http_403: 32, http_404: 64, http_429: 128, non_idempotent: 256,
+}
+const KIND_BITS: Readonly<Record<FailureKind, number>> = {
+  error: BITS.error, timeout: BITS.timeout, invalid_header: BITS.invalid_header, local: 0,
+}
+const STATUS_BITS: Readonly<Record<number, number>> = {
+  500: BITS.http_500, 503: BITS.http_503, 403: BITS.http_403, 404: BITS.http_404, 429: BITS.http_429,
+}
+
+const OPTIONS = new Set(['on', 'tries', 'timeout', 'wait', 'interval'])
+const DEFAULT_INTERVAL = 250
+
+/** The methods that are not sent twice once sending has begun. */
+const NON_IDEMPOTENT = new Set(['POST', 'LOCK', 'PATCH'])
+
+/** When a request goes on to the next server. */
+export interface NextUpstream {
+  readonly conditions: number
+  /** 0 is without limit. */
+  readonly tries: number
+  /** Milliseconds; 0 is without limit. */
+  readonly timeout: number
+  /** Milliseconds for which a request is held while no server can be had; 0 for not at all. */
+  readonly wait: number
+  /** Milliseconds from one look for a server to the next meanwhile. */
+  readonly interval: number
+}
+
+/**
+ * Reads the option `nextUpstream`.
+ * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
+ */
+export function parseNextUpstream (value: NextUpstreamCondition[] | NextUpstreamOptions | false | undefined): NextUpstream {
+  if (value === false) return { conditions: 0, tries: 0, timeout: 0, wait: 0, interval: DEFAULT_INTERVAL }
+  if (value !== undefined && (typeof value !== 'object' || value === null)) {
+    throw new FST_SCGI_OPT_INVALID('nextUpstream', show(value), orSwitch(value, 'a list of conditions, { on, tries, timeout, wait, interval } or false'))
+  }
+  if (value !== undefined && !Array.isArray(value)) {
+    for (const key of Object.keys(value)) {
+      if (!OPTIONS.has(key)) throw new FST_SCGI_OPT_UNKNOWN(`nextUpstream.${key}`, `: it has ${[...OPTIONS].join(', ')}`)
+    }
+  }
+  const { on = ['error', 'timeout'], tries = 0, timeout = 0, wait = 0, interval } = Array.isArray(value) ? { on: value } : value ?? {}
+  if (!Array.isArray(on)) throw new FST_SCGI_OPT_INVALID('nextUpstream.on', show(on), 'a list of conditions')
+  let conditions = 0
+  for (const condition of on) {
+    const bit = Object.hasOwn(BITS, condition) ? BITS[condition] : undefined
+    if (bit === undefined) {
+      throw new FST_SCGI_OPT_INVALID('nextUpstream.on', show(condition), `one of ${Object.keys(BITS).join(', ')}; an empty list passes nothing on`)
+    }
+    conditions |= bit
+  }
+  if (!Number.isSafeInteger(tries) || tries < 0) {
+    throw new FST_SCGI_OPT_INVALID('nextUpstream.tries', show(tries), 'an integer of 0 or more')
+  }
+  const held = parseTime('nextUpstream.wait', wait)
+  if (held === 0 && interval !== undefined) throw new FST_SCGI_OPT_UNSUPPORTED('nextUpstream.interval', "without 'wait' no request is held")
+  const every = interval === undefined ? DEFAULT_INTERVAL : parseTime('nextUpstream.interval', interval)
+  if (every < 1) throw new FST_SCGI_OPT_INVALID('nextUpstream.interval', show(interval), 'a time of at least 1 ms')
+  return { conditions, tries, timeout: parseTime('nextUpstream.timeout', timeout), wait: held, interval: every }
+}
+
+/** Whether a request of this method that was `sent` (its first byte at least) may be sent once more. */
+export function mayResend (rules: NextUpstream, method: string, sent: boolean): boolean {
+  return !sent || !NON_IDEMPOTENT.has(method) || (rules.conditions & BITS.non_idempotent) !== 0
+}
+
+/** Whether a failed attempt is a condition to go on. */
+export function failurePassesOn (rules: NextUpstream, kind: FailureKind): boolean {
+  return (rules.conditions & KIND_BITS[kind]) !== 0
+}
+
+/** Whether a reply of this status is a condition to go on. */
+export function statusPassesOn (rules: NextUpstream, statusCode: number): boolean {
+  return (rules.conditions & (STATUS_BITS[statusCode] ?? 0)) !== 0
+}
+
+/** Whether a reply of this status that makes the request go on is a failure of its server. */
+export function statusCountsAsFailure (statusCode: number): boolean {
+  return statusCode !== 403 && statusCode !== 404
+}

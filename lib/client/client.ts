@@ -1,0 +1,177 @@
+import { FST_SCGI_CLIENT_CLOSED, FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
+import { literalAddress, needsLookup, parseAddress, resolveAddress, type ParsedAddress } from '../connections/address.ts'
+import { ClientRequest, type ClientServer, type ClientSettings, type RequestOwner } from './request.ts'
+import { isUnbound, parseFixedAddress } from '../connections/local-address.ts'
+import { ConnectionPool } from '../connections/scgi/pool.ts'
+import { Roster } from '../runtime/roster.ts'
+import { orSwitch } from '../options/checks.ts'
+import { parseSize, parseTime, show } from '../options/units.ts'
+import type { ScgiClientOptions, ScgiClientRequest, ScgiClientResponse } from '../../types/client.ts'
+import type { ServerAddress } from '../../types/exchange.ts'
+import type { Address } from '../../types/upstream.ts'
+
+export type { ScgiClientOptions, ScgiClientRequest, ScgiClientResponse, ScgiParamBytes } from '../../types/client.ts'
+
+/** A request of a client that was closed or destroyed. */
+
+const NAMES: ReadonlySet<string> = new Set<keyof ScgiClientOptions>([
+  'connectTimeout', 'sendTimeout', 'readTimeout', 'bufferSize', 'keepalive', 'preconnect', 'bind', 'socketKeepalive',
+])
+
+/**
+ * Speaks SCGI to one server: no balancing, no retry on another server, no filtering of headers. A name is resolved at the first
+ * request; of several addresses each is tried until one takes the connection.
+ */
+export class ScgiClient {
+  readonly #parsed: ParsedAddress
+  readonly #owner: RequestOwner
+  readonly #keepalive: number
+  readonly #preconnect: number
+  readonly #connectTimeout: number
+  readonly #running = new Roster<ClientRequest>()
+  #servers: readonly ClientServer[] | undefined
+  #resolving: Promise<readonly ClientServer[]> | undefined
+  #closed = false
+  /** Called when the last request is over after `close()`. */
+  readonly #waiting: (() => void)[] = []
+
+  /**
+   * @param address for instance `'127.0.0.1:4000'`, `'unix:/run/app.sock'`
+   * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
+   */
+  constructor (address: Address, options: ScgiClientOptions = {}) {
+    this.#parsed = parseAddress('address', address)
+    const settings = readSettings(options, this.#parsed.pathPrefix)
+    this.#keepalive = count('keepalive', options.keepalive)
+    this.#preconnect = count('preconnect', options.preconnect)
+    this.#connectTimeout = settings.timeouts.connect
+    if (!needsLookup(this.#parsed)) this.#servers = [this.#server(literalAddress(this.#parsed))]
+    this.#owner = {
+      settings,
+      servers: () => this.#servers ?? this.#resolve(),
+      connected: server => this.#prefer(server),
+      unreachable: () => this.#forget(),
+      over: request => this.#over(request),
+    }
+  }
+
+  /**
+   * Sends a request. The promise is fulfilled when the head of the reply is there.
+   *
+   * It is rejected with FST_SCGI_CONNECT, FST_SCGI_CONNECT_TIMEOUT, FST_SCGI_LOCAL, FST_SCGI_SEND, FST_SCGI_SEND_TIMEOUT,
+   * FST_SCGI_READ, FST_SCGI_READ_TIMEOUT, FST_SCGI_PREMATURE_CLOSE, FST_SCGI_INVALID_HEADER or FST_SCGI_HEADER_TOO_BIG for what
+   * went wrong with the server; FST_SCGI_RESOLVE; FST_SCGI_BAD_REQUEST or a TypeError for what cannot be sent; FST_SCGI_TEMP_FILE;
+   * FST_SCGI_CLIENT_CLOSED; the error of the body's stream; the reason of the signal. A failure after the head fails the body. A
+   * stream given as body is destroyed where it is not read to its end.
+   */
+  request (options: ScgiClientRequest = {}): Promise<ScgiClientResponse> {
+    return new Promise((resolve, reject) => {
+      const request = new ClientRequest(this.#owner, options, resolve, reject)
+      this.#running.add(request)
+      if (this.#closed) request.abort(new FST_SCGI_CLIENT_CLOSED())
+      else request.start(options)
+    })
+  }
+
+  /** Closes idle connections, takes no more requests, and waits until those that run are over: their bodies must be read. */
+  close (): Promise<void> {
+    this.#shut()
+    if (this.#running.size === 0) return Promise.resolve()
+    return new Promise(resolve => this.#waiting.push(resolve))
+  }
+
+  /**
+   * Closes every connection at once.
+   * @param error what the requests that run fail with; default FST_SCGI_CLIENT_CLOSED
+   */
+  destroy (error?: Error): void {
+    this.#shut()
+    for (const request of this.#running.all()) request.abort(error ?? new FST_SCGI_CLIENT_CLOSED())
+  }
+
+  #shut (): void {
+    this.#closed = true
+    for (const { pool } of this.#servers ?? []) pool?.close()
+  }
+
+  #server (address: ServerAddress): ClientServer {
+    const options = { keepalive: this.#keepalive, preconnect: this.#preconnect, connectTimeout: this.#connectTimeout }
+    return { address, pool: this.#keepalive > 0 || this.#preconnect > 0 ? new ConnectionPool(address, options) : undefined }
+  }
+
+  #resolve (): Promise<readonly ClientServer[]> {
+    this.#resolving ??= resolveAddress(this.#parsed).then(
+      addresses => {
+        this.#resolving = undefined
+        this.#servers = addresses.map(address => this.#server(address))
+        if (this.#closed) this.#shut()
+        return this.#servers
+      },
+      (error: unknown) => {
+        this.#resolving = undefined
+        throw error
+      })
+    return this.#resolving
+  }
+
+  /** The address that answers goes first from now on. */
+  #prefer (server: ClientServer): void {
+    const servers = this.#servers
+    if (servers === undefined || servers[0] === server || !servers.includes(server)) return
+    this.#servers = [server, ...servers.filter(other => other !== server)]
+  }
+
+  /** Names may have moved: the next request asks again. */
+  #forget (): void {
+    if (!needsLookup(this.#parsed)) return
+    for (const { pool } of this.#servers ?? []) pool?.close()
+    this.#servers = undefined
+  }
+
+  #over (request: ClientRequest): void {
+    this.#running.delete(request)
+    if (this.#running.size === 0) for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+}
+
+function readSettings (options: ScgiClientOptions, pathPrefix: string): ClientSettings {
+  if (typeof options !== 'object' || options === null) throw new FST_SCGI_OPT_INVALID('options', show(options), 'an object')
+  for (const name of Object.keys(options)) {
+    if (!NAMES.has(name)) throw new FST_SCGI_OPT_UNKNOWN(name, `: a client has ${[...NAMES].join(', ')}`)
+  }
+  const { connectTimeout = '60s', sendTimeout = '60s', readTimeout = '60s', bufferSize = '64k', bind } = options
+  const local = isUnbound(bind) ? undefined : parseFixedAddress(bind, ' or false')
+  const size = parseSize('bufferSize', bufferSize)
+  if (size < 1024) throw new FST_SCGI_OPT_INVALID('bufferSize', show(bufferSize), 'at least 1k')
+  return {
+    timeouts: {
+      connect: parseTime('connectTimeout', connectTimeout),
+      send: parseTime('sendTimeout', sendTimeout),
+      read: parseTime('readTimeout', readTimeout),
+    },
+    bufferSize: size,
+    localAddress: local?.localAddress,
+    localPort: local?.localPort,
+    transparent: local?.transparent,
+    socketKeepalive: initialDelay(options.socketKeepalive),
+    keepalive: count('keepalive', options.keepalive) > 0,
+    pathPrefix,
+  }
+}
+
+function initialDelay (value: ScgiClientOptions['socketKeepalive']): number | undefined {
+  if (typeof value === 'object' && value !== null) {
+    for (const key of Object.keys(value)) if (key !== 'initialDelay') throw new FST_SCGI_OPT_UNKNOWN(`socketKeepalive.${key}`, ': it has initialDelay')
+    return parseTime('socketKeepalive.initialDelay', value.initialDelay ?? 0)
+  }
+  if (value !== undefined && typeof value !== 'boolean') {
+    throw new FST_SCGI_OPT_INVALID('socketKeepalive', show(value), orSwitch(value, 'true, false or { initialDelay }'))
+  }
+  return value === true ? 0 : undefined
+}
+
+function count (option: string, value: number | undefined): number {
+  if (value === undefined) return 0
+  if (!Number.isSafeInteger(value) || value < 0) throw new FST_SCGI_OPT_INVALID(option, show(value), 'an integer of 0 or more')
+  return value
+}

@@ -1,0 +1,240 @@
+import { attend, AttentiveSocket } from '../last-words.ts'
+import { transparentSocket, type NewSocketOptions, type TransparentOptions } from '../transparent.ts'
+import type { AsyncResource } from 'node:async_hooks'
+import type { Socket } from 'node:net'
+import type { ServerAddress } from '../../../types/exchange.ts'
+
+/** What a connection tells the exchange that uses it. */
+export interface ConnectionOwner {
+  /** All of it is told in this context, whoever has opened the connection. */
+  readonly context: AsyncResource
+  onConnected (): void
+  /** `buffer` is shared by all connections: what is to be kept must be copied before this returns. */
+  onBytes (buffer: Buffer, length: number): void
+  onWritten (): void
+  /** The server takes no more. It may have answered before: what it said comes after this, and then the end. */
+  onRefused (error: NodeJS.ErrnoException): void
+  onEof (): void
+  onTimeout (): void
+  onSocketError (error: NodeJS.ErrnoException): void
+}
+
+/** How a socket is opened. */
+export interface ConnectionOptions {
+  /** Largest single read. */
+  readonly bufferSize: number
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
+  /** See `transparentSocket`. */
+  readonly transparent?: boolean | undefined
+  readonly socketKeepalive?: number | undefined
+}
+
+/** So many closed connections wait for their next use, for each buffer size. */
+const MAX_SPARE = 256
+
+/** The connections of one buffer size share what they read into, and those that are closed are opened again. */
+interface Family {
+  // A read and the callback that consumes it are one synchronous step, so all sockets can read into one buffer.
+  readonly buffer: Buffer
+  readonly spare: Connection[]
+}
+
+const families = new Map<number, Family>()
+
+function familyOf (bufferSize: number): Family {
+  let family = families.get(bufferSize)
+  if (family === undefined) families.set(bufferSize, family = { buffer: Buffer.allocUnsafeSlow(bufferSize), spare: [] })
+  return family
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/**
+ * One socket to one server. It has an owner, the exchange that uses it, or is idle in a pool; what happens on it goes to the owner.
+ *
+ * SCGI takes a connection for each request, and of its price half is the making of the socket's JavaScript object. So an object
+ * whose connection has closed without an error is kept and connected anew, as `socket.connect()` allows after 'close'.
+ */
+export class Connection {
+  readonly socket: Socket
+  connected = false
+  owner: ConnectionOwner | null = null
+  /** Told when an idle connection is no longer usable. */
+  onIdleEnd: ((connection: Connection) => void) | undefined = undefined
+  /** When it last became idle, in milliseconds of `performance.now()`. */
+  idleSince = 0
+  #socketKeepalive: number | undefined
+  #timeout = 0
+  #tcp = false
+  /** It was bound before the socket was made. */
+  readonly #bound: boolean
+  /** It was left in a state that the next connection must not inherit. */
+  #spoilt: boolean
+
+  /** Begins to connect. */
+  static open (address: ServerAddress, options: ConnectionOptions, owner: ConnectionOwner | null, connectTimeout: number): Connection {
+    const family = familyOf(options.bufferSize)
+    // A transparent socket is one from its birth on.
+    const { transparent, localAddress, localPort } = options
+    const { host } = address
+    const connection = transparent === true && localAddress !== undefined && host !== undefined
+      ? new Connection(family, { localAddress, localPort, host })
+      : family.spare.pop() ?? new Connection(family)
+    connection.owner = owner
+    try {
+      connection.#open(address, options, connectTimeout)
+    } catch (error) {
+      connection.#spoilt = true
+      connection.destroy()
+      throw error
+    }
+    return connection
+  }
+
+  /** @param transparent from where and to where, for a socket that is bound to an address of others */
+  private constructor (family: Family, transparent?: TransparentOptions) {
+    this.#spoilt = this.#bound = transparent !== undefined
+    const { buffer } = family
+    const socket: Socket = this.socket = newSocket(buffer, length => {
+      const { owner } = this
+      if (owner === null) this.#idleEnd()
+      else owner.context.runInAsyncScope(owner.onBytes, owner, buffer, length)
+      return !socket.isPaused()
+    }, error => {
+      this.#spoilt = true
+      this.owner?.onRefused(error)
+    }, transparent)
+    socket.on('connect', () => {
+      this.connected = true
+      const { owner } = this
+      owner?.context.runInAsyncScope(owner.onConnected, owner)
+    })
+    socket.on('end', () => {
+      const { owner } = this
+      if (owner === null) this.#idleEnd()
+      else owner.context.runInAsyncScope(owner.onEof, owner)
+    })
+    socket.on('timeout', () => {
+      if (this.owner === null) this.#idleEnd()
+      else this.#timedOut(this.owner)
+    })
+    socket.on('error', error => {
+      this.#spoilt = true
+      const { owner } = this
+      if (owner === null) this.#idleEnd()
+      else owner.context.runInAsyncScope(owner.onSocketError, owner, error)
+    })
+    socket.on('close', hadError => {
+      if (!hadError && !this.#spoilt && family.spare.length < MAX_SPARE) family.spare.push(this)
+    })
+  }
+
+  #open (address: ServerAddress, options: ConnectionOptions, connectTimeout: number): void {
+    const { socket } = this
+    const { host, port, socketPath } = address
+    const { localAddress, localPort, socketKeepalive } = options
+    this.connected = false
+    // Without a handle it is remembered, and done when the connection stands.
+    this.setSocketKeepalive(socketKeepalive)
+    // The timer of the connection before is gone with it.
+    this.#timeout = 0
+    this.#tcp = host !== undefined
+    if (host === undefined) {
+      socket.connect({ path: socketPath ?? '' })
+    } else {
+      const target = { host, port, autoSelectFamily: false }
+      if (localAddress === undefined || this.#bound) socket.connect(target)
+      else if (localPort === undefined) socket.connect({ ...target, localAddress })
+      else socket.connect({ ...target, localAddress, localPort })
+    }
+    this.setTimeout(connectTimeout)
+  }
+
+  /** An idle connection that says anything, fails or has waited too long is of no more use. */
+  #idleEnd (): void {
+    const tell = this.onIdleEnd
+    this.onIdleEnd = undefined
+    this.socket.destroy()
+    tell?.(this)
+  }
+
+  /**
+   * Timers come before sockets in the event loop: when it has stood still for long, what arrived in time is read only now. The
+   * server is to blame if it still has nothing to show after that.
+   */
+  #timedOut (owner: ConnectionOwner): void {
+    const { socket } = this
+    const { connecting, bytesRead, bytesWritten, writableLength } = socket
+    setImmediate(() => {
+      if (this.owner === owner && socket.connecting === connecting && socket.bytesRead === bytesRead &&
+          socket.bytesWritten === bytesWritten && socket.writableLength === writableLength) {
+        owner.context.runInAsyncScope(owner.onTimeout, owner)
+      }
+    })
+  }
+
+  /**
+   * The time without anything happening after which the owner's `onTimeout` is called; 0 is never. It runs from now, or, if it is
+   * the same as before, from what happened last: call it when something has.
+   */
+  setTimeout (milliseconds: number): void {
+    if (milliseconds === this.#timeout) return
+    this.#timeout = milliseconds
+    this.socket.setTimeout(milliseconds)
+  }
+
+  /**
+   * To be asked once, at the end of a connection: it was a reset. One that comes together with the last bytes looks like an orderly end;
+   * only the address of the other side is gone then. A unix socket knows no resets.
+   */
+  get wasReset (): boolean {
+    return this.#tcp && this.socket.remoteAddress === undefined
+  }
+
+  /** SO_KEEPALIVE with this initial delay in milliseconds; `undefined` is off. */
+  setSocketKeepalive (delay: number | undefined): void {
+    if (delay === this.#socketKeepalive) return
+    this.#socketKeepalive = delay
+    this.socket.setKeepAlive(delay !== undefined, delay)
+  }
+
+  /** Writes the last piece of a request; the owner's `onWritten` is called when all has left for the kernel. */
+  finish (piece: Buffer): void {
+    const { socket } = this
+    socket.write(piece)
+    if (socket.writableLength === 0) this.owner?.onWritten()
+    else socket.write(NOTHING, this.#written)
+  }
+
+  /** As `finish`, for two pieces that shall leave as one. */
+  finishBoth (first: Buffer, second: Buffer): void {
+    const { socket } = this
+    socket.cork()
+    socket.write(first)
+    socket.write(second, this.#written)
+    socket.uncork()
+  }
+
+  readonly #written = (error?: Error | null): void => {
+    if (!error) this.owner?.onWritten()
+  }
+
+  destroy (): void {
+    this.owner = null
+    this.onIdleEnd = undefined
+    if (this.socket.isPaused() || this.socket.writableLength > 0) this.#spoilt = true
+    this.socket.destroy()
+  }
+}
+
+function newSocket (
+  buffer: Buffer, callback: (length: number) => boolean, refused: (error: NodeJS.ErrnoException) => void,
+  transparent: TransparentOptions | undefined
+): Socket {
+  const options: NewSocketOptions = { onread: { buffer, callback } }
+  if (transparent === undefined) return new AttentiveSocket(options, refused)
+  const socket = transparentSocket(transparent, options)
+  attend(socket, refused)
+  return socket
+}

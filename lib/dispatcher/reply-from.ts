@@ -1,0 +1,297 @@
+import { errors } from 'undici'
+import fp from 'fastify-plugin'
+import replyFrom from '@fastify/reply-from'
+import { onRejection, valueOf } from '../options/functions.ts'
+import { setOwn } from '../runtime/own-property.ts'
+import { withCookie } from '../exchange/diversion.ts'
+import { RequestInfo } from '../exchange/info.ts'
+import { breakOff, clearHead, onReplyClose } from '../http/raw-reply.ts'
+import { refusedCoding } from '../inbound/transfer-coding.ts'
+import { takeTurn } from '../inbound/turn.ts'
+import { passageOf } from '../http/passage.ts'
+import { HeaderFilter, textHeaders } from '../reply/response-headers.ts'
+import { toError } from '../runtime/caught.ts'
+import { ScgiDispatcher } from './dispatcher.ts'
+import { FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { REWRITTEN } from './headers.ts'
+import type { PathRules } from '../routing/canonical-path.ts'
+import { parsePathRules } from '../routing/path-options.ts'
+import { queryPart } from '../http/path.ts'
+import { pathToRead } from '../routing/source-path.ts'
+import { Call, CALL } from './from-call.ts'
+import { dispatcherOptions } from './from-options.ts'
+import { Router } from '../routing/router.ts'
+import { landingOfRequest, mayStay } from '../routing/landing.ts'
+import { compileParams, type ParamsEncoder } from '../request/params.ts'
+import { rewrittenHeaders } from '../request/rewritten-headers.ts'
+import type { FastifyReplyFromHooks } from '@fastify/reply-from'
+import type { Dispatcher } from 'undici'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Selector } from '../group/registry.ts'
+import type { DispatchContext } from '../../types/dispatcher.ts'
+import type { Attempt } from '../../types/request.ts'
+import type { FastifyScgiOptions, RequestHeaders } from '../../types/options.ts'
+
+type From = (this: FastifyReply, source?: string, options?: FastifyReplyFromHooks) => FastifyReply
+type Headers = Record<string, string | string[]>
+
+/** Only its path, query and headers matter: the group chooses the server, and Host is the client's. */
+const BASE = 'http://localhost/'
+const OF_THE_BODY = ['content-type', 'content-length', 'transfer-encoding']
+
+/** `request.scgi` of such a call. */
+class FromInfo extends RequestInfo {
+  override readonly attempts: Attempt[]
+
+  constructor (request: FastifyRequest, { attempts }: DispatchContext) {
+    super(passageOf(request.raw))
+    // The list is the dispatcher's, and grows.
+    this.attempts = attempts
+  }
+}
+
+/**
+ * Adds `reply.from()` of @fastify/reply-from to an instance, over SCGI to what `select` gives. It is as that package has it, save for what
+ * a gateway owes: the client's Host, address and scheme reach the application; X-Forwarded-*, hidden headers, hooks and time limits are
+ * those of the registration; nothing is sent twice, for `nextUpstream` has decided already; failures are answered with the error and the
+ * status that the gateway itself would give; a client that leaves ends the request. What is given to `reply.from()` itself goes before.
+ * @throws FST_SCGI_OPT_UNSUPPORTED where the instance has a `reply.from()`
+ */
+export async function registerReplyFrom (fastify: FastifyInstance, select: Selector, options: FastifyScgiOptions): Promise<void> {
+  if (fastify.hasReplyDecorator('from')) throw new FST_SCGI_OPT_UNSUPPORTED('replyFrom', 'this instance has reply.from() already')
+  // As with a mount, the application does not see what the router does not.
+  const paths = Router.of(fastify).ignoreDuplicateSlashes ? { mergeSlashes: true } : undefined
+  const dispatcher = new ScgiDispatcher(request => select(Call.of(request).request), dispatcherOptions({ ...options, ...paths }))
+  const tracked = dispatcher.compose(next => (request, handler) => {
+    const call = Call.of(request)
+    const asked = call.path === undefined ? request : { ...request, path: call.path + queryPart(request.path) }
+    return next(asked, new Tracking(handler, call, options.ignoreClientAbort === true))
+  })
+  const defaults = new Defaults(options)
+  await fastify.register(fp((instance: FastifyInstance, _options: object, done: (error?: Error) => void) => {
+    const facade: FastifyInstance = Object.create(instance, {
+      decorateReply: {
+        value: (name: string, from: From) => instance.decorateReply(name, defaults.around(from)),
+      },
+    })
+    replyFrom(facade, { base: BASE, undici: tracked, destroyAgent: true, disableRequestLogging: true }, done)
+  }, { fastify: '5.x', name: '@fastify/reply-from' }))
+}
+
+/** Fills in what a call of `reply.from()` leaves open. */
+class Defaults {
+  readonly #options: FastifyScgiOptions
+  readonly #paths: PathRules
+  readonly #filter: HeaderFilter
+  readonly #encoder: ParamsEncoder<FastifyRequest>
+
+  constructor (options: FastifyScgiOptions) {
+    this.#options = options
+    this.#paths = parsePathRules(options)
+    this.#filter = new HeaderFilter(options.hideHeaders ?? [], options.passHeaders ?? [])
+    const { params, defaultParams, passRequestHeaders, underscoresInHeaders, forwarded } = options
+    this.#encoder = compileParams({ params, defaultParams, passRequestHeaders, underscoresInHeaders, forwarded })
+  }
+
+  around (from: From): From {
+    const complete = (call: Call, given: FastifyReplyFromHooks): FastifyReplyFromHooks => this.#complete(call, given)
+    const paths = this.#paths
+    return function (source, given = {}) {
+      const { raw } = this.request
+      const refused = refusedCoding(raw)
+      if (refused !== undefined) return this.header('connection', 'close').send(refused)
+      if (!mayStay(this.request, this, landingOfRequest(this.request, paths), given.body ?? undefined)) return this
+      takeTurn(raw, this.raw, () => {
+        try {
+          const call = new Call(this)
+          const own = source === undefined || source === ''
+          call.path = pathToRead(own ? raw.url ?? '/' : source)
+          // The request's own path has been judged: nobody else is to find fault with it.
+          from.call(this, own && call.path !== undefined ? '/' : source, complete(call, given))
+        } catch (error) {
+          this.send(toError(error))
+        }
+      })
+      return this
+    }
+  }
+
+  #complete (call: Call, given: FastifyReplyFromHooks): FastifyReplyFromHooks {
+    const { reply } = call
+    let failure: Error | undefined
+    const options = this.#options
+    const retries = given.retriesCount !== undefined || given.retryDelay !== undefined || 'maxRetriesOn503' in given
+    return {
+      ...(retries ? undefined : { retryDelay: () => null }),
+      ...(options.passRequestBody === false ? { body: null } : undefined),
+      ...given,
+      onError: (_reply, error) => {
+        if (given.onError === undefined) this.#answer(reply, error.error)
+        else hook(reply, () => given.onError?.(reply, error))
+      },
+      rewriteRequestHeaders: (request, headers) => {
+        let own = this.#requestHeaders(call, headers)
+        if (given.rewriteRequestHeaders !== undefined) own = valueOf('rewriteRequestHeaders', given.rewriteRequestHeaders(request, own))
+        else if (options.rewriteRequestHeaders !== undefined) own = valueOf('rewriteRequestHeaders', options.rewriteRequestHeaders(call.request, own))
+        const sent: RequestHeaders & { [CALL]: Call, [REWRITTEN]: true } = {
+          ...rewrittenHeaders(own, call.request.headers), [CALL]: call, [REWRITTEN]: true,
+        }
+        return sent
+      },
+      // What is thrown here would come out as an uncaught exception: it is the reply instead.
+      rewriteHeaders: (headers, request) => {
+        const own = this.#replyHeaders(call, headers)
+        try {
+          if (given.rewriteHeaders !== undefined) return textOf(valueOf('rewriteHeaders', given.rewriteHeaders(own, request)), headers)
+          return options.rewriteHeaders === undefined ? own : textHeaders(valueOf('rewriteHeaders', options.rewriteHeaders(own, call.request)), headers)
+        } catch (error) {
+          failure = toError(error)
+          return {}
+        }
+      },
+      onResponse: (request, _reply, response) => {
+        if (failure !== undefined) {
+          response.stream.destroy()
+          clearHead(reply)
+          this.#answer(reply, failure)
+        } else if (given.onResponse === undefined) {
+          reply.send(response.stream)
+        } else {
+          hook(reply, () => given.onResponse?.(request, reply, response))
+        }
+      },
+    }
+  }
+
+  /** What the application would get of the client's headers, with those of the body that @fastify/reply-from sends. */
+  #requestHeaders ({ view }: Call, headers: RequestHeaders): RequestHeaders {
+    const own: RequestHeaders = this.#encoder.received(view)
+    for (const name of OF_THE_BODY) {
+      if (headers[name] === undefined) delete own[name]
+      else own[name] = headers[name]
+    }
+    return own
+  }
+
+  #replyHeaders ({ request, setCookie }: Call, headers: RequestHeaders): Headers {
+    const given: Headers = {}
+    for (const name in headers) {
+      const value = headers[name]
+      if (value !== undefined) setOwn(given, name, value)
+    }
+    const head = { statusCode: 200, statusMessage: '', headers: given, rawHeaders: [], contentLength: -1, chunked: false, nph: false }
+    const own = this.#filter.apply(head, request.raw.httpVersionMajor === 2)
+    if (setCookie !== undefined) own['set-cookie'] = withCookie(own['set-cookie'], setCookie)
+    const length = given['content-length']
+    return length === undefined ? own : { ...own, 'content-length': length }
+  }
+
+  #answer (reply: FastifyReply, error: Error): void {
+    // The client has left, or was given another answer.
+    if (reply.sent || reply.raw.destroyed) return
+    const cause = ownError(error) ?? error
+    const { onError } = this.#options
+    if (onError === undefined) reply.send(cause)
+    else hook(reply, () => onError(reply, { error: cause }))
+  }
+}
+
+/** Calls a hook that answers; what it throws, or is rejected with, is the answer. */
+function hook (reply: FastifyReply, call: () => unknown): void {
+  const failed = (error: unknown): void => {
+    if (reply.sent || reply.raw.headersSent) {
+      reply.log.error({ err: error }, 'the reply could not be sent')
+      breakOff(reply.raw)
+    } else {
+      reply.send(toError(error))
+    }
+  }
+  try {
+    onRejection(call(), reply, failed)
+  } catch (error) {
+    failed(error)
+  }
+}
+
+/** Watches a request for `request.scgi`, for the log, and for the client. */
+class Tracking implements Dispatcher.DispatchHandler {
+  readonly #handler: Dispatcher.DispatchHandler
+  readonly #call: Call
+  readonly #ignoreClientAbort: boolean
+  #context: DispatchContext | undefined
+  #info: FromInfo | undefined
+  #over = false
+
+  constructor (handler: Dispatcher.DispatchHandler, call: Call, ignoreClientAbort: boolean) {
+    this.#handler = handler
+    this.#call = call
+    this.#ignoreClientAbort = ignoreClientAbort
+  }
+
+  onRequestStart (controller: Dispatcher.DispatchController, context: DispatchContext): void {
+    const { request, reply } = this.#call
+    this.#context = context
+    this.#info = new FromInfo(request, context)
+    this.#info.clientAddress = this.#call.view.remoteAddr
+    request.scgi = this.#info
+    this.#handler.onRequestStart?.(controller, context)
+    if (this.#ignoreClientAbort || controller.aborted) return
+    const leave = (): void => {
+      // Of a stream of HTTP/2 that was reset Node.js says that it has finished.
+      if (!this.#over) controller.abort(new errors.RequestAbortedError('The client closed the connection'))
+    }
+    if (reply.raw.destroyed) leave()
+    else onReplyClose(reply.raw, request.raw.socket, leave)
+  }
+
+  onResponseStart (controller: Dispatcher.DispatchController, statusCode: number, headers: Headers, statusMessage?: string): void {
+    if (this.#info !== undefined) this.#info.head = this.#context?.head
+    this.#call.setCookie = this.#context?.setCookie
+    const { raw } = this.#call.reply
+    if (statusMessage !== undefined && statusMessage !== '' && this.#call.request.raw.httpVersionMajor < 2) raw.statusMessage = statusMessage
+    this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)
+  }
+
+  onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#handler.onResponseData?.(controller, chunk)
+  }
+
+  onResponseEnd (controller: Dispatcher.DispatchController, trailers: Headers): void {
+    this.#over = true
+    this.#log()
+    this.#handler.onResponseEnd?.(controller, trailers)
+  }
+
+  onResponseError (controller: Dispatcher.DispatchController, error: Error): void {
+    this.#over = true
+    this.#log(error)
+    this.#handler.onResponseError?.(controller, error)
+  }
+
+  #log (error?: Error): void {
+    const { log } = this.#call.request
+    if (log.level !== 'debug' && log.level !== 'trace') return
+    const attempts = this.#context?.attempts ?? []
+    for (const attempt of attempts) {
+      log.debug({ upstream: attempt, err: attempt === attempts.at(-1) ? error : undefined }, `upstream ${attempt.address} ${attempt.status ?? '-'}`)
+    }
+  }
+}
+
+/** The headers that a hook gave of a call, whose type leaves room for none. */
+function textOf (given: RequestHeaders, received: RequestHeaders): Headers {
+  const headers: Headers = {}
+  for (const name in given) {
+    const value = given[name]
+    if (value !== undefined) headers[name] = value
+  }
+  return textHeaders(headers, received)
+}
+
+/** The error of ours behind those that undici and @fastify/reply-from have put around it. */
+function ownError (error: Error): Error | undefined {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
+    if ('code' in at && typeof at.code === 'string' && at.code.startsWith('FST_SCGI_')) return at
+  }
+  return undefined
+}

@@ -1,0 +1,120 @@
+import { FST_SCGI_INTERCEPTED } from '../errors.ts'
+import { statusOf, toError } from '../runtime/caught.ts'
+import { onRejection } from '../options/functions.ts'
+import { breakOff, isHttp2 } from '../http/raw-reply.ts'
+import { setPlan, type FallbackPage, type FilterPlan } from '../reply/plan.ts'
+import { toPage, type Diversion } from './diversion.ts'
+import type { CarriedHeaders, Passage } from '../http/passage.ts'
+import type { Mount } from './mount.ts'
+import type { ReplySender } from './reply-sender.ts'
+import type { RequestInfo } from './info.ts'
+import type { RequestBody, ResponseHead } from '../../types/exchange.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+/** An exchange that something else than an application's body answers. */
+export interface Instead {
+  readonly mount: Mount
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly passage: Passage | undefined
+  readonly info: RequestInfo
+  readonly sender: ReplySender
+  /** Of the application's reply, where there was one. */
+  readonly head: ResponseHead | undefined
+  /** The connection ends with this reply. */
+  readonly lastOfConnection: boolean
+}
+
+/**
+ * Sends what answers instead.
+ * @param body the request's, for whoever answers
+ */
+export function sendDiversion (instead: Instead, diversion: Diversion, body: RequestBody | null): void {
+  const { request, reply, head, sender } = instead
+  if (instead.lastOfConnection && !isHttp2(reply.raw)) reply.header('connection', 'close')
+  try {
+    switch (diversion.kind) {
+      case 'redirect':
+        setPlan(reply, {
+          redirect: diversion.redirect,
+          body,
+          ...(diversion.intercepted ? undefined : pagesOf(instead)),
+          ...(head === undefined ? undefined : sender.lasting(head)),
+        })
+        reply.send()
+        break
+      case 'file':
+        if (head !== undefined) sender.file(head, diversion.file, pagesOf(instead))
+        break
+      case 'external':
+        setHeaders(reply, diversion.headers)
+        reply.redirect(diversion.url, diversion.status)
+        break
+      case 'error': {
+        const { error } = diversion
+        const page = diversion.intercepted ? undefined : pageFor(instead, error)
+        if (page !== undefined) {
+          request.log.warn({ err: error }, error.message)
+          sendDiversion(instead, toPage(page, {}), body)
+          return
+        }
+        setHeaders(reply, diversion.headers)
+        if (error.statusCode === 404 && instead.mount.hooks.onError === undefined) {
+          // A 404 of the application is nothing to write home about.
+          if (!(error instanceof FST_SCGI_INTERCEPTED)) request.log.warn({ err: error }, error.message)
+          reply.callNotFound()
+        } else {
+          sendFailure(instead, error)
+        }
+      }
+    }
+  } catch (error) {
+    sendFailure(instead, toError(error))
+  }
+}
+
+/** Sends an error, by the user's hook or by Fastify's error handler. */
+export function sendFailure (instead: Instead, failure: Error): void {
+  const { reply, sender, info: { cacheStatus }, mount: { cache, hooks: { onError } } } = instead
+  if (instead.lastOfConnection && !isHttp2(reply.raw)) reply.header('connection', 'close')
+  if (cache?.statusHeader !== undefined && cacheStatus !== undefined) reply.header(cache.statusHeader, cacheStatus)
+  const name = cache?.rules.cacheStatus
+  if (name !== undefined && sender.cacheStatus !== undefined) reply.header('cache-status', sender.cacheStatus.statusMember(name))
+  try {
+    if (onError === undefined) {
+      reply.send(failure)
+      return
+    }
+    const result: unknown = onError(reply, { error: failure })
+    onRejection(result, reply, cause => hookFailed(instead, cause))
+  } catch (cause) {
+    hookFailed(instead, cause)
+  }
+}
+
+/**
+ * The error page for an error; `undefined` where there is none, or this is the last.
+ * @throws FST_SCGI_ERROR_PAGE, FST_SCGI_REDIRECT_TARGET
+ */
+export function pageFor (instead: Instead, error: Error): FallbackPage | undefined {
+  return pagesOf(instead)?.pages.find(statusOf(error), instead.request)
+}
+
+function pagesOf ({ mount, passage }: Instead): Required<Pick<FilterPlan, 'pages'>> | undefined {
+  const { errorPages } = mount.response
+  return errorPages === undefined || passage?.lastPage === true ? undefined : { pages: errorPages }
+}
+
+/** The hook onError threw. */
+function hookFailed ({ request, reply }: Instead, cause: unknown): void {
+  if (reply.sent || reply.raw.headersSent) {
+    request.log.error({ err: cause }, 'the error could not be answered')
+    breakOff(reply.raw)
+  } else {
+    reply.send(toError(cause))
+  }
+}
+
+function setHeaders (reply: FastifyReply, headers: CarriedHeaders): void {
+  for (const name in headers) reply.header(name, headers[name])
+}

@@ -1,0 +1,332 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { Readable } from 'node:stream'
+import { isConditional } from '../http/conditions.ts'
+import { breakOff, clearHead, isHttp2, onReplyClose } from '../http/raw-reply.ts'
+import { describe, forgetType } from '../http/described.ts'
+import { onlyOwn } from '../http/last-hook.ts'
+import { setPlan, takePlan, type FilterPlan } from '../reply/plan.ts'
+import { passageOf } from '../http/passage.ts'
+import { onRejection } from '../options/functions.ts'
+import { show } from '../options/units.ts'
+import { isMediaType } from '../request/view.ts'
+import { EntryBody } from '../reply/entry-body.ts'
+import { lastingPlan, planReply, type Lasting } from './reply-plan.ts'
+import { watchClient } from '../reply/client-watch.ts'
+import { addCookie, joinLists } from './header-lists.ts'
+import { sendSwitch } from './switching.ts'
+import type { AsyncResource } from 'node:async_hooks'
+import type { CachePolicy } from '../cache/options.ts'
+import type { StatusTeller } from '../cache/status-header.ts'
+import type { CachedEntry } from '../cache/entry.ts'
+import type { Mount } from './mount.ts'
+import type { FileRequest } from '../reply/plan.ts'
+import type { ResponseHead } from '../../types/exchange.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+/** Who has the reply sent. */
+export interface ReplyOwner {
+  /** Entered where the client's connection tells something. */
+  readonly context: AsyncResource
+  /** The reply cannot be sent: the exchange is to end. */
+  sendingFailed (): void
+  /** Answers with an error instead; nothing of the reply has been sent. */
+  sendError (error: unknown): void
+  /** The application is closing: the connection ends with this reply. */
+  readonly lastOfConnection: boolean
+}
+
+/** So much goes out at once, whatever the client does. */
+const KERNEL_TAKES = 16_384
+
+/** Sends what an application has answered: head and body in one piece, or as a stream. */
+export class ReplySender {
+  readonly #mount: Mount
+  readonly #request: FastifyRequest
+  readonly #reply: FastifyReply
+  readonly #owner: ReplyOwner
+  /** The client's conditions were not sent on: they are answered here. */
+  ownConditions = false
+  /** Who has to say what of the reply, for Cache-Status. */
+  cacheStatus: StatusTeller | undefined
+  /** A Set-Cookie header that is added to a server's reply, and to none of the cache's. */
+  setCookie: string | undefined
+  /** Age of the reply in seconds, where it comes from the cache. */
+  #age: number | undefined
+  /** The filters have something to do with the reply. */
+  #planned = false
+  /** Whether the reply is read ahead: what limits the client's rate needs it. */
+  buffering = true
+
+  constructor (mount: Mount, request: FastifyRequest, reply: FastifyReply, owner: ReplyOwner) {
+    this.#mount = mount
+    this.#request = request
+    this.#reply = reply
+    this.#owner = owner
+  }
+
+  /** A reply whose body is complete. */
+  whole (head: ResponseHead, pieces: readonly Buffer[], length: number): void {
+    const reply = this.#reply
+    // What the user's hooks do or give may throw, and nobody above a socket's callback would catch it.
+    try {
+      const headers = this.#applyHead(head)
+      const first = pieces[0]
+      if (first === undefined) {
+        // Of a HEAD or a 304 the length is the application's to tell; of anything else it is 0.
+        if (head.contentLength >= 0 && head.statusCode !== 204 && (this.#request.method === 'HEAD' || head.statusCode === 304)) {
+          reply.header('content-length', head.contentLength)
+        }
+        this.#send(head, undefined)
+        return
+      }
+      const whole = pieces.length === 1 ? first : joined(first, pieces, length)
+      if (whole.length > KERNEL_TAKES) this.#watchClient()
+      // Fastify gives every Buffer a type, and the application gave none.
+      if (!isMediaType(headers['content-type'])) {
+        reply.header('content-length', whole.length)
+        this.#send(head, Readable.from([whole], { objectMode: false }))
+      } else {
+        this.#send(head, whole)
+      }
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  /** A reply whose body comes as a stream; it is destroyed where the reply cannot be sent. */
+  stream (head: ResponseHead, body: Readable, onResponse: Mount['hooks']['onResponse']): void {
+    const reply = this.#reply
+    body.once('error', () => this.#streamFailed(onResponse !== undefined))
+    try {
+      const headers = this.#applyHead(head)
+      if (head.contentLength >= 0 && head.statusCode !== 204) reply.header('content-length', head.contentLength)
+      this.#watchClient()
+      if (onResponse !== undefined) {
+        describe(this.#request, reply, body, this.#spelling(head))
+        this.#handOver(onResponse, { statusCode: head.statusCode, headers, body })
+        return
+      }
+      // A head without a byte of body (server-sent events, a long poll) goes to the client now; but only when everything that
+      // wants to change it has done so, that is when the body is being piped.
+      reply.raw.once('pipe', () => this.#beginStream(body))
+      this.#send(head, body)
+    } catch (error) {
+      body.destroy()
+      this.#failed(error)
+    }
+  }
+
+  /** A reply that the cache has kept. */
+  entry (entry: CachedEntry): void {
+    const request = this.#request
+    const reply = this.#reply
+    const { head } = entry
+    const { headers: asked } = request
+    try {
+      this.#age = entry.age(Date.now())
+      this.setCookie = undefined
+      this.ownConditions = head.statusCode === 200
+      const filtered = request.method === 'HEAD' || asked.range !== undefined || this.#mount.response.forceRanges || isConditional(request)
+      if (filtered) {
+        const body = new EntryBody(entry)
+        this.#applyHead(head, { seekable: body })
+        onReplyClose(reply.raw, request.raw.socket, () => body.close())
+        this.#watchClient()
+        this.#send(head, undefined)
+        return
+      }
+      this.ownConditions = false
+      const whole = entry.whole()
+      if (whole === undefined) this.stream(head, entry.stream(), undefined)
+      else this.whole(head, whole.length === 0 ? [] : [whole], whole.length)
+    } catch (error) {
+      entry.discard()
+      this.#failed(error)
+    }
+  }
+
+  /** A reply whose body is a file; the filters open it. */
+  file (head: ResponseHead, file: FileRequest, fallback: Pick<FilterPlan, 'pages'> | undefined): void {
+    try {
+      this.#applyHead(head, { file, conditions: true, ranges: true, ...fallback })
+      this.#watchClient()
+      this.#send(head, undefined)
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  /** The head of a 101; what follows it is not this class's. False where it cannot be sent. */
+  switched (head: ResponseHead, cookie: string | undefined): boolean {
+    try {
+      sendSwitch(this.#mount, this.#request, this.#reply, head, cookie)
+      return true
+    } catch (error) {
+      this.#owner.sendingFailed()
+      this.#failed(error)
+      return false
+    }
+  }
+
+  #send (head: ResponseHead, body: unknown): void {
+    const spelling = this.#spelling(head)
+    // What is complete, and what nobody but us touches any more, goes out as it is: most replies, and to describe them costs.
+    const final = (body === undefined || Buffer.isBuffer(body)) && !this.#planned && spelling === undefined &&
+      passageOf(this.#request.raw) === undefined && onlyOwn(this.#request)
+    if (!final) describe(this.#request, this.#reply, body, spelling)
+    this.#reply.send(body)
+  }
+
+  #spelling (head: ResponseHead): ReadonlyMap<string, string> | undefined {
+    const { preserveHeaderCase, filter } = this.#mount
+    return preserveHeaderCase && !isHttp2(this.#reply.raw) ? filter.spelling(head) : undefined
+  }
+
+  /** Writes the head by itself: with the first piece of the body an error of Node.js about it would come where nobody catches it. */
+  #beginStream (stream: Readable): void {
+    const { raw } = this.#reply
+    if (raw.headersSent) return
+    try {
+      if (stream.readableLength === 0) raw.flushHeaders()
+      else raw.writeHead(raw.statusCode)
+    } catch (error) {
+      this.#request.log.error({ err: error }, 'the reply could not be sent')
+      this.#owner.sendingFailed()
+      breakOff(raw)
+    }
+  }
+
+  /**
+   * The body broke off. Fastify ends a reply whose stream fails, but it does not see ours where a hook has put another stream in
+   * its place, and over HTTP/2 it ends it as if it were complete.
+   */
+  #streamFailed (handedOver: boolean): void {
+    const { raw } = this.#reply
+    if (raw.headersSent && isHttp2(raw)) breakOff(raw)
+    setImmediate(() => {
+      if (!raw.writableEnded && (raw.headersSent || !handedOver)) breakOff(raw)
+    })
+  }
+
+  /** The reply could not even be begun: a hook threw, or gave what cannot be sent. */
+  #failed (error: unknown): void {
+    const { raw } = this.#reply
+    if (raw.headersSent || this.#reply.sent) {
+      this.#request.log.error({ err: error }, 'the reply could not be sent')
+      breakOff(raw)
+      return
+    }
+    clearHead(this.#reply)
+    // What was planned was for the reply that failed.
+    takePlan(this.#reply)
+    this.#owner.sendError(error)
+  }
+
+  #handOver (onResponse: NonNullable<Mount['hooks']['onResponse']>, response: Parameters<NonNullable<Mount['hooks']['onResponse']>>[2]): void {
+    const failed = (error: unknown): void => {
+      response.body.destroy()
+      this.#failed(error)
+    }
+    const reply = this.#reply
+    const { send } = reply
+    reply.send = payload => {
+      reply.send = send
+      // Fastify refuses an object with a type that is not JSON's, and a Response has its own.
+      if (isPlain(payload)) forgetType(reply)
+      return send.call(reply, payload)
+    }
+    try {
+      const result: unknown = onResponse(this.#request, reply, response)
+      onRejection(result, this.#reply, failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  /** Status and headers of the reply, as far as the client gets them, and what the filters have to do. */
+  #applyHead (head: ResponseHead, plan?: FilterPlan): Record<string, string | string[]> {
+    const mount = this.#mount
+    const request = this.#request
+    const reply = this.#reply
+    const { raw } = reply
+    const http2 = request.raw.httpVersionMajor === 2
+    let headers = mount.filter.apply(head, http2)
+    if (mount.hooks.rewriteHeaders !== undefined) {
+      headers = mount.hooks.rewriteHeaders(headers, request)
+      if (typeof headers !== 'object' || headers === null) {
+        throw new TypeError(`the hook 'rewriteHeaders' gave ${show(headers)}, expected an object of headers`)
+      }
+      headers = mount.filter.clean(headers, head.headers, http2)
+      // What Node.js refuses later it refuses where nobody can take the head back any more.
+      for (const name in headers) validate(name, headers[name])
+    }
+    if (this.setCookie !== undefined) addCookie(headers, this.setCookie)
+    const whole = planReply(head, plan, mount, request, this)
+    this.#planned = whole !== undefined
+    if (whole !== undefined) setPlan(reply, whole)
+    if (mount.cache !== undefined) this.#tellOfCache(mount.cache, headers)
+    reply.code(head.statusCode)
+    if (!http2) {
+      if (head.statusMessage !== '') raw.statusMessage = head.statusMessage
+      if (this.#owner.lastOfConnection) reply.header('connection', 'close')
+    }
+    joinLists(reply, headers)
+    reply.headers(headers)
+    const passage = passageOf(request.raw)
+    if (passage !== undefined) passage.answered = true
+    return headers
+  }
+
+  /** What a reply says that an internal redirect answers: it holds for the reply of the target. */
+  lasting (head: ResponseHead): Lasting {
+    return lastingPlan(head, this.#mount.response)
+  }
+
+  #tellOfCache (policy: CachePolicy<FastifyRequest>, headers: Record<string, string | string[]>): void {
+    if (this.#age !== undefined && policy.age) headers['age'] = String(this.#age)
+    const name = policy.rules.cacheStatus
+    if (name !== undefined && this.cacheStatus !== undefined) {
+      const own = this.cacheStatus.statusMember(name)
+      const earlier = headers['cache-status']
+      headers['cache-status'] = earlier === undefined ? own : `${typeof earlier === 'string' ? earlier : earlier.join(', ')}, ${own}`
+    }
+    if (policy.statusHeader === undefined) return
+    const status = this.#request.scgi?.cacheStatus
+    if (status !== undefined) headers[policy.statusHeader] = status
+  }
+
+  /** A client that takes nothing for too long is cut off; one that merely waits for the application is not. */
+  #watchClient (): void {
+    const { clientSendTimeout } = this.#mount.response
+    if (clientSendTimeout === 0) return
+    watchClient(this.#request, this.#reply, clientSendTimeout, error => this.#owner.context.runInAsyncScope(this.#timedOut, this, error))
+  }
+
+  #timedOut (error: Error): void {
+    this.#request.log.info({ err: error }, 'client timed out')
+    this.#owner.sendingFailed()
+    breakOff(this.#reply.raw)
+  }
+}
+
+/** @throws TypeError */
+function validate (name: string, value: string | string[] | undefined): void {
+  validateHeaderName(name)
+  for (const line of Array.isArray(value) ? value : [value]) if (line !== undefined) validateHeaderValue(name, line)
+}
+
+/** What is neither text nor bytes nor a stream of them. */
+function isPlain (payload: unknown): boolean {
+  return typeof payload === 'object' && payload !== null && !ArrayBuffer.isView(payload) && !('pipe' in payload) && !('getReader' in payload)
+}
+
+/** The pieces as one. The exchange puts those of a body of known length next to each other. */
+function joined (first: Buffer, pieces: readonly Buffer[], length: number): Buffer {
+  const { buffer, byteOffset } = first
+  let end = byteOffset
+  for (const piece of pieces) {
+    if (piece.buffer !== buffer || piece.byteOffset !== end) return Buffer.concat(pieces, length)
+    end += piece.length
+  }
+  return Buffer.from(buffer, byteOffset, length)
+}

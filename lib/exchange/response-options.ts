@@ -1,0 +1,118 @@
+import { FST_SCGI_OPT_INVALID } from '../errors.ts'
+import { CACHE_HEADERS } from '../cache/options.ts'
+import { atOnce } from '../options/functions.ts'
+import { Root } from '../filters/file.ts'
+import { parseSize, parseTime, show } from '../options/units.ts'
+import { flag, headerName, isFunction, orSwitch } from '../options/checks.ts'
+import { compileErrorPages } from '../redirect/error-pages.ts'
+import type { FallbackPages } from '../reply/plan.ts'
+import type { ExchangeOptions } from '../../types/options.ts'
+import type { FastifyRequest } from 'fastify'
+
+/** Headers of a reply that steer the gateway. */
+type SteeringHeader = 'x-accel-redirect' | 'x-accel-limit-rate' | 'x-accel-buffering' | 'x-accel-charset'
+
+const STEERING: ReadonlySet<string> = new Set<SteeringHeader>(['x-accel-redirect', 'x-accel-limit-rate', 'x-accel-buffering', 'x-accel-charset'])
+const FOR_CACHE: ReadonlySet<string> = new Set(CACHE_HEADERS)
+
+/** What becomes of a reply, as far as the options say it. */
+export interface ResponseSettings {
+  readonly accel: { readonly redirect: boolean, readonly limitRate: boolean, readonly buffering: boolean, readonly charset: boolean }
+  /** Lower-case name of the header of an internal redirect after Apache's rules. */
+  readonly internalRedirect: string | undefined
+  readonly sendfile: { readonly header: string, readonly roots: readonly Root[] } | undefined
+  /** Names of the headers that the options give a meaning, in lower case: the client does not get them. */
+  readonly hidden: readonly string[]
+  /** `'handler'`: what has no page goes to Fastify's handlers. */
+  readonly interceptErrors: boolean | 'handler'
+  readonly errorPages: FallbackPages | undefined
+  readonly forceRanges: boolean
+  /** Bytes a second from the application. */
+  readonly limitRate: ((request: FastifyRequest) => number) | undefined
+  /** Bytes a second to the client. */
+  readonly clientLimitRate: ((request: FastifyRequest) => number) | undefined
+  readonly clientLimitRateAfter: number
+  /** Milliseconds; 0 is without limit. */
+  readonly clientSendTimeout: number
+}
+
+/** @throws FST_SCGI_OPT_INVALID */
+export function compileResponse (options: ExchangeOptions): ResponseSettings {
+  const ignored = ignoredHeaders(options.ignoreHeaders)
+  const { interceptErrors = false } = options
+  if (typeof interceptErrors !== 'boolean' && interceptErrors !== 'handler') {
+    throw new FST_SCGI_OPT_INVALID('interceptErrors', show(interceptErrors), orSwitch(interceptErrors, "true, false or 'handler'"))
+  }
+  const forceRanges = flag('forceRanges', options.forceRanges, false)
+  const internalRedirect = redirectHeader(options.internalRedirect)
+  const file = sendfile(options.sendfile)
+  return {
+    accel: {
+      redirect: !ignored.has('x-accel-redirect'),
+      limitRate: !ignored.has('x-accel-limit-rate'),
+      buffering: !ignored.has('x-accel-buffering'),
+      charset: !ignored.has('x-accel-charset'),
+    },
+    internalRedirect,
+    sendfile: file,
+    hidden: file === undefined ? [] : [file.header],
+    interceptErrors,
+    errorPages: compileErrorPages(options.errorPages, flag('recursiveErrorPages', options.recursiveErrorPages, false)),
+    forceRanges,
+    limitRate: rate('limitRate', options.limitRate),
+    clientLimitRate: rate('clientLimitRate', options.clientLimitRate),
+    clientLimitRateAfter: options.clientLimitRateAfter === undefined ? 0 : parseSize('clientLimitRateAfter', options.clientLimitRateAfter),
+    clientSendTimeout: options.clientSendTimeout === undefined ? 60_000 : parseTime('clientSendTimeout', options.clientSendTimeout),
+  }
+}
+
+function redirectHeader (value: unknown): string | undefined {
+  if (value === undefined || value === true) return 'location'
+  if (value === false) return undefined
+  return headerName('internalRedirect', value, orSwitch(value, "true, false or a header's name"))
+}
+
+function sendfile (value: unknown): ResponseSettings['sendfile'] {
+  if (value === undefined || value === false) return undefined
+  if (typeof value !== 'object' || value === null) {
+    throw new FST_SCGI_OPT_INVALID('sendfile', show(value), "false or { root, header }, such as { root: '/srv/files' }: without a root any file of this machine could be sent")
+  }
+  for (const key of Object.keys(value)) {
+    if (key !== 'header' && key !== 'root') throw new FST_SCGI_OPT_INVALID(`sendfile.${key}`, show(Reflect.get(value, key)), 'one of header, root')
+  }
+  const header = headerName('sendfile.header', 'header' in value && value.header !== undefined ? value.header : 'X-Sendfile', "a header's name, such as 'X-Sendfile'")
+  const root: unknown = 'root' in value ? value.root : undefined
+  const list: unknown[] = Array.isArray(root) ? root : [root]
+  const paths = list.filter(path => typeof path === 'string' && path !== '')
+  if (paths.length === 0 || paths.length < list.length) {
+    throw new FST_SCGI_OPT_INVALID('sendfile.root', show(root), 'a directory, or a list of directories')
+  }
+  return { header, roots: paths.map(path => new Root(String(path))) }
+}
+
+function rate (option: string, value: unknown): ((request: FastifyRequest) => number) | undefined {
+  if (value === undefined) return undefined
+  if (isFunction(value)) {
+    const ask = atOnce(option, value)
+    return request => {
+      const bytes = ask(request)
+      if (bytes === undefined || bytes === null) return 0
+      if (typeof bytes !== 'number' || !(bytes >= 0)) throw new FST_SCGI_OPT_INVALID(option, `a function that gave ${show(bytes)}`, 'bytes a second')
+      return Math.floor(bytes)
+    }
+  }
+  const bytes = parseSize(option, value)
+  return bytes === 0 ? undefined : () => bytes
+}
+
+function ignoredHeaders (value: unknown): ReadonlySet<string> {
+  if (value === undefined) return new Set()
+  if (!Array.isArray(value) || value.some(name => typeof name !== 'string')) throw new FST_SCGI_OPT_INVALID('ignoreHeaders', show(value), 'a list of header names')
+  const names = value.map(name => String(name).toLowerCase())
+  for (const name of names) {
+    if (!STEERING.has(name) && !FOR_CACHE.has(name)) {
+      throw new FST_SCGI_OPT_INVALID('ignoreHeaders', show(name), `headers that have an effect on the gateway: ${[...STEERING, ...FOR_CACHE].join(', ')}`)
+    }
+  }
+  return new Set(names)
+}

@@ -1,0 +1,91 @@
+import { atPort } from '../connections/address.ts'
+import { HealthChecks } from './health.ts'
+import { checkFor, type HealthCheck } from './health-options.ts'
+import { rememberHealth, wasHealthy } from './healthy-before.ts'
+import type { Peer } from '../balancer/peer.ts'
+import type { Timers } from '../runtime/timers.ts'
+import type { Endpoint } from '../connections/endpoint.ts'
+import type { ServerAddress } from '../../types/exchange.ts'
+
+type EndpointPeer = Peer<Endpoint>
+
+export interface MemberChecksOptions {
+  /** Name of the group. */
+  readonly group: string
+  readonly checks: readonly HealthCheck[]
+  readonly timers: Timers
+  /** What connects to the host of a server at another address, for a single request. */
+  endpoint (peer: EndpointPeer, address: ServerAddress): Endpoint
+}
+
+/** Has the servers of a group checked, each by the check for its protocol, and enters what is found. */
+export class MemberChecks {
+  readonly #options: MemberChecksOptions
+  readonly #running: ReadonlyMap<HealthCheck, HealthChecks<EndpointPeer>>
+
+  constructor (options: MemberChecksOptions) {
+    this.#options = options
+    this.#running = new Map(options.checks.map(check => [check, this.#healthChecks(check)]))
+  }
+
+  /** Number of kinds of checks. */
+  get size (): number {
+    return this.#running.size
+  }
+
+  /** A server at this address that comes now serves nobody before it has passed a check. */
+  awaits (address: ServerAddress): boolean {
+    const check = this.#checkFor(address)
+    return check?.mandatory === true && !this.#isKnown(check, address)
+  }
+
+  /** These are the servers from now on. */
+  update (peers: readonly EndpointPeer[]): void {
+    for (const [check, checks] of this.#running) checks.update(peers.filter(({ target }) => this.#checkFor(target.address) === check))
+  }
+
+  /** A server has left: however long it was in, it is the one that was heard of last. */
+  left ({ healthy, target: { address } }: EndpointPeer): void {
+    if (healthy && this.#checkFor(address)?.persistent === true) rememberHealth(this.#options.group, address, true)
+  }
+
+  /** Ends all checks. */
+  stop (): void {
+    for (const checks of this.#running.values()) checks.stop()
+  }
+
+  #checkFor ({ protocol = 'scgi' }: ServerAddress): HealthCheck | undefined {
+    return checkFor(this.#options.checks, protocol)
+  }
+
+  #isKnown ({ persistent }: HealthCheck, address: ServerAddress): boolean {
+    return persistent && wasHealthy(this.#options.group, address)
+  }
+
+  #healthChecks (check: HealthCheck): HealthChecks<EndpointPeer> {
+    const { group, timers, endpoint } = this.#options
+    const { port, persistent } = check
+    return new HealthChecks<EndpointPeer>({
+      ...check,
+      timers,
+      probe: (peer, done) => check.probe(port === undefined ? peer.target : endpoint(peer, atPort(peer.target.address, port)), done),
+      healthy: peer => this.#begin(check, peer),
+      skip: peer => peer.down,
+      onChange (peer, healthy, reason) {
+        peer.reason = reason
+        peer.healthy = healthy
+        if (persistent) rememberHealth(group, peer.target.address, healthy)
+      },
+    })
+  }
+
+  /** How a server stands of which the checks begin. They may have stopped for any time before. */
+  #begin (check: HealthCheck, peer: EndpointPeer): boolean | undefined {
+    if (check.mandatory) {
+      const known = this.#isKnown(check, peer.target.address)
+      if (peer.healthy && !known) peer.checking = true
+      else if (peer.checking && known) peer.healthy = true
+    }
+    return peer.checking ? undefined : peer.healthy
+  }
+}

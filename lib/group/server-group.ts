@@ -1,0 +1,230 @@
+import { FST_SCGI_OPT_INVALID } from '../errors.ts'
+import { literalAddress, needsLookup, type Lookup } from '../connections/address.ts'
+import { ScgiEndpoint, type Endpoint } from '../connections/endpoint.ts'
+import { HttpEndpoint } from '../connections/http/http.ts'
+import { show } from '../options/units.ts'
+import { GroupEmitter } from './group-events.ts'
+import { readGroup, readServer, type GroupSettings, type ServerSettings } from './group-options.ts'
+import { requireCheck } from './health-options.ts'
+import { Members } from './members.ts'
+import type { Questions } from './resolve/resolver.ts'
+import type { Group } from '../balancer/group.ts'
+import type { PeerOptions } from '../balancer/peer.ts'
+import type { ServerAddress } from '../../types/exchange.ts'
+import type { GroupEvents, UpstreamGroup, UpstreamGroupState } from '../../types/live.ts'
+import type { Address, GroupOptions, ServerOptions, UpstreamServer } from '../../types/upstream.ts'
+import type { FastifyRequest } from 'fastify'
+
+/** Connections opened ahead are an offer: one that takes longer than this is given up. */
+const PRECONNECT_TIMEOUT = 2000
+
+/**
+ * A group of servers with its balancer and its connections. It may be shared by any number of registrations, which open it
+ * before they use it.
+ */
+export class ServerGroup implements UpstreamGroup {
+  readonly name: string
+  /** It was given its name; else the name is made of its addresses. */
+  readonly named: boolean
+  readonly #settings: GroupSettings
+  readonly #resolver: GroupOptions['resolver']
+  /** By address, as it was written. */
+  readonly #given = new Map<string, ServerOptions>()
+  readonly #emitter = new GroupEmitter()
+  readonly #members: Members
+  #opening: Promise<void> | undefined
+  #users = 0
+
+  /** @param questions makes who is asked for names, in the place of the option `resolver` */
+  constructor (options: GroupOptions<never>, option = 'upstreams', questions?: () => Questions) {
+    const settings = this.#settings = readGroup(options, option)
+    const { servers, name } = settings
+    this.#resolver = options.resolver
+    for (const server of options.servers) this.#remember(server)
+    this.named = name !== undefined
+    this.name = name ?? servers.map(({ address }) => needsLookup(address) ? `${address.hostname ?? ''}:${address.port}` : literalAddress(address).name).join(',')
+    this.#members = new Members({ group: this, settings, emitter: this.#emitter, endpoint: endpointOf, peer: peerOf, questions })
+  }
+
+  /** The servers; empty until the names among their addresses are resolved. */
+  get servers (): readonly UpstreamServer[] {
+    return this.#members.balancer.servers
+  }
+
+  /**
+   * The balancer, once every name is resolved. What the group does beside the requests (health checks, names with `resolve`) goes on
+   * from now on.
+   * @throws FST_SCGI_RESOLVE; it is tried again at the next call
+   */
+  async open (lookup?: Lookup): Promise<Group<Endpoint>> {
+    if (!this.#members.ready) {
+      this.#opening ??= this.#members.open(lookup).finally(() => { this.#opening = undefined })
+      await this.#opening
+    }
+    return this.#members.balancer
+  }
+
+  /** The balancer of a group that is open. */
+  get balancer (): Group<Endpoint> | undefined {
+    return this.#members.ready ? this.#members.balancer : undefined
+  }
+
+  /** Somebody uses the group from now on, and until `release`. */
+  hold (): void {
+    this.#users += 1
+    this.#members.start()
+  }
+
+  /** The last of those who use it stops it. */
+  release (): void {
+    this.#users -= 1
+    if (this.#users === 0) this.stop()
+    else this.closeIdle()
+  }
+
+  /** Somebody opened the group who will not use it after all: it is stopped unless others do. */
+  abandon (): void {
+    if (this.#users === 0) this.stop()
+  }
+
+  /** Ends health checks and questions to the DNS, and closes idle connections. The group stays usable: it begins again with `open`. */
+  stop (): void {
+    this.#members.stop()
+  }
+
+  /** Whether a server has this address, as it is written. */
+  lists (address: string): boolean {
+    return this.#given.has(address)
+  }
+
+  /** A group of the server with this address alone: what a function `upstreams` may name. */
+  single (address: string): ServerGroup | undefined {
+    const given = this.#given.get(address)
+    if (given === undefined) return undefined
+    // Alone it stands in for nobody.
+    const server = { ...given, backup: false, spare: false, standby: false }
+    return new ServerGroup({ servers: [server], ...(this.#resolver === undefined ? undefined : { resolver: this.#resolver }) })
+  }
+
+  /** Closes idle connections. The group stays usable. */
+  closeIdle (): void {
+    this.#members.closeIdle()
+  }
+
+  async add (server: Address | ServerOptions): Promise<readonly UpstreamServer[]> {
+    const { balance, health } = this.#settings
+    const settings = readServer(server, 'server', balance)
+    requireCheck(health, settings.address, 'server.address', settings.given)
+    const added = await this.#members.add(settings, typeof server === 'string' ? 'server' : 'server.address')
+    this.#remember(server)
+    return added
+  }
+
+  remove (server: string): readonly UpstreamServer[] {
+    const removed = this.#members.remove(server)
+    const { addresses } = this.#members
+    for (const address of [...this.#given.keys()]) if (!addresses.has(address)) this.#given.delete(address)
+    return removed
+  }
+
+  drain (server: string): void {
+    this.#members.edit(server, { drain: true })
+  }
+
+  enable (server: string): void {
+    this.#members.edit(server, { drain: false, down: false })
+  }
+
+  disable (server: string): void {
+    this.#members.edit(server, { down: true })
+  }
+
+  setWeight (server: string, weight: number): void {
+    if (!Number.isSafeInteger(weight) || weight < 1) throw new FST_SCGI_OPT_INVALID('weight', show(weight), 'an integer of 1 or more')
+    this.#members.edit(server, { weight })
+  }
+
+  on<E extends keyof GroupEvents> (event: E, listener: (event: GroupEvents[E]) => void): this {
+    this.#emitter.on(event, listener)
+    return this
+  }
+
+  off<E extends keyof GroupEvents> (event: E, listener: (event: GroupEvents[E]) => void): this {
+    this.#emitter.off(event, listener)
+    return this
+  }
+
+  toJSON (): UpstreamGroupState {
+    return {
+      name: this.name,
+      servers: this.servers.map(server => ({
+        name: server.name,
+        state: server.state,
+        reason: server.reason,
+        weight: server.weight,
+        maxConns: server.maxConns,
+        backup: server.backup,
+        route: server.route,
+        active: server.active,
+        fails: server.fails,
+        served: server.served,
+        failures: server.failures,
+        bytesSent: server.bytesSent,
+        bytesReceived: server.bytesReceived,
+        headerTime: server.headerTime,
+        responseTime: server.responseTime,
+        lastError: server.lastError?.message,
+      })),
+    }
+  }
+
+  #remember (server: Address | ServerOptions): void {
+    const options = typeof server === 'string' ? { address: server } : { ...server }
+    if (!this.#given.has(options.address)) this.#given.set(options.address, options)
+  }
+}
+
+function endpointOf (server: ServerSettings, address: ServerAddress): Endpoint {
+  if (address.protocol === 'http' || address.protocol === 'https') {
+    return new HttpEndpoint(address, { keepalive: server.keepalive, tls: server.tls })
+  }
+  return new ScgiEndpoint(address, { keepalive: server.keepalive, preconnect: server.preconnect, connectTimeout: PRECONNECT_TIMEOUT })
+}
+
+/**
+ * A server at one of its addresses.
+ * @param key what it is recognised by when the servers of the group are listed anew
+ */
+function peerOf (server: ServerSettings, address: ServerAddress, target: Endpoint, key: string): PeerOptions<Endpoint> {
+  const { weight, maxConns, maxFails, failTimeout, retry, slowStart, backup, lbset, spare, standby, down, drain, route, redirect } = server
+  return {
+    key,
+    name: address.name,
+    target,
+    server: server.text,
+    weight,
+    maxConns,
+    maxFails,
+    failTimeout,
+    retry,
+    slowStart,
+    backup,
+    lbset,
+    spare,
+    standby,
+    down,
+    drain,
+    route,
+    redirect,
+  }
+}
+
+/**
+ * A group of servers for several registrations: they share its balancer, its failure counts and its connections.
+ * `Request` is what functions among the options are given: in a group for `ScgiDispatcher` undici's DispatchOptions.
+ * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
+ */
+export function createUpstreams<Request = FastifyRequest> (options: GroupOptions<Request> | GroupOptions['servers']): UpstreamGroup {
+  if (typeof options !== 'object' || options === null) throw new FST_SCGI_OPT_INVALID('upstreams', show(options), 'a list of servers, or { servers }')
+  return new ServerGroup(Array.isArray(options) ? { servers: options } : options)
+}

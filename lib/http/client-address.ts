@@ -1,0 +1,44 @@
+import { isIP } from 'node:net'
+import { plain } from './plain-address.ts'
+import type { FastifyRequest } from 'fastify'
+
+/** The client of a request, as far as proxies are trusted. */
+export interface Client {
+  /** An IP address; empty where nobody knows, as on a unix socket. */
+  readonly address: string
+  /** Its port; empty where nobody knows. */
+  readonly port: number | ''
+  /** X-Forwarded-For of the trusted chain: the client first, the nearest proxy last. */
+  readonly chain: string
+}
+
+/** With a port, as some proxies write into X-Forwarded-For: `192.0.2.1:5678`, `[2001:db8::1]:5678`. */
+const IPV4_WITH_PORT = /^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})$/
+const BRACKETED = /^\[([0-9a-f:.]+)\](?::(\d{1,5}))?$/i
+
+/** Reads the client of a request. What stands for an address in X-Forwarded-For and is none is passed over. */
+export function clientOf (request: FastifyRequest): Client {
+  const { ips } = request
+  const { socket } = request.raw
+  if (ips === undefined) {
+    const address = plain(request.ip)
+    return { address, port: socket.remotePort ?? '', chain: address }
+  }
+  // Nobody but the system has told of the peer; the others stand in a header.
+  const [peer, ...told] = ips
+  const known: Pick<Client, 'address' | 'port'>[] = []
+  const own = { address: plain(peer), port: socket.remotePort ?? '' as const }
+  if (own.address !== '') known.push(own)
+  for (const text of told) {
+    const address = readAddress(text)
+    if (address !== undefined) known.push(address)
+  }
+  return { ...known.at(-1) ?? own, chain: known.map(({ address }) => address).reverse().join(', ') }
+}
+
+function readAddress (text: string): Pick<Client, 'address' | 'port'> | undefined {
+  const [, address = text, port] = IPV4_WITH_PORT.exec(text) ?? BRACKETED.exec(text) ?? []
+  // A zone means something to one machine only, and here it would be anybody's text.
+  if (isIP(address) === 0 || address.includes('%') || Number(port ?? 0) > 65_535) return undefined
+  return { address: plain(address), port: port === undefined ? '' : Number(port) }
+}

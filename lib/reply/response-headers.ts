@@ -1,0 +1,95 @@
+import { toBytes } from '../bytes/text.ts'
+import { namedByConnection } from '../http/connection-field.ts'
+import type { ResponseHead } from '../../types/exchange.ts'
+import type { RequestHeaders } from '../../types/options.ts'
+
+/** Headers that have their meaning between application and gateway. */
+const HIDDEN = ['status', 'x-accel-expires', 'x-accel-redirect', 'x-accel-limit-rate', 'x-accel-buffering', 'x-accel-charset', 'scgi-keepalive']
+/**
+ * Headers of the connection between application and gateway, and those that the gateway makes anew; and the one name that Fastify's table
+ * of headers cannot hold: it would become the prototype of that table.
+ */
+const NEVER = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'content-length', '__proto__'])
+/** What Node.js sends only once over HTTP/2. */
+const SINGLE = new Set([
+  'access-control-allow-credentials', 'access-control-max-age', 'access-control-request-method', 'age', 'authorization', 'content-encoding',
+  'content-language', 'content-location', 'content-md5', 'content-range', 'content-type', 'date', 'dnt', 'etag', 'expires', 'from', 'host',
+  'if-match', 'if-modified-since', 'if-none-match', 'if-range', 'if-unmodified-since', 'last-modified', 'location', 'max-forwards',
+  'proxy-authorization', 'range', 'referer', 'retry-after', 'tk', 'upgrade-insecure-requests', 'user-agent', 'x-content-type-options',
+])
+
+/** Decides which headers of a reply the client gets. */
+export class HeaderFilter {
+  readonly #hidden: ReadonlySet<string>
+
+  constructor (hideHeaders: readonly string[], passHeaders: readonly string[]) {
+    const hidden = new Set([...HIDDEN, ...hideHeaders.map(lower)])
+    for (const name of passHeaders) hidden.delete(lower(name))
+    for (const name of NEVER) hidden.add(name)
+    this.#hidden = hidden
+  }
+
+  /**
+   * The headers for the client by lower-case name; Content-Length is not among them.
+   * @param http2 leave out what HTTP/2 forbids
+   */
+  apply (head: ResponseHead, http2: boolean): Record<string, string | string[]> {
+    const { headers } = head
+    const { connection } = headers
+    const listed = connection === undefined ? undefined : namedByConnection(connection)
+    const passed: Record<string, string | string[]> = {}
+    for (const name in headers) {
+      const value = headers[name]
+      if (value === undefined || this.#hidden.has(name) || listed?.has(name) === true) continue
+      // Hooks may add to a list, and this one may be the cache's.
+      passed[name] = typeof value === 'string' ? value : [...value]
+    }
+    return http2 ? forHttp2(passed) : passed
+  }
+
+  /**
+   * The headers that a hook gave instead, as bytes, without those that are not the hook's to give.
+   * @param received what the hook was given
+   */
+  clean (given: Record<string, string | string[]>, received: ResponseHead['headers'], http2: boolean): Record<string, string | string[]> {
+    const headers = textHeaders(given, received)
+    for (const name of Object.keys(headers)) if (NEVER.has(name.toLowerCase())) delete headers[name]
+    return http2 ? forHttp2(headers) : headers
+  }
+
+  /** The lower-case names of the headers with the first spelling that the application gave each. */
+  spelling (head: ResponseHead): Map<string, string> {
+    const names = new Map<string, string>()
+    for (let i = 0; i < head.rawHeaders.length; i += 2) {
+      const name = head.rawHeaders[i]
+      if (name !== undefined && !names.has(name.toLowerCase())) names.set(name.toLowerCase(), name)
+    }
+    return names
+  }
+}
+
+/** The headers of a reply that a hook gave, as bytes. What is none Node.js shall refuse. */
+export function textHeaders (given: Record<string, string | string[]>, received: RequestHeaders): Record<string, string | string[]> {
+  const headers = { ...given }
+  for (const name in headers) {
+    const value: unknown = headers[name]
+    if (typeof value === 'string') headers[name] = toBytes(value, received)
+    else if (Array.isArray(value)) headers[name] = value.map(line => typeof line === 'string' ? toBytes(line, received) : line)
+  }
+  return headers
+}
+
+function forHttp2 (headers: Record<string, string | string[]>): Record<string, string | string[]> {
+  delete headers['upgrade']
+  delete headers['http2-settings']
+  for (const name in headers) {
+    const value = headers[name]
+    if (!Array.isArray(value) || !SINGLE.has(name.toLowerCase())) continue
+    headers[name] = name === 'content-encoding' || name === 'content-language' ? value.join(', ') : value[0] ?? ''
+  }
+  return headers
+}
+
+function lower (name: string): string {
+  return name.toLowerCase()
+}

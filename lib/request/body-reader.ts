@@ -1,0 +1,243 @@
+import { FST_SCGI_BODY_CONSUMED, FST_SCGI_BODY_TOO_LARGE, FST_SCGI_CLIENT_BODY_TIMEOUT } from '../errors.ts'
+import { Spool, type SpoolOptions } from '../files/spool.ts'
+import { BytesBody } from './body.ts'
+import type { RequestBody } from '../../types/exchange.ts'
+import type { FastifyRequest } from 'fastify'
+import type { Readable } from 'node:stream'
+
+export interface BodySettings {
+  readonly pass: boolean
+  readonly buffering: boolean
+  readonly spool: SpoolOptions
+  /** Milliseconds; 0 is without limit. */
+  readonly timeout: number
+}
+
+type Done = (error: Error | null, body: RequestBody | null) => void
+
+/**
+ * Where the body of a request is: nowhere, in bytes, or in a stream still to be read.
+ * @throws FST_SCGI_BODY_CONSUMED
+ */
+export function findBody (request: FastifyRequest, given: Buffer | string | Readable | undefined): Buffer | Readable | null {
+  const body: unknown = given ?? request.body
+  if (body === undefined || body === null) {
+    if (!announcesBody(request)) return null
+    // The body of a GET is left alone by Fastify, and so is one that nobody has a parser for.
+    if (request.raw.readableDidRead) throw new FST_SCGI_BODY_CONSUMED()
+    return request.raw
+  }
+  if (typeof body === 'string') return Buffer.from(body)
+  if (Buffer.isBuffer(body)) return body
+  if (isReadable(body)) return body
+  throw new FST_SCGI_BODY_CONSUMED()
+}
+
+/**
+ * Whether the application gets a body with a request, whoever it comes from: the client, a hook, the one who forwards the request, an
+ * earlier route.
+ * @param passage how the request came here, if by an internal redirect
+ */
+export function sendsBody (
+  request: FastifyRequest, passage: { readonly body: RequestBody | null } | undefined, given: Buffer | string | Readable | undefined
+): boolean {
+  if (passage !== undefined && given === undefined) return passage.body !== null && passage.body.length > 0
+  const body: unknown = given ?? request.body
+  if (body === undefined || body === null) return announcesBody(request)
+  return typeof body === 'string' || Buffer.isBuffer(body) ? body.length > 0 : true
+}
+
+function isReadable (value: unknown): value is Readable {
+  return typeof value === 'object' && value !== null && 'pipe' in value && typeof value.pipe === 'function'
+}
+
+/** The head of the request says that a body follows. */
+function announcesBody ({ raw }: FastifyRequest): boolean {
+  if (raw.headers['transfer-encoding'] !== undefined) return true
+  if (raw.headers['content-length'] !== undefined) return raw.headers['content-length'] !== '0'
+  // HTTP/2 needs neither header: the stream says whether anything follows.
+  return 'stream' in raw && hasOpenEnd(raw.stream)
+}
+
+function hasOpenEnd (stream: unknown): boolean {
+  return typeof stream === 'object' && stream !== null && 'endAfterHeaders' in stream && stream.endAfterHeaders === false
+}
+
+/** Content-Length of the client's own body stream, or -1: a stream that a hook put in its place has a length of its own. */
+function announcedLength (source: Readable, request: FastifyRequest): number {
+  if (source !== request.raw) return -1
+  const text = request.raw.headers['content-length']
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : -1
+}
+
+/**
+ * Makes a request's body ready to be sent, and calls back once; not at all when the client goes away meanwhile.
+ */
+export class BodyReader {
+  readonly #request: FastifyRequest
+  readonly #settings: BodySettings
+  readonly #limit: number
+  readonly #done: Done
+  #spool: Spool | undefined
+  #source: Readable | undefined
+  #timer: NodeJS.Timeout | undefined
+  #touched = 0
+  #length = 0
+  #closed = false
+  #streaming = false
+  /** Tells that the client has been silent too long in a body that is being streamed. */
+  onStreamTimeout: ((error: Error) => void) | undefined
+
+  constructor (request: FastifyRequest, settings: BodySettings, limit: number, done: Done) {
+    this.#request = request
+    this.#settings = settings
+    this.#limit = limit
+    this.#done = done
+  }
+
+  read (found: Buffer | Readable): void {
+    if (Buffer.isBuffer(found)) {
+      const error = found.length > this.#limit ? new FST_SCGI_BODY_TOO_LARGE(this.#limit) : null
+      this.#finish(error, this.#settings.pass ? new BytesBody(found) : null)
+      return
+    }
+    const length = announcedLength(found, this.#request)
+    if (length > this.#limit) {
+      this.#finish(new FST_SCGI_BODY_TOO_LARGE(this.#limit), null)
+      return
+    }
+    this.#source = found
+    if (length < 0) {
+      this.#collect(found)
+      return
+    }
+    // What came in one segment with the head is in the stream's buffer once the parser has returned.
+    process.nextTick(() => {
+      if (this.#closed) return
+      if (found.readableLength === length && !found.destroyed) this.#take(found)
+      else if (this.#settings.buffering || !this.#settings.pass) this.#collect(found)
+      else this.#stream(found, length)
+    })
+  }
+
+  /** Frees what the body occupies. */
+  close (): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    const source = this.#source
+    if (source !== undefined) {
+      source.off('data', this.#data)
+      source.off('data', this.#touch)
+      source.off('end', this.#end)
+      source.off('close', this.#gone)
+      // What is left of a body that no server takes any more must be read, or the client never comes to read the answer.
+      if (this.#streaming) source.resume()
+    }
+    this.#spool?.close()
+  }
+
+  #finish (error: Error | null, body: RequestBody | null): void {
+    clearTimeout(this.#timer)
+    this.#done(error, error === null ? body : null)
+  }
+
+  #take (source: Readable): void {
+    const bytes: unknown = source.read()
+    this.#finish(null, this.#settings.pass && Buffer.isBuffer(bytes) ? new BytesBody(bytes) : null)
+  }
+
+  #stream (source: Readable, length: number): void {
+    source.on('error', ignore)
+    this.#streaming = true
+    const open = (): Readable => {
+      source.on('data', this.#touch)
+      source.once('end', () => clearTimeout(this.#timer))
+      this.#watch()
+      return source
+    }
+    this.#finish(null, { length, replayable: false, open })
+  }
+
+  #collect (source: Readable): void {
+    this.#spool = this.#settings.pass ? new Spool(this.#settings.spool) : undefined
+    source.on('data', this.#data)
+    source.on('end', this.#end)
+    source.on('error', this.#gone)
+    source.on('close', this.#gone)
+    this.#watch()
+  }
+
+  readonly #data = (chunk: Buffer): void => {
+    this.#touch()
+    this.#length += chunk.length
+    if (this.#length > this.#limit) {
+      this.close()
+      this.#source?.resume()
+      this.#finish(new FST_SCGI_BODY_TOO_LARGE(this.#limit), null)
+      return
+    }
+    const spool = this.#spool
+    if (spool === undefined) return
+    let sync = true
+    let waiting = true
+    spool.write(chunk, error => {
+      waiting = false
+      if (this.#closed) return
+      if (error !== undefined) this.#fail(error)
+      else if (!sync) this.#source?.resume()
+    })
+    sync = false
+    if (waiting) this.#source?.pause()
+  }
+
+  readonly #end = (): void => {
+    const spool = this.#spool
+    const source = this.#source
+    source?.off('close', this.#gone)
+    if (spool === undefined) {
+      this.#finish(null, null)
+      return
+    }
+    spool.end(error => {
+      if (this.#closed) return
+      if (error !== undefined) this.#fail(error)
+      else this.#finish(null, spool.length === 0 ? null : { length: spool.length, replayable: true, open: () => spool.read() })
+    })
+  }
+
+  /** The client is gone; its connection tells the handler, and nobody is left to be answered. */
+  readonly #gone = (): void => this.close()
+
+  readonly #touch = (): void => {
+    this.#touched = performance.now()
+  }
+
+  #fail (error: Error): void {
+    this.close()
+    this.#source?.resume()
+    this.#finish(error, null)
+  }
+
+  /** One timer for the whole body: it looks how long ago the last piece came. */
+  #watch (): void {
+    const { timeout } = this.#settings
+    if (timeout === 0) return
+    this.#touch()
+    const look = (): void => {
+      const source = this.#source
+      // A body that waits for us is not late.
+      if (source === undefined || source.isPaused() || source.readableLength > 0) this.#touch()
+      const left = timeout - (performance.now() - this.#touched)
+      if (left > 0) {
+        this.#timer = setTimeout(look, Math.ceil(left))
+        return
+      }
+      const error = new FST_SCGI_CLIENT_BODY_TIMEOUT(timeout)
+      if (this.#streaming) this.onStreamTimeout?.(error)
+      else this.#fail(error)
+    }
+    this.#timer = setTimeout(look, timeout)
+  }
+}
+
+function ignore (): void {}

@@ -1,0 +1,332 @@
+import { flag } from '../options/checks.ts'
+import { FST_SCGI_BAD_REQUEST, FST_SCGI_OPT_INVALID, FST_SCGI_PARAMS_TOO_LARGE } from '../errors.ts'
+import { atOnce } from '../options/functions.ts'
+import { show } from '../options/units.ts'
+import { HeaderEncoder, headerParam, isHeaderName, isNeverSent } from '../http/request-headers.ts'
+import { hostOf, HttpRequestEncoder, type HttpExchange, type SetHeader } from './http-request.ts'
+import { PARAM_SETS } from './param-sets.ts'
+import { readSeen, type SeenHeaders } from './seen.ts'
+import { isWide } from '../http/path.ts'
+import { toBytes, utf8 } from '../bytes/text.ts'
+import type { HttpRequestHead } from '../../types/exchange.ts'
+import type { ParamValue } from '../../types/options.ts'
+import type { DefaultParam, ParamSetName, ParamsExchange, RequestView } from './param-sets.ts'
+
+export type { ParamsExchange, RequestView } from './param-sets.ts'
+
+/** How requests are encoded; `R` is what the functions in `params` are given. */
+export interface ParamsOptions<R> {
+  /** Over the set: a name of the set is replaced in its place, others follow. (scgi_param) */
+  readonly params?: Readonly<Record<string, ParamValue<R>>> | undefined
+  /** Default `'cgi'`. */
+  readonly defaultParams?: ParamSetName | false | undefined
+  /** Bytes of the block, without the netstring's framing; 0 is without limit. Default: the set's, 2000 for `'minimal'`, else 0. */
+  readonly maxParamsSize?: number | undefined
+  /**
+   * Headers sent as HTTP_*: all, none, or those of the list, which binds X-Forwarded-* also where `forwarded` sets them. HTTP_HOST is
+   * sent in any case, save with `'minimal'`. Default: the set's, false for `'minimal'`, else true. (scgi_pass_request_headers)
+   */
+  readonly passRequestHeaders?: boolean | readonly string[] | undefined
+  /** Default false. (underscores_in_headers) */
+  readonly underscoresInHeaders?: boolean | undefined
+  /** Default `'set'`. */
+  readonly forwarded?: 'set' | 'pass' | 'drop' | undefined
+}
+
+/** Encodes requests in one way. */
+export interface ParamsEncoder<R> {
+  /** A client's Upgrade is sent, in its own words or those of `params`. */
+  readonly sendsUpgrade: boolean
+  /**
+   * The complete header netstring, comma included.
+   * @throws FST_SCGI_BAD_REQUEST for a NUL in a value and for repeated single headers; FST_SCGI_PARAMS_TOO_LARGE;
+   *   FST_SCGI_OPT_INVALID where a function in `params` gives something else than a string; whatever such a function throws
+   */
+  encode (view: RequestView, request: R, exchange: ParamsExchange): Buffer
+  /**
+   * The same request for a server that speaks HTTP. Of `params` it gets what is a header: HTTP_* and CONTENT_TYPE; `maxParamsSize` is a
+   * limit of the SCGI block.
+   * @throws as `encode`, and FST_SCGI_BAD_REQUEST for what HTTP cannot carry
+   */
+  encodeHttp (view: RequestView, request: R, exchange: HttpExchange): HttpRequestHead
+  /**
+   * The request headers as an application sees them: what a hook, `params`, `forwarded` and the rest have made of the client's. A cache
+   * selects variants by these.
+   * @param http the server may be one that speaks HTTP
+   * @throws as `encode`
+   */
+  seen (view: RequestView, request: R, http: boolean): SeenHeaders
+  /**
+   * The headers of a request as the application would get them, for a hook to change: X-Forwarded-* and Host are what is sent, and
+   * what the client has no say in is gone. What the hook makes of them is sent without further rules (see `RequestView.rewritten`).
+   * @throws FST_SCGI_BAD_REQUEST
+   */
+  received (view: RequestView): Record<string, string>
+}
+
+/** One parameter in the order of the block. */
+interface Step<R> {
+  readonly name: string
+  /** The fixed pairs before this parameter. */
+  readonly fixed: string
+  /** Its name between two NULs. */
+  readonly label: string
+  readonly read: ((view: RequestView, exchange: ParamsExchange) => string | number) | undefined
+  readonly ask: ((request: R) => string | undefined) | undefined
+  readonly ifNotEmpty: boolean
+}
+
+const OWN: Readonly<Record<string, string>> = {
+  CONTENT_LENGTH: 'another name: CONTENT_LENGTH is always the length of the body that is sent',
+  SCGI: "another name: SCGI is always '1'",
+  SCGI_KEEPALIVE: "another name: SCGI_KEEPALIVE is sent to the servers that have the option 'keepalive'",
+}
+
+/** Headers are the same for every server. */
+const ANY_SERVER: ParamsExchange = { contentLength: 0, pathPrefix: '', keepalive: false }
+
+/**
+ * Prepares the encoding of requests to SCGI's header block: CONTENT_LENGTH, `SCGI=1`, the set and `params`, SCGI_KEEPALIVE where it
+ * is offered, HTTP_HOST, X-Forwarded-*, the headers. No name comes twice.
+ * @throws FST_SCGI_OPT_INVALID
+ */
+export function compileParams<R> (options: ParamsOptions<R>): ParamsEncoder<R> {
+  return new Encoder(options)
+}
+
+class Encoder<R> implements ParamsEncoder<R> {
+  readonly sendsUpgrade: boolean
+  readonly #steps: readonly Step<R>[]
+  /** Those of the steps that are headers to an application. */
+  readonly #headerSteps: readonly Step<R>[]
+  readonly #maxSize: number
+  readonly #headers: HeaderEncoder
+  /** `params` says what Host is. */
+  readonly #hidesHost: boolean
+  /** For headers that a hook gave. */
+  readonly #given: HeaderEncoder
+  readonly #sendHost: boolean
+  /** `params` says what Upgrade is. */
+  readonly #hidesUpgrade: boolean
+  readonly #sendConnection: boolean
+  readonly #sendForwardedFor: boolean
+  readonly #sendForwardedHost: boolean
+  readonly #sendForwardedProto: boolean
+  readonly #http: HttpRequestEncoder<R>
+
+  constructor ({ params = {}, defaultParams = 'cgi', maxParamsSize, passRequestHeaders, underscoresInHeaders = false, forwarded = 'set' }: ParamsOptions<R>) {
+    const set = defaultParams === false ? { params: [], passRequestHeaders: true, maxParamsSize: 0 } : PARAM_SETS[defaultParams]
+    const pass = compilePass(passRequestHeaders ?? set.passRequestHeaders, underscoresInHeaders)
+    const hidden = new Set<string>()
+    const merged = mergeParams(set.params, params, hidden)
+    this.#steps = compileSteps(merged)
+    this.#headerSteps = compileSteps(merged.filter(({ name }) => name.startsWith('HTTP_') || name === 'CONTENT_TYPE'))
+    this.#maxSize = maxParamsSize ?? set.maxParamsSize
+    this.#headers = new HeaderEncoder({ pass, underscores: underscoresInHeaders, forwarded: forwarded === 'pass', hidden })
+    this.#given = new HeaderEncoder({ pass: true, underscores: true, forwarded: true, hidden, trusted: true })
+    const sends = (name: string): boolean => (typeof pass === 'boolean' ? pass : pass.has(name)) && !hidden.has(headerParam(name))
+    this.#hidesHost = hidden.has('HTTP_HOST')
+    this.#hidesUpgrade = pass === false || hidden.has('HTTP_UPGRADE')
+    this.sendsUpgrade = !this.#hidesUpgrade || merged.some(({ name }) => name === 'HTTP_UPGRADE')
+    this.#sendConnection = pass !== false && !hidden.has('HTTP_CONNECTION')
+    this.#sendHost = !this.#hidesHost && (defaultParams !== 'minimal' || sends('host'))
+    this.#sendForwardedFor = forwarded === 'set' && sends('x-forwarded-for')
+    this.#sendForwardedHost = forwarded === 'set' && sends('x-forwarded-host')
+    this.#sendForwardedProto = forwarded === 'set' && sends('x-forwarded-proto')
+    this.#http = new HttpRequestEncoder({
+      headers: this.#headers,
+      given: this.#given,
+      forwardedFor: this.#sendForwardedFor,
+      forwardedHost: this.#sendForwardedHost,
+      forwardedProto: this.#sendForwardedProto,
+      set: headersOf(params),
+    })
+  }
+
+  received (view: RequestView): Record<string, string> {
+    const headers: Record<string, string> = Object.fromEntries(this.#headers.sent(view.headers, view.rawHeaders))
+    const { host, forwardedFor, contentType } = view
+    if (host !== '') headers['host'] = host
+    if (contentType !== undefined) headers['content-type'] = contentType
+    if (this.#sendForwardedFor && forwardedFor !== '') headers['x-forwarded-for'] = forwardedFor
+    if (this.#sendForwardedHost && host !== '') headers['x-forwarded-host'] = host
+    if (this.#sendForwardedProto) headers['x-forwarded-proto'] = view.scheme
+    return headers
+  }
+
+  encodeHttp (view: RequestView, request: R, exchange: HttpExchange): HttpRequestHead {
+    return this.#http.encode(view, request, exchange)
+  }
+
+  encode (view: RequestView, request: R, exchange: ParamsExchange): Buffer {
+    // Each pair brings the NUL that ends the one before it: that is one concatenation less for each.
+    let block = 'CONTENT_LENGTH\0' + exchange.contentLength + '\0SCGI\x001' + this.#params(this.#steps, view, request, exchange)
+    if (exchange.keepalive) block += '\0SCGI_KEEPALIVE\x001'
+    if (exchange.upgrade !== undefined) {
+      if (exchange.upgrade.includes('\0')) throw nul('HTTP_UPGRADE')
+      if (!this.#hidesUpgrade) block = block + '\0HTTP_UPGRADE\0' + exchange.upgrade
+      if (this.#sendConnection) block += '\0HTTP_CONNECTION\0Upgrade'
+    }
+    return this.#frame(block + this.#headerPairs(view) + '\0')
+  }
+
+  seen (view: RequestView, request: R, http: boolean): SeenHeaders {
+    const pairs = this.#params(this.#headerSteps, view, request, ANY_SERVER) + this.#headerPairs(view)
+    const headers = view.rewritten === true ? this.#given : this.#headers
+    return readSeen(pairs, view, http ? { headers, host: this.#hidesHost ? undefined : hostOf(view) } : undefined)
+  }
+
+  #params (steps: readonly Step<R>[], view: RequestView, request: R, exchange: ParamsExchange): string {
+    let block = ''
+    for (const step of steps) {
+      block += step.fixed
+      if (step.read !== undefined) {
+        const value = step.read(view, exchange)
+        if (typeof value === 'string') {
+          if (value === '' && step.ifNotEmpty) continue
+          if (value.includes('\0')) throw nul(step.name)
+        }
+        block = block + step.label + value
+      } else if (step.ask !== undefined) {
+        const value = asked(step.name, step.ask(request), view)
+        if (value === undefined || (value === '' && step.ifNotEmpty)) continue
+        if (value.includes('\0')) throw nul(step.name)
+        block = block + step.label + value
+      }
+    }
+    return block
+  }
+
+  /** What is made of the client's host, address and headers. */
+  #headerPairs (view: RequestView): string {
+    let block = ''
+    const { host, forwardedFor } = view
+    if (host !== '' && (this.#sendHost || this.#sendForwardedHost)) {
+      if (host.includes('\0')) throw nul('HTTP_HOST')
+      if (this.#sendHost) block = block + '\0HTTP_HOST\0' + host
+    }
+    if (view.rewritten === true) return block + this.#given.pairs(view.headers, [])
+    if (this.#sendForwardedFor && forwardedFor !== '') {
+      if (forwardedFor.includes('\0')) throw nul('HTTP_X_FORWARDED_FOR')
+      block = block + '\0HTTP_X_FORWARDED_FOR\0' + forwardedFor
+    }
+    if (this.#sendForwardedHost && host !== '') block = block + '\0HTTP_X_FORWARDED_HOST\0' + host
+    if (this.#sendForwardedProto) block = block + '\0HTTP_X_FORWARDED_PROTO\0' + view.scheme
+    return block + this.#headers.pairs(view.headers, view.rawHeaders)
+  }
+
+  #frame (block: string): Buffer {
+    let netstring = block.length + ':' + block + ','
+    // Nothing that came over HTTP/1 has such chars; the engine knows a string of bytes, and tests it in no time. Tested is the
+    // netstring, which the write needs in one piece as well.
+    if (isWide(netstring)) {
+      block = block.split('\0').map((piece) => isWide(piece) ? utf8(piece) : piece).join('\0')
+      netstring = block.length + ':' + block + ','
+    }
+    const size = block.length
+    if (this.#maxSize !== 0 && size > this.#maxSize) throw new FST_SCGI_PARAMS_TOO_LARGE(size, this.#maxSize)
+    const head = Buffer.allocUnsafe(netstring.length)
+    head.write(netstring, 0, 'latin1')
+    return head
+  }
+}
+
+function compilePass (pass: boolean | readonly string[], underscores: boolean): boolean | ReadonlySet<string> {
+  if (typeof pass === 'boolean') return pass
+  const names = new Set<string>()
+  for (const name of pass) {
+    const lower = name.toLowerCase()
+    const own = lower === 'host' || lower === 'content-type' || lower === 'content-length'
+    if (!isHeaderName(name, underscores) || (isNeverSent(lower.replaceAll('_', '-')) && !own)) {
+      throw new FST_SCGI_OPT_INVALID('passRequestHeaders', show(name), 'names of headers that can be sent')
+    }
+    names.add(lower)
+  }
+  return names
+}
+
+/** Puts the configured parameters into the set, and collects the headers they hide. */
+function mergeParams<R> (
+  defaults: readonly DefaultParam[], params: Readonly<Record<string, ParamValue<R>>>, hidden: Set<string>
+): (Configured<R> | DefaultParam)[] {
+  const merged = new Map<string, Configured<R> | DefaultParam>()
+  for (const param of defaults) merged.set(param.name, param)
+  for (const [name, value] of Object.entries(params)) {
+    const param = configured(name, value)
+    if (name.startsWith('HTTP_') && name.length > 5) {
+      // Compared as headers are: HTTP_x_foo stands for X-Foo as well.
+      hidden.add(headerParam(name.slice(5)))
+      // The documented way to hide a header.
+      if ('value' in param && param.value === '') continue
+    }
+    if (!('value' in param && param.value === '' && param.ifNotEmpty)) merged.set(name, param)
+    else merged.delete(name)
+  }
+  return [...merged.values()]
+}
+
+/** Joins what is fixed. */
+function compileSteps<R> (params: readonly (Configured<R> | DefaultParam)[]): Step<R>[] {
+  const steps: Step<R>[] = []
+  let fixed = ''
+  for (const param of params) {
+    const label = '\0' + utf8(param.name) + '\0'
+    if ('value' in param) {
+      fixed += label + toBytes(param.value)
+      continue
+    }
+    const read = 'read' in param ? param.read : undefined
+    const ask = 'ask' in param ? param.ask : undefined
+    steps.push({ name: param.name, fixed, label, read, ask, ifNotEmpty: param.ifNotEmpty === true })
+    fixed = ''
+  }
+  if (fixed !== '') steps.push({ name: '', fixed, label: '', read: undefined, ask: undefined, ifNotEmpty: false })
+  return steps
+}
+
+/** What frames an HTTP request or belongs to its connection: never set by a parameter. */
+const FRAMING: ReadonlySet<string> = new Set([
+  'connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'te', 'trailer', 'upgrade', 'expect', 'content-length', 'content-type',
+])
+
+/** The parameters that are headers for a server that speaks HTTP. */
+function headersOf<R> (params: Readonly<Record<string, ParamValue<R>>>): SetHeader<R>[] {
+  const headers: SetHeader<R>[] = []
+  for (const [name, value] of Object.entries(params)) {
+    const own = name.startsWith('HTTP_') ? name.slice(5).toLowerCase().replaceAll('_', '-') : ''
+    const header = name === 'CONTENT_TYPE' ? 'content-type' : FRAMING.has(own) ? '' : own
+    if (!isHeaderName(header, false)) continue
+    const param = configured(name, value)
+    headers.push({ name: header, value: 'value' in param ? toBytes(param.value) : (request, view) => asked(name, param.ask(request), view) })
+  }
+  return headers
+}
+
+type Configured<R> = { name: string, ifNotEmpty: boolean } & ({ value: string } | { ask: (request: R) => string | undefined })
+
+function configured<R> (name: string, value: ParamValue<R>): Configured<R> {
+  const option = `params.${name}`
+  if (name === '' || name.includes('\0')) throw new FST_SCGI_OPT_INVALID('params', show(name), 'a name that is not empty and holds no NUL')
+  const own = Object.hasOwn(OWN, name) ? OWN[name] : undefined
+  if (own !== undefined) throw new FST_SCGI_OPT_INVALID('params', show(name), own)
+  const full = typeof value === 'object' && value !== null ? value : { value }
+  const { value: given } = full
+  const ifNotEmpty = flag(`${option}.ifNotEmpty`, full.ifNotEmpty, false)
+  if (typeof given === 'function') return { name, ifNotEmpty, ask: atOnce(option, given) }
+  if (typeof given !== 'string') throw new FST_SCGI_OPT_INVALID(option, show(value), 'a string, a function, or { value, ifNotEmpty }')
+  if (given.includes('\0')) throw new FST_SCGI_OPT_INVALID(option, show(given), 'a value without NUL')
+  return { name, ifNotEmpty, value: given }
+}
+
+/** The answer of a user's function as bytes. */
+function asked (name: string, value: unknown, { headers }: RequestView): string | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'string') return toBytes(value, headers)
+  if (typeof value === 'number') return String(value)
+  throw new FST_SCGI_OPT_INVALID(`params.${name}`, `a function that gave ${show(value)}`,
+    'a function that returns a string or undefined')
+}
+
+function nul (name: string): Error {
+  return new FST_SCGI_BAD_REQUEST(`the parameter ${name} would hold a NUL`)
+}

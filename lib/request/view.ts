@@ -1,0 +1,152 @@
+import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
+import { pathError, splitPath, type PathRules } from '../routing/canonical-path.ts'
+import { clientOf } from '../http/client-address.ts'
+import { plain } from '../http/plain-address.ts'
+import { rewrittenHeaders } from './rewritten-headers.ts'
+import { passageOf } from '../http/passage.ts'
+import type { RequestView } from './params.ts'
+import type { RequestHeaders } from '../../types/options.ts'
+import type { FastifyRequest } from 'fastify'
+
+const SLASH = 47
+const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)/i
+/** RFC 3986 section 3.2.2, with a port. It goes into SERVER_NAME and into the links that applications make. */
+const HOST = /^(?:\[[0-9a-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d*)?$/i
+const MEDIA_TYPE = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/
+
+/** Where in the path the application begins, and by which rules the path is read. */
+export interface MountPoint {
+  /** Path segments before PATH_INFO. */
+  readonly segments: number
+  readonly rules: PathRules
+  /** Put before PATH_INFO; binary string. */
+  readonly rewritePrefix: string
+}
+
+/**
+ * A request as the application will see it, taken down when it arrives: addresses and the like are gone with the client's
+ * connection, and a later attempt must not differ from the first.
+ */
+export class FastifyView implements RequestView {
+  readonly method: string
+  readonly uri: string
+  readonly target: string | undefined
+  readonly scriptName: string
+  readonly pathInfo: string
+  readonly documentUri: string
+  readonly urlInfo: string
+  readonly protocol: string
+  readonly scheme: 'http' | 'https'
+  readonly host: string
+  readonly serverAddr: string
+  readonly serverPort: number | string
+  readonly remoteAddr: string
+  readonly remotePort: number | string
+  readonly forwardedFor: string
+  readonly contentType: string | undefined
+  readonly headers: RequestHeaders
+  readonly rawHeaders: readonly string[]
+  readonly rewritten: boolean = false
+
+  /** @throws FST_SCGI_BAD_REQUEST for a path that cannot be served */
+  constructor (request: FastifyRequest, mount: MountPoint) {
+    const { raw } = request
+    // request.url may be what rewriteUrl made of it; the application gets what the client sent.
+    const uri = request.originalUrl
+    const path = splitPath(raw.url ?? uri, mount.segments, mount.rules)
+    if ('error' in path) throw pathError(path)
+    const { socket } = raw
+    this.method = raw.method ?? 'GET'
+    this.uri = uri
+    const passage = passageOf(raw)
+    this.target = passage === undefined ? undefined : raw.url
+    this.scriptName = path.scriptName
+    this.pathInfo = mount.rewritePrefix + path.pathInfo
+    this.documentUri = mount.rewritePrefix === '' ? path.documentUri : path.scriptName + this.pathInfo
+    this.urlInfo = path.urlInfo
+    this.protocol = raw.httpVersionMajor === 2 ? 'HTTP/2.0' : raw.httpVersionMinor === 0 ? 'HTTP/1.0' : 'HTTP/1.1'
+    this.scheme = schemeOf(request)
+    this.host = hostOf(request, uri)
+    this.serverAddr = plain(socket.localAddress)
+    this.serverPort = socket.localPort ?? ''
+    const client = clientOf(request)
+    this.remoteAddr = client.address
+    this.remotePort = client.port
+    this.forwardedFor = client.chain
+    this.headers = request.headers
+    this.rawHeaders = raw.rawHeaders
+    // Of request.headers it may be the type that the route has put there to get past Fastify's check.
+    this.contentType = raw.headers['content-type'] ?? passage?.contentType
+  }
+
+  /** The same request with the headers that a hook has made of what the client sent. */
+  withHeaders (given: RequestHeaders): FastifyView {
+    const headers = rewrittenHeaders(given, this.headers)
+    const host = valueOf(headers['host'])
+    if (host === this.host) delete headers['host']
+    const copy: FastifyView = Object.create(FastifyView.prototype)
+    return Object.assign(copy, this, {
+      headers,
+      rewritten: true,
+      host: host === undefined ? this.host : host.toLowerCase(),
+      contentType: valueOf(headers['content-type']),
+    })
+  }
+
+  /** There is a Range or a condition in it. */
+  get isConditional (): boolean {
+    for (const name of CONDITIONS) if (this.headers[name] !== undefined) return true
+    return false
+  }
+
+  /**
+   * The same request, as a cache asks for what it can store.
+   * @param strip without the client's Range and conditions
+   * @param etag value of If-None-Match
+   * @param lastModified value of If-Modified-Since
+   */
+  with (method: string, strip: boolean, etag: string | undefined, lastModified: string | undefined): FastifyView {
+    const headers = { ...this.headers }
+    let rawHeaders = this.rawHeaders
+    if (strip) {
+      for (const name of CONDITIONS) delete headers[name]
+      rawHeaders = rawHeaders.filter((_, index) => !CONDITIONS.has(rawHeaders[index & ~1]?.toLowerCase() ?? ''))
+    }
+    for (const [name, value] of [['if-none-match', etag], ['if-modified-since', lastModified]] as const) {
+      if (value === undefined) continue
+      headers[name] = value
+      rawHeaders = [...rawHeaders, name, value]
+    }
+    const copy: FastifyView = Object.create(FastifyView.prototype)
+    return Object.assign(copy, this, { method, headers, rawHeaders })
+  }
+}
+
+function valueOf (header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header.join(', ') : header
+}
+
+const CONDITIONS = new Set(['range', 'if-range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'])
+
+/** A media type as Fastify takes it. */
+export function isMediaType (type: unknown): boolean {
+  return typeof type === 'string' && MEDIA_TYPE.test(type)
+}
+
+/** What X-Forwarded-Proto of a trusted proxy says is passed over where it is no scheme. */
+function schemeOf (request: FastifyRequest): 'http' | 'https' {
+  const told = request.protocol.toLowerCase()
+  if (told === 'http' || told === 'https') return told
+  return 'encrypted' in request.raw.socket && request.raw.socket.encrypted === true ? 'https' : 'http'
+}
+
+/** The host of a target in absolute-form goes before the Host header (RFC 9112 section 3.2.2), but not before a trusted proxy's word. */
+function hostOf (request: FastifyRequest, uri: string): string {
+  let { host } = request
+  const sent = request.raw.headers.host ?? request.raw.headers[':authority'] ?? ''
+  // What X-Forwarded-Host of a trusted proxy says is passed over where it is no host.
+  if (host !== sent && !HOST.test(host) && typeof sent === 'string') host = sent
+  if (uri.charCodeAt(0) !== SLASH && host === sent) host = ABSOLUTE_FORM.exec(uri)?.[1] ?? host
+  if (host !== '' && !HOST.test(host)) throw new FST_SCGI_BAD_REQUEST('the Host header is no host')
+  return host.toLowerCase()
+}

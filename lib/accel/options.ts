@@ -1,6 +1,6 @@
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
 import { atOnce } from '../options/functions.ts'
-import { Root } from '../filters/file.ts'
+import { Root } from '../files/root.ts'
 import { headerName } from '../options/checks.ts'
 import { show } from '../options/units.ts'
 import type { AccelOptions } from '../../types/accel.ts'

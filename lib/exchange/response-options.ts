@@ -1,7 +1,7 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { CACHE_HEADERS } from '../cache/options.ts'
 import { atOnce } from '../options/functions.ts'
-import { Root } from '../filters/file.ts'
+import { Root } from '../files/root.ts'
 import { parseSize, parseTime, show } from '../options/units.ts'
 import { flag, headerName, isFunction, orSwitch } from '../options/checks.ts'
 import { compileErrorPages } from '../redirect/error-pages.ts'

@@ -1,5 +1,5 @@
 import type { Caches } from './cache-registry.ts'
-import type { MountPoint } from '../request/view.ts'
+import type { MountPoint } from '../routing/place.ts'
 import type { Mount } from './mount.ts'
 import type { Listed, Roster } from '../runtime/roster.ts'
 

@@ -1,11 +1,11 @@
-import { close, constants, existsSync, fstatSync, open, readlinkSync, realpath, stat, type Stats } from 'node:fs'
-import { isAbsolute, normalize, resolve, sep } from 'node:path'
+import { close, constants, existsSync, fstatSync, open, readlinkSync, stat, type Stats } from 'node:fs'
+import { isAbsolute, normalize, sep } from 'node:path'
 import { codeOf } from '../runtime/caught.ts'
 import type { Readable } from 'node:stream'
 import send from '@fastify/send'
 import { binaryPath, pathBytes, pathText } from '../bytes/binary-path.ts'
-import { utf8 } from '../bytes/text.ts'
 import { FST_SCGI_FILE, FST_SCGI_FILE_FORBIDDEN, FST_SCGI_FILE_NOT_FOUND } from '../errors.ts'
+import { realPath, type Root } from '../files/root.ts'
 import { FileReader } from './file-reader.ts'
 
 /** O_NONBLOCK: opening a FIFO must not wait for its writer. It means nothing to a regular file. */
@@ -21,46 +21,6 @@ export type FileError = InstanceType<typeof FST_SCGI_FILE | typeof FST_SCGI_FILE
 
 /** Called once, never before the call that it was given to has returned. */
 export type FileCallback = (...result: [error: FileError, file: undefined] | [error: undefined, file: OpenFile]) => void
-
-/** A directory below which files may be sent. It need not be there when the object is made. */
-export class Root {
-  /** The directory as configured, made absolute: a binary string. */
-  readonly path: string
-  #real: string | undefined
-
-  /** @param directory path of the directory; a relative one starts at the working directory */
-  constructor (directory: string) {
-    this.path = utf8(resolve(directory))
-  }
-
-  /** The path lies below the directory by its letters, without a look at the file system. */
-  names (path: string): boolean {
-    return isBelow(path, this.path) || (this.#real !== undefined && isBelow(path, this.#real))
-  }
-
-  /** Tells whether a path without symbolic links lies below the directory. */
-  holds (real: string, done: (below: boolean) => void): void {
-    if (this.#real !== undefined && isBelow(real, this.#real)) {
-      done(true)
-      return
-    }
-    // Not asked before, or the directory has been moved or is a link that leads elsewhere now.
-    realPath(this.path, (_error, root) => {
-      this.#real = root
-      done(root !== undefined && isBelow(real, root))
-    })
-  }
-}
-
-/** The directory itself counts too: it is no regular file, and is told apart from what is forbidden. */
-function isBelow (path: string, directory: string): boolean {
-  if (!path.startsWith(directory)) return false
-  return path.length === directory.length || path[directory.length] === sep || directory.endsWith(sep)
-}
-
-function realPath (path: string, done: (error: NodeJS.ErrnoException | null, real: string | undefined) => void): void {
-  realpath.native(pathBytes(path), { encoding: 'latin1' }, (error, real) => done(error, error === null ? real : undefined))
-}
 
 /**
  * A regular file, open for reading: what there is to say about it in a reply, and its bytes. It belongs to the caller, who has to

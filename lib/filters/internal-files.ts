@@ -1,5 +1,5 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
-import { Root } from './file.ts'
+import { Root } from '../files/root.ts'
 import { setPlan } from '../reply/plan.ts'
 import { NGINX_PATHS, splitPath } from '../routing/canonical-path.ts'
 import { landingOf, stayOrLeave } from '../routing/landing.ts'

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { RequestBody } from '../../types/exchange.ts'
-import type { Root } from '../filters/file.ts'
+import type { Root } from '../files/root.ts'
 import type { CarriedHeaders } from '../http/passage.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 

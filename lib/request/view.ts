@@ -1,9 +1,10 @@
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
-import { pathError, splitPath, type PathRules } from '../routing/canonical-path.ts'
+import { pathError, splitPath } from '../routing/canonical-path.ts'
 import { clientOf } from '../http/client-address.ts'
 import { plain } from '../http/plain-address.ts'
 import { rewrittenHeaders } from './rewritten-headers.ts'
 import { passageOf } from '../http/passage.ts'
+import type { MountPoint } from '../routing/place.ts'
 import type { RequestView } from './params.ts'
 import type { RequestHeaders } from '../../types/options.ts'
 import type { FastifyRequest } from 'fastify'
@@ -13,15 +14,6 @@ const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)/i
 /** RFC 3986 section 3.2.2, with a port. It goes into SERVER_NAME and into the links that applications make. */
 const HOST = /^(?:\[[0-9a-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d*)?$/i
 const MEDIA_TYPE = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/
-
-/** Where in the path the application begins, and by which rules the path is read. */
-export interface MountPoint {
-  /** Path segments before PATH_INFO. */
-  readonly segments: number
-  readonly rules: PathRules
-  /** Put before PATH_INFO; binary string. */
-  readonly rewritePrefix: string
-}
 
 /**
  * A request as the application will see it, taken down when it arrives: addresses and the like are gone with the client's

@@ -6,7 +6,7 @@ import { judge, routeAgain, type Landing } from './canonical.ts'
 import { Router } from './router.ts'
 import { show } from '../options/units.ts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { MountPoint } from '../request/view.ts'
+import type { MountPoint } from './place.ts'
 
 /** Where the requests of a mount come out of the router. */
 export function landingOf (fastify: FastifyInstance, pattern: string, paths: PathRules): Landing {

@@ -1,4 +1,14 @@
 import { closingParenthesis, mountSegments } from '../http/path.ts'
+import type { PathRules } from './canonical-path.ts'
+
+/** Where in the path the application begins, and by which rules the path is read. */
+export interface MountPoint {
+  /** Path segments before PATH_INFO. */
+  readonly segments: number
+  readonly rules: PathRules
+  /** Put before PATH_INFO; binary string. */
+  readonly rewritePrefix: string
+}
 
 /** The parameters that the router found, by name. */
 export type RouteParams = Readonly<Record<string, string | undefined>>

@@ -51,7 +51,7 @@ async function runLine (line: string, applications: Applications): Promise<void>
     } else if (program === 'npm' && (verb === 'start' || verb === 'test')) {
       const script = scripts[verb]
       assert.ok(script !== undefined, `there is a script '${verb}'`)
-      const own = / node dist\/lib\/cli\.js (.*)$/.exec(script)?.[1]?.split(' ')
+      const own = / node dist\/lib\/run\/bin\.js (.*)$/.exec(script)?.[1]?.split(' ')
       assert.equal(own !== undefined, verb === 'start')
       if (own !== undefined) await serve([...own, ...args.filter(arg => arg !== '--')], applications)
     } else if (program === 'npm' && verb === 'install') {

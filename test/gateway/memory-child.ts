@@ -4,7 +4,7 @@ import scgi from '../../lib/index.ts'
 
 const [address = '', requestBuffering = '', buffering = ''] = process.argv.slice(2)
 const app = Fastify({ bodyLimit: 2 ** 30 })
-app.register(scgi, { upstreams: address, requestBuffering: requestBuffering === 'on', buffering: buffering === 'on', bodyLimit: 2 ** 30 })
+app.register(scgi, { upstreams: address, requestBuffering: requestBuffering === 'on', buffering: buffering === 'on', bodyLimit: 2 ** 30, closeTimeout: 500 })
 const url = await app.listen({ port: 0, host: '127.0.0.1' })
 process.send?.({ port: Number(new URL(url).port) })
 process.on('message', message => {

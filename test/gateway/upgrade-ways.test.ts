@@ -54,6 +54,7 @@ test('a client that writes faster than the server reads is not read', async () =
   client.socket.end()
   await once(app.socket, 'end', { signal: AbortSignal.timeout(10_000) })
   assert.equal(app.received.length, SIZE)
+  app.socket.end()
 })
 
 // Who takes nothing, and the option that ends it.

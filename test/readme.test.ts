@@ -24,7 +24,9 @@ async function optionNames (): Promise<Set<string>> {
 }
 
 test('the tables have every directive of the module, and options that exist', async () => {
-  const text = await readFile(join(ROOT, 'README.md'), 'utf8')
+  // The second table of each page names other plugins, and what is no option.
+  const pages = await Promise.all(['nginx', 'apache'].map(name => readFile(join(ROOT, `docs/coming-from-${name}.md`), 'utf8')))
+  const text = pages.map(page => page.split('## What other modules')[0]).join('\n')
   const rows = [...text.matchAll(/^\| (.+) \| (.+) \|$/gm)].map(([, left = '', right = '']) => ({ left, right }))
   const named = rows.flatMap(({ left }) => [...left.matchAll(/`scgi_(\w+)`/g)].map(match => match[1] ?? ''))
   assert.equal(DIRECTIVES.length, 44)

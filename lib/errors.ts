@@ -191,6 +191,10 @@ export const FST_SCGI_ONLY_IF_CACHED = outage(
 export const FST_SCGI_CACHE_PURGE = createError<[string, string]>(
   'FST_SCGI_CACHE_PURGE', "Purging the cache '%s' failed: %s", 500)
 
+/** The entries of a cache could not be listed. Arguments: name of the cache, reason. */
+export const FST_SCGI_CACHE_LIST = createError<[string, string]>(
+  'FST_SCGI_CACHE_LIST', "The entries of the cache '%s' cannot be listed: %s", 500)
+
 /** Says what has led to an error of an outage, which has no stack trace either. */
 export function causedBy<E extends Error> (error: E, cause: unknown): E {
   error.cause = cause

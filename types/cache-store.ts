@@ -38,6 +38,14 @@ export interface CacheStoreResult extends CacheStoreValue {
   size?: number
 }
 
+/** An entry as a store lists it. */
+export interface CacheStoreListed {
+  key: CacheStoreKey
+  value: CacheStoreValue
+  /** Length of the body in bytes, where the store knows it. */
+  size?: number | undefined
+}
+
 /** What is purged: one key with all its variants, every key that a glob matches (`*` any text, `?` one character), every entry with a tag. */
 export type PurgeMatch = { key: string } | { glob: string } | { tag: string }
 
@@ -71,6 +79,8 @@ export interface CacheStore {
   purge?(origin: string, match: PurgeMatch, soft: boolean): number | Promise<number>
   /** The entries of a zone, each variant with the request headers that select it. */
   keys?(origin: string): AsyncIterable<CacheStoreKey> | Iterable<CacheStoreKey>
+  /** The entries of a zone without their bodies, for an operator to look at: to be listed is no use of an entry. Default: `keys`, and `get` for each. */
+  list?(origin: string): AsyncIterable<CacheStoreListed> | Iterable<CacheStoreListed>
   stats?(): { entries: number, bytes: number }
   close?(): void | Promise<void>
 }

@@ -183,6 +183,30 @@ export interface CacheStats {
   storeFailures: number
 }
 
+/** An entry of a cache, as an operator sees it. Times are milliseconds since the epoch. */
+export interface CacheEntry {
+  readonly key: string
+  readonly statusCode: number
+  /** Bytes of the body, where the store knows them. */
+  readonly size: number | undefined
+  readonly cachedAt: number
+  /** Fresh until then. */
+  readonly staleAt: number
+  /** Of no use after that. */
+  readonly deleteAt: number
+  /** By which it can be purged. */
+  readonly tags: readonly string[]
+  /** Names of the request headers that select it among the variants of its key. */
+  readonly vary: readonly string[]
+}
+
+/** A page of a cache's entries. */
+export interface CacheEntries {
+  readonly entries: readonly CacheEntry[]
+  /** The `offset` of the next page, where there is one. */
+  readonly next: number | undefined
+}
+
 /** A cache, made by `createCache`. */
 export interface Cache {
   readonly name: string
@@ -196,6 +220,18 @@ export interface Cache {
     /** Make them expire instead, so that they can be served stale and revalidated. Default false. */
     soft?: boolean
   }): Promise<number>
+  /**
+   * Lists entries in the order of the store; what comes and goes meanwhile may be missed, or seen twice.
+   * @throws FST_SCGI_CACHE_LIST where the store cannot list its keys, or fails
+   */
+  entries (options?: {
+    /** Only keys that it matches: `*` is any text, `?` one character. Default: all. */
+    glob?: string
+    /** So many of them are left out. Default 0. */
+    offset?: number
+    /** Most entries of a page, 1 to 10000. Default 100. */
+    limit?: number
+  }): Promise<CacheEntries>
   stats (): CacheStats
   /** Waits for what is being stored, then closes the store. Requests after that find nothing. */
   close (): Promise<void>

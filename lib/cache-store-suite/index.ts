@@ -11,7 +11,7 @@ import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue } fro
 /** Makes an empty store for one test. What has to be cleaned up after it goes to `t.after()`; `close()` of the store is called by the suite. */
 export type MakeCacheStore = (t: TestContext) => CacheStore | Promise<CacheStore>
 
-type OptionalMethod = 'updateMeta' | 'openRange' | 'purge' | 'keys' | 'stats' | 'close'
+type OptionalMethod = 'updateMeta' | 'openRange' | 'purge' | 'keys' | 'list' | 'stats' | 'close'
 type With<Name extends OptionalMethod> = CacheStore & Required<Pick<CacheStore, Name>>
 
 const ORIGIN = 'scgi:suite'
@@ -419,6 +419,17 @@ function testPurge (runWith: RunWith): void {
       found.push(`${path} ${headers?.['accept-encoding'] ?? ''}`.trim())
     }
     assert.deepEqual(found.sort(), ['/a/1', '/a/2', '/a/x/1', '/b/*', '/b/1', '/v br', '/v gzip'])
+  })
+
+  runWith('list', 'all entries of a zone, without their bodies', async store => {
+    await fill(store)
+    const found: string[] = []
+    for await (const { key, value, size } of store.list(ORIGIN)) {
+      assert.equal(key.origin, ORIGIN)
+      assert.equal(value.statusCode, 200)
+      found.push(`${key.path} ${size}`)
+    }
+    assert.deepEqual(found.sort(), ['/a/1 4', '/a/2 4', '/a/x/1 6', '/b/* 4', '/b/1 4', '/v 2', '/v 4'])
   })
 
   runWith('stats', 'entries and bytes', async store => {

@@ -1,11 +1,12 @@
 import { BoundedMap } from './bounded-map.ts'
 import { Commits } from './commits.ts'
-import { FST_SCGI_CACHE_PURGE } from '../errors.ts'
+import { FST_SCGI_CACHE_LIST, FST_SCGI_CACHE_PURGE } from '../errors.ts'
 import { valueOf } from '../options/functions.ts'
 import { deleteEntry } from './update.ts'
 import { LockTable } from './lock.ts'
 import { StoreKey } from './key.ts'
 import { compileGlob } from './glob.ts'
+import { listEntries } from './listing.ts'
 import { purgeBySearch } from './purge.ts'
 import { RememberedErrors } from './remembered-errors.ts'
 import { Roster, type Listed } from '../runtime/roster.ts'
@@ -15,7 +16,7 @@ import { UseCounter } from './use-counter.ts'
 import { variantKey } from './vary.ts'
 import type { Timers } from '../runtime/timers.ts'
 import type { CacheStore, PurgeMatch } from '../../types/cache-store.ts'
-import type { Cache, CacheStats, CacheStatus, HeaderValues } from '../../types/cache.ts'
+import type { Cache, CacheEntries, CacheStats, CacheStatus, HeaderValues } from '../../types/cache.ts'
 
 export interface ZoneSettings {
   readonly name: string
@@ -48,6 +49,9 @@ export interface Active extends Listed {
 
 /** How long the names in an entry's Vary are remembered, for requests that find no entry. */
 const VARY_TIME = 3_600_000
+
+/** Most entries of a page. */
+const MOST_LISTED = 10_000
 
 /** One cache: a store, and what requests need to know of one another. */
 export class CacheZone implements Cache {
@@ -150,6 +154,15 @@ export class CacheZone implements Cache {
       this.commits.begin(key)
       deleteEntry(this.guard, new StoreKey(this.origin, key, nothing), () => this.commits.end(key))
     }
+  }
+
+  async entries ({ glob, offset = 0, limit = 100 }: { glob?: string, offset?: number, limit?: number } = {}): Promise<CacheEntries> {
+    if (glob !== undefined && typeof glob !== 'string') throw new FST_SCGI_CACHE_LIST(this.name, `glob ${show(glob)} is no text`)
+    if (!Number.isSafeInteger(offset) || offset < 0) throw new FST_SCGI_CACHE_LIST(this.name, `offset ${show(offset)} is no integer of 0 or more`)
+    if (!Number.isSafeInteger(limit) || limit < 1 || limit > MOST_LISTED) {
+      throw new FST_SCGI_CACHE_LIST(this.name, `limit ${show(limit)} is no integer of 1 to ${MOST_LISTED}`)
+    }
+    return listEntries(this.guard.store, this.name, this.origin, { glob, offset, limit }, this.clock.now())
   }
 
   stats (): CacheStats {

@@ -30,7 +30,7 @@ for (const [name, options] of Object.entries<Omit<DiskStoreOptions, 'path'>>({
     const dir = await tempDir()
     t.after(() => dir.remove())
     return new DiskStore({ path: dir.file('cache'), ...options })
-  }, { methods: ['updateMeta', 'openRange', 'purge', 'keys', 'stats', 'close'] })
+  }, { methods: ['updateMeta', 'openRange', 'purge', 'keys', 'list', 'stats', 'close'] })
 }
 
 /** All files below a directory, relative to it. */

@@ -4,7 +4,7 @@ import { testCacheStore } from '../../lib/cache-store-suite/index.ts'
 import { MemoryStore } from '../../lib/cache/stores/memory.ts'
 import { keyOf, pattern, read, valueOf, write } from './store-kit.ts'
 
-testCacheStore('memory', () => new MemoryStore({ maxSize: '16m' }), { methods: ['updateMeta', 'openRange', 'purge', 'keys', 'stats', 'close'] })
+testCacheStore('memory', () => new MemoryStore({ maxSize: '16m' }), { methods: ['updateMeta', 'openRange', 'purge', 'keys', 'list', 'stats', 'close'] })
 
 test('the entry used longest ago goes when there are too many bytes', async () => {
   const store = new MemoryStore({ maxSize: 100_000 })

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import { crc32 } from 'node:zlib'
-import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
+import type { CacheStore, CacheStoreKey, CacheStoreListed, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
 import { Roster } from '../../runtime/roster.ts'
 import { readTags } from '../tags.ts'
 import { DiskBody } from './disk/body.ts'
@@ -138,15 +138,23 @@ export class DiskStore implements CacheStore {
     return count
   }
 
-  async * keys (origin: string): AsyncGenerator<CacheStoreKey> {
-    for await (const name of this.#shelf.names()) {
-      let found: CacheStoreKey | undefined
-      await this.#shelf.each([name], 'r', async (_name, { key, head: { method, value } }) => {
+  async * list (origin: string): AsyncGenerator<CacheStoreListed> {
+    const names: string[] = []
+    for await (const name of this.#shelf.names()) names.push(name)
+    // The order of a directory is none that stays from page to page.
+    for (const name of names.sort()) {
+      let found: CacheStoreListed | undefined
+      await this.#shelf.each([name], 'r', async (_name, { key, head: { method, value }, preamble }) => {
         const { origin: zone, path } = readKey(key)
-        if (zone === origin && value.deleteAt > this.#shelf.now()) found = entryKey(origin, method, path, value.vary)
+        if (zone !== origin || value.deleteAt <= this.#shelf.now()) return
+        found = { key: entryKey(origin, method, path, value.vary), value, size: preamble.bodyLength }
       })
       if (found !== undefined) yield found
     }
+  }
+
+  async * keys (origin: string): AsyncGenerator<CacheStoreKey> {
+    for await (const { key } of this.list(origin)) yield key
   }
 
   stats (): { entries: number, bytes: number } {

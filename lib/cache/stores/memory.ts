@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream'
 import { LRUCache } from 'lru-cache'
-import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
+import type { CacheStore, CacheStoreKey, CacheStoreListed, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
 import { Roster, type Listed } from '../../runtime/roster.ts'
 import { outside } from '../../runtime/context.ts'
 import { parseLifetime, parseSize } from '../../options/units.ts'
@@ -134,10 +134,17 @@ export class MemoryStore implements CacheStore {
     return entries.length
   }
 
-  * keys (origin: string): Generator<CacheStoreKey> {
-    for (const entry of [...this.#lru.keys()]) {
-      if (entry.key.origin === origin && this.#lru.has(entry)) yield entry.key
+  * list (origin: string): Generator<CacheStoreListed> {
+    // By key: the order of use changes from page to page.
+    const entries = [...this.#lru.keys()].filter(({ key }) => key.origin === origin)
+    entries.sort((one, other) => one.key.path < other.key.path ? -1 : 1)
+    for (const entry of entries) {
+      if (this.#lru.has(entry)) yield { key: entry.key, value: entry.value, size: entry.size }
     }
+  }
+
+  * keys (origin: string): Generator<CacheStoreKey> {
+    for (const { key } of this.list(origin)) yield key
   }
 
   stats (): { entries: number, bytes: number } {

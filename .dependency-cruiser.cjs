@@ -19,7 +19,7 @@ const ROOMS = {
   routing: [...GROUND],
   connections: [...GROUND, 'scgi'],
   request: [...GROUND, 'connections', 'routing'],
-  group: [...GROUND, 'balancer', 'connections', 'scgi'],
+  group: [...GROUND, 'balancer', 'connections'],
   attempts: [...GROUND, 'balancer', 'connections'],
   mirror: [...GROUND],
   reply: [...GROUND, 'cache'],

@@ -5,8 +5,8 @@ import type { Readable } from 'node:stream'
  * Where one server listens. Host names are resolved before they get here: `host` is an IP literal.
  */
 export interface ServerAddress {
-  /** What the server speaks. Default `'scgi'`. */
-  readonly protocol?: 'scgi' | 'http' | 'https' | undefined
+  /** What the server speaks, as the scheme of its address says it: `'scgi'`, `'http'` or `'https'`. Default `'scgi'`. */
+  readonly protocol?: string | undefined
   /** The name that was resolved to `host`, for TLS; `undefined` where the address names no host. */
   readonly hostname?: string | undefined
   /** `'10.0.0.1:4000'`, `'[::1]:4000'` or `'unix:/run/app.sock'`: nginx's format, used in logs, errors and `upstreamAddr`. */

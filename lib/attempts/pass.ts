@@ -10,14 +10,14 @@ import type { Peer } from '../balancer/peer.ts'
 import type { Waiter } from '../balancer/queue.ts'
 import type { Selection } from '../balancer/selection.ts'
 import type { Stickiness } from '../balancer/sticky/stickiness.ts'
-import type { Endpoint } from '../connections/endpoint.ts'
+import type { EncodableRequest, EncodedHead, Endpoint } from '../connections/protocol.ts'
 import type { AttemptOutcome } from '../../types/upstream.ts'
 import type { Attempt } from '../../types/request.ts'
 import type {
-  ExchangeControl, ExchangeHandler, ExchangeTimeouts, HttpRequestHead, RequestBody, ResponseHead, UpstreamError,
+  ExchangeControl, ExchangeHandler, ExchangeTimeouts, RequestBody, ResponseHead, UpstreamError,
 } from '../../types/exchange.ts'
 
-const NO_HEAD = Buffer.alloc(0)
+const NOT_ENCODED: EncodedHead = { head: Buffer.alloc(0), http: undefined }
 
 /** What is the same for every request of a mount. */
 export interface PassSettings {
@@ -31,7 +31,7 @@ export interface PassSettings {
  * What is sent. For methods that look at the request it also tells the client's address and the request itself (`clientAddress`,
  * `source`: see PickRequest), best as getters, for most methods ask for neither.
  */
-export interface PassRequest extends PickRequest {
+export interface PassRequest extends PickRequest, EncodableRequest {
   readonly method: string
   readonly body: RequestBody | null
   readonly localAddress: string | undefined
@@ -39,10 +39,6 @@ export interface PassRequest extends PickRequest {
   /** The request asks for another protocol. */
   readonly upgrade?: string | undefined
   readonly transparent?: boolean | undefined
-  /** The header netstring for a server. May throw: the request is then answered with that error. */
-  encode (endpoint: Endpoint): Buffer
-  /** The same for a server that speaks HTTP. */
-  encodeHttp (endpoint: Endpoint): HttpRequestHead
 }
 
 /** Receives the outcome: `onHead`, `onData` ..., `onEnd`, or `onError`, before or after `onHead`, as the last call. */
@@ -50,9 +46,9 @@ export interface PassHandler {
   onHead (head: ResponseHead): void
   /**
    * An informational head of an attempt, any but 100 and 101. Nothing may be ended by it.
-   * @param http it comes from a server that speaks HTTP
+   * @param usual the protocol of its server has clients hear of it, unless the options say otherwise
    */
-  onInterim? (head: ResponseHead, http: boolean): void
+  onInterim? (head: ResponseHead, usual: boolean): void
   onData (chunk: Buffer): void
   onEnd (): void
   /** After a 101: the server has taken what was written. */
@@ -94,9 +90,8 @@ export class Pass implements ExchangeHandler, Waiter {
   #hold: Hold | undefined
   /** Attempts that were begun. */
   #made = 0
-  #head: Buffer = NO_HEAD
-  #http: HttpRequestHead | undefined
-  #headFor: Endpoint | undefined
+  #encoded = NOT_ENCODED
+  #encodedFor: Endpoint | undefined
 
   /** @param context what the functions of the user's, and the handler, are called in */
   constructor (
@@ -202,7 +197,7 @@ export class Pass implements ExchangeHandler, Waiter {
   }
 
   onInterim (head: ResponseHead): void {
-    this.#handler.onInterim?.(head, this.#peer?.target.protocol === 'http')
+    this.#handler.onInterim?.(head, this.#peer?.target.protocol.earlyHints === true)
   }
 
   onData (chunk: Buffer): void {
@@ -377,22 +372,22 @@ export class Pass implements ExchangeHandler, Waiter {
     const { method, body, localAddress, localPort, transparent } = this.#request
     const endpoint = peer.target
     this.#sent = false
-    const known = this.#headFor
-    if (known?.pathPrefix !== endpoint.pathPrefix || known.keepalive !== endpoint.keepalive || known.protocol !== endpoint.protocol) {
+    const { protocol } = endpoint
+    const known = this.#encodedFor
+    if (known?.pathPrefix !== endpoint.pathPrefix || known.keepalive !== endpoint.keepalive || known.protocol.encode !== protocol.encode) {
       try {
-        if (endpoint.protocol === 'http') this.#http = this.#request.encodeHttp(endpoint)
-        else this.#head = this.#request.encode(endpoint)
+        this.#encoded = protocol.encode(this.#request, endpoint)
       } catch (error) {
         const failure = toError(error)
         this.#release('abort', this.#endAttempt(failure), failure)
         this.#handler.onError(failure)
         return
       }
-      this.#headFor = endpoint
+      this.#encodedFor = endpoint
     }
     const control = this.#control = endpoint.exchange({
-      head: this.#head,
-      http: this.#http,
+      head: this.#encoded.head,
+      http: this.#encoded.http,
       body,
       method,
       timeouts,

@@ -2,10 +2,10 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { causedBy, FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED, FST_SCGI_RESOLVE } from '../errors.ts'
 import { show } from '../options/units.ts'
+import { PROTOCOLS } from './protocols.ts'
+import { scgi } from './scgi/protocol.ts'
+import type { Protocol } from './protocol.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
-
-/** Where an address names no port. SCGI has none of its own; 4000 is what its servers use. */
-const DEFAULT_PORTS = { scgi: 4000, http: 80, https: 443 } as const
 
 /** sun_path holds 108 bytes on Linux and 104 on the BSDs and macOS, the closing NUL included; the system cuts a longer one silently. */
 const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103
@@ -13,12 +13,10 @@ const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103
 /** A number at its end makes an address of a host: the system reads 4000 as 0.0.15.160, and 0x7f.1 as 127.0.0.1. (URL Standard, 3.5) */
 const NUMERIC = /(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i
 
-const EXPECTED = "an address: 'host:4000', '[::1]:4000', 'unix:/path', 'scgi://host[:port][/path]' or 'unix:/path|scgi://name/path'"
-const EXPECTED_HTTP = "an address: 'http://host[:port][/path]' or 'https://host[:port][/path]'"
-
 /** An address as it was written, its name not yet resolved. */
 export interface ParsedAddress {
-  readonly protocol: 'scgi' | 'http' | 'https'
+  /** Name of its protocol. */
+  readonly protocol: string
   /** Host name or IP literal; `undefined` for a unix socket. */
   readonly hostname: string | undefined
   readonly port: number
@@ -34,76 +32,63 @@ const systemLookup: Lookup = hostname => lookup(hostname, { all: true })
 /**
  * Reads an address of a server.
  * @param option the option it comes from, for the error
- * @param http servers may speak HTTP. Default false
+ * @param any it may speak any protocol. Default false: SCGI alone
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED for another scheme
  */
-export function parseAddress (option: string, text: unknown, http = false): ParsedAddress {
+export function parseAddress (option: string, text: unknown, any = false): ParsedAddress {
   if (typeof text !== 'string' || text === '' || /[\0-\x20\x7f]/.test(text)) {
-    throw new FST_SCGI_OPT_INVALID(option, show(text), EXPECTED)
+    throw new FST_SCGI_OPT_INVALID(option, show(text), scgi.form)
   }
   if (/^unix:/i.test(text)) return parseUnix(option, text)
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase()
-  const protocol = protocolOf(option, text, scheme, http)
-  const expected = protocol === 'scgi' ? EXPECTED : EXPECTED_HTTP
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]
+  const protocol = byScheme(option, text, scheme?.toLowerCase(), any)
   const rest = scheme === undefined ? text : text.slice(scheme.length + '://'.length)
   const slash = rest.indexOf('/')
   const authority = slash === -1 ? rest : rest.slice(0, slash)
-  if (scheme === undefined && slash !== -1) throw new FST_SCGI_OPT_INVALID(option, show(text), expected)
+  if (scheme === undefined && slash !== -1) throw new FST_SCGI_OPT_INVALID(option, show(text), protocol.form)
   const match = /^(?:\[([0-9a-f:.]+(?:%[\w.-]+)?)\]|([^:[\]@/?#]+))(?::(\d{1,5}))?$/i.exec(authority)
   const hostname = match?.[1] ?? match?.[2]
-  const port = match?.[3] === undefined ? DEFAULT_PORTS[protocol] : Number(match[3])
+  const port = match?.[3] === undefined ? protocol.defaultPort : Number(match[3])
   if (match === null || hostname === undefined || port < 1 || port > 65535 || (match[1] !== undefined && isIP(hostname) !== 6)) {
-    throw new FST_SCGI_OPT_INVALID(option, show(text), expected)
+    throw new FST_SCGI_OPT_INVALID(option, show(text), protocol.form)
   }
   if (NUMERIC.test(hostname) && isIP(hostname) === 0) {
     const port = /^\d{1,5}$/.test(hostname) && match[3] === undefined ? hostname : match[3]
     throw new FST_SCGI_OPT_INVALID(option, show(text),
-      `${expected}; '${hostname}' is no name and no whole IPv4 address${port === undefined ? '' : `: is '127.0.0.1:${port}' meant?`}`)
+      `${protocol.form}; '${hostname}' is no name and no whole IPv4 address${port === undefined ? '' : `: is '127.0.0.1:${port}' meant?`}`)
   }
-  const path = slash === -1 ? '' : rest.slice(slash)
-  return { protocol, hostname, port, socketPath: undefined, pathPrefix: protocol === 'scgi' ? pathPrefix(option, text, path) : httpPrefix(option, text, path) }
+  return { protocol: protocol.name, hostname, port, socketPath: undefined, pathPrefix: pathPrefix(protocol, option, text, slash === -1 ? '' : rest.slice(slash)) }
 }
 
-function protocolOf (option: string, text: string, scheme: string | undefined, http: boolean): ParsedAddress['protocol'] {
-  if (scheme === undefined || scheme === 'scgi') return 'scgi'
-  if (http && (scheme === 'http' || scheme === 'https')) return scheme
-  throw new FST_SCGI_OPT_UNSUPPORTED(option, http
-    ? `${show(text)} is no server that can be spoken to: the schemes are scgi://, http:// and https://`
+function byScheme (option: string, text: string, scheme: string | undefined, any: boolean): Protocol {
+  const protocol = scheme === undefined ? scgi : PROTOCOLS.get(scheme)
+  if (protocol !== undefined && (any || protocol === scgi)) return protocol
+  const schemes = [...PROTOCOLS.keys()].map(name => `${name}://`)
+  const last = schemes.pop() ?? ''
+  throw new FST_SCGI_OPT_UNSUPPORTED(option, any
+    ? `${show(text)} is no server that can be spoken to: the schemes are ${schemes.join(', ')} and ${last}`
     : `${show(text)} is not an SCGI server: the scheme is scgi://`)
 }
 
 function parseUnix (option: string, text: string): ParsedAddress {
   const bar = text.indexOf('|')
   const socketPath = text.slice('unix:'.length, bar === -1 ? undefined : bar)
-  if (socketPath === '') throw new FST_SCGI_OPT_INVALID(option, show(text), EXPECTED)
+  if (socketPath === '') throw new FST_SCGI_OPT_INVALID(option, show(text), scgi.form)
   if (Buffer.byteLength(socketPath) > MAX_SOCKET_PATH) {
     throw new FST_SCGI_OPT_INVALID(option, show(text), `a socket path of at most ${MAX_SOCKET_PATH} bytes`)
   }
-  let prefix = ''
-  if (bar !== -1) {
-    // Apache's form: only the path of what follows the bar has a meaning.
-    const match = /^scgi:(?:\/\/[^/?#]*)?(\/.*)?$/i.exec(text.slice(bar + 1))
-    if (match === null) throw new FST_SCGI_OPT_INVALID(option, show(text), EXPECTED)
-    prefix = match[1] === undefined ? '' : pathPrefix(option, text, match[1])
-  }
-  return { protocol: 'scgi', hostname: undefined, port: 0, socketPath, pathPrefix: prefix }
+  const address = { hostname: undefined, port: 0, socketPath }
+  if (bar === -1) return { protocol: scgi.name, ...address, pathPrefix: '' }
+  // Apache's form: of what follows the bar only scheme and path have a meaning.
+  const match = /^([a-z][a-z0-9+.-]*):(?:\/\/[^/?#]*)?(\/.*)?$/i.exec(text.slice(bar + 1))
+  const protocol = PROTOCOLS.get(match?.[1]?.toLowerCase() ?? '')
+  if (protocol?.unix !== true) throw new FST_SCGI_OPT_INVALID(option, show(text), scgi.form)
+  return { protocol: protocol.name, ...address, pathPrefix: pathPrefix(protocol, option, text, match?.[2] ?? '') }
 }
 
-function pathPrefix (option: string, text: string, path: string): string {
+function pathPrefix (protocol: Protocol, option: string, text: string, path: string): string {
   if (/[?#]/.test(path)) throw new FST_SCGI_OPT_INVALID(option, show(text), 'an address without query and fragment')
-  try {
-    // PATH_INFO is decoded bytes, held one byte a character until they are written.
-    return Buffer.from(decodeURIComponent(path).replace(/\/+$/, '')).toString('latin1')
-  } catch {
-    throw new FST_SCGI_OPT_INVALID(option, show(text), 'an address whose path is percent-encoded UTF-8')
-  }
-}
-
-/** The path of an HTTP address as it goes over the wire; whether its escapes are UTF-8 is the server's affair. */
-function httpPrefix (option: string, text: string, path: string): string {
-  if (/[?#]/.test(path)) throw new FST_SCGI_OPT_INVALID(option, show(text), 'an address without query and fragment')
-  if (/%(?![\da-f]{2})|\/\.{1,2}(?:\/|$)/i.test(path)) throw new FST_SCGI_OPT_INVALID(option, show(text), "an address whose path has whole percent escapes and no '.' or '..' segment")
-  return Buffer.from(path).toString('latin1').replace(/[^\x21-\x7e]/g, char => '%' + char.charCodeAt(0).toString(16).toUpperCase()).replace(/\/+$/, '')
+  return protocol.parse(option, text, path)
 }
 
 /** The text of an address in nginx's format. */

@@ -9,7 +9,7 @@ import { toError } from '../runtime/caught.ts'
 import { receiverOf } from './handlers.ts'
 import { readOptions, type Settings } from './options.ts'
 import { DispatchedRequest, type Find } from './request.ts'
-import type { Endpoint } from '../connections/endpoint.ts'
+import type { Endpoint } from '../connections/protocol.ts'
 import type { DispatcherUpstreams, DispatchOptions, ScgiDispatcherOptions } from '../../types/dispatcher.ts'
 
 /** The dispatcher itself. `compose()` puts a Proxy around the public class, for which the fields of that would be out of reach. */

@@ -6,7 +6,7 @@ import type { CachePolicy } from '../cache/options.ts'
 import type { Caches } from './cache-registry.ts'
 import type { OutgoingRequest } from './outgoing.ts'
 import type { Group } from '../balancer/group.ts'
-import type { Endpoint } from '../connections/endpoint.ts'
+import type { Endpoint } from '../connections/protocol.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { FastifyRequest } from 'fastify'
 

@@ -29,7 +29,7 @@ import type { CachedEntry } from '../cache/entry.ts'
 import type { Mount } from './mount.ts'
 import type { GatewayState, Running, Service } from './service.ts'
 import type { Group } from '../balancer/group.ts'
-import type { Endpoint } from '../connections/endpoint.ts'
+import type { Endpoint } from '../connections/protocol.ts'
 import type { Attempt } from '../../types/request.ts'
 import type { RequestBody, ResponseHead } from '../../types/exchange.ts'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
@@ -241,9 +241,9 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     else process.nextTick(turn, this)
   }
 
-  onInterim (head: ResponseHead, http: boolean): void {
+  onInterim (head: ResponseHead, usual: boolean): void {
     const { mount } = this.#service
-    const wanted = http ? mount.earlyHints.http : mount.earlyHints.scgi
+    const wanted = mount.earlyHints ?? usual
     if (wanted && !this.#detached && !this.#over && !this.#reply.sent) sendInterim(mount, this.#request.raw, this.#reply.raw, head)
   }
 

@@ -34,7 +34,7 @@ export interface Mount {
   readonly cache: CachePolicy<FastifyRequest> | undefined
   readonly ignoreClientAbort: boolean
   /** Informational replies (1xx) are handed on, by what the server speaks. */
-  readonly earlyHints: { readonly http: boolean, readonly scgi: boolean }
+  readonly earlyHints: boolean | undefined
   /** A client may ask for another protocol. */
   readonly upgrade: boolean
   readonly preserveHeaderCase: boolean
@@ -113,7 +113,7 @@ export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
       : compileStore<FastifyRequest>(options.store, tempDirectory(options.buffering), paths.encodedSlashes === 'keep'),
     upgrade: flag('upgrade', options.upgrade, true) && encoder.sendsUpgrade,
     ignoreClientAbort: flag('ignoreClientAbort', options.ignoreClientAbort, false),
-    earlyHints: { http: flag('earlyHints', options.earlyHints, true), scgi: flag('earlyHints', options.earlyHints, false) },
+    earlyHints: options.earlyHints === undefined ? undefined : flag('earlyHints', options.earlyHints, false),
     preserveHeaderCase: flag('preserveHeaderCase', options.preserveHeaderCase, false),
     hooks: hooks(options),
   }

@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Service } from './service.ts'
 import type { Group } from '../balancer/group.ts'
 import type { FetchPlan } from '../cache/pass.ts'
-import type { Endpoint } from '../connections/endpoint.ts'
+import type { Endpoint } from '../connections/protocol.ts'
 import type { PassRequest } from '../attempts/pass.ts'
 import type { SeenHeaders } from '../request/seen.ts'
 import type { HttpRequestHead, RequestBody } from '../../types/exchange.ts'
@@ -126,7 +126,7 @@ export class OutgoingRequest implements PassRequest {
   seen (group: Group<Endpoint>): SeenHeaders {
     const { view } = this
     const sent = view.isConditional ? view.with(view.method, true, undefined, undefined) : view
-    return this.#service.mount.encoder.seen(sent, this.source, group.servers.some(({ target }) => target.protocol === 'http'))
+    return this.#service.mount.encoder.seen(sent, this.source, group.servers.some(({ target }) => target.protocol.headerLines))
   }
 
   /** The same for a cache, which asks for what it can store. */

@@ -3,7 +3,7 @@ import type { Running } from './service.ts'
 import type { OutgoingRequest } from './outgoing.ts'
 import type { Group } from '../balancer/group.ts'
 import type { Store, StoreAsked, StoreFile } from '../mirror/store.ts'
-import type { Endpoint } from '../connections/endpoint.ts'
+import type { Endpoint } from '../connections/protocol.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { FastifyRequest } from 'fastify'
 

@@ -5,7 +5,7 @@ import { needsLookup, parseAddress } from '../connections/address.ts'
 import { systemTimers, type Timers } from '../runtime/timers.ts'
 import { ServerGroup } from './server-group.ts'
 import type { Group } from '../balancer/group.ts'
-import type { Endpoint } from '../connections/endpoint.ts'
+import type { Endpoint } from '../connections/protocol.ts'
 import type { ResolverOptions } from '../../types/health.ts'
 import type { ResolveEvent } from '../../types/live.ts'
 

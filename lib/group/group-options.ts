@@ -1,5 +1,6 @@
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { parseAddress, type ParsedAddress } from '../connections/address.ts'
+import { protocolOf } from '../connections/protocols.ts'
 import { parseTime, show } from '../options/units.ts'
 import { readBalance, type BalanceSettings } from './balance-options.ts'
 import { readWatch } from './discovery.ts'
@@ -9,7 +10,7 @@ import { readHealth, readOutlier, readResolver, requireCheck, type HealthCheck, 
 import { flag, integer, isRecord } from '../options/checks.ts'
 import type { OutlierSettings } from '../balancer/outlier.ts'
 import type { QueueOptions } from '../balancer/queue.ts'
-import type { TlsSettings } from '../connections/http/connection.ts'
+import type { TlsSettings } from '../connections/protocol.ts'
 import type { WatchedName } from './resolve/watch.ts'
 import type { GroupOptions, ServerOptions } from '../../types/upstream.ts'
 
@@ -38,7 +39,7 @@ export interface ServerSettings {
   readonly redirect: string | undefined
   readonly keepalive: number
   readonly preconnect: number
-  /** For an address with https://. */
+  /** For a protocol over TLS. */
   readonly tls: TlsSettings | undefined
 }
 
@@ -55,9 +56,6 @@ export interface GroupSettings {
   readonly outlier: OutlierSettings | undefined
   readonly resolver: ResolverSettings
 }
-
-/** HTTP servers keep connections unless told otherwise. */
-const HTTP_KEEPALIVE = 32
 
 const SERVER_OPTIONS: ReadonlySet<string> = new Set<keyof ServerOptions>([
   'address', 'weight', 'maxConns', 'maxFails', 'failTimeout', 'backup', 'down', 'drain', 'slowStart', 'lbset', 'spare', 'standby', 'retry',
@@ -119,6 +117,7 @@ export function readServer (server: unknown, option: string, balance?: BalanceSe
     if (!SERVER_OPTIONS.has(key)) throw new FST_SCGI_OPT_UNKNOWN(`${option}.${key}`, `: a server has ${[...SERVER_OPTIONS].join(', ')}`)
   }
   const address = parseAddress(typeof server === 'string' ? option : `${option}.address`, given['address'], true)
+  const protocol = protocolOf(address)
   const text = textOf(given['address'])
   const resolve = flag(`${option}.resolve`, given['resolve'], false)
   const read: ServerSettings = {
@@ -140,12 +139,12 @@ export function readServer (server: unknown, option: string, balance?: BalanceSe
     retry: time(`${option}.retry`, given['retry'], undefined),
     route: route(`${option}.route`, given['route']),
     redirect: route(`${option}.redirect`, given['redirect']),
-    keepalive: integer(`${option}.keepalive`, given['keepalive'], 0, address.protocol === 'scgi' ? 0 : HTTP_KEEPALIVE),
+    keepalive: integer(`${option}.keepalive`, given['keepalive'], 0, protocol.keepalive),
     preconnect: integer(`${option}.preconnect`, given['preconnect'], 0, 0),
-    tls: readTls(`${option}.tls`, given['tls'], address.protocol === 'https'),
+    tls: readTls(`${option}.tls`, given['tls'], protocol.tls),
   }
-  if (read.preconnect > 0 && address.protocol !== 'scgi') {
-    throw new FST_SCGI_OPT_UNSUPPORTED(`${option}.preconnect`, 'an HTTP server keeps its connections: use keepalive')
+  if (read.preconnect > 0 && protocol.noPreconnect !== undefined) {
+    throw new FST_SCGI_OPT_UNSUPPORTED(`${option}.preconnect`, protocol.noPreconnect)
   }
   if (read.spare && read.standby) throw new FST_SCGI_OPT_UNSUPPORTED(`${option}.standby`, 'a server is a spare or a standby, not both')
   if (read.slowStart > 0 && balance?.fixedWeights === true) {

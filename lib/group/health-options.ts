@@ -1,18 +1,20 @@
 import { Resolver } from 'node:dns'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { PROTOCOLS, protocolOf } from '../connections/protocols.ts'
 import { parseTime, show } from '../options/units.ts'
 import { flag, integer } from '../options/checks.ts'
 import type { OutlierSettings } from '../balancer/outlier.ts'
 import type { ResolverOptions } from './resolve/resolver.ts'
 import type { Family } from './resolve/watch.ts'
 import type { ParsedAddress } from '../connections/address.ts'
-import type { Endpoint } from '../connections/endpoint.ts'
+import type { Endpoint, Protocol, ProtocolProbe } from '../connections/protocol.ts'
 import type { HealthSettings, Probe } from './health.ts'
-import { connectProbe, httpProbe, scgiProbe, type Expectation, type ExpectedHeader } from './probes.ts'
+import { connectProbe, requestProbe, type Expectation, type ExpectedHeader } from './probes.ts'
 
 /** Checks as they were configured. */
 export interface HealthCheck extends HealthSettings {
-  readonly type: 'connect' | 'scgi' | 'http'
+  /** `'connect'`, or that of a protocol's requests. */
+  readonly type: string
   readonly probe: Probe<Endpoint>
   /** `undefined`: that of the server. */
   readonly port: number | undefined
@@ -29,7 +31,9 @@ const EXPECT_OPTIONS = ['status', 'headers', 'body']
 const OUTLIER_OPTIONS = ['window', 'minRequests', 'failureShare', 'maxEjected', 'baseTime', 'maxTime']
 const RESOLVER_OPTIONS = ['servers', 'timeout', 'ttl', 'family']
 /** What only checks that send a request have. */
-const REQUEST_OPTIONS = ['method', 'path', 'params', 'headers', 'expect']
+const REQUEST_OPTIONS = ['method', 'path', 'expect']
+/** One of these goes with it; which one, the protocol says. */
+const FIELD_OPTIONS = ['params', 'headers']
 const LEAST_INTERVAL = 100
 const OWN_PARAMS = ['CONTENT_LENGTH', 'SCGI', 'SCGI_KEEPALIVE']
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/
@@ -52,9 +56,8 @@ export function readHealth (option: string, value: unknown): HealthCheck[] {
 }
 
 /** The check for servers that speak this protocol. */
-export function checkFor (checks: readonly HealthCheck[], protocol: string): HealthCheck | undefined {
-  const speaks = protocol === 'https' ? 'http' : protocol
-  return checks.find(({ type }) => type === speaks) ?? checks.find(({ type }) => type === 'connect')
+export function checkFor (checks: readonly HealthCheck[], { probe }: Protocol): HealthCheck | undefined {
+  return checks.find(({ type }) => type === probe.type) ?? checks.find(({ type }) => type === 'connect')
 }
 
 /**
@@ -62,16 +65,17 @@ export function checkFor (checks: readonly HealthCheck[], protocol: string): Hea
  * @throws FST_SCGI_OPT_UNSUPPORTED
  */
 export function requireCheck (
-  checks: readonly HealthCheck[], { protocol, socketPath }: Pick<ParsedAddress, 'protocol' | 'socketPath'>, option: string, server: string
+  checks: readonly HealthCheck[], address: Pick<ParsedAddress, 'protocol' | 'socketPath'>, option: string, server: string
 ): void {
   const [other] = checks
   if (other === undefined) return
+  const protocol = protocolOf(address)
   const check = checkFor(checks, protocol)
-  if (check?.port !== undefined && socketPath !== undefined) {
+  if (check?.port !== undefined && address.socketPath !== undefined) {
     throw new FST_SCGI_OPT_UNSUPPORTED(option, `${server} is a unix socket, which the port ${check.port} of the check is no part of`)
   }
   if (check !== undefined) return
-  const speaks = protocol === 'https' ? 'http' : protocol
+  const speaks = protocol.probe.type
   throw new FST_SCGI_OPT_UNSUPPORTED(option, `${server} speaks ${speaks}, which a check of type '${other.type}' does not: add one of type '${speaks}' or 'connect'`)
 }
 
@@ -125,11 +129,14 @@ function readFamily (option: string, value: unknown): readonly Family[] | undefi
 function readCheck (option: string, value: unknown): HealthCheck {
   const given = record(option, value, HEALTH_OPTIONS, 'a check')
   const { type = 'connect' } = given
-  if (type !== 'connect' && type !== 'scgi' && type !== 'http') {
-    throw new FST_SCGI_OPT_INVALID(`${option}.type`, show(type), "'connect', 'scgi' or 'http'")
+  const probe = [...PROTOCOLS.values()].find(protocol => protocol.probe.type === type)?.probe
+  if (typeof type !== 'string' || (type !== 'connect' && probe === undefined)) {
+    const types = [...new Set([...PROTOCOLS.values()].map(protocol => `'${protocol.probe.type}'`))]
+    const last = types.pop() ?? ''
+    throw new FST_SCGI_OPT_INVALID(`${option}.type`, show(type), `${["'connect'", ...types].join(', ')} or ${last}`)
   }
-  for (const name of REQUEST_OPTIONS) {
-    if (given[name] === undefined || (type === 'scgi' && name !== 'headers') || (type === 'http' && name !== 'params')) continue
+  for (const name of [...REQUEST_OPTIONS, ...FIELD_OPTIONS]) {
+    if (given[name] === undefined || (probe !== undefined && (REQUEST_OPTIONS.includes(name) || name === probe.option))) continue
     throw new FST_SCGI_OPT_UNSUPPORTED(`${option}.${name}`, `a check of type '${type}' has none`)
   }
   const interval = time(`${option}.interval`, given['interval'], 5000, LEAST_INTERVAL)
@@ -140,7 +147,7 @@ function readCheck (option: string, value: unknown): HealthCheck {
   if (persistent && !mandatory) throw new FST_SCGI_OPT_UNSUPPORTED(`${option}.persistent`, "it needs 'mandatory: true'")
   return {
     type,
-    probe: readProbe(option, type, given, timeout),
+    probe: probe === undefined ? connectProbe(timeout) : readProbe(option, probe, given, timeout),
     port: readPort(`${option}.port`, given['port']),
     mandatory,
     persistent,
@@ -151,13 +158,12 @@ function readCheck (option: string, value: unknown): HealthCheck {
   }
 }
 
-function readProbe (option: string, type: HealthCheck['type'], given: Given, timeout: number): Probe<Endpoint> {
-  if (type === 'connect') return connectProbe(timeout)
+function readProbe (option: string, probe: ProtocolProbe, given: Given, timeout: number): Probe<Endpoint> {
   const { method = 'GET', path = '/' } = given
   if (typeof method !== 'string' || !TOKEN.test(method)) throw new FST_SCGI_OPT_INVALID(`${option}.method`, show(method), 'a method')
-  const request = { method, path: readPath(`${option}.path`, path), expect: readExpect(`${option}.expect`, given['expect']), timeout }
-  if (type === 'scgi') return scgiProbe({ ...request, params: readParams(`${option}.params`, given['params']) })
-  return httpProbe({ ...request, headers: readHeaders(`${option}.headers`, given['headers']) })
+  const fields = probe.option === 'params' ? readParams(`${option}.params`, given['params']) : readHeaders(`${option}.headers`, given['headers'])
+  const settings = { expect: readExpect(`${option}.expect`, given['expect']), timeout }
+  return requestProbe(probe, { method, path: readPath(`${option}.path`, path), fields }, settings)
 }
 
 function readPort (option: string, value: unknown): number | undefined {

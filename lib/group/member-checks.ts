@@ -1,10 +1,11 @@
 import { atPort } from '../connections/address.ts'
+import { protocolOf } from '../connections/protocols.ts'
 import { HealthChecks } from './health.ts'
 import { checkFor, type HealthCheck } from './health-options.ts'
 import { rememberHealth, wasHealthy } from './healthy-before.ts'
 import type { Peer } from '../balancer/peer.ts'
 import type { Timers } from '../runtime/timers.ts'
-import type { Endpoint } from '../connections/endpoint.ts'
+import type { Endpoint } from '../connections/protocol.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
 
 type EndpointPeer = Peer<Endpoint>
@@ -54,8 +55,8 @@ export class MemberChecks {
     for (const checks of this.#running.values()) checks.stop()
   }
 
-  #checkFor ({ protocol = 'scgi' }: ServerAddress): HealthCheck | undefined {
-    return checkFor(this.#options.checks, protocol)
+  #checkFor (address: ServerAddress): HealthCheck | undefined {
+    return checkFor(this.#options.checks, protocolOf(address))
   }
 
   #isKnown ({ persistent }: HealthCheck, address: ServerAddress): boolean {

@@ -1,7 +1,6 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { literalAddress, needsLookup, type Lookup } from '../connections/address.ts'
-import { ScgiEndpoint, type Endpoint } from '../connections/endpoint.ts'
-import { HttpEndpoint } from '../connections/http/http.ts'
+import { protocolOf } from '../connections/protocols.ts'
 import { show } from '../options/units.ts'
 import { GroupEmitter } from './group-events.ts'
 import { readGroup, readServer, type GroupSettings, type ServerSettings } from './group-options.ts'
@@ -10,13 +9,11 @@ import { Members } from './members.ts'
 import type { Questions } from './resolve/resolver.ts'
 import type { Group } from '../balancer/group.ts'
 import type { PeerOptions } from '../balancer/peer.ts'
+import type { Endpoint } from '../connections/protocol.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
 import type { GroupEvents, UpstreamGroup, UpstreamGroupState } from '../../types/live.ts'
 import type { Address, GroupOptions, ServerOptions, UpstreamServer } from '../../types/upstream.ts'
 import type { FastifyRequest } from 'fastify'
-
-/** Connections opened ahead are an offer: one that takes longer than this is given up. */
-const PRECONNECT_TIMEOUT = 2000
 
 /**
  * A group of servers with its balancer and its connections. It may be shared by any number of registrations, which open it
@@ -184,11 +181,8 @@ export class ServerGroup implements UpstreamGroup {
   }
 }
 
-function endpointOf (server: ServerSettings, address: ServerAddress): Endpoint {
-  if (address.protocol === 'http' || address.protocol === 'https') {
-    return new HttpEndpoint(address, { keepalive: server.keepalive, tls: server.tls })
-  }
-  return new ScgiEndpoint(address, { keepalive: server.keepalive, preconnect: server.preconnect, connectTimeout: PRECONNECT_TIMEOUT })
+function endpointOf ({ keepalive, preconnect, tls }: ServerSettings, address: ServerAddress): Endpoint {
+  return protocolOf(address).connect(address, { keepalive, preconnect, tls })
 }
 
 /**

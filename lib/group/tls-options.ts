@@ -3,18 +3,19 @@ import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { flag } from '../options/checks.ts'
 import { show } from '../options/units.ts'
-import type { TlsSettings } from '../connections/http/connection.ts'
+import type { TlsSettings } from '../connections/protocol.ts'
 import type { ServerTlsOptions } from '../../types/upstream.ts'
 
 const NAMES: ReadonlySet<string> = new Set<keyof ServerTlsOptions>(['ca', 'cert', 'key', 'rejectUnauthorized', 'servername'])
 
 /**
  * Reads how the server of an `https://` address is known; `undefined` for any other.
+ * @param tls the protocol of the server goes over TLS
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED for a server without TLS
  */
-export function readTls (option: string, value: unknown, https: boolean): TlsSettings | undefined {
-  if (value === undefined && !https) return undefined
-  if (!https) throw new FST_SCGI_OPT_UNSUPPORTED(option, 'it is for servers with an address that begins with https://')
+export function readTls (option: string, value: unknown, tls: boolean): TlsSettings | undefined {
+  if (value === undefined && !tls) return undefined
+  if (!tls) throw new FST_SCGI_OPT_UNSUPPORTED(option, 'it is for servers with an address that begins with https://')
   if (value !== undefined && (typeof value !== 'object' || value === null || Array.isArray(value))) {
     throw new FST_SCGI_OPT_INVALID(option, show(value), `an object with ${[...NAMES].join(', ')}`)
   }

@@ -7,7 +7,8 @@ import { FST_SCGI_CONNECT, FST_SCGI_LOCAL, FST_SCGI_READ_TIMEOUT, upstreamError 
 import { parseNextUpstream } from '../../lib/balancer/next-upstream.ts'
 import { Pass } from '../../lib/attempts/pass.ts'
 import type { PassHandler, PassRequest } from '../../lib/attempts/pass.ts'
-import type { Endpoint } from '../../lib/connections/endpoint.ts'
+import { scgi } from '../../lib/connections/scgi/protocol.ts'
+import type { Endpoint } from '../../lib/connections/protocol.ts'
 import type {
   Attempt, ExchangeControl, ExchangeHandler, ExchangeRequest, FailureKind, NextUpstreamCondition, RequestBody, ResponseHead, ServerAddress,
 } from '../../types/index.ts'
@@ -71,7 +72,7 @@ class Played implements ExchangeControl {
 }
 
 class Server implements Endpoint {
-  readonly protocol = 'scgi'
+  readonly protocol = scgi
   readonly address: ServerAddress
   readonly name: string
   readonly pathPrefix: string

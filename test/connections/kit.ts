@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import { literalAddress, parseAddress } from '../../lib/connections/address.ts'
-import { HttpEndpoint, type HttpEndpointOptions } from '../../lib/connections/http/http.ts'
+import { HttpEndpoint, type HttpEndpointOptions } from '../../lib/connections/http/protocol.ts'
 import type {
   ExchangeControl, ExchangeHandler, ExchangeRequest, HttpRequestHead, ResponseHead, UpstreamError,
 } from '../../types/index.ts'

@@ -5,8 +5,7 @@ import { test } from 'node:test'
 import { readHealth } from '../../lib/group/health-options.ts'
 import { HealthChecks } from '../../lib/group/health.ts'
 import { parseAddress, literalAddress } from '../../lib/connections/address.ts'
-import { ScgiEndpoint } from '../../lib/connections/endpoint.ts'
-import { HttpEndpoint } from '../../lib/connections/http/http.ts'
+import { protocolOf } from '../../lib/connections/protocols.ts'
 import { startRecorder, refusedAddress } from '../helpers/recorder.ts'
 import { tempDir } from '../helpers/temp.ts'
 import { FakeTimers } from '../helpers/timers.ts'
@@ -146,7 +145,7 @@ test('one that was down when its first check was due has it once it is not', () 
 function check (address: string, options: HealthOptions): Promise<string | undefined> {
   const parsed = parseAddress('address', address, true)
   const at = literalAddress(parsed)
-  const endpoint = parsed.protocol === 'scgi' ? new ScgiEndpoint(at, { keepalive: 0, preconnect: 0, connectTimeout: 1000 }) : new HttpEndpoint(at, { keepalive: 0 })
+  const endpoint = protocolOf(at).connect(at, { keepalive: 0, preconnect: 0 })
   const [first] = readHealth('health', options)
   if (first === undefined) throw new Error('no check')
   return new Promise(resolve => { first.probe(endpoint, resolve) })

@@ -6,7 +6,8 @@ import { FST_SCGI_CONNECT, upstreamError } from '../../lib/errors.ts'
 import { parseNextUpstream } from '../../lib/balancer/next-upstream.ts'
 import { Pass } from '../../lib/attempts/pass.ts'
 import type { PassHandler, PassRequest } from '../../lib/attempts/pass.ts'
-import type { Endpoint } from '../../lib/connections/endpoint.ts'
+import { scgi } from '../../lib/connections/scgi/protocol.ts'
+import type { Endpoint } from '../../lib/connections/protocol.ts'
 import type { Attempt, ExchangeControl, ExchangeHandler, NextUpstreamCondition, ServerAddress } from '../../types/index.ts'
 
 /** An exchange with a played server. */
@@ -56,7 +57,7 @@ export class HeldExchange implements ExchangeControl {
 export class HeldServer implements Endpoint {
   readonly address: ServerAddress
   readonly name: string
-  readonly protocol = 'scgi'
+  readonly protocol = scgi
   readonly pathPrefix = ''
   readonly keepalive = false
   readonly exchanges: HeldExchange[] = []

@@ -5,7 +5,7 @@ import { StickyRoute } from '../../lib/balancer/sticky/route.ts'
 import { Stickiness } from '../../lib/balancer/sticky/stickiness.ts'
 import { playedGroup } from './played.ts'
 import type { StickyPolicy } from '../../lib/balancer/sticky/policy.ts'
-import type { Endpoint } from '../../lib/connections/endpoint.ts'
+import type { Endpoint } from '../../lib/connections/protocol.ts'
 
 /** Sessions by route, which notes who has answered. */
 class Noting extends StickyRoute implements StickyPolicy {

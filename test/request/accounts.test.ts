@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { hash } from '../../lib/balancer/hash.ts'
 import { leastTime } from '../../lib/balancer/least-time.ts'
 import { select } from '../../lib/balancer/select.ts'
-import type { Endpoint } from '../../lib/connections/endpoint.ts'
+import type { Endpoint } from '../../lib/connections/protocol.ts'
 import { playedGroup } from '../group/played.ts'
 import type { HeldServer, PlayedGroup } from '../group/played.ts'
 

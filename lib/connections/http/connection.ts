@@ -1,5 +1,5 @@
 import { Socket, isIP, type TcpSocketConnectOpts } from 'node:net'
-import { connect as connectTls, type SecureContext } from 'node:tls'
+import { connect as connectTls } from 'node:tls'
 import { outside } from '../../runtime/context.ts'
 import { attend } from '../last-words.ts'
 import { InterimFilter } from './interim.ts'
@@ -7,16 +7,8 @@ import { transparentSocket } from '../transparent.ts'
 import type { AsyncResource } from 'node:async_hooks'
 import type { Readable } from 'node:stream'
 import type { Client, Dispatcher } from 'undici'
+import type { TlsSettings } from '../protocol.ts'
 import type { ServerAddress } from '../../../types/exchange.ts'
-
-/** How the server of an `https://` address is known. */
-export interface TlsSettings {
-  /** Certificates and keys, read already. */
-  readonly context: SecureContext
-  readonly rejectUnauthorized: boolean
-  /** Name for SNI and for the check of the certificate. Default: the name in the address. */
-  readonly servername: string | undefined
-}
 
 /** What a connection tells the exchange that uses it. */
 export interface HttpConnectionOwner {

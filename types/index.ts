@@ -1,6 +1,7 @@
 export type * from './accel.ts'
 export type * from './cache.ts'
 export type * from './cache-store.ts'
+export type * from './diagnostics.ts'
 export type * from './exchange.ts'
 export type * from './options.ts'
 export type * from './request.ts'

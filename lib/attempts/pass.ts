@@ -1,6 +1,8 @@
 import { FST_SCGI_NO_FAILOVER, FST_SCGI_NO_LIVE_UPSTREAMS, FST_SCGI_QUEUE_FULL, FST_SCGI_QUEUE_TIMEOUT } from '../errors.ts'
 import { failurePassesOn, mayResend, statusCountsAsFailure, statusPassesOn, type NextUpstream } from '../balancer/next-upstream.ts'
 import { currentContext } from '../runtime/context.ts'
+import { AttemptEvent, attemptsAreHeard, QueueEvent, queuesAreHeard } from './attempt-event.ts'
+import { GROUP_REFUSED } from '../runtime/diagnostics.ts'
 import { Hold } from './hold.ts'
 import { toError } from '../runtime/caught.ts'
 import type { AsyncResource } from 'node:async_hooks'
@@ -92,6 +94,11 @@ export class Pass implements ExchangeHandler, Waiter {
   #made = 0
   #encoded = NOT_ENCODED
   #encodedFor: Endpoint | undefined
+  /** Why there is one more attempt, in the words of `nextUpstream`. */
+  #reason: string | undefined
+  /** Where somebody listens: the running attempt, and the wait in the queue. */
+  #event: AttemptEvent | undefined
+  #queued: QueueEvent | undefined
 
   /** @param context what the functions of the user's, and the handler, are called in */
   constructor (
@@ -130,6 +137,7 @@ export class Pass implements ExchangeHandler, Waiter {
   /** For the queue, when the time is over. */
   expire (): void {
     this.#waiting = false
+    this.#leftQueue('timeout')
     const error = new FST_SCGI_QUEUE_TIMEOUT(this.#group.name, this.#group.queue?.timeout ?? 0)
     this.#context.runInAsyncScope(this.#refuse, this, error)
   }
@@ -163,6 +171,7 @@ export class Pass implements ExchangeHandler, Waiter {
     if (this.#waiting) {
       this.#waiting = false
       this.#group.queue?.leave(this)
+      this.#leftQueue('abort')
     }
     if (this.#peer === undefined) return
     this.#control?.abort()
@@ -173,6 +182,7 @@ export class Pass implements ExchangeHandler, Waiter {
   onConnect (): void {
     this.#sent = true
     if (this.#attempt !== undefined) this.#attempt.connectTime = this.#elapsed()
+    this.#event?.connected()
   }
 
   onHead (head: ResponseHead): void {
@@ -181,12 +191,14 @@ export class Pass implements ExchangeHandler, Waiter {
       attempt.headerTime = this.#elapsed()
       attempt.status = head.statusCode
     }
+    this.#event?.answered(head)
     this.#selection.answered()
     if (head.statusCode >= 400 && statusPassesOn(this.#settings.nextUpstream, head.statusCode) &&
         this.#selection.tries > 1 && this.#mayGoOn()) {
       this.#control?.abort()
       const failed = statusCountsAsFailure(head.statusCode) || this.#group.failOnStatus?.has(head.statusCode) === true
       this.#release(failed ? 'failed' : 'next', this.#endAttempt(undefined))
+      this.#reason = `http_${head.statusCode}`
       this.start()
       return
     }
@@ -263,7 +275,8 @@ export class Pass implements ExchangeHandler, Waiter {
     this.#leaveQueue()
     this.#peer = peer
     this.#made += 1
-    this.#beginAttempt(peer.target.name)
+    const attempt = this.#beginAttempt(peer.target.name)
+    if (attemptsAreHeard()) this.#event = new AttemptEvent(this.#group, peer, this.#request, attempt, this.#made - 1, this.#reason)
     this.#exchange(peer, false)
     return true
   }
@@ -271,7 +284,10 @@ export class Pass implements ExchangeHandler, Waiter {
   #wait (): boolean {
     this.#waiting = true
     const { queue } = this.#group
-    if (queue?.enter(this) === true) return !this.#waiting
+    if (queue?.enter(this) === true) {
+      if (this.#waiting && queuesAreHeard()) this.#queued = new QueueEvent(this.#group, this.#request)
+      return !this.#waiting
+    }
     this.#waiting = false
     this.#refuse(new FST_SCGI_QUEUE_FULL(this.#group.name, queue?.size ?? 0))
     return true
@@ -281,6 +297,12 @@ export class Pass implements ExchangeHandler, Waiter {
     if (!this.#waiting) return
     this.#waiting = false
     this.#group.queue?.leave(this)
+    this.#leftQueue('served')
+  }
+
+  #leftQueue (outcome: 'served' | 'timeout' | 'abort'): void {
+    this.#queued?.left(outcome)
+    this.#queued = undefined
   }
 
   /** Notes whose server it is that has answered. False where that has ended the request. */
@@ -305,6 +327,7 @@ export class Pass implements ExchangeHandler, Waiter {
   #refuse (error: Error, status = 502): void {
     this.#beginAttempt(this.#group.name).status = status
     this.#endAttempt(error)
+    if (GROUP_REFUSED.hasSubscribers) GROUP_REFUSED.publish({ request: this.#request.source, group: this.#group, error })
     this.#handler.onError(error)
   }
 
@@ -327,6 +350,7 @@ export class Pass implements ExchangeHandler, Waiter {
   #settleError (error: UpstreamError, outcome: AttemptOutcome): void {
     if (this.#attempt !== undefined && error.kind !== 'local') this.#attempt.status = error.statusCode
     this.#release(outcome, this.#endAttempt(error), error)
+    this.#reason = error.kind
     if (outcome === 'failed' && failurePassesOn(this.#settings.nextUpstream, error.kind)) {
       if (this.#selection.tries > 0 && this.#mayGoOn()) {
         this.start()
@@ -374,16 +398,19 @@ export class Pass implements ExchangeHandler, Waiter {
     this.#sent = false
     const { protocol } = endpoint
     const known = this.#encodedFor
-    if (known?.pathPrefix !== endpoint.pathPrefix || known.keepalive !== endpoint.keepalive || known.protocol.encode !== protocol.encode) {
+    const added = this.#event?.headers
+    if (added !== undefined || known?.pathPrefix !== endpoint.pathPrefix || known.keepalive !== endpoint.keepalive ||
+        known.protocol.encode !== protocol.encode) {
       try {
-        this.#encoded = protocol.encode(this.#request, endpoint)
+        this.#encoded = protocol.encode(this.#request, endpoint, added)
       } catch (error) {
         const failure = toError(error)
         this.#release('abort', this.#endAttempt(failure), failure)
         this.#handler.onError(failure)
         return
       }
-      this.#encodedFor = endpoint
+      // What is added is for this attempt alone.
+      this.#encodedFor = added === undefined ? endpoint : undefined
     }
     const control = this.#control = endpoint.exchange({
       head: this.#encoded.head,
@@ -431,6 +458,9 @@ export class Pass implements ExchangeHandler, Waiter {
     const peer = this.#peer
     if (peer === undefined) return
     this.#peer = undefined
+    const event = this.#event
+    this.#event = undefined
     this.#selection.release(peer, outcome, attempt, error, complete)
+    event?.ended(outcome, error)
   }
 }

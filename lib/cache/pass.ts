@@ -1,4 +1,5 @@
 import { CachedEntry, validator } from './entry.ts'
+import { CACHE_LOOKUP } from '../runtime/diagnostics.ts'
 import { currentContext } from '../runtime/context.ts'
 import { follow, type Phase } from './phase.ts'
 import { judge, renew } from './storability.ts'
@@ -347,6 +348,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed, StatusTel
     const error = this.#zone.errorOf(this.#key.path, this.#seen, now)
     if (error === undefined || this.#key.unknown) return false
     this.status = 'HIT'
+    this.#tell('HIT')
     this.#count()
     this.#end(false)
     this.#host.serveError(error, true)
@@ -361,6 +363,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed, StatusTel
 
   #serve (entry: CachedEntry, status: CacheStatus): void {
     this.status = status
+    this.#tell(status)
     this.#found = entry.value
     this.#count()
     // Others who wait for the same find it as this one did.
@@ -464,6 +467,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed, StatusTel
 
   #fetch (status: CacheStatus): void {
     this.status = status
+    this.#tell(status)
     if (this.#client?.onlyIfCached === true && !this.#background) {
       this.#count()
       this.#end(false)
@@ -606,6 +610,10 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed, StatusTel
       this.#purged = this.#purgedTags.some(tag => tags.includes(tag))
     }
     return this.#purged
+  }
+
+  #tell (status: CacheStatus): void {
+    if (CACHE_LOOKUP.hasSubscribers && !this.#background) CACHE_LOOKUP.publish({ cache: this.#zone, key: this.#key.path, status })
   }
 
   #count (): void {

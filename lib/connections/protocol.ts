@@ -36,12 +36,17 @@ export interface EndpointOptions {
   readonly tls?: TlsSettings | undefined
 }
 
+export type AddedHeaders = Readonly<Record<string, string>>
+
 /** A request that can be put in the form of any protocol. */
 export interface EncodableRequest {
-  /** The header netstring for a server. May throw: the request is then answered with that error. */
-  encode (endpoint: Endpoint): Buffer
+  /**
+   * The header netstring for a server. May throw: the request is then answered with that error.
+   * @param added headers over those of the request, by lower-case name
+   */
+  encode (endpoint: Endpoint, added?: AddedHeaders): Buffer
   /** The same for a server that speaks HTTP. */
-  encodeHttp (endpoint: Endpoint): HttpRequestHead
+  encodeHttp (endpoint: Endpoint, added?: AddedHeaders): HttpRequestHead
 }
 
 /** The head of a request, in the form of a protocol. */
@@ -96,7 +101,7 @@ export interface Protocol {
    */
   parse (option: string, text: string, path: string): string
   /** What is encoded for one server serves others of the same `encode`, path prefix and keepalive. */
-  encode (request: EncodableRequest, endpoint: Endpoint): EncodedHead
+  encode (request: EncodableRequest, endpoint: Endpoint, added?: AddedHeaders): EncodedHead
   /** What connects to a server. */
   connect (address: ServerAddress, options: EndpointOptions): Endpoint
 }

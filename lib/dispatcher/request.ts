@@ -1,12 +1,13 @@
 import { errors } from 'undici'
 import { Pass, type PassHandler, type PassRequest, type PassSettings } from '../attempts/pass.ts'
 import { BodyReader } from './body.ts'
+import { withHeaders } from '../request/added-headers.ts'
 import { currentContext } from '../runtime/context.ts'
 import { toError } from '../runtime/caught.ts'
 import { undiciError } from './errors.ts'
 import { DispatchView } from './view.ts'
 import type { Group } from '../balancer/group.ts'
-import type { Endpoint } from '../connections/protocol.ts'
+import type { AddedHeaders, Endpoint } from '../connections/protocol.ts'
 import type { Receiver, RequestControl } from './handlers.ts'
 import type { Settings } from './options.ts'
 import type { Listed } from '../runtime/roster.ts'
@@ -141,8 +142,8 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
     return this.#view.uri
   }
 
-  encode (endpoint: Endpoint): Buffer {
-    const head = this.#settings.encoder.encode(this.#view, this.#options, {
+  encode (endpoint: Endpoint, added?: AddedHeaders): Buffer {
+    const head = this.#settings.encoder.encode(withHeaders(this.#view, added), this.#options, {
       contentLength: this.body === null ? 0 : this.body.length,
       pathPrefix: endpoint.pathPrefix,
       keepalive: endpoint.keepalive,
@@ -151,8 +152,8 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
     return head
   }
 
-  encodeHttp ({ pathPrefix }: Endpoint): HttpRequestHead {
-    const head = this.#settings.encoder.encodeHttp(this.#view, this.#options, { rewritePrefix: '', pathPrefix })
+  encodeHttp ({ pathPrefix }: Endpoint, added?: AddedHeaders): HttpRequestHead {
+    const head = this.#settings.encoder.encodeHttp(withHeaders(this.#view, added), this.#options, { rewritePrefix: '', pathPrefix })
     // At least that; undici adds the lines of the connection.
     this.#headLength = head.path.length + head.headers.join('').length
     return head

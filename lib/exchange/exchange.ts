@@ -10,6 +10,7 @@ import { failureOf } from './failure.ts'
 import { pageFor, sendDiversion, sendFailure, type Instead } from './answer.ts'
 import { CACHE, CLIENT, Flow, STORE } from './flow.ts'
 import { invalidate, isUnsafe, openCache } from './caching.ts'
+import { requestBegan, type RequestEvent } from './request-event.ts'
 import { sendInterim } from './interim.ts'
 import { Tunnel } from './tunnel.ts'
 import { upgradeOf } from '../inbound/upgrades.ts'
@@ -77,6 +78,8 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
   #detached = false
   /** The reply is finished, or the client is gone. */
   #closed = false
+  /** Where somebody listens. */
+  #event: RequestEvent | undefined
 
   /** @throws FST_SCGI_BAD_REQUEST */
   constructor (service: Service, state: GatewayState, request: FastifyRequest, reply: FastifyReply) {
@@ -96,6 +99,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
       return
     }
     state.running.add(this)
+    this.#event = requestBegan(request, reply, this.#info)
     reply.raw.once('close', this.#clientClosed)
     // A pipelined request waits for its turn, and until then its reply does not hear of the connection.
     if (reply.raw.socket === null) onSocketClose(request.raw.socket, this.#clientClosed)
@@ -108,6 +112,7 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
   start (group: Group<Endpoint>, given?: Buffer | string | Readable): void {
     if (this.#over) return
     this.#group = group
+    if (this.#event !== undefined) this.#event.group = group
     this.#given = given
     const refused = given === undefined ? refusedCoding(this.#request.raw) : undefined
     if (refused !== undefined) {
@@ -452,6 +457,8 @@ export class GatewayExchange implements PassHandler, ReplySource, ReplyOwner, St
     // Of a pipelined request nobody else hears that its connection ended.
     this.#stream?.destroy()
     if (this.#over) this.#gone(this)
+    this.#event?.ended()
+    this.#event = undefined
   }
 
   /** The client takes no more: the application is told by a closed connection, or finishes unheard. */

@@ -1,12 +1,13 @@
 import { upgradeOf } from '../inbound/upgrades.ts'
 import { passageOf } from '../http/passage.ts'
+import { withHeaders } from '../request/added-headers.ts'
 import { FastifyView } from '../request/view.ts'
 import { splitPath } from '../routing/canonical-path.ts'
 import type { IncomingMessage } from 'node:http'
 import type { Service } from './service.ts'
 import type { Group } from '../balancer/group.ts'
 import type { FetchPlan } from '../cache/pass.ts'
-import type { Endpoint } from '../connections/protocol.ts'
+import type { AddedHeaders, Endpoint } from '../connections/protocol.ts'
 import type { PassRequest } from '../attempts/pass.ts'
 import type { SeenHeaders } from '../request/seen.ts'
 import type { HttpRequestHead, RequestBody } from '../../types/exchange.ts'
@@ -104,8 +105,8 @@ export class OutgoingRequest implements PassRequest {
     return 'error' in path ? undefined : point.rewritePrefix + path.pathInfo
   }
 
-  encode (endpoint: Endpoint): Buffer {
-    return this.#service.mount.encoder.encode(this.view, this.source, {
+  encode (endpoint: Endpoint, added?: AddedHeaders): Buffer {
+    return this.#service.mount.encoder.encode(withHeaders(this.view, added), this.source, {
       contentLength: this.body === null ? 0 : this.body.length,
       pathPrefix: endpoint.pathPrefix,
       keepalive: endpoint.keepalive,
@@ -113,9 +114,10 @@ export class OutgoingRequest implements PassRequest {
     })
   }
 
-  encodeHttp ({ pathPrefix }: Endpoint): HttpRequestHead {
+  encodeHttp ({ pathPrefix }: Endpoint, added?: AddedHeaders): HttpRequestHead {
     const { mount, point } = this.#service
-    return mount.encoder.encodeHttp(this.view, this.source, { rewritePrefix: point.rewritePrefix, pathPrefix, upgrade: this.upgrade })
+    const view = withHeaders(this.view, added)
+    return mount.encoder.encodeHttp(view, this.source, { rewritePrefix: point.rewritePrefix, pathPrefix, upgrade: this.upgrade })
   }
 
   /**

@@ -1,5 +1,6 @@
 import { close, createReadStream, open, read, write } from 'node:fs'
 import { openTempFile, tempFileError, type TempPlace } from './temp-file.ts'
+import { SPOOL_WRITE } from '../runtime/diagnostics.ts'
 import type { Readable } from 'node:stream'
 
 /** `autoClose: false` is not enough: a reader that is destroyed closes its descriptor all the same, and here it is not the reader's. */
@@ -136,6 +137,7 @@ export class Spool {
         return
       }
       this.#fileLength += written
+      if (SPOOL_WRITE.hasSubscribers) SPOOL_WRITE.publish({ kind: 'request', bytes: written })
       // A disk that fills up, or a signal, writes less than it was given.
       if (offset + written < bytes.length) this.#write(bytes, offset + written, finish)
       else finish()

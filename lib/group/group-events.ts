@@ -1,16 +1,17 @@
-import { channel } from 'node:diagnostics_channel'
+import { GROUP_RESOLVE, SERVER_ADDED, SERVER_REMOVED, SERVER_STATE, SERVER_WEIGHT } from '../runtime/diagnostics.ts'
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { show } from '../options/units.ts'
 import type { GroupEvents } from '../../types/live.ts'
 
-const CHANNELS = {
-  state: channel('fastify-scgi:server:state'),
-  added: channel('fastify-scgi:server:added'),
-  removed: channel('fastify-scgi:server:removed'),
-  weight: channel('fastify-scgi:server:weight'),
-  resolve: channel('fastify-scgi:group:resolve'),
+const CHANNELS: Channels = {
+  state: SERVER_STATE,
+  added: SERVER_ADDED,
+  removed: SERVER_REMOVED,
+  weight: SERVER_WEIGHT,
+  resolve: GROUP_RESOLVE,
 }
 
+type Channels = { [E in keyof GroupEvents]: { readonly hasSubscribers: boolean, publish (event: GroupEvents[E]): void } }
 type Listeners = { [E in keyof GroupEvents]: Set<(event: GroupEvents[E]) => void> }
 
 /** Who is told of what happens to a group. */

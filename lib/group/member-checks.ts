@@ -3,6 +3,7 @@ import { protocolOf } from '../connections/protocols.ts'
 import { HealthChecks } from './health.ts'
 import { checkFor, type HealthCheck } from './health-options.ts'
 import { rememberHealth, wasHealthy } from './healthy-before.ts'
+import { HEALTH_CHECK } from '../runtime/diagnostics.ts'
 import type { Peer } from '../balancer/peer.ts'
 import type { Timers } from '../runtime/timers.ts'
 import type { Endpoint } from '../connections/protocol.ts'
@@ -69,7 +70,10 @@ export class MemberChecks {
     return new HealthChecks<EndpointPeer>({
       ...check,
       timers,
-      probe: (peer, done) => check.probe(port === undefined ? peer.target : endpoint(peer, atPort(peer.target.address, port)), done),
+      probe (peer, done) {
+        const target = port === undefined ? peer.target : endpoint(peer, atPort(peer.target.address, port))
+        return check.probe(target, told(group, peer, done))
+      },
       healthy: peer => this.#begin(check, peer),
       skip: peer => peer.down,
       onChange (peer, healthy, reason) {
@@ -88,5 +92,15 @@ export class MemberChecks {
       else if (peer.checking && known) peer.healthy = true
     }
     return peer.checking ? undefined : peer.healthy
+  }
+}
+
+/** Tells the outcome of a check, where somebody listens, before it is entered. */
+function told (group: string, server: EndpointPeer, done: (reason: string | undefined) => void): (reason: string | undefined) => void {
+  if (!HEALTH_CHECK.hasSubscribers) return done
+  const begun = performance.now()
+  return reason => {
+    HEALTH_CHECK.publish({ group, server, reason, duration: performance.now() - begun })
+    done(reason)
   }
 }

@@ -1,5 +1,6 @@
 import { close, read, writev } from 'node:fs'
 import { openTempFile, type TempPlace } from '../files/temp-file.ts'
+import { SPOOL_WRITE } from '../runtime/diagnostics.ts'
 
 /** What the temporary files of one mount occupy together. */
 export interface TempTotal {
@@ -107,6 +108,7 @@ export class ReplyFile {
         return
       }
       this.#writeAt += written
+      if (SPOOL_WRITE.hasSubscribers) SPOOL_WRITE.publish({ kind: 'reply', bytes: written })
       if (!this.#closed) this.length += written
       skip(pieces, written)
       // A disk that fills up, or a signal, writes less than it was given.

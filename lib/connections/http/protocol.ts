@@ -88,7 +88,7 @@ export const http: Protocol = {
     if (/%(?![\da-f]{2})|\/\.{1,2}(?:\/|$)/i.test(path)) throw new FST_SCGI_OPT_INVALID(option, show(text), "an address whose path has whole percent escapes and no '.' or '..' segment")
     return Buffer.from(path).toString('latin1').replace(/[^\x21-\x7e]/g, char => '%' + char.charCodeAt(0).toString(16).toUpperCase()).replace(/\/+$/, '')
   },
-  encode: (request, endpoint) => ({ head: NO_HEAD, http: request.encodeHttp(endpoint) }),
+  encode: (request, endpoint, added) => ({ head: NO_HEAD, http: request.encodeHttp(endpoint, added) }),
   connect: (address, options) => new HttpEndpoint(address, options, http),
 }
 

@@ -63,7 +63,7 @@ export const scgi: Protocol = {
       throw new FST_SCGI_OPT_INVALID(option, show(text), 'an address whose path is percent-encoded UTF-8')
     }
   },
-  encode: (request, endpoint) => ({ head: request.encode(endpoint), http: undefined }),
+  encode: (request, endpoint, added) => ({ head: request.encode(endpoint, added), http: undefined }),
   connect: (address, options) => new ScgiEndpoint(address, options),
 }
 

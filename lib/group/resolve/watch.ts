@@ -1,3 +1,4 @@
+import { DNS_ANSWER } from '../../runtime/diagnostics.ts'
 import type { Timers } from '../../runtime/timers.ts'
 import type { Questions, ServiceRecord } from './resolver.ts'
 
@@ -88,6 +89,7 @@ export class NameWatch {
   async #round (): Promise<void> {
     this.#cancel?.()
     const round = new Round(this.#options, this.#knowledge, late => this.#late(late))
+    const begun = DNS_ANSWER.hasSubscribers ? performance.now() : undefined
     await round.ask(this.#name)
     if (this.#stopped) return
     const { failure } = round
@@ -95,6 +97,7 @@ export class NameWatch {
     // Questions of which none has led to a server: what was known says more.
     const lost = failure !== undefined && found.length === 0 && this.#found.length > 0
     if (!lost) this.#knowledge = round
+    if (begun !== undefined) this.#tell(failure, lost ? this.#found.length : found.length, performance.now() - begun)
     if (failure === undefined) this.#succeeded()
     else this.#failed(failure, lost ? this.#found.length : found.length)
     const ttl = Math.min(MOST_TTL, Math.max(LEAST_TTL, this.#options.ttl ?? round.ttl))
@@ -116,6 +119,10 @@ export class NameWatch {
     if (same(found, this.#found)) return
     this.#found = found
     this.#options.onChange(found)
+  }
+
+  #tell (reason: string | undefined, found: number, duration: number): void {
+    DNS_ANSWER.publish({ name: this.#name.service ?? this.#name.host, reason, found, duration })
   }
 
   #succeeded (): void {

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Cache, CacheStatus } from './cache.ts'
 import type { ResponseHead, ServerAddress } from './exchange.ts'
-import type { ResolveEvent, ServerListEvent, ServerStateEvent, ServerWeightEvent } from './live.ts'
+import type { BalanceEvent, ResolveEvent, ServerEditEvent, ServerListEvent, ServerStateEvent, ServerWeightEvent } from './live.ts'
 import type { Attempt, ScgiRequestInfo } from './request.ts'
 import type { AttemptOutcome, UpstreamServer, UpstreamServers } from './upstream.ts'
 
@@ -142,5 +142,7 @@ export interface ScgiChannels {
   'fastify-scgi:server:added': ServerListEvent
   'fastify-scgi:server:removed': ServerListEvent
   'fastify-scgi:server:weight': ServerWeightEvent
+  'fastify-scgi:server:edited': ServerEditEvent
+  'fastify-scgi:group:balance': BalanceEvent
   'fastify-scgi:group:resolve': ResolveEvent
 }

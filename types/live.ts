@@ -1,4 +1,5 @@
-import type { Address, ServerOptions, ServerState, UpstreamServer, UpstreamServers } from './upstream.ts'
+import type { FastifyRequest } from 'fastify'
+import type { Address, Balance, ServerChanges, ServerOptions, ServerState, UpstreamServer, UpstreamServers } from './upstream.ts'
 
 /** A server stands otherwise than before. */
 export interface ServerStateEvent {
@@ -24,6 +25,22 @@ export interface ServerWeightEvent {
   readonly weight: number
 }
 
+/** Options of a server were set to others than before. */
+export interface ServerEditEvent {
+  readonly group: UpstreamGroup
+  readonly server: UpstreamServer
+  /** Those that differ, with the values that hold now: times in milliseconds, `undefined` for what it has no more. */
+  readonly changes: { readonly [Option in keyof ServerChanges]?: string | number | boolean | undefined }
+}
+
+/** The servers of a group take turns in another way. */
+export interface BalanceEvent {
+  readonly group: UpstreamGroup
+  /** As `UpstreamGroup.balance` has it. */
+  readonly balance: string
+  readonly previous: string
+}
+
 /** The DNS gives no answer for a name of the group any more, or does so again. */
 export interface ResolveEvent {
   readonly group: UpstreamGroup
@@ -44,6 +61,10 @@ export interface GroupEvents {
   removed: ServerListEvent
   /** `fastify-scgi:server:weight` */
   weight: ServerWeightEvent
+  /** `fastify-scgi:server:edited` */
+  edited: ServerEditEvent
+  /** `fastify-scgi:group:balance` */
+  balance: BalanceEvent
   /** `fastify-scgi:group:resolve` */
   resolve: ResolveEvent
 }
@@ -56,6 +77,8 @@ export interface GroupEvents {
  * has become. Errors: FST_SCGI_SERVER_UNKNOWN where the group has none of that name.
  */
 export interface UpstreamGroup extends UpstreamServers {
+  /** How the servers take turns: the name of the method, `'hash'`, `'least_time'`, `'random two'` and `'select'` among them. */
+  readonly balance: string
   /**
    * Adds a server, or those that its name has. Fulfilled when they are there.
    * Errors: those of the options at `register`, and FST_SCGI_OPT_INVALID for a server that the group has already.
@@ -66,6 +89,19 @@ export interface UpstreamGroup extends UpstreamServers {
    * Errors: FST_SCGI_SERVER_DISCOVERED for one of several that the DNS knows of: it would be back with the next answer.
    */
   remove (server: string): readonly UpstreamServer[]
+  /**
+   * Sets options of servers, all those that are named or none. A running exchange goes on as it began; everything else goes by the new
+   * values at once: `maxConns` that is raised lets waiting requests go, `maxFails` and `retry` count the failures that there were,
+   * and connections that are kept beyond `keepalive` are closed. Returns the servers.
+   * Errors: those of the options at `register`; FST_SCGI_OPT_UNSUPPORTED for an option that cannot change, FST_SCGI_OPT_INVALID also
+   * where all servers would be backups, or spares.
+   */
+  edit (server: string, changes: ServerChanges): readonly UpstreamServer[]
+  /**
+   * Sets how the servers take turns.
+   * Errors: those of `balance` at `register`; FST_SCGI_OPT_UNSUPPORTED where a server has a `slowStart`, of which the method knows nothing.
+   */
+  setBalance<Request = FastifyRequest> (balance: Balance<Request>): void
   /** No new requests, save those that are bound to the server. */
   drain (server: string): void
   /** Undoes `drain` and `disable`. */
@@ -84,7 +120,11 @@ export interface UpstreamGroup extends UpstreamServers {
 /** A group as `JSON.stringify` shows it. */
 export interface UpstreamGroupState {
   readonly name: string
-  readonly servers: readonly (Omit<UpstreamServer, 'down' | 'drain' | 'healthy' | 'failed' | 'lastError'> & { readonly lastError: string | undefined })[]
+  readonly balance: string
+  readonly servers: readonly (Pick<UpstreamServer,
+    'name' | 'state' | 'reason' | 'weight' | 'maxConns' | 'backup' | 'route' | 'active' | 'fails' | 'served' | 'failures' |
+    'bytesSent' | 'bytesReceived' | 'headerTime' | 'responseTime'
+  > & { readonly lastError: string | undefined })[]
 }
 
 /** `fastify.scgi.groups`: the groups that the registrations of this application use. */

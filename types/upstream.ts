@@ -74,6 +74,16 @@ export interface ServerOptions {
   tls?: ServerTlsOptions
 }
 
+/**
+ * What an edit may change of a server that is in its group; what it does not name stays. `null` takes `retry`, `route` and `redirect`
+ * away. `address`, `resolve`, `service` and `tls` stay as long as the server is in the group.
+ */
+export interface ServerChanges extends Partial<Omit<ServerOptions, 'address' | 'resolve' | 'service' | 'tls' | 'retry' | 'route' | 'redirect'>> {
+  retry?: Time | null
+  route?: string | null
+  redirect?: string | null
+}
+
 /** TLS to one server. */
 export interface ServerTlsOptions {
   /** Certificates of the authorities that may vouch for the server, in PEM. Default: those that Node.js knows. */
@@ -177,7 +187,17 @@ export interface UpstreamServer {
   readonly name: string
   readonly weight: number
   readonly maxConns: number
+  readonly maxFails: number
+  /** In milliseconds, as `slowStart` and `retry`. */
+  readonly failTimeout: number
+  readonly slowStart: number
+  readonly retry: number | undefined
   readonly backup: boolean
+  readonly lbset: number
+  readonly spare: boolean
+  readonly standby: boolean
+  readonly keepalive: number
+  readonly preconnect: number
   readonly down: boolean
   /** Takes only requests that are bound to it. */
   readonly drain: boolean
@@ -188,6 +208,8 @@ export interface UpstreamServer {
   readonly reason: string | undefined
   /** Its name in sticky sessions. */
   readonly route: string | undefined
+  /** The route whose server gets its sessions while it is out. */
+  readonly redirect: string | undefined
   /** Exchanges running now. */
   readonly active: number
   /** Failed attempts that count at present. */

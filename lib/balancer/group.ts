@@ -62,15 +62,15 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
   tries = 0
 
   readonly #now: Clock
-  readonly #method: Method<T>
+  #method: Method<T>
   readonly #onStateChange: GroupOptions<T>['onStateChange']
   readonly #onChange: GroupOptions<T>['onChange']
   readonly #onOutcome: GroupOptions<T>['onOutcome']
   #servers: readonly Peer<T>[]
   /** Number of peers whose state depends on the time. */
   #timed = 0
-  /** The edits that are part of a larger one, which arranges the peers, and tells of them, at its end. */
-  #edits: [Peer<T>, PeerEdit][] | undefined
+  /** What is to be told of edits that are part of a larger one, which arranges the peers, and tells of them, at its end. */
+  #untold: (() => void)[] | undefined
 
   constructor (options: GroupOptions<T>) {
     this.name = options.name
@@ -112,10 +112,10 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
   /**
    * Replaces the list. Peers whose key is in the new one stay, with their target and their state, and take over the settings
    * that differ from those they were given last. The others are never picked again; exchanges that run with them go on.
-   * @param edit edits peers, as a part of it: nobody is told before all is done
+   * Nobody is told before all is done.
    * @param start those that come were there from the start: none of them has to catch up with the others
    */
-  update (options: readonly PeerOptions<T>[], edit?: () => void, start = false): { added: Peer<T>[], removed: Peer<T>[] } {
+  update (options: readonly PeerOptions<T>[], start = false): { added: Peer<T>[], removed: Peer<T>[] } {
     const before = new Map<string, Peer<T>[]>()
     for (const peer of this.#servers) {
       const alike = before.get(peer.key)
@@ -124,7 +124,7 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
     }
     const added: Peer<T>[] = []
     const servers: Peer<T>[] = []
-    const edits: [Peer<T>, PeerEdit][] = this.#edits = []
+    const untold: (() => void)[] = this.#untold = []
     try {
       for (const settings of options) {
         let peer = before.get(keyOf(settings))?.shift()
@@ -132,9 +132,8 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
         else peer.configure(settings)
         servers.push(peer)
       }
-      edit?.()
     } finally {
-      this.#edits = undefined
+      this.#untold = undefined
     }
     const removed = [...before.values()].flat()
     this.#servers = servers
@@ -145,11 +144,20 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
     if (!start) for (const peer of added) this.#welcome(peer)
     this.#arrange()
     // Whoever is told may take others off.
-    for (const [peer, what] of edits) if (!peer.removed) this.#onChange?.(peer, what)
+    for (const tell of untold) tell()
     for (const peer of removed) this.#onChange?.(peer, 'removed')
     for (const peer of added) if (!peer.removed) this.#onChange?.(peer, 'added')
     this.queue?.wake()
     return { added, removed }
+  }
+
+  /** Another method has the peers take turns from now on. */
+  setMethod (method: Method<T>): void {
+    this.#method = method
+    // What one was owed by the rules before is no debt by the new ones.
+    for (const peer of this.#servers) peer.currentWeight = 0
+    this.#arrange()
+    this.queue?.wake()
   }
 
   /** Adds a peer at the end of the list. */
@@ -223,13 +231,20 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
     if (this.queue !== undefined && this.queue.length > 0) this.queue.wake()
   }
 
+  /** Called by a peer whose failures take it out, or no longer do, by other limits than before. */
+  limited (peer: Peer<T>, change: StateChange): void {
+    this.#retime(peer)
+    if (this.#untold === undefined) this.#tell(peer, change)
+    else this.#untold.push(() => { if (!peer.removed && !this.tiers.single) this.#tell(peer, change) })
+  }
+
   /** Called by a peer that was edited. */
   edited (peer: Peer<T>, what: PeerEdit, returned: boolean): void {
     if (peer.removed) return
     if (returned) peer.ramp()
     this.#retime(peer)
-    if (this.#edits !== undefined) {
-      this.#edits.push([peer, what])
+    if (this.#untold !== undefined) {
+      this.#untold.push(() => { if (!peer.removed) this.#onChange?.(peer, what) })
       return
     }
     if (what === 'weight' || what === 'tier') this.#arrange()

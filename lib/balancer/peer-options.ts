@@ -48,6 +48,9 @@ export interface PeerOptions<T> {
   route?: string | undefined
   /** The route that stands in for its own. Default: none. (Apache: redirect) */
   redirect?: string | undefined
+  /** Idle connections that `target` keeps, and those that it opens ahead: for who looks. Default 0. */
+  keepalive?: number | undefined
+  preconnect?: number | undefined
 }
 
 /** What the attempts on a peer did to its standing: it went out, it came back, or neither. */
@@ -60,6 +63,8 @@ export type PeerEdit = 'weight' | 'down' | 'drain' | 'healthy' | 'ejected' | 'li
 export interface PeerOwner<Peer> {
   now (): number
   edited (peer: Peer, what: PeerEdit, returned: boolean): void
+  /** By limits that were edited, the failures that there were take the peer out, or no longer do. */
+  limited (peer: Peer, change: StateChange): void
 }
 
 /** What is measured in an attempt; times in milliseconds since it began. */

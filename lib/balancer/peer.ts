@@ -34,6 +34,8 @@ export class Peer<T> implements UpstreamServer {
   standby: boolean
   route: string | undefined
   redirect: string | undefined
+  keepalive: number
+  preconnect: number
 
   active = 0
   fails = 0
@@ -98,6 +100,8 @@ export class Peer<T> implements UpstreamServer {
     this.standby = options.standby ?? false
     this.route = options.route
     this.redirect = options.redirect
+    this.keepalive = options.keepalive ?? 0
+    this.preconnect = options.preconnect ?? 0
     this.#blocks = (options.down === true ? DOWN : 0) | (options.drain === true ? DRAIN : 0) | (options.checking === true ? CHECKING : 0)
     this.#options = options
     this.#owner = owner
@@ -179,12 +183,17 @@ export class Peer<T> implements UpstreamServer {
     checkNumbers(options)
     const given = this.#options
     this.#options = options
-    if (options.maxFails !== given.maxFails) this.maxFails = options.maxFails ?? 1
     if (options.failTimeout !== given.failTimeout) this.failTimeout = options.failTimeout ?? 10_000
-    if (options.retry !== given.retry) this.retry = options.retry
+    if (options.maxFails !== given.maxFails || options.retry !== given.retry) {
+      this.maxFails = options.maxFails ?? 1
+      this.retry = options.retry
+      this.#limit()
+    }
     if (options.slowStart !== given.slowStart) this.slowStart = options.slowStart ?? 0
     if (options.route !== given.route) this.route = options.route
     if (options.redirect !== given.redirect) this.redirect = options.redirect
+    this.keepalive = options.keepalive ?? 0
+    this.preconnect = options.preconnect ?? 0
     if (options.weight !== given.weight) this.setWeight(options.weight ?? 1)
     if (options.down !== given.down) this.down = options.down ?? false
     if (options.drain !== given.drain) this.drain = options.drain ?? false
@@ -200,6 +209,14 @@ export class Peer<T> implements UpstreamServer {
       this.standby = options.standby ?? false
       this.#owner.edited(this, 'tier', false)
     }
+  }
+
+  /** The failures that there were count by other limits. */
+  #limit (): void {
+    if (this.fails === 0 || this.#out === this.#isOut()) return
+    this.#out = !this.#out
+    if (!this.#out) this.ramp()
+    this.#owner.limited(this, this.#out ? 'down' : 'up')
   }
 
   /** Nobody chooses it any more. */

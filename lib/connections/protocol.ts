@@ -14,6 +14,8 @@ export interface Endpoint {
   readonly keepalive: boolean
   /** Prepares an exchange; `start()` begins it. */
   exchange (request: ExchangeRequest, handler: ExchangeHandler): ExchangeControl
+  /** Keeps as many idle connections as that from now on, and opens as many ahead; absent where it does neither. */
+  configure? (settings: PoolSettings): void
   /** Closes idle connections. */
   closeIdle (): void
 }
@@ -27,11 +29,14 @@ export interface TlsSettings {
   readonly servername: string | undefined
 }
 
-export interface EndpointOptions {
+export interface PoolSettings {
   /** Most idle connections kept, for each local address. */
   readonly keepalive: number
   /** Connections held open ahead of the requests. */
   readonly preconnect: number
+}
+
+export interface EndpointOptions extends PoolSettings {
   /** For protocols over TLS. */
   readonly tls?: TlsSettings | undefined
 }

@@ -1,4 +1,4 @@
-import { GROUP_RESOLVE, SERVER_ADDED, SERVER_REMOVED, SERVER_STATE, SERVER_WEIGHT } from '../runtime/diagnostics.ts'
+import { GROUP_BALANCE, GROUP_RESOLVE, SERVER_ADDED, SERVER_EDITED, SERVER_REMOVED, SERVER_STATE, SERVER_WEIGHT } from '../runtime/diagnostics.ts'
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { show } from '../options/units.ts'
 import type { GroupEvents } from '../../types/live.ts'
@@ -8,6 +8,8 @@ const CHANNELS: Channels = {
   added: SERVER_ADDED,
   removed: SERVER_REMOVED,
   weight: SERVER_WEIGHT,
+  edited: SERVER_EDITED,
+  balance: GROUP_BALANCE,
   resolve: GROUP_RESOLVE,
 }
 
@@ -16,7 +18,9 @@ type Listeners = { [E in keyof GroupEvents]: Set<(event: GroupEvents[E]) => void
 
 /** Who is told of what happens to a group. */
 export class GroupEmitter {
-  readonly #listeners: Listeners = { state: new Set(), added: new Set(), removed: new Set(), weight: new Set(), resolve: new Set() }
+  readonly #listeners: Listeners = {
+    state: new Set(), added: new Set(), removed: new Set(), weight: new Set(), edited: new Set(), balance: new Set(), resolve: new Set(),
+  }
 
   /** @throws FST_SCGI_OPT_INVALID */
   on<E extends keyof GroupEvents> (event: E, listener: (event: GroupEvents[E]) => void): void {

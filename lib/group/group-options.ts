@@ -57,7 +57,7 @@ export interface GroupSettings {
   readonly resolver: ResolverSettings
 }
 
-const SERVER_OPTIONS: ReadonlySet<string> = new Set<keyof ServerOptions>([
+export const SERVER_OPTIONS: ReadonlySet<string> = new Set<keyof ServerOptions>([
   'address', 'weight', 'maxConns', 'maxFails', 'failTimeout', 'backup', 'down', 'drain', 'slowStart', 'lbset', 'spare', 'standby', 'retry',
   'route', 'redirect', 'resolve', 'service', 'keepalive', 'preconnect', 'tls',
 ])

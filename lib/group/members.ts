@@ -1,11 +1,13 @@
 import { Group } from '../balancer/group.ts'
 import { OutlierDetector } from '../balancer/outlier.ts'
-import { FST_SCGI_OPT_INVALID, FST_SCGI_SERVER_DISCOVERED, FST_SCGI_SERVER_UNKNOWN } from '../errors.ts'
-import { literalAddress, needsLookup, resolveAddress, type Lookup } from '../connections/address.ts'
+import { FST_SCGI_OPT_INVALID } from '../errors.ts'
+import { literalAddress, resolveAddress, type Lookup } from '../connections/address.ts'
 import { systemTimers, type Timers } from '../runtime/timers.ts'
 import { show } from '../options/units.ts'
 import { Discovery } from './discovery.ts'
+import { Lines } from './lines.ts'
 import { MemberChecks } from './member-checks.ts'
+import { differences, readChanges } from './server-edits.ts'
 import type { PeerChange } from '../balancer/group.ts'
 import type { Peer, PeerOptions } from '../balancer/peer.ts'
 import type { Questions } from './resolve/resolver.ts'
@@ -14,8 +16,10 @@ import type { Endpoint } from '../connections/protocol.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
 import type { UpstreamGroup } from '../../types/live.ts'
 import type { ServerState } from '../../types/upstream.ts'
+import type { BalanceSettings } from './balance-options.ts'
 import type { GroupEmitter } from './group-events.ts'
 import type { GroupSettings, ServerSettings } from './group-options.ts'
+import type { Line, Member } from './line.ts'
 
 export interface MembersOptions {
   /** Whom events are about. */
@@ -31,25 +35,6 @@ export interface MembersOptions {
   peer (server: ServerSettings, address: ServerAddress, target: Endpoint, key: string): PeerOptions<Endpoint>
 }
 
-/** A server of a line. */
-interface Member {
-  readonly address: ServerAddress
-  readonly found: Found | undefined
-}
-
-/** One entry of the option `servers`, or one that was added: a server, or those of a name. */
-interface Line {
-  readonly id: number
-  server: ServerSettings
-  /** `undefined` until its name is resolved. */
-  members: readonly Member[] | undefined
-  /** By key. */
-  readonly endpoints: Map<string, Endpoint>
-}
-
-/** What an edit sets. */
-export type Edit = Partial<Pick<ServerSettings, 'down' | 'drain' | 'weight'>>
-
 type EndpointPeer = Peer<Endpoint>
 
 /**
@@ -59,8 +44,8 @@ type EndpointPeer = Peer<Endpoint>
 export class Members {
   readonly balancer: Group<Endpoint>
   readonly #options: MembersOptions
-  readonly #lines: Line[] = []
-  readonly #lineOf = new Map<string, Line>()
+  readonly #lines: Lines
+  #balance: BalanceSettings
   readonly #discovery: Discovery<Line>
   readonly #checks: MemberChecks
   readonly #outliers: OutlierDetector<Endpoint> | undefined
@@ -68,7 +53,6 @@ export class Members {
   readonly #told = new Map<EndpointPeer, ServerState>()
   /** Out for their failures, until one of their answers has shown that they are back. */
   readonly #failed = new Set<EndpointPeer>()
-  #nextId = 0
   /** Every name that is looked up once has been. */
   #resolved = false
   #running = false
@@ -81,6 +65,8 @@ export class Members {
   constructor (options: MembersOptions) {
     const { settings, timers = systemTimers } = this.#options = options
     const { balance, sticky, queue, failOnStatus, forceRecovery, outlier } = settings
+    this.#balance = balance
+    this.#lines = new Lines(options.group.name)
     this.balancer = new Group<Endpoint>({
       name: options.group.name,
       peers: [],
@@ -109,11 +95,11 @@ export class Members {
       endpoint: (peer, address) => this.#endpointAt(peer, address),
     })
     for (const server of settings.servers) {
-      const line = this.#line(server)
-      this.#lines.push(line)
+      const line = this.#lines.make(server)
+      this.#lines.add(line)
       if (server.watch !== undefined) this.#discovery.add(line, server.watch)
     }
-    this.#resolved = this.#lines.every(line => line.members !== undefined)
+    this.#resolved = this.#lines.resolved
     if (this.#resolved) this.#arrange()
   }
 
@@ -126,12 +112,12 @@ export class Members {
 
   /** The addresses, as they are written. */
   get addresses (): ReadonlySet<string> {
-    return new Set(this.#lines.map(({ server }) => server.given))
+    return new Set(this.#lines.list.map(({ server }) => server.given))
   }
 
-  /** The first line with this address, as it is written. */
-  find (address: string): ServerSettings | undefined {
-    return this.#lines.find(({ server }) => server.given === address)?.server
+  /** How the servers take turns. */
+  get balance (): BalanceSettings {
+    return this.#balance
   }
 
   /**
@@ -139,7 +125,7 @@ export class Members {
    * @throws FST_SCGI_RESOLVE
    */
   async open (lookup?: Lookup): Promise<void> {
-    await Promise.all(this.#lines.map(async line => {
+    await Promise.all(this.#lines.list.map(async line => {
       if (line.members !== undefined) return
       line.members = (await resolveAddress(line.server.address, lookup)).map(address => ({ address, found: undefined }))
     }))
@@ -178,14 +164,14 @@ export class Members {
    * @throws FST_SCGI_OPT_INVALID, FST_SCGI_RESOLVE
    */
   async add (server: ServerSettings, option: string): Promise<EndpointPeer[]> {
-    const line = this.#line(server)
+    const line = this.#lines.make(server)
     line.members ??= (await resolveAddress(server.address)).map(address => ({ address, found: undefined }))
     // After the lookup: meanwhile it may have been added by somebody else.
     const names = new Set(this.balancer.servers.map(({ name }) => name))
-    if (this.find(server.given) !== undefined || line.members.some(({ address }) => names.has(address.name))) {
+    if (this.#lines.find(server.given) !== undefined || line.members.some(({ address }) => names.has(address.name))) {
       throw new FST_SCGI_OPT_INVALID(option, show(server.given), `a server that ${this.balancer.name} has not yet`)
     }
-    this.#lines.push(line)
+    this.#lines.add(line)
     this.#arrange()
     if (server.watch !== undefined) await this.#discovery.add(line, server.watch)
     return this.#peersOf(line)
@@ -196,59 +182,48 @@ export class Members {
    * @throws FST_SCGI_SERVER_UNKNOWN, FST_SCGI_SERVER_DISCOVERED
    */
   remove (name: string): EndpointPeer[] {
-    const { lines, peers } = this.#select(name)
-    const whole = new Set(lines)
-    for (const line of lines.length > 0 ? [] : new Set(peers.map(peer => this.#lineOf.get(peer.key)))) {
-      if (line === undefined) continue
-      if (line.server.watch !== undefined) throw new FST_SCGI_SERVER_DISCOVERED(name, line.server.given)
-      line.members = (line.members ?? []).filter(({ address }) => address.name !== name)
-      if (line.members.length === 0) whole.add(line)
-    }
-    for (const line of whole) {
-      this.#discovery.remove(line)
-      this.#lines.splice(this.#lines.indexOf(line), 1)
-    }
+    const named = this.#lines.select(name)
+    const peers = this.#peers(named.servers)
+    for (const line of this.#lines.remove(name, named)) this.#discovery.remove(line)
     this.#arrange()
     return peers
   }
 
   /**
-   * Edits servers.
-   * @throws FST_SCGI_SERVER_UNKNOWN
+   * Edits servers. What cannot be changes nothing.
+   * @throws FST_SCGI_SERVER_UNKNOWN, FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
    */
-  edit (name: string, edit: Edit): EndpointPeer[] {
-    const { lines, peers } = this.#select(name)
-    // Those that the name will have are to be no other than those that it has.
-    for (const line of lines) line.server = { ...line.server, ...edit }
+  edit (name: string, changes: unknown): EndpointPeer[] {
+    const read = readChanges(changes)
+    const named = this.#lines.select(name)
+    const peers = this.#peers(named.servers)
+    const before = new Map(peers.map(peer => [peer, this.#lines.settingsOf(peer.key)]))
+    this.#lines.edit(named, read, this.#balance)
     // All at once: who is told of it may edit in turn, and the last edit is the one that holds.
-    this.#arrange(() => {
-      for (const peer of peers) {
-        if (edit.weight !== undefined) peer.setWeight(edit.weight)
-        if (edit.drain !== undefined) peer.drain = edit.drain
-        if (edit.down !== undefined) peer.down = edit.down
-      }
-    })
-    if (edit.weight !== undefined) for (const peer of peers) if (!peer.removed) this.#weighed(peer)
+    this.#arrange()
+    for (const [peer, settings] of before) if (settings !== undefined && !peer.removed) this.#edited(peer, settings, 'weight' in read)
     return peers
   }
 
-  /** The lines with this address, or the servers of this name. */
-  #select (name: string): { lines: Line[], peers: EndpointPeer[] } {
-    const lines = this.#lines.filter(({ server }) => server.given === name)
-    const peers = lines.length > 0 ? lines.flatMap(line => this.#peersOf(line)) : this.balancer.servers.filter(peer => peer.name === name)
-    if (lines.length === 0 && peers.length === 0) throw new FST_SCGI_SERVER_UNKNOWN(this.balancer.name, show(name))
-    return { lines, peers }
+  /**
+   * Sets how the servers take turns.
+   * @throws FST_SCGI_OPT_UNSUPPORTED
+   */
+  setBalance (balance: BalanceSettings): void {
+    const { group, emitter } = this.#options
+    this.#lines.checkBalance(balance)
+    const previous = this.#balance.name
+    this.#balance = balance
+    this.balancer.setMethod(balance.method())
+    emitter.emit('balance', () => ({ group, balance: balance.name, previous }))
+  }
+
+  #peers (keys: ReadonlyMap<string, unknown>): EndpointPeer[] {
+    return this.balancer.servers.filter(({ key }) => keys.has(key))
   }
 
   #peersOf (line: Line): EndpointPeer[] {
-    return this.balancer.servers.filter(peer => this.#lineOf.get(peer.key) === line)
-  }
-
-  #line (server: ServerSettings): Line {
-    const members = server.watch !== undefined
-      ? []
-      : needsLookup(server.address) ? undefined : [{ address: literalAddress(server.address), found: undefined }]
-    return { id: this.#nextId++, server, members, endpoints: new Map() }
+    return this.balancer.servers.filter(peer => this.#lines.lineOf(peer.key) === line)
   }
 
   #discovered (line: Line, found: readonly Found[]): void {
@@ -257,7 +232,7 @@ export class Members {
       address: { ...literalAddress({ ...address, hostname: server.host, port: server.port }), hostname: address.hostname },
       found: server,
     }))
-    if (this.#lines.includes(line)) this.#arrange()
+    if (this.#lines.list.includes(line)) this.#arrange()
   }
 
   #resolving (line: Line, state: 'failed' | 'recovered', reason: string | undefined): void {
@@ -265,34 +240,28 @@ export class Members {
     emitter.emit('resolve', () => ({ group, address: line.server.given, state, reason }))
   }
 
-  /** Brings the balancer what there is, and has its servers edited. */
-  #arrange (edit?: () => void): void {
+  /** Brings the balancer what there is. */
+  #arrange (): void {
     const starting = this.#discovery.size > 0 ? !this.#asked : !this.#begun
-    this.#lineOf.clear()
-    this.balancer.update(this.#lines.flatMap(line => this.#listed(line)), edit, starting)
+    this.balancer.update(this.#lines.enter((line, member, key) => this.#entered(line, member, key)), starting)
     this.#begun = this.#resolved
     for (const peer of this.balancer.servers) this.#tell(peer)
     if (this.#running) this.#checks.update(this.balancer.servers)
   }
 
-  #listed (line: Line): PeerOptions<Endpoint>[] {
+  #entered (line: Line, member: Member, key: string): PeerOptions<Endpoint> {
     const { endpoint, peer } = this.#options
-    const { server, endpoints } = line
-    return (line.members ?? []).map(({ address, found }) => {
-      const key = `${line.id} ${address.name}`
-      let target = endpoints.get(key)
-      if (target === undefined) endpoints.set(key, target = endpoint(server, address))
-      this.#lineOf.set(key, line)
-      const options = { ...peer(server, address, target, key), checking: this.#checks.awaits(address) }
-      if (found === undefined) return options
-      // As with nginx: weights of the DNS count where the configuration is silent.
-      return { ...options, weight: server.weight === 1 ? found.weight ?? 1 : server.weight, backup: server.backup || found.backup }
-    })
+    const { address } = member
+    const settings = line.settingsOf(member)
+    let target = line.endpoints.get(key)
+    if (target === undefined) line.endpoints.set(key, target = endpoint(settings, address))
+    else target.configure?.(settings)
+    return { ...peer(settings, address, target, key), checking: this.#checks.awaits(address) }
   }
 
   /** What connects to the host of a server at another port, and keeps no connection. */
   #endpointAt (peer: EndpointPeer, address: ServerAddress): Endpoint {
-    const line = this.#lineOf.get(peer.key)
+    const line = this.#lines.lineOf(peer.key)
     return line === undefined ? peer.target : this.#options.endpoint({ ...line.server, keepalive: 0, preconnect: 0 }, address)
   }
 
@@ -312,7 +281,7 @@ export class Members {
       this.#failed.delete(peer)
       this.#outliers?.remove(peer)
       this.#checks.left(peer)
-      for (const line of this.#lines) line.endpoints.delete(peer.key)
+      this.#lines.forget(peer.key)
       peer.target.closeIdle()
       emitter.emit('removed', () => ({ group, server: peer }))
     } else {
@@ -320,9 +289,12 @@ export class Members {
     }
   }
 
-  #weighed (peer: EndpointPeer): void {
+  #edited (peer: EndpointPeer, before: ServerSettings, weighed: boolean): void {
     const { group, emitter } = this.#options
-    emitter.emit('weight', () => ({ group, server: peer, weight: peer.weight }))
+    if (weighed) emitter.emit('weight', () => ({ group, server: peer, weight: peer.weight }))
+    const after = this.#lines.settingsOf(peer.key)
+    const changes = after === undefined ? {} : differences(before, after)
+    if (Object.keys(changes).length > 0) emitter.emit('edited', () => ({ group, server: peer, changes }))
   }
 
   #tell (peer: EndpointPeer): void {

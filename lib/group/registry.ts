@@ -10,7 +10,7 @@ import type { Group } from '../balancer/group.ts'
 import type { Endpoint } from '../connections/protocol.ts'
 import type { ResolverOptions } from '../../types/health.ts'
 import type { Upstreams } from '../../types/options.ts'
-import type { ResolveEvent, ServerListEvent, ServerStateEvent, ServerWeightEvent, UpstreamGroups } from '../../types/live.ts'
+import type { BalanceEvent, ResolveEvent, ServerEditEvent, ServerListEvent, ServerStateEvent, ServerWeightEvent, UpstreamGroups } from '../../types/live.ts'
 
 /** Finds the group for a request. */
 export type Selector = (request: FastifyRequest) => Group<Endpoint> | Promise<Group<Endpoint>>
@@ -140,7 +140,7 @@ export class Registry {
     if (typeof upstreams === 'string') return new ServerGroup({ servers: [upstreams] })
     if (Array.isArray(upstreams) && upstreams.length === 0) throw new FST_SCGI_OPT_INVALID('upstreams', '[]', 'at least one server')
     if (Array.isArray(upstreams)) return new ServerGroup({ servers: upstreams })
-    if (typeof upstreams === 'object' && upstreams !== null && Array.isArray(upstreams.servers)) {
+    if (typeof upstreams === 'object' && upstreams !== null && Array.isArray(upstreams.servers) && !('toJSON' in upstreams)) {
       return new ServerGroup({ ...upstreams, servers: [...upstreams.servers] })
     }
     throw new FST_SCGI_OPT_INVALID('upstreams', show(upstreams), 'an address, a list of servers, a group or a function')
@@ -170,9 +170,16 @@ export class Registry {
     const removed = (event: ServerListEvent): void => this.#log.info(detailsOf(event), `upstream server ${event.server.name} is removed from ${group.name}`)
     const weight = (event: ServerWeightEvent): void =>
       this.#log.info(detailsOf(event), `upstream server ${event.server.name} has weight ${event.weight} in ${group.name}`)
+    const edited = (event: ServerEditEvent): void => this.#tellEdit(event)
+    const balance = (event: BalanceEvent): void =>
+      this.#log.info({ upstream: { group: group.name } }, `the servers of ${group.name} take turns by ${event.balance}, no longer by ${event.previous}`)
     const resolve = (event: ResolveEvent): void => this.#tellResolve(event)
-    group.on('state', state).on('added', added).on('removed', removed).on('weight', weight).on('resolve', resolve)
-    return () => { group.off('state', state).off('added', added).off('removed', removed).off('weight', weight).off('resolve', resolve) }
+    group.on('state', state).on('added', added).on('removed', removed).on('weight', weight).on('edited', edited).on('balance', balance)
+      .on('resolve', resolve)
+    return () => {
+      group.off('state', state).off('added', added).off('removed', removed).off('weight', weight).off('edited', edited).off('balance', balance)
+        .off('resolve', resolve)
+    }
   }
 
   #later (name: string): { select: Selector, ready: () => void } {
@@ -200,6 +207,15 @@ export class Registry {
     else if (state === 'up' && previous !== 'down' && previous !== 'draining') this.#log.warn(details, `${who} is back in ${group.name}`)
     // By somebody's hand, who knows.
     else this.#log.info(details, `${who} is ${state} in ${group.name}`)
+  }
+
+  #tellEdit (event: ServerEditEvent): void {
+    const { group, server, changes } = event
+    // Of these there are events of their own.
+    const told = Object.entries(changes).filter(([option]) => option !== 'weight' && option !== 'down' && option !== 'drain')
+    if (told.length === 0) return
+    const what = told.map(([option, value]) => value === undefined ? `no ${option}` : `${option} ${show(value)}`).join(', ')
+    this.#log.info({ ...detailsOf(event), changes }, `upstream server ${server.name} has ${what} in ${group.name}`)
   }
 
   #tellResolve ({ group, address, state, reason }: ResolveEvent): void {
@@ -273,7 +289,7 @@ function checkResolver (upstreams: Upstreams, allowAny: boolean, resolver: Resol
   if (!allowAny) throw new FST_SCGI_OPT_UNSUPPORTED('resolver', "it is asked for the names that 'allowAnyUpstream: true' lets the function give")
 }
 
-function detailsOf ({ group, server }: ServerListEvent): object {
+function detailsOf ({ group, server }: Pick<ServerListEvent, 'group' | 'server'>): object {
   return { upstream: { group: group.name, server: server.name, state: server.state, fails: server.fails } }
 }
 

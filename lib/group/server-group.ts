@@ -2,6 +2,7 @@ import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { literalAddress, needsLookup, type Lookup } from '../connections/address.ts'
 import { protocolOf } from '../connections/protocols.ts'
 import { show } from '../options/units.ts'
+import { readBalance } from './balance-options.ts'
 import { GroupEmitter } from './group-events.ts'
 import { readGroup, readServer, type GroupSettings, type ServerSettings } from './group-options.ts'
 import { requireCheck } from './health-options.ts'
@@ -12,7 +13,7 @@ import type { PeerOptions } from '../balancer/peer.ts'
 import type { Endpoint } from '../connections/protocol.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
 import type { GroupEvents, UpstreamGroup, UpstreamGroupState } from '../../types/live.ts'
-import type { Address, GroupOptions, ServerOptions, UpstreamServer } from '../../types/upstream.ts'
+import type { Address, Balance, GroupOptions, ServerChanges, ServerOptions, UpstreamServer } from '../../types/upstream.ts'
 import type { FastifyRequest } from 'fastify'
 
 /**
@@ -109,8 +110,8 @@ export class ServerGroup implements UpstreamGroup {
   }
 
   async add (server: Address | ServerOptions): Promise<readonly UpstreamServer[]> {
-    const { balance, health } = this.#settings
-    const settings = readServer(server, 'server', balance)
+    const { health } = this.#settings
+    const settings = readServer(server, 'server', this.#members.balance)
     requireCheck(health, settings.address, 'server.address', settings.given)
     const added = await this.#members.add(settings, typeof server === 'string' ? 'server' : 'server.address')
     this.#remember(server)
@@ -124,21 +125,34 @@ export class ServerGroup implements UpstreamGroup {
     return removed
   }
 
+  edit (server: string, changes: ServerChanges): readonly UpstreamServer[] {
+    return this.#members.edit(server, changes)
+  }
+
   drain (server: string): void {
-    this.#members.edit(server, { drain: true })
+    this.edit(server, { drain: true })
   }
 
   enable (server: string): void {
-    this.#members.edit(server, { drain: false, down: false })
+    this.edit(server, { drain: false, down: false })
   }
 
   disable (server: string): void {
-    this.#members.edit(server, { down: true })
+    this.edit(server, { down: true })
   }
 
   setWeight (server: string, weight: number): void {
     if (!Number.isSafeInteger(weight) || weight < 1) throw new FST_SCGI_OPT_INVALID('weight', show(weight), 'an integer of 1 or more')
-    this.#members.edit(server, { weight })
+    this.edit(server, { weight })
+  }
+
+  /** How the servers take turns, as errors call it. */
+  get balance (): string {
+    return this.#members.balance.name
+  }
+
+  setBalance (balance: Balance<never>): void {
+    this.#members.setBalance(readBalance('balance', balance))
   }
 
   on<E extends keyof GroupEvents> (event: E, listener: (event: GroupEvents[E]) => void): this {
@@ -154,6 +168,7 @@ export class ServerGroup implements UpstreamGroup {
   toJSON (): UpstreamGroupState {
     return {
       name: this.name,
+      balance: this.balance,
       servers: this.servers.map(server => ({
         name: server.name,
         state: server.state,
@@ -210,6 +225,8 @@ function peerOf (server: ServerSettings, address: ServerAddress, target: Endpoin
     drain,
     route,
     redirect,
+    keepalive: server.keepalive,
+    preconnect: server.preconnect,
   }
 }
 

@@ -12,7 +12,7 @@ interface Idle {
  * of what it keeps; here these are the request's, so each connection is a client of undici by itself, and belongs to its local address.
  */
 export class HttpPool {
-  readonly #limit: number
+  #limit: number
   readonly #idle = new Map<string, Idle[]>()
 
   /** @param limit most idle connections kept, for each local address */
@@ -64,6 +64,12 @@ export class HttpPool {
   closeIdle (): void {
     for (const list of this.#idle.values()) for (const { connection } of list) connection.destroy()
     this.#idle.clear()
+  }
+
+  /** Closes every idle connection and keeps none from now on. */
+  close (): void {
+    this.#limit = 0
+    this.closeIdle()
   }
 
   #remove (key: string, idle: Idle): void {

@@ -2,7 +2,7 @@ import { FST_SCGI_OPT_INVALID } from '../../errors.ts'
 import { show } from '../../options/units.ts'
 import { HttpExchange, type HttpServer } from './exchange.ts'
 import { HttpPool } from './pool.ts'
-import { PROBE_AGENT, type Endpoint, type EndpointOptions, type ProbeRequest, type Protocol } from '../protocol.ts'
+import { PROBE_AGENT, type Endpoint, type EndpointOptions, type PoolSettings, type ProbeRequest, type Protocol } from '../protocol.ts'
 import type { Client } from 'undici'
 import type { ExchangeControl, ExchangeHandler, ExchangeRequest, HttpRequestHead, ServerAddress } from '../../../types/exchange.ts'
 
@@ -37,12 +37,14 @@ export type HttpEndpointOptions = Pick<EndpointOptions, 'keepalive' | 'tls'>
 export class HttpEndpoint implements Endpoint {
   readonly protocol: Protocol
   readonly address: ServerAddress
-  readonly #server: HttpServer
+  #server: HttpServer
+  #keepalive: number
 
   /** Without `keepalive` it sends `Connection: close`. */
   constructor (address: ServerAddress, { keepalive, tls }: HttpEndpointOptions, protocol = http) {
     this.address = address
     this.protocol = protocol
+    this.#keepalive = keepalive
     this.#server = { address, tls, pool: keepalive > 0 ? new HttpPool(keepalive) : undefined, undici }
     // The first request shall not wait for it; if it fails, that request says so.
     undici.load().catch(() => {})
@@ -62,6 +64,14 @@ export class HttpEndpoint implements Endpoint {
 
   exchange (request: ExchangeRequest, handler: ExchangeHandler): ExchangeControl {
     return new HttpExchange(this.#server, request, handler)
+  }
+
+  configure ({ keepalive }: Pick<PoolSettings, 'keepalive'>): void {
+    if (keepalive === this.#keepalive) return
+    this.#keepalive = keepalive
+    // Exchanges that run give their connections back to the pool that they know, which closes them.
+    this.#server.pool?.close()
+    this.#server = { ...this.#server, pool: keepalive > 0 ? new HttpPool(keepalive) : undefined }
   }
 
   closeIdle (): void {

@@ -3,7 +3,7 @@ import { encodePairs } from '../../scgi/netstring.ts'
 import { show } from '../../options/units.ts'
 import { ConnectionPool } from './pool.ts'
 import { Exchange } from './exchange.ts'
-import { PROBE_AGENT, type Endpoint, type EndpointOptions, type ProbeRequest, type Protocol } from '../protocol.ts'
+import { PROBE_AGENT, type Endpoint, type PoolSettings, type ProbeRequest, type Protocol } from '../protocol.ts'
 import type { ExchangeControl, ExchangeHandler, ExchangeRequest, ServerAddress } from '../../../types/exchange.ts'
 
 /** Connections opened ahead are an offer: one that takes longer than this is given up. */
@@ -13,13 +13,13 @@ const PRECONNECT_TIMEOUT = 2000
 export class ScgiEndpoint implements Endpoint {
   readonly protocol = scgi
   readonly address: ServerAddress
-  readonly #pool: ConnectionPool | undefined
+  #settings: PoolSettings
+  #pool: ConnectionPool | undefined
 
-  constructor (address: ServerAddress, { keepalive, preconnect }: EndpointOptions) {
+  constructor (address: ServerAddress, settings: PoolSettings) {
     this.address = address
-    this.#pool = keepalive > 0 || preconnect > 0
-      ? new ConnectionPool(address, { keepalive, preconnect, connectTimeout: PRECONNECT_TIMEOUT })
-      : undefined
+    this.#settings = settings
+    this.#pool = poolOf(address, settings)
   }
 
   get name (): string {
@@ -38,9 +38,23 @@ export class ScgiEndpoint implements Endpoint {
     return new Exchange(this.address, request, handler, this.#pool)
   }
 
+  configure (settings: PoolSettings): void {
+    const { keepalive, preconnect } = this.#settings
+    if (settings.keepalive === keepalive && settings.preconnect === preconnect) return
+    this.#settings = settings
+    // Exchanges that run give their connections back to the pool that they know, which closes them.
+    this.#pool?.close()
+    this.#pool = poolOf(this.address, settings)
+  }
+
   closeIdle (): void {
     this.#pool?.closeIdle()
   }
+}
+
+function poolOf (address: ServerAddress, { keepalive, preconnect }: PoolSettings): ConnectionPool | undefined {
+  if (keepalive === 0 && preconnect === 0) return undefined
+  return new ConnectionPool(address, { keepalive, preconnect, connectTimeout: PRECONNECT_TIMEOUT })
 }
 
 export const scgi: Protocol = {

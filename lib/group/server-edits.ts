@@ -1,0 +1,78 @@
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { isRecord } from '../options/checks.ts'
+import { show } from '../options/units.ts'
+import { readServer, SERVER_OPTIONS, type ServerSettings } from './group-options.ts'
+import type { BalanceSettings } from './balance-options.ts'
+
+/** The options of a server that may change while it is in its group. */
+export type Editable = Omit<ServerSettings, 'address' | 'given' | 'watch' | 'text' | 'tls'>
+
+/** Some of them, with new values. */
+export type ServerEdit = Partial<Editable>
+
+const EDITABLE = new Set<keyof Editable>([
+  'weight', 'maxConns', 'maxFails', 'failTimeout', 'backup', 'down', 'drain', 'slowStart', 'lbset', 'spare', 'standby', 'retry', 'route',
+  'redirect', 'keepalive', 'preconnect',
+])
+/** Those that `null` takes away. */
+const REMOVABLE: ReadonlySet<string> = new Set<keyof Editable>(['retry', 'route', 'redirect'])
+
+const NAMES: ReadonlySet<string> = EDITABLE
+
+/**
+ * Reads what `edit` was given: the options that it names, as they were given.
+ * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
+ */
+export function readChanges (changes: unknown): Record<string, unknown> {
+  if (!isRecord(changes)) throw new FST_SCGI_OPT_INVALID('changes', show(changes), 'an object with the options to change')
+  const read: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(changes)) {
+    if (!NAMES.has(name)) throw refused(name)
+    if (value !== undefined) read[name] = value
+  }
+  return read
+}
+
+/**
+ * What changes make of a server as it stands.
+ * @param changes as `readChanges` gives them
+ * @param balance how its group balances
+ * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED
+ */
+export function editOf (server: ServerSettings, changes: Readonly<Record<string, unknown>>, balance: BalanceSettings): ServerEdit {
+  const merged: Record<string, unknown> = { address: server.given }
+  const present = pick(server, EDITABLE)
+  for (const [name, value] of Object.entries({ ...present, ...changes })) {
+    if (value !== null || !REMOVABLE.has(name)) merged[name] = value
+  }
+  // One place says what a server may be.
+  const read = readServer(merged, 'server', balance)
+  return pick(read, [...EDITABLE].filter(name => Object.hasOwn(changes, name)))
+}
+
+/** The options in which two servers differ, as the second has them. */
+export function differences (before: Editable, after: Editable): ServerEdit {
+  return pick(after, [...EDITABLE].filter(name => before[name] !== after[name]))
+}
+
+/** An edit less the options of another. */
+export function without (edit: ServerEdit, other: ServerEdit): ServerEdit {
+  const left = { ...edit }
+  for (const name of EDITABLE) if (Object.hasOwn(other, name)) delete left[name]
+  return left
+}
+
+function pick (from: Editable, names: Iterable<keyof Editable>): ServerEdit {
+  const picked: ServerEdit = {}
+  for (const name of names) copy(picked, from, name)
+  return picked
+}
+
+function copy<K extends keyof Editable> (to: { [N in K]?: Editable[N] }, from: Editable, name: K): void {
+  to[name] = from[name]
+}
+
+function refused (name: string): Error {
+  if (!SERVER_OPTIONS.has(name)) return new FST_SCGI_OPT_UNKNOWN(`server.${name}`, `: an edit has ${[...EDITABLE].join(', ')}`)
+  return new FST_SCGI_OPT_UNSUPPORTED(`server.${name}`, 'it stays as long as the server is in its group: remove the server, and add it as it shall be')
+}

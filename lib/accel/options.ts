@@ -1,7 +1,7 @@
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
 import { atOnce } from '../options/functions.ts'
 import { Root } from '../files/root.ts'
-import { headerName } from '../options/checks.ts'
+import { headerName } from '../http/token.ts'
 import { show } from '../options/units.ts'
 import type { AccelOptions } from '../../types/accel.ts'
 

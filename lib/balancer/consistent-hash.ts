@@ -1,5 +1,5 @@
 import { crc32Text, crc32Word } from './crc32.ts'
-import { keyOf } from './hash.ts'
+import { hashKey } from './hash.ts'
 import type { KeyOf } from './hash.ts'
 import type { Method, PickContext, Picker } from './method.ts'
 import type { Peer } from './peer.ts'
@@ -45,7 +45,7 @@ class ConsistentHash<T> implements Picker {
   pick (context: PickContext): number {
     let state = context.memo
     if (!(state instanceof State)) {
-      const key = keyOf(context, this.#key)
+      const key = hashKey(context, this.#key)
       state = context.memo = new State(key === '' ? -1 : this.#circle.find(crc32Text(key)))
     }
     if (!(state instanceof State) || state.point < 0) return this.#others.pick(context)

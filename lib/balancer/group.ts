@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks'
 import type { AttemptOutcome, UpstreamServers } from '../../types/upstream.ts'
 import type { Method, PickRequest } from './method.ts'
 import { Peer } from './peer.ts'
-import { keyOf } from './peer-options.ts'
+import { peerKey } from './peer-options.ts'
 import type { AttemptMetrics, Clock, PeerEdit, PeerOptions, PeerOwner, StateChange } from './peer-options.ts'
 import { WaitQueue } from './queue.ts'
 import type { QueueOptions } from './queue.ts'
@@ -127,7 +127,7 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
     const untold: (() => void)[] = this.#untold = []
     try {
       for (const settings of options) {
-        let peer = before.get(keyOf(settings))?.shift()
+        let peer = before.get(peerKey(settings))?.shift()
         if (peer === undefined) added.push(peer = new Peer(settings, this))
         else peer.configure(settings)
         servers.push(peer)

@@ -8,7 +8,7 @@ import { MAX_REJECTIONS, WeightTable } from './weights.ts'
 export type KeyOf = (request: PickRequest) => string
 
 /** The key of the request that is served, '' where there is none. */
-export function keyOf (context: PickContext, key: KeyOf): string {
+export function hashKey (context: PickContext, key: KeyOf): string {
   return context.request === undefined ? '' : key(context.request)
 }
 
@@ -52,7 +52,7 @@ class Hash<T> implements Picker {
   }
 
   pick (context: PickContext): number {
-    const state = context.memo instanceof State ? context.memo : new State(keyOf(context, this.#key))
+    const state = context.memo instanceof State ? context.memo : new State(hashKey(context, this.#key))
     context.memo = state
     if (state.key === '') return this.#others.pick(context)
     while (state.rejections <= MAX_REJECTIONS) {

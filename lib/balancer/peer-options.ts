@@ -79,7 +79,7 @@ export interface AttemptMetrics {
 }
 
 /** What a peer is recognised by. */
-export function keyOf (options: Pick<PeerOptions<unknown>, 'key' | 'name'>): string {
+export function peerKey (options: Pick<PeerOptions<unknown>, 'key' | 'name'>): string {
   return options.key ?? options.name
 }
 

@@ -1,5 +1,5 @@
 import type { ServerState, UpstreamServer } from '../../types/upstream.ts'
-import { checkNumbers, keyOf } from './peer-options.ts'
+import { checkNumbers, peerKey } from './peer-options.ts'
 import type { AttemptMetrics, PeerEdit, PeerOptions, PeerOwner, StateChange } from './peer-options.ts'
 
 export type { AttemptMetrics, PeerEdit, PeerOptions, PeerOwner, StateChange } from './peer-options.ts'
@@ -84,7 +84,7 @@ export class Peer<T> implements UpstreamServer {
 
   constructor (options: PeerOptions<T>, owner: PeerOwner<Peer<T>>) {
     checkNumbers(options)
-    this.key = keyOf(options)
+    this.key = peerKey(options)
     this.name = options.name
     this.target = options.target
     this.server = options.server ?? options.name

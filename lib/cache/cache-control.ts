@@ -1,3 +1,4 @@
+import { isToken } from '../http/token.ts'
 import { parseDictionary, type Item } from './dictionary.ts'
 import type { HeaderValues } from '../../types/cache.ts'
 
@@ -24,7 +25,6 @@ export interface CacheControl {
 export const MAX_SECONDS = 2 ** 31 - 1
 
 const DIGITS = /^\d+$/
-const FIELD_NAME = /^[\w!#$%&'*+.^`|~-]+$/
 
 /** One directive: `value` is `undefined` where there is no `=`, and has lost the quotes where `quoted`. */
 export interface Directive {
@@ -164,7 +164,7 @@ function nothingSaid (): CacheControl {
 function withhold (control: CacheControl, fields: string | undefined): boolean {
   if (fields === undefined) return false
   const names = fields.split(',').map(name => name.trim().toLowerCase()).filter(name => name !== '')
-  if (names.length === 0 || !names.every(name => FIELD_NAME.test(name))) return false
+  if (names.length === 0 || !names.every(name => isToken(name))) return false
   control.withheld.push(...names)
   return true
 }

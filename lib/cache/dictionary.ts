@@ -9,12 +9,18 @@ const KEY = /[a-z*][a-z0-9_.*-]*/y
 const NUMBER = /-?\d+(?:\.\d+)?/y
 const STRING = /"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"/y
 const TOKEN = /[A-Za-z*][\w!#$%&'*+.^`|~:/-]*/y
+const WHOLE_TOKEN = new RegExp(`^${TOKEN.source}$`)
 const BINARY = /:([A-Za-z0-9+/=]*):/y
 const BOOLEAN = /\?[01]/y
 const DATE = /@-?\d{1,15}/y
 const DISPLAY = /%"((?:[\x20\x21\x23\x24\x26-\x7e]|%[0-9a-f]{2})*)"/y
 const SPACES = / */y
 const BLANKS = /[ \t]*/y
+
+/** Whether a text can stand in a structured field as it is, without quotes. It has more forms than a token elsewhere. */
+export function isBareToken (text: string): boolean {
+  return WHOLE_TOKEN.test(text)
+}
 
 /**
  * Reads a dictionary (RFC 9651 section 4.2.2). Parameters are read and left out, inner lists keep their place only.

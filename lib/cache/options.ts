@@ -1,9 +1,11 @@
 import { CacheZone } from './zone.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { isBareToken } from './dictionary.ts'
 import { parseLifetime, parseSize, parseTime, show } from '../options/units.ts'
 import { parseUseStale } from './use-stale.ts'
 import { parseValid } from './valid.ts'
-import { flag, headerName, isRecord, orSwitch } from '../options/checks.ts'
+import { headerName, isToken } from '../http/token.ts'
+import { flag, isRecord, orSwitch } from '../options/checks.ts'
 import { atOnce } from '../options/functions.ts'
 import type { CacheOptions, CachePredicate } from '../../types/cache.ts'
 import type { CacheRules, RfcRules } from './rules.ts'
@@ -165,11 +167,10 @@ export function readRuleSet (value: unknown, option = 'cache.rules'): 'rfc9111' 
 }
 
 const DAY = 86_400_000
-const FIELD_NAME = /^[\w!#$%&'*+.^`|~-]+$/
 
 function readRfcRules<Request> (options: CacheOptions<Request>): RfcRules {
   const { targets = ['CDN-Cache-Control'], heuristic = false } = options
-  if (!Array.isArray(targets) || !targets.every(name => typeof name === 'string' && FIELD_NAME.test(name))) {
+  if (!Array.isArray(targets) || !targets.every(name => typeof name === 'string' && isToken(name))) {
     throw new FST_SCGI_OPT_INVALID('cache.targets', show(targets), "a list of header names, such as ['Gateway-Cache-Control', 'CDN-Cache-Control']")
   }
   return {
@@ -204,7 +205,7 @@ function readCacheStatus (value: unknown, otherwise: boolean): string | undefine
   if (typeof wanted !== 'string' || !/^[\x20-\x7e]+$/.test(wanted)) {
     throw new FST_SCGI_OPT_INVALID('cache.cacheStatus', show(wanted), 'true, false or the name of this cache')
   }
-  return /^[A-Za-z*][\w!#$%&'*+.^`|~:/-]*$/.test(wanted) ? wanted : `"${wanted.replace(/["\\]/g, '\\$&')}"`
+  return isBareToken(wanted) ? wanted : `"${wanted.replace(/["\\]/g, '\\$&')}"`
 }
 
 function readIgnored (names: readonly string[]): IgnoredHeaders {

@@ -1,4 +1,5 @@
 import { errors } from 'undici'
+import { isToken } from '../http/token.ts'
 
 /** The headers of a request, however they were given. */
 export interface RequestHeaders {
@@ -11,7 +12,6 @@ export interface RequestHeaders {
 /** Marks headers that are sent as they are: a hook has made them of what a client sent. */
 export const REWRITTEN = Symbol('fastify-scgi.rewritten')
 
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const TEXT = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /**
@@ -43,7 +43,7 @@ function isIterable (value: object): value is Iterable<unknown> {
 function add (headers: RequestHeaders, name: unknown, value: unknown): void {
   if (value === undefined) return
   const key = Buffer.isBuffer(name) ? name.toString('latin1') : name
-  if (typeof key !== 'string' || !TOKEN.test(key)) throw new errors.InvalidArgumentError('invalid header key')
+  if (typeof key !== 'string' || !isToken(key)) throw new errors.InvalidArgumentError('invalid header key')
   if (Array.isArray(value)) {
     for (const item of value) addLine(headers, key, item)
   } else {

@@ -1,13 +1,13 @@
 import { stringify } from 'node:querystring'
 import { errors } from 'undici'
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
+import { isToken } from '../http/token.ts'
 import { pathError, splitPath } from '../routing/canonical-path.ts'
 import { readHeaders, REWRITTEN, single, type RequestHeaders } from './headers.ts'
 import type { RequestView } from '../request/params.ts'
 import type { Settings } from './options.ts'
 import type { DispatchOptions } from '../../types/dispatcher.ts'
 
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const PATH = /^[\x21-\xff]+$/
 const LOOPBACK = '127.0.0.1'
 
@@ -49,7 +49,7 @@ export class DispatchView implements RequestView {
   /** @throws InvalidArgumentError, FST_SCGI_BAD_REQUEST for a path that cannot be served */
   constructor (options: DispatchOptions, { scriptName, segments, paths }: Settings) {
     const { method } = options
-    if (typeof method !== 'string' || !TOKEN.test(method)) throw new errors.InvalidArgumentError('invalid request method')
+    if (typeof method !== 'string' || !isToken(method)) throw new errors.InvalidArgumentError('invalid request method')
     const uri = targetOf(options)
     const path = splitPath(uri, segments, paths)
     if ('error' in path) throw pathError(path)

@@ -38,11 +38,6 @@ export class Spool {
     return this.#length
   }
 
-  /** True where a file is used. */
-  get spilled (): boolean {
-    return this.#fd !== -1
-  }
-
   /**
    * Takes a chunk. Calls back when it is safe and the next may come; at once where it fits in memory. Not to be called
    * again before that.

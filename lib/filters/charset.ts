@@ -1,3 +1,5 @@
+import { isToken } from '../http/token.ts'
+
 /**
  * What X-Accel-Charset makes of a reply's Content-Type: another value for it, nothing, or `unknown` where nobody knows a charset
  * of that name, which is worth a line in the debug log.
@@ -9,7 +11,6 @@ const UNKNOWN: CharsetResult = { kind: 'unknown' }
 
 /** The first charset parameter of a media type: what stands before it, its value, quoted or not, and what follows. */
 const PARAMETER = /^([^;]*(?:;(?!\s*charset\s*=)[^;]*)*;\s*charset\s*=\s*)(?:"([^"]*)"|([^;\s]*))(.*)$/is
-const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/
 
 /**
  * Adds a charset to a Content-Type of any media type, in the spelling that the application gave it. A type that names another charset stays
@@ -20,7 +21,7 @@ export function applyCharset (status: number, contentType: string | undefined, c
   const name = charset.trim()
   if (!isKnown(name)) return UNKNOWN
   if (contentType === undefined || contentType === '' || status === 301 || status === 302) return UNCHANGED
-  const value = TOKEN.test(name) ? name : `"${name}"`
+  const value = isToken(name) ? name : `"${name}"`
   const match = PARAMETER.exec(contentType)
   if (match === null) return { kind: 'set', contentType: `${contentType}; charset=${value}` }
   const [, before = '', quoted, bare, after = ''] = match

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import send from '@fastify/send'
 import { binaryPath, pathBytes, pathText } from '../bytes/binary-path.ts'
 import { FST_SCGI_FILE, FST_SCGI_FILE_FORBIDDEN, FST_SCGI_FILE_NOT_FOUND } from '../errors.ts'
+import { leadsUpwards } from '../http/path.ts'
 import { realPath, type Root } from '../files/root.ts'
 import { FileReader } from './file-reader.ts'
 
@@ -12,7 +13,6 @@ import { FileReader } from './file-reader.ts'
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0)
 const DESCRIPTORS = '/proc/self/fd/'
 const HAS_DESCRIPTORS = existsSync(DESCRIPTORS)
-const UP = sep === '/' ? /(?:^|\/)\.\.(?:\/|$)/ : /(?:^|[\\/])\.\.(?:[\\/]|$)/
 const UNSAFE_URL_PATH = sep === '/' ? /\0/ : /[\0\\:]/
 const UNKNOWN_TYPE = 'application/octet-stream'
 
@@ -115,12 +115,12 @@ export function openFile (roots: readonly Root[], value: string, done: FileCallb
  */
 export function openUrlPath (root: Root, path: string, done: FileCallback): void {
   const name = binaryPath(path)
-  if (UNSAFE_URL_PATH.test(name) || UP.test(name)) process.nextTick(done, notFound(name, 'an unsafe path'), undefined)
+  if (UNSAFE_URL_PATH.test(name) || leadsUpwards(name, sep)) process.nextTick(done, notFound(name, 'an unsafe path'), undefined)
   else openAt([root], `${root.path}${sep}${name}`, name, done)
 }
 
 function openAt (roots: readonly Root[], path: string, name: string, done: FileCallback): void {
-  if (!UP.test(path) && roots.some(root => root.names(path))) {
+  if (!leadsUpwards(path, sep) && roots.some(root => root.names(path))) {
     openThere(roots, path, name, done)
     return
   }

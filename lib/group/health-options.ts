@@ -1,6 +1,7 @@
 import { Resolver } from 'node:dns'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { PROTOCOLS, protocolOf } from '../connections/protocols.ts'
+import { isToken } from '../http/token.ts'
 import { parseTime, show } from '../options/units.ts'
 import { flag, integer } from '../options/checks.ts'
 import type { OutlierSettings } from '../balancer/outlier.ts'
@@ -36,7 +37,6 @@ const REQUEST_OPTIONS = ['method', 'path', 'expect']
 const FIELD_OPTIONS = ['params', 'headers']
 const LEAST_INTERVAL = 100
 const OWN_PARAMS = ['CONTENT_LENGTH', 'SCGI', 'SCGI_KEEPALIVE']
-const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/
 
 /**
  * Reads the option `health`.
@@ -160,7 +160,7 @@ function readCheck (option: string, value: unknown): HealthCheck {
 
 function readProbe (option: string, probe: ProtocolProbe, given: Given, timeout: number): Probe<Endpoint> {
   const { method = 'GET', path = '/' } = given
-  if (typeof method !== 'string' || !TOKEN.test(method)) throw new FST_SCGI_OPT_INVALID(`${option}.method`, show(method), 'a method')
+  if (typeof method !== 'string' || !isToken(method)) throw new FST_SCGI_OPT_INVALID(`${option}.method`, show(method), 'a method')
   const fields = probe.option === 'params' ? readParams(`${option}.params`, given['params']) : readHeaders(`${option}.headers`, given['headers'])
   const settings = { expect: readExpect(`${option}.expect`, given['expect']), timeout }
   return requestProbe(probe, { method, path: readPath(`${option}.path`, path), fields }, settings)
@@ -203,7 +203,7 @@ function readExpectedHeaders (option: string, value: unknown): ExpectedHeader[] 
   if (value === undefined) return []
   if (!isGiven(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), 'an object of names and what their values are')
   return Object.entries(value).map(([name, expected]) => {
-    if (!TOKEN.test(name)) throw new FST_SCGI_OPT_INVALID(`${option}[${show(name)}]`, show(expected), 'the name of a header')
+    if (!isToken(name)) throw new FST_SCGI_OPT_INVALID(`${option}[${show(name)}]`, show(expected), 'the name of a header')
     if (typeof expected !== 'boolean' && typeof expected !== 'string' && !(expected instanceof RegExp)) {
       throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(expected), 'a string, a regular expression, true (it is there) or false (it is not)')
     }
@@ -230,7 +230,7 @@ function readParams (option: string, value: unknown): [string, string][] {
 
 function readHeaders (option: string, value: unknown): [string, string][] {
   return texts(option, value).map(([name, text]) => {
-    if (!TOKEN.test(name) || !/^[\t\x20-\x7e\x80-\u{10ffff}]*$/u.test(text)) throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(text), 'a header')
+    if (!isToken(name) || !/^[\t\x20-\x7e\x80-\u{10ffff}]*$/u.test(text)) throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(text), 'a header')
     if (/^(?:content-length|transfer-encoding|connection)$/i.test(name)) throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(text), 'another header: a check has no body')
     return [name.toLowerCase(), binary(text)]
   })

@@ -6,7 +6,7 @@ const known = new Set<string>()
 
 /** Keeps what a check of a server has found, for groups of that name to come and for this one. */
 export function rememberHealth (group: string, address: ServerAddress, healthy: boolean): void {
-  const key = keyOf(group, address)
+  const key = serverKey(group, address)
   known.delete(key)
   if (!healthy) return
   known.add(key)
@@ -17,9 +17,9 @@ export function rememberHealth (group: string, address: ServerAddress, healthy: 
 
 /** The latest check of this server, in a group of this name in this process, found it healthy. */
 export function wasHealthy (group: string, address: ServerAddress): boolean {
-  return known.has(keyOf(group, address))
+  return known.has(serverKey(group, address))
 }
 
-function keyOf (group: string, { protocol = 'scgi', name, hostname = '' }: ServerAddress): string {
+function serverKey (group: string, { protocol = 'scgi', name, hostname = '' }: ServerAddress): string {
   return [group, protocol, name, hostname].join(' ')
 }

@@ -4,6 +4,7 @@ import { StickyLearn } from '../balancer/sticky/learn.ts'
 import { StickyRoute } from '../balancer/sticky/route.ts'
 import { Stickiness } from '../balancer/sticky/stickiness.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { isToken } from '../http/token.ts'
 import { parseLifetime, parseTime, show } from '../options/units.ts'
 import { flag, isFunction, isRecord } from '../options/checks.ts'
 import { atOnce } from '../options/functions.ts'
@@ -22,7 +23,6 @@ const COOKIE: ReadonlySet<string> = new Set<keyof StickyCookieOptions>([
 const LEARN: ReadonlySet<string> = new Set<keyof StickyLearnOptions>(['create', 'lookup', 'timeout', 'maxEntries'])
 const APACHE: ReadonlySet<string> = new Set<keyof StickyApacheOptions>(['cookie', 'param', 'separator'])
 
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const ATTRIBUTE = /^[\x20-\x3a\x3c-\x7e]*$/
 /** A shorter key could be found by trying. */
 const MIN_SECRET = 16
@@ -143,12 +143,12 @@ function ofRequest (option: string, value: unknown, pattern: RegExp, expected: s
 
 function session (option: string, value: unknown): string | ((...of: unknown[]) => unknown) {
   if (isFunction(value)) return atOnce(option, value)
-  if (typeof value === 'string' && TOKEN.test(value)) return value
+  if (typeof value === 'string' && isToken(value)) return value
   throw new FST_SCGI_OPT_INVALID(option, show(value), 'a function that gives the session, or the name of a cookie')
 }
 
 function token (option: string, value: unknown): string {
-  if (typeof value !== 'string' || !TOKEN.test(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), 'a name without blanks and separators')
+  if (typeof value !== 'string' || !isToken(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), 'a name without blanks and separators')
   return value
 }
 

@@ -2,18 +2,17 @@
 
 import { causedBy, FST_SCGI_REDIRECT_TARGET } from '../errors.ts'
 import { binaryPath } from '../bytes/binary-path.ts'
+import { leadsUpwards } from './path.ts'
 import { show } from '../options/units.ts'
 
 const DIGITS = /^\d+$/
 
-/** A non-negative decimal integer, `undefined` for any other text; one too large to be exact is the largest that is. */
-function parseCount (text: string): number | undefined {
-  return DIGITS.test(text) ? Math.min(Number(text), Number.MAX_SAFE_INTEGER) : undefined
-}
-
-/** X-Accel-Limit-Rate: bytes a second, 0 without limit; `undefined` where the value is invalid, and to be ignored. */
+/**
+ * X-Accel-Limit-Rate: bytes a second, 0 without limit; `undefined` where the value is invalid, and to be ignored. A number too large to be
+ * exact is the largest that is.
+ */
 export function parseLimitRate (value: string): number | undefined {
-  return parseCount(value)
+  return DIGITS.test(value) ? Math.min(Number(value), Number.MAX_SAFE_INTEGER) : undefined
 }
 
 /** X-Accel-Buffering: `yes` or `no` in any case; `undefined` for anything else, which is to be ignored. */
@@ -23,23 +22,6 @@ export function parseBuffering (value: string): boolean | undefined {
     case 'no': return false
     default: return undefined
   }
-}
-
-/** How long a reply may be cached: not at all, for so many seconds, or until a time in seconds since the epoch. */
-export type AccelExpires =
-  | { readonly kind: 'never' }
-  | { readonly kind: 'for', readonly seconds: number }
-  | { readonly kind: 'until', readonly time: number }
-
-/** X-Accel-Expires: `N`, `@N` or `0`; `undefined` where the value is invalid, and to be ignored. */
-export function parseExpires (value: string): AccelExpires | undefined {
-  if (value.startsWith('@')) {
-    const time = parseCount(value.slice(1))
-    return time === undefined ? undefined : { kind: 'until', time }
-  }
-  const seconds = parseCount(value)
-  if (seconds === undefined) return undefined
-  return seconds === 0 ? { kind: 'never' } : { kind: 'for', seconds }
 }
 
 /** Where an internal redirect leads. */
@@ -60,7 +42,6 @@ const STAYS_ESCAPED = /[^\w!$&'()*+,./:=@~-]/
 const CHANGED = /%[0-9a-f]{2}|[^\w!$&'()*+,./:;=@~-]/gi
 const NOT_QUERY = /[^\x21\x22\x24-\x7e]/g
 const ESCAPE = /%([0-9a-f]{2})?/gi
-const DOT_DOT = /(?:^|\/)\.\.(?:\/|$)/
 
 /**
  * X-Accel-Redirect, or a Location that is followed here: `@name`, or a path and perhaps a query. The path is percent-decoded and encoded
@@ -77,7 +58,7 @@ export function parseRedirect (value: string): RedirectTarget {
   const raw = mark === -1 ? target : target.slice(0, mark)
   if (raw === '') return unsafe(target === '' ? 'it is empty' : 'it has no path')
   if (!raw.startsWith('/')) return unsafe('it does not begin with a slash')
-  if (DOT_DOT.test(raw)) return unsafe('it leads upwards')
+  if (leadsUpwards(raw)) return unsafe('it leads upwards')
 
   if (raw.includes('%')) {
     let malformed = false
@@ -88,7 +69,7 @@ export function parseRedirect (value: string): RedirectTarget {
     })
     if (malformed) return unsafe('it holds a malformed percent escape')
     if (decoded.includes('\0')) return unsafe('it holds a NUL')
-    if (DOT_DOT.test(decoded)) return unsafe('it leads upwards')
+    if (leadsUpwards(decoded)) return unsafe('it leads upwards')
   } else if (raw.includes('\0')) {
     return unsafe('it holds a NUL')
   }

@@ -89,6 +89,23 @@ export function pathOf (rawTarget: string): string | undefined {
   return fragment === -1 ? path : path.slice(0, fragment)
 }
 
+const UPWARDS = /(?:^|\/)\.\.(?:\/|$)/
+const UPWARDS_WINDOWS = /(?:^|[\\/])\.\.(?:[\\/]|$)/
+const DOT_SEGMENT = /(?:^|\/)\.{1,2}(?:\/|$)/
+
+/**
+ * Whether a path has a segment `..`.
+ * @param separator what divides segments besides the slash, in the file system that it is for
+ */
+export function leadsUpwards (path: string, separator: '/' | '\\' = '/'): boolean {
+  return separator === '/' ? UPWARDS.test(path) : UPWARDS_WINDOWS.test(path)
+}
+
+/** Whether a path has a segment `.` or `..`. */
+export function hasDotSegment (path: string): boolean {
+  return DOT_SEGMENT.test(path)
+}
+
 /** Whether a string holds a char that is no byte. */
 export function isWide (text: string): boolean {
   return WIDE.test(text)

@@ -3,6 +3,7 @@ import { resolve, sep } from 'node:path'
 import { binaryPath } from '../bytes/binary-path.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_STORE } from '../errors.ts'
 import { atOnce } from '../options/functions.ts'
+import { leadsUpwards } from '../http/path.ts'
 import { parseHttpDate } from '../http/date.ts'
 import { orSwitch } from '../options/checks.ts'
 import { STORE_PREFIX } from '../files/leftovers.ts'
@@ -35,11 +36,16 @@ export interface StoreAsked {
 
 const NAMES: ReadonlySet<string> = new Set(['root', 'path', 'access', 'methods'] satisfies Array<keyof StoreOptions<unknown>>)
 const PRIVATE = /(?:^|[\s,])(?:private|no-store)(?=$|[\s,;=])/i
-const UNSAFE = sep === '/' ? /\0|(?:^|\/)\.\.(?:\/|$)/ : /[\0\\:]|(?:^|\/)\.\.(?:\/|$)/
+const UNSAFE_BYTES = sep === '/' ? /\0/ : /[\0\\:]/
 /** A slash that is kept as an escape, or what is written so that it is none: whoever serves the files would decode it and look elsewhere. */
 const KEPT_SLASH = /%(?:25)*2f/i
 const ACCESS_WORD = /^(user|group|all):(rw|r)$/
 const SHIFT: Readonly<Record<string, number>> = { user: 6, group: 3, all: 0 }
+
+/** A path that leads out of the root, or is none. */
+function isUnsafe (path: string): boolean {
+  return UNSAFE_BYTES.test(path) || leadsUpwards(path)
+}
 
 /** What is stored where, compiled from the option. */
 export class Store<Request> {
@@ -91,7 +97,7 @@ export class Store<Request> {
     if (this.#path === undefined) {
       const path = binaryPath(pathInfo)
       // Where slashes are not merged, another path has the same file.
-      return UNSAFE.test(path) || path.includes('//') || (this.#slashesKept && KEPT_SLASH.test(path)) ? undefined : namesOf(path)
+      return isUnsafe(path) || path.includes('//') || (this.#slashesKept && KEPT_SLASH.test(path)) ? undefined : namesOf(path)
     }
     let path: unknown = this.#path
     if (typeof path === 'function') {
@@ -103,7 +109,7 @@ export class Store<Request> {
       if (path === undefined || path === '') return undefined
     }
     if (typeof path !== 'string') throw new FST_SCGI_STORE('store.path', `the function gave ${show(path)}, which is no path`)
-    if (UNSAFE.test(path)) throw new FST_SCGI_STORE(show(path), 'the path leaves the root, or holds a NUL')
+    if (isUnsafe(path)) throw new FST_SCGI_STORE(show(path), 'the path leaves the root, or holds a NUL')
     return namesOf(toBytes(path))
   }
 }
@@ -132,7 +138,7 @@ export function compileStore<Request> (options: StoreOptions<Request>, tempPath?
   }
   const { root, path, access = 'user:rw', methods = ['GET'] } = options
   if (typeof root !== 'string' || root === '' || root.includes('\0')) throw new FST_SCGI_OPT_INVALID('store.root', show(root), 'the path of a directory')
-  if (typeof path !== 'string' ? path !== undefined && typeof path !== 'function' : UNSAFE.test(path) || namesOf(path) === undefined) {
+  if (typeof path !== 'string' ? path !== undefined && typeof path !== 'function' : isUnsafe(path) || namesOf(path) === undefined) {
     throw new FST_SCGI_OPT_INVALID('store.path', show(path), 'the path of a file below store.root, or a function that gives one')
   }
   const fileMode = parseAccess(access)

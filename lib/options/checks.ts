@@ -24,17 +24,6 @@ export function flag (option: string, value: unknown, otherwise: boolean): boole
   return value
 }
 
-/**
- * A header's name, in lower case. On, Off, Yes and the like are none: they are meant as a switch.
- * @throws FST_SCGI_OPT_INVALID
- */
-export function headerName (option: string, value: unknown, expected: string): string {
-  if (typeof value !== 'string' || !/^[\w!#$%&'*+.^`|~-]+$/.test(value) || switched(value) !== undefined) {
-    throw new FST_SCGI_OPT_INVALID(option, show(value), expected)
-  }
-  return value.toLowerCase()
-}
-
 /** @throws FST_SCGI_OPT_INVALID */
 export function integer (option: string, value: unknown, least: number, otherwise: number): number {
   if (value === undefined) return otherwise

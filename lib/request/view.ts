@@ -1,6 +1,7 @@
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
 import { pathError, splitPath } from '../routing/canonical-path.ts'
 import { clientOf } from '../http/client-address.ts'
+import { TOKEN } from '../http/token.ts'
 import { plain } from '../http/plain-address.ts'
 import { rewrittenHeaders } from './rewritten-headers.ts'
 import { passageOf } from '../http/passage.ts'
@@ -13,7 +14,7 @@ const SLASH = 47
 const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)/i
 /** RFC 3986 section 3.2.2, with a port. It goes into SERVER_NAME and into the links that applications make. */
 const HOST = /^(?:\[[0-9a-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d*)?$/i
-const MEDIA_TYPE = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/
+const MEDIA_TYPE = new RegExp(`^\\s*${TOKEN}/${TOKEN}\\s*(?:;|$)`)
 
 /**
  * A request as the application will see it, taken down when it arrives: addresses and the like are gone with the client's

@@ -1,4 +1,5 @@
 import { METHODS } from 'node:http'
+import { isToken } from '../http/token.ts'
 
 /** The parameters of a request by name, as latin1 text: one character is one byte, as in Node.js' HTTP headers. */
 export type Params = ReadonlyMap<string, string>
@@ -15,7 +16,6 @@ export interface RequestHead {
 }
 
 const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS)
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 // The header value of RFC 9110 as Node.js passes it on: no control character but TAB.
 const NOT_TEXT = /[\0-\x08\x0a-\x1f\x7f]/ // eslint-disable-line no-control-regex
 const NOT_URL = /[\0-\x20\x7f]/
@@ -45,7 +45,7 @@ function fieldName (param: string): string {
   const canonical = param.toUpperCase().replaceAll('-', '_')
   if (NO_FIELDS.has(canonical)) {
     name = ''
-  } else if (TOKEN.test(name)) {
+  } else if (isToken(name)) {
     name = name.toLowerCase().replaceAll('_', '-').replace(/(^|-)[a-z]/g, (first) => first.toUpperCase())
   } else {
     name = ''
@@ -83,7 +83,7 @@ export function readRequestHead (params: Params, contentLength: number, maxHeade
   // Small clients that speak XML-RPC send no method.
   let method = params.get('REQUEST_METHOD')
   if (method === undefined || method === '') method = contentLength > 0 ? 'POST' : 'GET'
-  if (!KNOWN_METHODS.has(method) && !TOKEN.test(method)) return 'REQUEST_METHOD is not a token'
+  if (!KNOWN_METHODS.has(method) && !isToken(method)) return 'REQUEST_METHOD is not a token'
 
   const url = requestUrl(params)
   if (NOT_URL.test(url)) return 'REQUEST_URI has a space or a control character'

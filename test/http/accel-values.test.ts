@@ -1,9 +1,9 @@
-// The values of X-Accel-Limit-Rate, -Buffering, -Expires and -Redirect.
+// The values of X-Accel-Limit-Rate, -Buffering and -Redirect.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import Fastify from 'fastify'
-import { parseBuffering, parseExpires, parseLimitRate, parseRedirect } from '../../lib/http/accel-values.ts'
+import { parseBuffering, parseLimitRate, parseRedirect } from '../../lib/http/accel-values.ts'
 
 const NOT_NUMBERS = ['', ' ', '-1', '+1', '1.5', '1k', '10m', '0x10', '1e3', ' 1', '1 ', 'off', 'Infinity', 'NaN', '1,000', '١', '\0']
 
@@ -18,16 +18,6 @@ test('X-Accel-Buffering: yes or no', () => {
   for (const value of ['yes', 'YES', 'Yes']) assert.equal(parseBuffering(value), true)
   for (const value of ['no', 'NO', 'nO']) assert.equal(parseBuffering(value), false)
   for (const value of ['', 'on', 'off', '1', '0', 'true', 'no ', 'none']) assert.equal(parseBuffering(value), undefined, value)
-})
-
-test('X-Accel-Expires', () => {
-  assert.deepEqual(parseExpires('0'), { kind: 'never' })
-  assert.deepEqual(parseExpires('00'), { kind: 'never' })
-  assert.deepEqual(parseExpires('60'), { kind: 'for', seconds: 60 })
-  assert.deepEqual(parseExpires('@1700000000'), { kind: 'until', time: 1_700_000_000 })
-  assert.deepEqual(parseExpires('@0'), { kind: 'until', time: 0 })
-  assert.deepEqual(parseExpires('9'.repeat(30)), { kind: 'for', seconds: Number.MAX_SAFE_INTEGER })
-  for (const value of [...NOT_NUMBERS, '@', '@-1', '@ 1', '@@1', '1@']) assert.equal(parseExpires(value), undefined, value)
 })
 
 function target (value: string): string {

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import Fastify from 'fastify'
 import { splitPath, type PathRules } from '../../lib/routing/canonical-path.ts'
-import { mountSegments, queryString, requestUri } from '../../lib/http/path.ts'
+import { hasDotSegment, leadsUpwards, mountSegments, queryString, requestUri } from '../../lib/http/path.ts'
 
 /** `[SCRIPT_NAME, PATH_INFO]`, or the error. */
 function split (target: string, segments: number, rules?: PathRules): [string, string] | string {
@@ -208,5 +208,20 @@ describe('queryString and requestUri', () => {
       assert.equal(requestUri(target), uri)
       assert.equal(queryString(target), query)
     })
+  }
+})
+
+test('dot segments are found wherever they stand, and nothing else is one', () => {
+  const rows: [path: string, up: boolean, upOnWindows: boolean, dot: boolean][] = [
+    ['', false, false, false], ['/', false, false, false], ['..', true, true, true], ['.', false, false, true], ['/..', true, true, true],
+    ['/a/../b', true, true, true], ['/a/./b', false, false, true], ['../a', true, true, true], ['/a/..', true, true, true],
+    ['/a..', false, false, false], ['/..a', false, false, false], ['/...', false, false, false], ['/.a/b.', false, false, false],
+    ['a\\..\\b', false, true, false], ['..\\a', false, true, false], ['/%2e%2e/', false, false, false],
+  ]
+  for (const [path, up, upOnWindows, dot] of rows) {
+    assert.equal(leadsUpwards(path), up, path)
+    assert.equal(leadsUpwards(path, '/'), up, path)
+    assert.equal(leadsUpwards(path, '\\'), upOnWindows, path)
+    assert.equal(hasDotSegment(path), dot, path)
   }
 })

@@ -81,16 +81,16 @@ class SessionTable {
   }
 
   get (session: string, now: number): string | undefined {
-    const entry = this.#entries.get(keyOf(session))
+    const entry = this.#entries.get(sessionKey(session))
     return entry === undefined || entry.until <= now ? undefined : entry.name
   }
 
   set (session: string, name: string, now: number): void {
-    this.#put(keyOf(session), name, now)
+    this.#put(sessionKey(session), name, now)
   }
 
   renew (session: string, name: string, now: number): void {
-    const key = keyOf(session)
+    const key = sessionKey(session)
     const entry = this.#entries.get(key)
     if (entry !== undefined && entry.until > now) this.#put(key, name, now)
   }
@@ -107,7 +107,7 @@ class SessionTable {
 }
 
 /** Of one size, whatever the session is, and no part of a string that a whole request would be kept for. */
-function keyOf (session: string): string {
+function sessionKey (session: string): string {
   return createHash('sha256').update(session).digest('base64url')
 }
 

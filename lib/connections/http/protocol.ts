@@ -1,4 +1,5 @@
 import { FST_SCGI_OPT_INVALID } from '../../errors.ts'
+import { hasDotSegment } from '../../http/path.ts'
 import { show } from '../../options/units.ts'
 import { HttpExchange, type HttpServer } from './exchange.ts'
 import { HttpPool } from './pool.ts'
@@ -95,7 +96,7 @@ export const http: Protocol = {
   probe: { type: 'http', option: 'headers', head: (address, request) => ({ head: NO_HEAD, http: probeHead(address, request) }) },
   /** The path as it goes over the wire; whether its escapes are UTF-8 is the server's affair. */
   parse (option, text, path) {
-    if (/%(?![\da-f]{2})|\/\.{1,2}(?:\/|$)/i.test(path)) throw new FST_SCGI_OPT_INVALID(option, show(text), "an address whose path has whole percent escapes and no '.' or '..' segment")
+    if (/%(?![\da-f]{2})/i.test(path) || hasDotSegment(path)) throw new FST_SCGI_OPT_INVALID(option, show(text), "an address whose path has whole percent escapes and no '.' or '..' segment")
     return Buffer.from(path).toString('latin1').replace(/[^\x21-\x7e]/g, char => '%' + char.charCodeAt(0).toString(16).toUpperCase()).replace(/\/+$/, '')
   },
   encode: (request, endpoint, added) => ({ head: NO_HEAD, http: request.encodeHttp(endpoint, added) }),

@@ -194,7 +194,7 @@ class Round implements Knowledge {
     const answers = await this.#inTime(families.map(family => this.#family(family, name)))
     const found = answers.some(answer => answer !== undefined && answer.code === undefined)
     for (const [index, family] of families.entries()) {
-      const key = keyOfFamily(family, name)
+      const key = questionKey(family, name)
       const answer = answers[index]
       // Most names are of one family: that there is nothing of the other is an answer too, where there is something of the one.
       const none = found && answer?.code !== undefined && NONE.has(answer.code)
@@ -232,7 +232,7 @@ class Round implements Knowledge {
 
   /** The addresses of one family, or why there are none, and those that were known before. Never rejected. */
   async #family (family: Family, name: string): Promise<FamilyAnswer> {
-    const key = keyOfFamily(family, name)
+    const key = questionKey(family, name)
     try {
       const { hosts, ttl } = await this.#options.questions.addresses(family, name)
       if (hosts.length === 0) return { key, code: NO_DATA, hosts: this.#known(key) }
@@ -258,7 +258,7 @@ const NONE: ReadonlySet<string> = new Set(['ENOTFOUND', NO_DATA])
 
 /** The servers that follow from what is known. */
 function serversOf ({ host, service, port }: WatchedName, { hosts, services = [] }: Knowledge): Found[] {
-  const addresses = (name: string): string[] => BOTH.flatMap(family => hosts.get(keyOfFamily(family, name)) ?? [])
+  const addresses = (name: string): string[] => BOTH.flatMap(family => hosts.get(questionKey(family, name)) ?? [])
   if (service === undefined) return addresses(host).map(address => ({ host: address, port, weight: undefined, backup: false }))
   const first = Math.min(...services.map(({ priority }) => priority))
   // A server that several records name is one server, of the best priority among them.
@@ -274,7 +274,7 @@ function serversOf ({ host, service, port }: WatchedName, { hosts, services = []
   return [...servers.values()]
 }
 
-function keyOfFamily (family: Family, name: string): string {
+function questionKey (family: Family, name: string): string {
   return `${family} ${name}`
 }
 
@@ -284,10 +284,10 @@ function codeOf (error: unknown): string {
 
 function same (one: readonly Found[], other: readonly Found[]): boolean {
   if (one.length !== other.length) return false
-  const known = new Set(other.map(keyOf))
-  return one.every(found => known.has(keyOf(found)))
+  const known = new Set(other.map(foundKey))
+  return one.every(found => known.has(foundKey(found)))
 }
 
-function keyOf ({ host, port, weight, backup }: Found): string {
+function foundKey ({ host, port, weight, backup }: Found): string {
   return `${host} ${port} ${weight ?? ''} ${backup}`
 }

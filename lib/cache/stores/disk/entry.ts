@@ -1,6 +1,6 @@
 import { codeOf } from '../../../runtime/caught.ts'
 import { fstat, open, readAt, readOnce, shut } from './files.ts'
-import { isOurs, keyOf, readHead, readPreamble } from './format.ts'
+import { isOurs, readKey, readHead, readPreamble } from './format.ts'
 import type { Head, Preamble } from './format.ts'
 
 /** An entry's file, open. */
@@ -66,7 +66,7 @@ async function readEntry (path: string, fd: number, key: Buffer | undefined, blo
     if (await readAt(fd, more, start.length) !== more.length) return 'bad'
     start = Buffer.concat([start, more])
   }
-  const ownKey = keyOf(start, preamble)
+  const ownKey = readKey(start, preamble)
   if (ownKey === undefined) return 'bad'
   if (key !== undefined && !ownKey.equals(key)) return 'other'
   let head = readHead(start, preamble)

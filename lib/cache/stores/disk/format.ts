@@ -113,7 +113,7 @@ export function readPreamble (bytes: Buffer): Preamble | undefined {
 }
 
 /** The key, from the bytes before the body; undefined where it is damaged. */
-export function keyOf (start: Buffer, { keyLength }: Preamble): Buffer | undefined {
+export function readKey (start: Buffer, { keyLength }: Preamble): Buffer | undefined {
   const key = start.subarray(PREAMBLE, PREAMBLE + keyLength)
   return crc32(key) === start.readUInt32LE(52) ? key : undefined
 }

@@ -1,133 +1,92 @@
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from './errors.ts'
+import { FST_SCGI_OPT_INVALID } from './errors.ts'
+import { compileMount, type Mount } from './exchange/mount.ts'
+import { checkInternal } from './filters/internal-files.ts'
+import { checkUpstreams } from './group/registry.ts'
 import { ServerGroup } from './group/server-group.ts'
+import { checkKeys, under } from './options/keys.ts'
+import { readMethods } from './options/methods.ts'
+import { readKnown } from './options/read.ts'
+import { REGISTER, REPLY } from './options/table/plugin.ts'
 import { show } from './options/units.ts'
+import type { Values } from './options/row.ts'
 import type { FastifyScgiOptions, ReplyScgiOptions } from '../types/options.ts'
 
-type Known<T> = Record<keyof T, true>
-
-const EXCHANGE = {
-  params: true,
-  defaultParams: true,
-  maxParamsSize: true,
-  passRequestHeaders: true,
-  passRequestBody: true,
-  underscoresInHeaders: true,
-  encodedSlashes: true,
-  mergeSlashes: true,
-  forwarded: true,
-  requestBuffering: true,
-  bind: true,
-  socketKeepalive: true,
-  connectTimeout: true,
-  sendTimeout: true,
-  readTimeout: true,
-  clientBodyTimeout: true,
-  buffering: true,
-  clientSendTimeout: true,
-  limitRate: true,
-  clientLimitRate: true,
-  clientLimitRateAfter: true,
-  forceRanges: true,
-  interceptErrors: true,
-  errorPages: true,
-  recursiveErrorPages: true,
-  internalRedirect: true,
-  sendfile: true,
-  store: true,
-  cache: true,
-  cacheRules: true,
-  ignoreClientAbort: true,
-  earlyHints: true,
-  upgrade: true,
-  nextUpstream: true,
-  hideHeaders: true,
-  passHeaders: true,
-  ignoreHeaders: true,
-  preserveHeaderCase: true,
-  allowAnyUpstream: true,
-  resolver: true,
-  rewriteRequestHeaders: true,
-  rewriteHeaders: true,
-  onResponse: true,
-  onError: true,
-} as const
-
-const REPLY: Known<ReplyScgiOptions> = { ...EXCHANGE, upstreams: true, rewritePrefix: true, body: true }
-
-const REGISTER: Known<FastifyScgiOptions> = {
-  ...EXCHANGE,
-  upstreams: true,
-  prefix: true,
-  rewritePrefix: true,
-  httpMethods: true,
-  replyFrom: true,
-  internal: true,
-  closeTimeout: true,
-  bodyLimit: true,
-  constraints: true,
-  config: true,
-  preHandler: true,
-  preValidation: true,
-  logLevel: true,
-}
-
 /** Fastify's own options of `register`, which pass through. */
-const FASTIFY = new Set(['logSerializers'])
+const FASTIFY = ['logSerializers']
+
+const REGISTER_NAMES = Object.keys(REGISTER)
+const REPLY_NAMES = Object.keys(REPLY)
 
 /**
  * Reads what `register` was given: the options, or the upstreams alone.
+ * @param what it is called in errors
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
  */
-export function readRegisterOptions (given: unknown): FastifyScgiOptions {
+export function readRegisterOptions (given: unknown, what = 'options'): FastifyScgiOptions {
   if (typeof given === 'string' || Array.isArray(given) || given instanceof ServerGroup) return { upstreams: given }
-  checkNames(given, REGISTER)
+  checkNames<FastifyScgiOptions>(given, REGISTER_NAMES, what)
   return given
+}
+
+const { prefix, rewritePrefix, replyFrom, closeTimeout, bodyLimit, allowAnyUpstream } = REGISTER
+/** What is read here and nowhere else. */
+const OWN = { prefix, rewritePrefix, replyFrom, closeTimeout, bodyLimit, allowAnyUpstream }
+const OWN_OF_REPLY = { rewritePrefix, allowAnyUpstream }
+
+/** The options of `register`, checked and ready for use, less what routes and groups make of theirs. */
+export interface RegisterSettings extends Values<typeof OWN> {
+  readonly mount: Mount
+}
+
+/** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED */
+export function compileRegister (options: FastifyScgiOptions): RegisterSettings {
+  return { ...readKnown(OWN, options, ''), mount: compileMount(options) }
+}
+
+/**
+ * Checks what `register` would be given, without an application: everything but names of servers, which the DNS knows, and of groups.
+ * @param at path of the options in what holds them, such as `mounts[1]`: errors then name `mounts[1].readTimeout`
+ * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
+ */
+export function checkRegisterOptions (given: unknown, at = ''): void {
+  if (typeof given !== 'object' || given === null) readRegisterOptions(given, at === '' ? 'options' : at)
+  under(at, () => {
+    const options = readRegisterOptions(given)
+    const settings = compileRegister(options)
+    checkUpstreams(options.upstreams, settings.allowAnyUpstream, options.resolver)
+    checkInternal(options.internal)
+    readMethods(options.httpMethods)
+  })
+}
+
+/** The options of `reply.scgi()`, as those of `register`. */
+export interface ReplySettings extends Values<typeof OWN_OF_REPLY> {
+  readonly mount: Mount
+}
+
+/** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED */
+export function compileReply (options: ReplyScgiOptions): ReplySettings {
+  checkReplyOptions(options)
+  return { ...readKnown(OWN_OF_REPLY, options, ''), mount: compileMount(options) }
 }
 
 /** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN */
 export function checkReplyOptions (given: ReplyScgiOptions): void {
-  checkNames(given, REPLY)
+  checkNames<ReplyScgiOptions>(given, REPLY_NAMES, 'options')
   const { body } = given
   if (body !== undefined && typeof body !== 'string' && !Buffer.isBuffer(body) && typeof body?.pipe !== 'function') {
     throw new FST_SCGI_OPT_INVALID('body', show(body), 'a string, a Buffer or a readable stream')
   }
 }
 
-function checkNames<T extends { upstreams: unknown }> (given: unknown, known: Known<T>): asserts given is T {
+function checkNames<T extends { upstreams: unknown }> (given: unknown, known: readonly string[], what: string): asserts given is T {
   if (typeof given !== 'object' || given === null) {
-    throw new FST_SCGI_OPT_INVALID('options', show(given), "an address, a list of servers, or an object with the option 'upstreams'")
+    throw new FST_SCGI_OPT_INVALID(what, show(given), "an address, a list of servers, or an object with the option 'upstreams'")
   }
-  for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(known, name) && !FASTIFY.has(name)) throw new FST_SCGI_OPT_UNKNOWN(name, hint(name, Object.keys(known)))
-  }
+  const { ...options } = given
+  for (const name of FASTIFY) Reflect.deleteProperty(options, name)
+  checkKeys('', options, known)
   if (!('upstreams' in given) || given.upstreams === undefined) {
     throw new FST_SCGI_OPT_INVALID('upstreams', 'missing', "where the requests go, for instance '127.0.0.1:4000'")
   }
-}
-
-/** Directives whose option has another name. */
-const RENAMED: Readonly<Record<string, string>> = { pass: 'upstreams', param: 'params', timeout: 'readTimeout', servers: 'upstreams' }
-
-/** The option that was probably meant. */
-function hint (name: string, known: string[]): string {
-  const plain = (text: string): string => text.toLowerCase().replace(/^scgi_/, '').replaceAll('_', '')
-  const wanted = plain(name)
-  const match = known.find(option => plain(option) === wanted) ?? RENAMED[wanted] ??
-    known.find(option => distance(plain(option), wanted) <= 2) ??
-    known.find(option => plain(option).startsWith(wanted) || wanted.startsWith(plain(option)))
-  return match === undefined ? ' in this version' : ` (is '${match}' meant?)`
-}
-
-/** Letters to add, to drop or to change to make one word of the other. */
-function distance (a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
 }

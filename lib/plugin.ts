@@ -8,11 +8,9 @@ import { serveMethods } from './options/methods.ts'
 import { clearLeftovers } from './exchange/temp-places.ts'
 import { mountInternal } from './filters/internal-files.ts'
 import { isMediaType } from './request/view.ts'
-import { flag } from './options/checks.ts'
-import { compileMount } from './exchange/mount.ts'
 import { acceptUpgrades } from './inbound/upgrades.ts'
 import { Registry, type Selector } from './group/registry.ts'
-import { checkReplyOptions, readRegisterOptions } from './plugin-options.ts'
+import { compileRegister, compileReply, readRegisterOptions } from './plugin-options.ts'
 import { filterLayer } from './filters/layer.ts'
 import { ClientConnections } from './inbound/connections.ts'
 import { furtherServers } from './inbound/further-servers.ts'
@@ -20,7 +18,8 @@ import { takeTurn } from './inbound/turn.ts'
 import { landingOf, landingOfRequest, mayStay, pointOf, stayOrLeave, toDirectory } from './routing/landing.ts'
 import { Roster } from './runtime/roster.ts'
 import { toError } from './runtime/caught.ts'
-import { parseSize, parseTime, show } from './options/units.ts'
+import { REGISTER } from './options/table/plugin.ts'
+import { show } from './options/units.ts'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ScgiRequestInfo } from '../types/request.ts'
@@ -28,8 +27,8 @@ import type { FastifyScgiOptions, ReplyScgiOptions } from '../types/options.ts'
 import type { FastifyScgi, ScgiDecorator } from '../types/fastify.ts'
 
 const ROOT = Symbol('fastify-scgi.root')
-/** Default of `closeTimeout` in milliseconds. */
-const CLOSE_TIMEOUT = 10_000
+/** For what no mount is concerned with. */
+const CLOSE_TIMEOUT = REGISTER.closeTimeout.read('closeTimeout', undefined)
 
 /** What all gateways of an application share. */
 interface Root {
@@ -130,45 +129,39 @@ function endConnections (fastify: FastifyInstance, root: Root): void {
 
 async function gateway (fastify: FastifyInstance, given: unknown): Promise<void> {
   const options = readRegisterOptions(given)
+  const { mount, prefix, rewritePrefix, replyFrom, closeTimeout, bodyLimit, allowAnyUpstream } = compileRegister(options)
   const root = rootOf(fastify)
-  const mount = compileMount(options)
   if (mount.cache?.zone !== undefined) root.state.caches.add(mount.cache.zone)
   await clearLeftovers(options)
-  const allowAny = flag('allowAnyUpstream', options.allowAnyUpstream, false)
-  const closeTimeout = parseTime('closeTimeout', options.closeTimeout ?? CLOSE_TIMEOUT)
   root.closeTimeout = Math.max(root.closeTimeout ?? 0, closeTimeout)
-  const bodyLimit = options.bodyLimit === undefined ? undefined : parseSize('bodyLimit', options.bodyLimit)
-  if (bodyLimit === 0) throw new FST_SCGI_OPT_INVALID('bodyLimit', show(options.bodyLimit), 'at least 1 byte')
-  const { select, ready } = await root.registry.add(options.upstreams, allowAny, options.resolver)
+  const { select, ready } = await root.registry.add(options.upstreams, allowAnyUpstream, options.resolver)
   if (ready !== undefined) {
     fastify.addHook('onReady', done => {
       ready()
       done()
     })
   }
-  if (flag('replyFrom', options.replyFrom, false)) {
+  if (replyFrom) {
     // Only who asks for it loads undici.
     const { registerReplyFrom } = await import('./dispatcher/reply-from.ts')
     await registerReplyFrom(fastify, select, options)
   }
   mountInternal(fastify, options.internal)
-  const { prefix = '' } = options
-  if (typeof prefix !== 'string' || (prefix !== '' && !prefix.startsWith('/'))) {
-    throw new FST_SCGI_OPT_INVALID('prefix', show(prefix), "a path that begins with '/'")
-  }
   const path = mount.paths.mergeSlashes ? prefix.replace(/\/\/+/g, '/') : prefix
   const inner = { prefix: path.replace(/\/$/, ''), ...(options.logLevel === undefined ? undefined : { logLevel: options.logLevel }) }
   await fastify.register(async scope => {
     const state: GatewayState = { closing: false, running: new Roster(), caches: root.state.caches, onIdle: undefined }
     drain(scope, state, closeTimeout)
-    mountRoutes(scope, options, { mount, select, state, bodyLimit }, path.length > 1 && path.endsWith('/'))
+    mountRoutes(scope, options, { mount, select, state, bodyLimit, rewritePrefix }, path.length > 1 && path.endsWith('/'))
   }, inner)
 }
 
 function mountRoutes (
   scope: FastifyInstance,
   options: FastifyScgiOptions,
-  { mount, select, state, bodyLimit }: { mount: Service['mount'], select: Selector, state: GatewayState, bodyLimit: number | undefined },
+  { mount, select, state, bodyLimit, rewritePrefix }: {
+    mount: Service['mount'], select: Selector, state: GatewayState, bodyLimit: number | undefined, rewritePrefix: string
+  },
   directory: boolean
 ): void {
   scope.removeAllContentTypeParsers()
@@ -184,7 +177,7 @@ function mountRoutes (
   const service: Service = {
     mount,
     bodyLimit: bodyLimit ?? scope.initialConfig.bodyLimit ?? 1_048_576,
-    point: pointOf(landing, options.rewritePrefix),
+    point: pointOf(landing, rewritePrefix),
   }
   const handler = (request: FastifyRequest, reply: FastifyReply): void => run(service, state, select, request, reply)
   const { constraints, config, preHandler, preValidation, logLevel } = options
@@ -267,14 +260,12 @@ function replyScgi (root: Root, reply: FastifyReply, options: ReplyScgiOptions):
 }
 
 async function prepare (root: Root, options: ReplyScgiOptions): Promise<{ service: Omit<Service, 'bodyLimit' | 'point'>, select: Selector, rewritePrefix: string }> {
-  checkReplyOptions(options)
-  const { select, ready } = await root.registry.addOnce(
-    options.upstreams, flag('allowAnyUpstream', options.allowAnyUpstream, false), options.resolver)
+  const { mount, rewritePrefix, allowAnyUpstream } = compileReply(options)
+  const { select, ready } = await root.registry.addOnce(options.upstreams, allowAnyUpstream, options.resolver)
   ready?.()
-  const mount = compileMount(options)
   if (mount.cache?.zone !== undefined) root.state.caches.add(mount.cache.zone)
   await clearLeftovers(options)
-  return { service: { mount }, select, rewritePrefix: options.rewritePrefix ?? '' }
+  return { service: { mount }, select, rewritePrefix }
 }
 
 /** The plugin; see `FastifyScgiOptions`. */

@@ -1,6 +1,8 @@
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { orSwitch } from '../options/checks.ts'
-import { parseTime, show } from '../options/units.ts'
+import { readRows } from '../options/read.ts'
+import { NEXT_UPSTREAM } from '../options/table/connections.ts'
+import { show } from '../options/units.ts'
 import type { FailureKind } from '../../types/exchange.ts'
 import type { NextUpstreamCondition, NextUpstreamOptions } from '../../types/options.ts'
 
@@ -13,9 +15,6 @@ const KIND_BITS: Readonly<Record<FailureKind, number>> = {
 const STATUS_BITS: Readonly<Record<number, number>> = {
   500: BITS.http_500, 503: BITS.http_503, 403: BITS.http_403, 404: BITS.http_404, 429: BITS.http_429,
 }
-
-const OPTIONS = new Set(['on', 'tries', 'timeout', 'wait', 'interval'])
-const DEFAULT_INTERVAL = 250
 
 /** The methods that are not sent twice once sending has begun. */
 const NON_IDEMPOTENT = new Set(['POST', 'LOCK', 'PATCH'])
@@ -38,33 +37,30 @@ export interface NextUpstream {
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
  */
 export function parseNextUpstream (value: NextUpstreamCondition[] | NextUpstreamOptions | false | undefined): NextUpstream {
-  if (value === false) return { conditions: 0, tries: 0, timeout: 0, wait: 0, interval: DEFAULT_INTERVAL }
-  if (value !== undefined && (typeof value !== 'object' || value === null)) {
+  if (value !== undefined && value !== false && (typeof value !== 'object' || value === null)) {
     throw new FST_SCGI_OPT_INVALID('nextUpstream', show(value), orSwitch(value, 'a list of conditions, { on, tries, timeout, wait, interval } or false'))
   }
-  if (value !== undefined && !Array.isArray(value)) {
-    for (const key of Object.keys(value)) {
-      if (!OPTIONS.has(key)) throw new FST_SCGI_OPT_UNKNOWN(`nextUpstream.${key}`, `: it has ${[...OPTIONS].join(', ')}`)
-    }
-  }
-  const { on = ['error', 'timeout'], tries = 0, timeout = 0, wait = 0, interval } = Array.isArray(value) ? { on: value } : value ?? {}
+  const given = value === false ? { on: [] } : Array.isArray(value) ? { on: value } : value ?? {}
+  const { on, tries, timeout, wait, interval } = readRows(NEXT_UPSTREAM, given, 'nextUpstream', 'it')
+  if (wait === 0 && given.interval !== undefined) throw new FST_SCGI_OPT_UNSUPPORTED('nextUpstream.interval', "without 'wait' no request is held")
+  return { conditions: readConditions(on), tries, timeout, wait, interval }
+}
+
+function readConditions (on: unknown): number {
   if (!Array.isArray(on)) throw new FST_SCGI_OPT_INVALID('nextUpstream.on', show(on), 'a list of conditions')
   let conditions = 0
   for (const condition of on) {
-    const bit = Object.hasOwn(BITS, condition) ? BITS[condition] : undefined
+    const bit = isCondition(condition) ? BITS[condition] : undefined
     if (bit === undefined) {
       throw new FST_SCGI_OPT_INVALID('nextUpstream.on', show(condition), `one of ${Object.keys(BITS).join(', ')}; an empty list passes nothing on`)
     }
     conditions |= bit
   }
-  if (!Number.isSafeInteger(tries) || tries < 0) {
-    throw new FST_SCGI_OPT_INVALID('nextUpstream.tries', show(tries), 'an integer of 0 or more')
-  }
-  const held = parseTime('nextUpstream.wait', wait)
-  if (held === 0 && interval !== undefined) throw new FST_SCGI_OPT_UNSUPPORTED('nextUpstream.interval', "without 'wait' no request is held")
-  const every = interval === undefined ? DEFAULT_INTERVAL : parseTime('nextUpstream.interval', interval)
-  if (every < 1) throw new FST_SCGI_OPT_INVALID('nextUpstream.interval', show(interval), 'a time of at least 1 ms')
-  return { conditions, tries, timeout: parseTime('nextUpstream.timeout', timeout), wait: held, interval: every }
+  return conditions
+}
+
+function isCondition (value: unknown): value is NextUpstreamCondition {
+  return typeof value === 'string' && Object.hasOwn(BITS, value)
 }
 
 /** Whether a request of this method that was `sent` (its first byte at least) may be sent once more. */

@@ -12,13 +12,8 @@ import type { FastifyScgiOptions } from '../../types/options.ts'
  * @throws FST_SCGI_OPT_INVALID
  */
 export function mountInternal (fastify: FastifyInstance, directories: FastifyScgiOptions['internal']): void {
-  if (directories === undefined) return
-  if (typeof directories !== 'object' || directories === null || Array.isArray(directories)) {
-    throw new FST_SCGI_OPT_INVALID('internal', show(directories), "an object of paths and directories, for instance { '/protected/': '/srv/files' }")
-  }
-  for (const [path, directory] of Object.entries(directories)) {
-    if (!/^\/[^*:?#\0]*$/.test(path)) throw new FST_SCGI_OPT_INVALID('internal', show(path), "paths that begin with '/' and hold no '*', ':', '?' and '#'")
-    if (typeof directory !== 'string' || directory === '') throw new FST_SCGI_OPT_INVALID(`internal['${path}']`, show(directory), 'a directory')
+  checkInternal(directories)
+  for (const [path, directory] of Object.entries(directories ?? {})) {
     const url = path.replace(/\/*$/, '/')
     const landing = landingOf(fastify, `${fastify.prefix.replace(/\/$/, '')}${url}*`, NGINX_PATHS)
     const roots = [new Root(directory)]
@@ -37,5 +32,17 @@ export function mountInternal (fastify: FastifyInstance, directories: FastifyScg
         reply.send()
       },
     })
+  }
+}
+
+/** @throws FST_SCGI_OPT_INVALID */
+export function checkInternal (directories: FastifyScgiOptions['internal']): void {
+  if (directories === undefined) return
+  if (typeof directories !== 'object' || directories === null || Array.isArray(directories)) {
+    throw new FST_SCGI_OPT_INVALID('internal', show(directories), "an object of paths and directories, for instance { '/protected/': '/srv/files' }")
+  }
+  for (const [path, directory] of Object.entries(directories)) {
+    if (!/^\/[^*:?#\0]*$/.test(path)) throw new FST_SCGI_OPT_INVALID('internal', show(path), "paths that begin with '/' and hold no '*', ':', '?' and '#'")
+    if (typeof directory !== 'string' || directory === '') throw new FST_SCGI_OPT_INVALID(`internal['${path}']`, show(directory), 'a directory')
   }
 }

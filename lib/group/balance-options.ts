@@ -8,7 +8,9 @@ import { leastTime, type LeastTimeOptions } from '../balancer/least-time.ts'
 import { random, randomTwo } from '../balancer/random.ts'
 import { roundRobin } from '../balancer/round-robin.ts'
 import { select } from '../balancer/select.ts'
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { checkKeys } from '../options/keys.ts'
+import { BALANCE } from '../options/table/group.ts'
 import { show } from '../options/units.ts'
 import { flag, isRecord } from '../options/checks.ts'
 import { atOnce, readFunction, valueOf } from '../options/functions.ts'
@@ -34,7 +36,9 @@ const NAMED: Readonly<Record<string, BalanceSettings>> = {
 }
 
 /** What an object has, and what it may have beside. */
-const FORMS: Readonly<Record<string, readonly string[]>> = { leastTime: ['inflight'], hash: ['consistent'], random: ['leastTime', 'inflight'], select: [] }
+const FORMS: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  Object.entries(BALANCE).map(([form, rows]) => [form, Object.keys(rows)])
+)
 
 const EXPECTED = `${Object.keys(NAMED).map(name => `'${name}'`).join(', ')}, { leastTime }, { hash }, { random: 'two' } or an object with select()`
 
@@ -54,10 +58,7 @@ export function readBalance (option: string, value: unknown = 'round_robin'): Ba
   }
   // An object with select() may be of a class of the user's, with whatever it needs.
   if (form !== 'select') {
-    const known = [form, ...FORMS[form] ?? []]
-    for (const key of Object.keys(value)) {
-      if (!known.includes(key)) throw new FST_SCGI_OPT_UNKNOWN(`${option}.${key}`, `: with ${form} it has ${known.join(', ')}`)
-    }
+    checkKeys(option, value, [form, ...FORMS[form] ?? []], `with ${form} it`)
   }
   if (form === 'leastTime') return readLeastTime(option, value)
   if (form === 'hash') return readHash(option, value)

@@ -1,9 +1,13 @@
 import { Resolver } from 'node:dns'
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { PROTOCOLS, protocolOf } from '../connections/protocols.ts'
 import { isToken } from '../http/token.ts'
-import { parseTime, show } from '../options/units.ts'
-import { flag, integer } from '../options/checks.ts'
+import { isRecord } from '../options/checks.ts'
+import { readRows } from '../options/read.ts'
+import { RESOLVER } from '../options/table/connections.ts'
+import { EXPECT, HEALTH, OUTLIER } from '../options/table/health.ts'
+import { show } from '../options/units.ts'
+import type { Rows, Values } from '../options/row.ts'
 import type { OutlierSettings } from '../balancer/outlier.ts'
 import type { ResolverOptions } from './resolve/resolver.ts'
 import type { Family } from './resolve/watch.ts'
@@ -25,17 +29,12 @@ export interface HealthCheck extends HealthSettings {
   readonly persistent: boolean
 }
 
-const HEALTH_OPTIONS = [
-  'type', 'port', 'method', 'path', 'params', 'headers', 'expect', 'interval', 'jitter', 'timeout', 'passes', 'fails', 'mandatory', 'persistent',
-]
-const EXPECT_OPTIONS = ['status', 'headers', 'body']
-const OUTLIER_OPTIONS = ['window', 'minRequests', 'failureShare', 'maxEjected', 'baseTime', 'maxTime']
-const RESOLVER_OPTIONS = ['servers', 'timeout', 'ttl', 'family']
 /** What only checks that send a request have. */
-const REQUEST_OPTIONS = ['method', 'path', 'expect']
+const REQUEST_OPTIONS = ['method', 'path', 'expect'] as const
 /** One of these goes with it; which one, the protocol says. */
-const FIELD_OPTIONS = ['params', 'headers']
-const LEAST_INTERVAL = 100
+const FIELD_OPTIONS = ['params', 'headers'] as const
+/** Unless said otherwise. */
+const LONGEST_EJECTION = 300_000
 const OWN_PARAMS = ['CONTENT_LENGTH', 'SCGI', 'SCGI_KEEPALIVE']
 
 /**
@@ -82,16 +81,11 @@ export function requireCheck (
 /** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN */
 export function readOutlier (option: string, value: unknown): OutlierSettings | undefined {
   if (value === undefined) return undefined
-  const given = record(option, value, OUTLIER_OPTIONS, 'the outlier detection')
-  const baseTime = time(`${option}.baseTime`, given['baseTime'], 10_000, 1)
-  return {
-    window: time(`${option}.window`, given['window'], 30_000, 100),
-    minRequests: integer(`${option}.minRequests`, given['minRequests'], 1, 20),
-    failureShare: share(`${option}.failureShare`, given['failureShare']),
-    maxEjected: share(`${option}.maxEjected`, given['maxEjected']),
-    baseTime,
-    maxTime: time(`${option}.maxTime`, given['maxTime'], Math.max(300_000, baseTime), baseTime),
+  const { maxTime, ...given } = record(option, value, OUTLIER, 'the outlier detection')
+  if (maxTime !== undefined && maxTime < given.baseTime) {
+    throw new FST_SCGI_OPT_INVALID(`${option}.maxTime`, show(maxTime), `a time of at least ${given.baseTime} ms`)
   }
+  return { ...given, maxTime: maxTime ?? Math.max(LONGEST_EJECTION, given.baseTime) }
 }
 
 export interface ResolverSettings extends ResolverOptions {
@@ -103,15 +97,8 @@ export interface ResolverSettings extends ResolverOptions {
 
 /** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN */
 export function readResolver (option: string, value: unknown): ResolverSettings {
-  const given = record(option, value ?? {}, RESOLVER_OPTIONS, 'a resolver')
-  const { servers, ttl } = given
-  const timeout = time(`${option}.timeout`, given['timeout'], 5000, 1)
-  const settings = {
-    servers: servers === undefined ? undefined : addresses(`${option}.servers`, servers),
-    timeout,
-    ttl: ttl === undefined ? undefined : time(`${option}.ttl`, ttl, 0, 1000),
-    families: readFamily(`${option}.family`, given['family']),
-  }
+  const { servers, timeout, ttl, family } = record(option, value ?? {}, RESOLVER, 'a resolver')
+  const settings = { servers, timeout, ttl, families: family === 'both' ? undefined : [family] }
   try {
     new Resolver().setServers(settings.servers ?? ['127.0.0.1'])
   } catch {
@@ -120,58 +107,41 @@ export function readResolver (option: string, value: unknown): ResolverSettings 
   return settings
 }
 
-function readFamily (option: string, value: unknown): readonly Family[] | undefined {
-  if (value === undefined || value === 'both') return undefined
-  if (value !== 4 && value !== 6) throw new FST_SCGI_OPT_INVALID(option, show(value), "4, 6 or 'both'")
-  return [value]
-}
-
 function readCheck (option: string, value: unknown): HealthCheck {
-  const given = record(option, value, HEALTH_OPTIONS, 'a check')
-  const { type = 'connect' } = given
+  const given = record(option, value, HEALTH, 'a check')
+  const { type, port, interval, timeout = interval, jitter, passes, fails, mandatory, persistent } = given
   const probe = [...PROTOCOLS.values()].find(protocol => protocol.probe.type === type)?.probe
   if (typeof type !== 'string' || (type !== 'connect' && probe === undefined)) {
     const types = [...new Set([...PROTOCOLS.values()].map(protocol => `'${protocol.probe.type}'`))]
     const last = types.pop() ?? ''
     throw new FST_SCGI_OPT_INVALID(`${option}.type`, show(type), `${["'connect'", ...types].join(', ')} or ${last}`)
   }
+  const known: readonly string[] = probe === undefined ? [] : [...REQUEST_OPTIONS, probe.option]
   for (const name of [...REQUEST_OPTIONS, ...FIELD_OPTIONS]) {
-    if (given[name] === undefined || (probe !== undefined && (REQUEST_OPTIONS.includes(name) || name === probe.option))) continue
+    if (given[name] === undefined || known.includes(name)) continue
     throw new FST_SCGI_OPT_UNSUPPORTED(`${option}.${name}`, `a check of type '${type}' has none`)
   }
-  const interval = time(`${option}.interval`, given['interval'], 5000, LEAST_INTERVAL)
-  const timeout = time(`${option}.timeout`, given['timeout'], interval, 1)
-  if (timeout > interval) throw new FST_SCGI_OPT_INVALID(`${option}.timeout`, show(given['timeout']), 'a time of at most that of interval')
-  const mandatory = flag(`${option}.mandatory`, given['mandatory'], false)
-  const persistent = flag(`${option}.persistent`, given['persistent'], false)
+  if (timeout > interval) throw new FST_SCGI_OPT_INVALID(`${option}.timeout`, show(timeout), 'a time of at most that of interval')
   if (persistent && !mandatory) throw new FST_SCGI_OPT_UNSUPPORTED(`${option}.persistent`, "it needs 'mandatory: true'")
   return {
     type,
     probe: probe === undefined ? connectProbe(timeout) : readProbe(option, probe, given, timeout),
-    port: readPort(`${option}.port`, given['port']),
+    port,
     mandatory,
     persistent,
     interval,
-    jitter: time(`${option}.jitter`, given['jitter'], 0, 0),
-    passes: integer(`${option}.passes`, given['passes'], 1, 1),
-    fails: integer(`${option}.fails`, given['fails'], 1, 1),
+    jitter,
+    passes,
+    fails,
   }
 }
 
-function readProbe (option: string, probe: ProtocolProbe, given: Given, timeout: number): Probe<Endpoint> {
+function readProbe (option: string, probe: ProtocolProbe, given: Values<typeof HEALTH>, timeout: number): Probe<Endpoint> {
   const { method = 'GET', path = '/' } = given
   if (typeof method !== 'string' || !isToken(method)) throw new FST_SCGI_OPT_INVALID(`${option}.method`, show(method), 'a method')
-  const fields = probe.option === 'params' ? readParams(`${option}.params`, given['params']) : readHeaders(`${option}.headers`, given['headers'])
-  const settings = { expect: readExpect(`${option}.expect`, given['expect']), timeout }
+  const fields = probe.option === 'params' ? readParams(`${option}.params`, given.params) : readHeaders(`${option}.headers`, given.headers)
+  const settings = { expect: readExpect(`${option}.expect`, given.expect), timeout }
   return requestProbe(probe, { method, path: readPath(`${option}.path`, path), fields }, settings)
-}
-
-function readPort (option: string, value: unknown): number | undefined {
-  if (value === undefined) return undefined
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 65_535) {
-    throw new FST_SCGI_OPT_INVALID(option, show(value), 'a port, 1 to 65535')
-  }
-  return value
 }
 
 function readPath (option: string, path: unknown): string {
@@ -186,7 +156,7 @@ function readPath (option: string, path: unknown): string {
 }
 
 function readExpect (option: string, value: unknown): Expectation {
-  const { status = ['2xx', '3xx'], body, headers } = record(option, value ?? {}, EXPECT_OPTIONS, 'an expectation')
+  const { status, body, headers } = record(option, value ?? {}, EXPECT, 'an expectation')
   if (body !== undefined && typeof body !== 'string' && !(body instanceof RegExp)) {
     throw new FST_SCGI_OPT_INVALID(`${option}.body`, show(body), 'a string or a regular expression')
   }
@@ -201,7 +171,7 @@ function readExpect (option: string, value: unknown): Expectation {
 
 function readExpectedHeaders (option: string, value: unknown): ExpectedHeader[] {
   if (value === undefined) return []
-  if (!isGiven(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), 'an object of names and what their values are')
+  if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), 'an object of names and what their values are')
   return Object.entries(value).map(([name, expected]) => {
     if (!isToken(name)) throw new FST_SCGI_OPT_INVALID(`${option}[${show(name)}]`, show(expected), 'the name of a header')
     if (typeof expected !== 'boolean' && typeof expected !== 'string' && !(expected instanceof RegExp)) {
@@ -243,43 +213,14 @@ function binary (text: string): string {
 
 function texts (option: string, value: unknown): [string, string][] {
   if (value === undefined) return []
-  if (!isGiven(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), 'an object of names and values')
+  if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), 'an object of names and values')
   return Object.entries(value).map(([name, text]) => {
     if (typeof text !== 'string') throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(text), 'a string')
     return [name, text]
   })
 }
 
-type Given = Readonly<Record<string, unknown>>
-
-function isGiven (value: unknown): value is Given {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function record (option: string, value: unknown, names: readonly string[], what: string): Given {
-  if (!isGiven(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), 'an object of options')
-  for (const name of Object.keys(value)) {
-    if (!names.includes(name)) throw new FST_SCGI_OPT_UNKNOWN(`${option}.${name}`, `: ${what} has ${names.join(', ')}`)
-  }
-  return value
-}
-
-function addresses (option: string, value: unknown): string[] {
-  if (!Array.isArray(value) || value.length === 0 || !value.every(one => typeof one === 'string')) {
-    throw new FST_SCGI_OPT_INVALID(option, show(value), 'a list of IP addresses')
-  }
-  return value
-}
-
-function time (option: string, value: unknown, otherwise: number, least: number): number {
-  if (value === undefined) return otherwise
-  const milliseconds = parseTime(option, value)
-  if (milliseconds < least) throw new FST_SCGI_OPT_INVALID(option, show(value), `a time of at least ${least} ms`)
-  return milliseconds
-}
-
-function share (option: string, value: unknown): number {
-  if (value === undefined) return 0.5
-  if (typeof value !== 'number' || !(value > 0 && value <= 1)) throw new FST_SCGI_OPT_INVALID(option, show(value), 'a share of more than 0 and at most 1')
-  return value
+function record<Options extends Rows> (option: string, value: unknown, rows: Options, what: string): Values<Options> {
+  if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), 'an object of options')
+  return readRows(rows, value, option, what)
 }

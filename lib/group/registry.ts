@@ -25,6 +25,8 @@ interface Added {
 
 /** So many groups that functions gave, or that were made for one request, are remembered. */
 const MAX_DYNAMIC = 1000
+/** A group by its name. */
+const BALANCER = /^balancer:\/\/([^/]+)\/?$/i
 
 /** The groups of one application: those that have a name, and those that only their registration knows. */
 export class Registry {
@@ -66,12 +68,12 @@ export class Registry {
       return { select: request => this.#selectBy(upstreams, allowAny, resolver, request), ready: undefined }
     }
     if (typeof upstreams === 'string') {
-      const name = /^balancer:\/\/([^/]+)\/?$/i.exec(upstreams)?.[1]
+      const name = BALANCER.exec(upstreams)?.[1]
       const known = this.#named.get(name ?? upstreams)
       if (known !== undefined) return fixed(await known.open())
       if (name !== undefined) return this.#later(name)
     }
-    const group = this.#groupOf(upstreams)
+    const group = groupOf(upstreams)
     // What becomes of its names while it opens belongs into the log, too.
     const stop = this.#watch(group)
     let balancer
@@ -133,17 +135,6 @@ export class Registry {
     this.#watched.delete(group)
     this.#configured.delete(group)
     group.release()
-  }
-
-  #groupOf (upstreams: Exclude<Upstreams, Function>): ServerGroup {
-    if (upstreams instanceof ServerGroup) return upstreams
-    if (typeof upstreams === 'string') return new ServerGroup({ servers: [upstreams] })
-    if (Array.isArray(upstreams) && upstreams.length === 0) throw new FST_SCGI_OPT_INVALID('upstreams', '[]', 'at least one server')
-    if (Array.isArray(upstreams)) return new ServerGroup({ servers: upstreams })
-    if (typeof upstreams === 'object' && upstreams !== null && Array.isArray(upstreams.servers) && !('toJSON' in upstreams)) {
-      return new ServerGroup({ ...upstreams, servers: [...upstreams.servers] })
-    }
-    throw new FST_SCGI_OPT_INVALID('upstreams', show(upstreams), 'an address, a list of servers, a group or a function')
   }
 
   #enter (group: ServerGroup, configured: boolean, stop: () => void): void {
@@ -271,13 +262,34 @@ export class Registry {
     if (typeof chosen !== 'string' || chosen === '') {
       throw new FST_SCGI_UPSTREAM_NOT_ALLOWED(show(chosen), "it is neither an address nor a group's name")
     }
-    const known = this.#named.get(/^balancer:\/\/([^/]+)\/?$/i.exec(chosen)?.[1] ?? chosen) ?? this.#single(chosen)
+    const known = this.#named.get(BALANCER.exec(chosen)?.[1] ?? chosen) ?? this.#single(chosen)
     if (known !== undefined) return known.balancer ?? known.open()
     if (!allowAny) {
       throw new FST_SCGI_UPSTREAM_NOT_ALLOWED(show(chosen), 'no registered group has this name and no group has this server (allowAnyUpstream permits any address)')
     }
     return this.#any.find(chosen, resolver)
   }
+}
+
+/**
+ * Checks the option `upstreams` as far as it goes without the DNS and without what else is registered.
+ * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
+ */
+export function checkUpstreams (upstreams: Upstreams, allowAny: boolean, resolver?: ResolverOptions): void {
+  if (resolver !== undefined) checkResolver(upstreams, allowAny, resolver)
+  if (typeof upstreams === 'function' || (typeof upstreams === 'string' && BALANCER.test(upstreams))) return
+  groupOf(upstreams)
+}
+
+function groupOf (upstreams: Exclude<Upstreams, Function>): ServerGroup {
+  if (upstreams instanceof ServerGroup) return upstreams
+  if (typeof upstreams === 'string') return new ServerGroup({ servers: [upstreams] })
+  if (Array.isArray(upstreams) && upstreams.length === 0) throw new FST_SCGI_OPT_INVALID('upstreams', '[]', 'at least one server')
+  if (Array.isArray(upstreams)) return new ServerGroup({ servers: upstreams })
+  if (typeof upstreams === 'object' && upstreams !== null && Array.isArray(upstreams.servers) && !('toJSON' in upstreams)) {
+    return new ServerGroup({ ...upstreams, servers: [...upstreams.servers] })
+  }
+  throw new FST_SCGI_OPT_INVALID('upstreams', show(upstreams), 'an address, a list of servers, a group or a function')
 }
 
 /** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED */

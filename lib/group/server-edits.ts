@@ -1,7 +1,9 @@
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { isRecord } from '../options/checks.ts'
+import { unknownOption } from '../options/keys.ts'
+import { SERVER } from '../options/table/group.ts'
 import { show } from '../options/units.ts'
-import { readServer, SERVER_OPTIONS, type ServerSettings } from './group-options.ts'
+import { readServer, type ServerSettings } from './group-options.ts'
 import type { BalanceSettings } from './balance-options.ts'
 
 /** The options of a server that may change while it is in its group. */
@@ -73,6 +75,6 @@ function copy<K extends keyof Editable> (to: { [N in K]?: Editable[N] }, from: E
 }
 
 function refused (name: string): Error {
-  if (!SERVER_OPTIONS.has(name)) return new FST_SCGI_OPT_UNKNOWN(`server.${name}`, `: an edit has ${[...EDITABLE].join(', ')}`)
+  if (!Object.hasOwn(SERVER, name)) return unknownOption('server', name, [...EDITABLE], 'an edit')
   return new FST_SCGI_OPT_UNSUPPORTED(`server.${name}`, 'it stays as long as the server is in its group: remove the server, and add it as it shall be')
 }

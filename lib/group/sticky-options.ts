@@ -3,27 +3,22 @@ import { StickyCookie, hmacSid, nginxSid, type OfRequest, type Sid } from '../ba
 import { StickyLearn } from '../balancer/sticky/learn.ts'
 import { StickyRoute } from '../balancer/sticky/route.ts'
 import { Stickiness } from '../balancer/sticky/stickiness.ts'
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { isToken } from '../http/token.ts'
-import { parseLifetime, parseTime, show } from '../options/units.ts'
-import { flag, isFunction, isRecord } from '../options/checks.ts'
+import { parseLifetime, show } from '../options/units.ts'
+import { isFunction, isRecord } from '../options/checks.ts'
+import { readRows } from '../options/read.ts'
+import { STICKY, type STICKY_APACHE, type STICKY_COOKIE, type STICKY_LEARN } from '../options/table/sticky.ts'
 import { atOnce } from '../options/functions.ts'
 import type { StickyPolicy } from '../balancer/sticky/policy.ts'
-import type { StickyApacheOptions, StickyCookieOptions, StickyLearnOptions } from '../../types/sticky.ts'
+import type { Values } from '../options/row.ts'
 
 /** The sessions of a group, made anew for each group. */
 export type StickySettings = <T> () => Stickiness<T>
 
-const KINDS: Readonly<Record<string, (option: string, value: unknown) => () => StickyPolicy>> = {
-  cookie: readCookie, route: readRoute, learn: readLearn, apache: readApache,
-}
-const COOKIE: ReadonlySet<string> = new Set<keyof StickyCookieOptions>([
-  'name', 'secret', 'nginxSid', 'expires', 'domain', 'path', 'httpOnly', 'secure', 'sameSite',
-])
-const LEARN: ReadonlySet<string> = new Set<keyof StickyLearnOptions>(['create', 'lookup', 'timeout', 'maxEntries'])
-const APACHE: ReadonlySet<string> = new Set<keyof StickyApacheOptions>(['cookie', 'param', 'separator'])
+/** Of these a group has one. */
+const KINDS = ['cookie', 'route', 'learn', 'apache'] as const
 
-const ATTRIBUTE = /^[\x20-\x3a\x3c-\x7e]*$/
 /** A shorter key could be found by trying. */
 const MIN_SECRET = 16
 
@@ -33,42 +28,38 @@ const MIN_SECRET = 16
  */
 export function readSticky (option: string, value: unknown): StickySettings | undefined {
   if (value === undefined) return undefined
-  const names = Object.keys(KINDS)
-  const given = record(option, value, new Set([...names, 'failover']))
-  const kinds = names.filter(name => given[name] !== undefined)
-  const read = kinds.length === 1 ? KINDS[kinds[0] ?? ''] : undefined
-  if (read === undefined) throw new FST_SCGI_OPT_INVALID(option, show(value), `one of ${names.map(name => `{ ${name} }`).join(', ')}`)
-  const failover = flag(`${option}.failover`, given['failover'], true)
-  const policy = read(`${option}.${kinds[0] ?? ''}`, given[kinds[0] ?? ''])
-  return () => new Stickiness(policy(), failover)
+  if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), `an object with ${Object.keys(STICKY).join(', ')}`)
+  const given = readRows(STICKY, value, option, 'it')
+  const kinds = KINDS.filter(name => given[name] !== undefined)
+  if (kinds.length !== 1) throw new FST_SCGI_OPT_INVALID(option, show(value), `one of ${KINDS.map(name => `{ ${name} }`).join(', ')}`)
+  const policy = readPolicy(option, given)
+  return () => new Stickiness(policy(), given.failover)
 }
 
-function readCookie (option: string, value: unknown): () => StickyPolicy {
-  const given = record(option, value, COOKIE)
-  const secure = readSecure(`${option}.secure`, given['secure'])
-  const sameSite = ofRequest(`${option}.sameSite`, given['sameSite'], /^(?:strict|lax|none)$/, "'strict', 'lax', 'none' or a function that gives one")
+function readPolicy (option: string, { cookie, route, learn, apache }: Values<typeof STICKY>): () => StickyPolicy {
+  if (cookie !== undefined) return readCookie(`${option}.cookie`, cookie)
+  if (learn !== undefined) return readLearn(`${option}.learn`, learn)
+  if (apache !== undefined) return readApache(`${option}.apache`, apache)
+  return readRoute(`${option}.route`, route)
+}
+
+function readCookie (option: string, given: Values<typeof STICKY_COOKIE>): () => StickyPolicy {
+  const { path, httpOnly, secure } = given
+  const sameSite = ofRequest(`${option}.sameSite`, given.sameSite, /^(?:strict|lax|none)$/, "'strict', 'lax', 'none' or a function that gives one")
   if (sameSite === 'none' && secure === false) {
     throw new FST_SCGI_OPT_UNSUPPORTED(`${option}.sameSite`, "browsers take a cookie with 'none' only if it is secure")
   }
-  const path = given['path'] ?? '/'
-  if (typeof path !== 'string' || !ATTRIBUTE.test(path)) throw new FST_SCGI_OPT_INVALID(`${option}.path`, show(path), 'a path without semicolons')
   const options = {
-    name: token(`${option}.name`, given['name']),
-    sid: readSid(option, given['secret'], flag(`${option}.nginxSid`, given['nginxSid'], false)),
-    expires: expires(`${option}.expires`, given['expires']),
-    domain: ofRequest(`${option}.domain`, given['domain'], /^[\x21-\x3a\x3c-\x7e]+$/, 'a domain, or a function that gives one'),
+    name: token(`${option}.name`, given.name),
+    sid: readSid(option, given.secret, given.nginxSid),
+    expires: expires(`${option}.expires`, given.expires),
+    domain: ofRequest(`${option}.domain`, given.domain, /^[\x21-\x3a\x3c-\x7e]+$/, 'a domain, or a function that gives one'),
     path: path === '' ? undefined : path,
-    httpOnly: flag(`${option}.httpOnly`, given['httpOnly'], true),
+    httpOnly,
     secure,
     sameSite,
   }
   return () => new StickyCookie(options)
-}
-
-function readSecure (option: string, value: unknown): boolean | 'auto' {
-  if (value === 'auto') return value
-  if (value !== undefined && typeof value !== 'boolean') throw new FST_SCGI_OPT_INVALID(option, show(value), "true, false or 'auto'")
-  return value === true
 }
 
 function readSid (option: string, secret: unknown, ofNginx: boolean): Sid {
@@ -95,35 +86,22 @@ function readRoute (option: string, value: unknown): () => StickyPolicy {
   return () => new StickyRoute(sources)
 }
 
-function readLearn (option: string, value: unknown): () => StickyPolicy {
-  const given = record(option, value, LEARN)
-  const { timeout = '10m', maxEntries = 10_000 } = given
-  if (typeof maxEntries !== 'number' || !Number.isSafeInteger(maxEntries) || maxEntries < 1) {
-    throw new FST_SCGI_OPT_INVALID(`${option}.maxEntries`, show(maxEntries), 'an integer of 1 or more')
-  }
+function readLearn (option: string, given: Values<typeof STICKY_LEARN>): () => StickyPolicy {
   const options = {
-    create: session(`${option}.create`, given['create']),
-    lookup: session(`${option}.lookup`, given['lookup']),
-    timeout: parseTime(`${option}.timeout`, timeout),
-    maxEntries,
+    create: session(`${option}.create`, given.create),
+    lookup: session(`${option}.lookup`, given.lookup),
+    timeout: given.timeout,
+    maxEntries: given.maxEntries,
     now: () => performance.now(),
   }
-  if (options.timeout === 0) throw new FST_SCGI_OPT_INVALID(`${option}.timeout`, show(timeout), 'a time of more than 0')
   return () => new StickyLearn(options)
 }
 
-function readApache (option: string, value: unknown): () => StickyPolicy {
-  const given = record(option, value, APACHE)
-  const { cookie, param, separator = '.' } = given
-  if (cookie === undefined && param === undefined) throw new FST_SCGI_OPT_INVALID(option, show(value), "a 'cookie', a 'param' or both")
-  if (separator !== false && (typeof separator !== 'string' || separator.length !== 1)) {
-    throw new FST_SCGI_OPT_INVALID(`${option}.separator`, show(separator), 'one character, or false')
-  }
-  const options = {
-    cookie: cookie === undefined ? undefined : token(`${option}.cookie`, cookie),
-    param: param === undefined ? undefined : token(`${option}.param`, param),
-    separator: separator === false ? undefined : separator,
-  }
+function readApache (option: string, { separator, ...given }: Values<typeof STICKY_APACHE>): () => StickyPolicy {
+  const cookie = given.cookie === undefined ? undefined : token(`${option}.cookie`, given.cookie)
+  const param = given.param === undefined ? undefined : token(`${option}.param`, given.param)
+  if (cookie === undefined && param === undefined) throw new FST_SCGI_OPT_INVALID(option, show({ separator }), "a 'cookie', a 'param' or both")
+  const options = { cookie, param, separator: separator === false ? undefined : separator }
   return () => new StickySuffix(options)
 }
 
@@ -149,11 +127,5 @@ function session (option: string, value: unknown): string | ((...of: unknown[]) 
 
 function token (option: string, value: unknown): string {
   if (typeof value !== 'string' || !isToken(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), 'a name without blanks and separators')
-  return value
-}
-
-function record (option: string, value: unknown, known: ReadonlySet<string>): Record<string, unknown> {
-  if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), `an object with ${[...known].join(', ')}`)
-  for (const key of Object.keys(value)) if (!known.has(key)) throw new FST_SCGI_OPT_UNKNOWN(`${option}.${key}`, `: it has ${[...known].join(', ')}`)
   return value
 }

@@ -1,12 +1,11 @@
 import { X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
-import { flag } from '../options/checks.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { isRecord } from '../options/checks.ts'
+import { readRows } from '../options/read.ts'
+import { TLS } from '../options/table/group.ts'
 import { show } from '../options/units.ts'
 import type { TlsSettings } from '../connections/protocol.ts'
-import type { ServerTlsOptions } from '../../types/upstream.ts'
-
-const NAMES: ReadonlySet<string> = new Set<keyof ServerTlsOptions>(['ca', 'cert', 'key', 'rejectUnauthorized', 'servername'])
 
 /**
  * Reads how the server of an `https://` address is known; `undefined` for any other.
@@ -16,18 +15,9 @@ const NAMES: ReadonlySet<string> = new Set<keyof ServerTlsOptions>(['ca', 'cert'
 export function readTls (option: string, value: unknown, tls: boolean): TlsSettings | undefined {
   if (value === undefined && !tls) return undefined
   if (!tls) throw new FST_SCGI_OPT_UNSUPPORTED(option, 'it is for servers with an address that begins with https://')
-  if (value !== undefined && (typeof value !== 'object' || value === null || Array.isArray(value))) {
-    throw new FST_SCGI_OPT_INVALID(option, show(value), `an object with ${[...NAMES].join(', ')}`)
-  }
-  const given: Record<string, unknown> = { ...value }
-  for (const key of Object.keys(given)) {
-    if (!NAMES.has(key)) throw new FST_SCGI_OPT_UNKNOWN(`${option}.${key}`, `: it has ${[...NAMES].join(', ')}`)
-  }
-  const { ca, cert, key, servername } = given
-  const rejectUnauthorized = flag(`${option}.rejectUnauthorized`, given['rejectUnauthorized'], true)
-  if (servername !== undefined && (typeof servername !== 'string' || servername === '' || /[\s\0]/.test(servername))) {
-    throw new FST_SCGI_OPT_INVALID(`${option}.servername`, show(servername), 'a host name')
-  }
+  const given = value === undefined ? {} : value
+  if (!isRecord(given)) throw new FST_SCGI_OPT_INVALID(option, show(given), `an object with ${Object.keys(TLS).join(', ')}`)
+  const { ca, cert, key, servername, rejectUnauthorized } = readRows(TLS, given, option, 'it')
   const material: SecureContextOptions = {
     ...(ca === undefined ? undefined : { ca: pem(`${option}.ca`, ca, true) }),
     ...(cert === undefined ? undefined : { cert: pem(`${option}.cert`, cert, false) }),

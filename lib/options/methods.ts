@@ -14,14 +14,16 @@ const POSSIBLE = METHODS.filter(method => method !== 'CONNECT')
  * @throws FST_SCGI_OPT_INVALID
  */
 export function serveMethods (scope: FastifyInstance, given: unknown): string[] {
-  const methods = given === undefined ? BY_DEFAULT : readMethods(given)
+  const methods = readMethods(given)
   for (const method of methods) {
     if (!scope.supportedMethods.includes(method)) scope.addHttpMethod(method, { hasBody: true })
   }
   return methods
 }
 
-function readMethods (given: unknown): string[] {
+/** @throws FST_SCGI_OPT_INVALID */
+export function readMethods (given: unknown): string[] {
+  if (given === undefined) return BY_DEFAULT
   if (!Array.isArray(given) || given.length === 0) throw new FST_SCGI_OPT_INVALID('httpMethods', show(given), 'a list of methods')
   return given.map((method: unknown) => {
     const known = POSSIBLE.find(possible => possible === method)

@@ -1,10 +1,9 @@
-import { FST_SCGI_BAD_REQUEST, FST_SCGI_OPT_INVALID } from '../errors.ts'
+import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
 import { passageOf } from '../http/passage.ts'
 import { canonicalUrl, type PathRules } from './canonical-path.ts'
 import { pathOf, queryPart } from '../http/path.ts'
 import { judge, routeAgain, type Landing } from './canonical.ts'
 import { Router } from './router.ts'
-import { show } from '../options/units.ts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { MountPoint } from './place.ts'
 
@@ -28,12 +27,8 @@ function rulesOf ({ ignoreDuplicateSlashes }: Router, paths: PathRules): PathRul
   return ignoreDuplicateSlashes ? { ...paths, mergeSlashes: true } : paths
 }
 
-/** @throws FST_SCGI_OPT_INVALID */
-export function pointOf ({ segments, rules }: Landing, rewritePrefix: string | undefined): MountPoint {
-  if (rewritePrefix !== undefined && (typeof rewritePrefix !== 'string' || (rewritePrefix !== '' && !rewritePrefix.startsWith('/')))) {
-    throw new FST_SCGI_OPT_INVALID('rewritePrefix', show(rewritePrefix), "a path that begins with '/', or ''")
-  }
-  return { segments, rules, rewritePrefix: Buffer.from((rewritePrefix ?? '').replace(/\/+$/, '')).toString('latin1') }
+export function pointOf ({ segments, rules }: Landing, rewritePrefix: string): MountPoint {
+  return { segments, rules, rewritePrefix: Buffer.from(rewritePrefix.replace(/\/+$/, '')).toString('latin1') }
 }
 
 /** The hook of a route of ours: it goes on only where the request may stay. */

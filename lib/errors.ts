@@ -37,6 +37,10 @@ export const FST_SCGI_PROMISE = createError<[string]>(
 export const FST_SCGI_RESOLVE = outage<[string, string]>(
   'FST_SCGI_RESOLVE', "fastify-scgi: the name of the upstream server '%s' does not resolve (%s): mend the name or the resolver", 502)
 
+/** An application that the gateway is to start cannot be started. Arguments: command and arguments, reason and advice. */
+export const FST_SCGI_SPAWN = createError<[string, string]>(
+  'FST_SCGI_SPAWN', "fastify-scgi: the application '%s' cannot be started: %s", 500)
+
 // --- the client's request ---
 
 /** The request cannot be passed on. Argument: what is wrong with it. */

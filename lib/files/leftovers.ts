@@ -12,7 +12,7 @@ export const FILE_PREFIX = `fastify-scgi-${PROCESS_MARK}-`
 export const STORE_PREFIX = '.scgi-store-'
 
 const FILE = new RegExp(`^(?:fastify-scgi-|\\.scgi-store-)(${MARK})-\\d{10}$`)
-const DIRECTORY = new RegExp(`^fastify-scgi-(?:demo-)?(${MARK})-\\w{6}$`)
+const DIRECTORY = new RegExp(`^fastify-scgi-(?:demo-|app-)?(${MARK})-\\w{6}$`)
 /** Directories of levels, as they are made for files of ours. */
 const LEVEL = /^\d{1,9}$/
 
@@ -20,7 +20,7 @@ const LEVEL = /^\d{1,9}$/
 const cleared = new Set<string>()
 
 /** Makes a directory of this process, mode 0700, under the system's for temporary files. */
-export function makeOwnDirectory (kind: '' | 'demo-'): string {
+export function makeOwnDirectory (kind: '' | 'demo-' | 'app-'): string {
   return mkdtempSync(join(tmpdir(), `fastify-scgi-${kind}${PROCESS_MARK}-`))
 }
 

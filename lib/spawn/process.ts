@@ -1,0 +1,250 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { Socket } from 'node:net'
+import { codeOf, toError } from '../runtime/caught.ts'
+import { outside } from '../runtime/context.ts'
+import { PROCESS_MARK } from '../runtime/process-mark.ts'
+import { guard, MARK_VARIABLE } from './guard.ts'
+import { readLines } from './lines.ts'
+import { environmentOf } from './preflight.ts'
+import { listens, type Place } from './ready.ts'
+import { nameOf, type SpawnSettings } from './options.ts'
+import type { Timers } from '../runtime/timers.ts'
+import type { Identity } from './identity.ts'
+import type { OutputReport, ProcessReport } from './contract.ts'
+
+/** Milliseconds from one look whether it listens to the next. */
+const LOOK = 50
+/** So long the last words of a process that has ended are waited for: what it has started may hold its output open. */
+const LAST_WORDS = 100
+/** A process that has lived so long did not die of its start. */
+const STABLE = 10_000
+/** Of what it said last, in the reason. */
+const MOST_SAID = 200
+
+export interface ManagedProcessOptions {
+  readonly settings: SpawnSettings
+  readonly identity: Identity
+  readonly timers: Timers
+  /** Where it is to listen; another place is asked for each time when it did not listen there before. */
+  readonly place: () => Promise<Place>
+  readonly onProcess: (report: ProcessReport) => void
+  readonly onOutput: (report: OutputReport) => void
+  /** It stands otherwise than before. */
+  readonly onChange: () => void
+}
+
+/** One process of an application, started again whenever it ends, until it is stopped. */
+export class ManagedProcess {
+  /** Why it does not run, or does not listen; `undefined` where it does. */
+  reason: string | undefined = 'it is being started'
+  /** Starts, one after the other, that ended soon. */
+  crashes = 0
+  /** The first start is over, one way or the other; rejected where the system has refused it. */
+  readonly begun: Promise<void>
+  #begin!: { resolve: () => void, reject: (error: Error) => void }
+  readonly #options: ManagedProcessOptions
+  readonly #name: string
+  #place: Place | undefined
+  #child: ChildProcess | undefined
+  /** When it was started, by the timers. */
+  #started = 0
+  #said = ''
+  #ready = false
+  /** It has ended by a signal, of its own or of somebody's. */
+  #signalled = false
+  #cancel = (): void => {}
+  #ending: Promise<void> | undefined
+  #ended = (): void => {}
+
+  constructor (options: ManagedProcessOptions) {
+    this.#options = options
+    this.#name = nameOf(options.settings)
+    this.begun = new Promise((resolve, reject) => { this.#begin = { resolve, reject } })
+    this.begun.catch(() => {})
+    this.#start()
+  }
+
+  /** Where it listens; `undefined` until there is a place. */
+  get address (): string | undefined {
+    return this.#place?.address
+  }
+
+  /** It runs, and it listens as far as can be seen. */
+  get ready (): boolean {
+    return this.#ready
+  }
+
+  /**
+   * It ends again and again, or has ended by itself at its first start. One that somebody has killed, or that has done its work and goes,
+   * is back at once: nobody needs to be told.
+   */
+  get looping (): boolean {
+    return !this.#ready && (this.crashes > 1 || (this.crashes === 1 && !this.#signalled))
+  }
+
+  get stopping (): boolean {
+    return this.#ending !== undefined
+  }
+
+  /** Ends it, in its own way where it is fast enough. Fulfilled when it is gone. */
+  stop (): Promise<void> {
+    this.#ending ??= this.#stop()
+    return this.#ending
+  }
+
+  async #stop (): Promise<void> {
+    const { timers, settings } = this.#options
+    this.#cancel()
+    const child = this.#child
+    if (child?.pid === undefined) {
+      this.#begin.resolve()
+      return
+    }
+    const { pid } = child
+    const ended = new Promise<void>(resolve => { this.#ended = resolve })
+    // The end of this process waits for it.
+    child.ref()
+    for (const stream of [child.stdout, child.stderr]) if (stream instanceof Socket) stream.ref()
+    child.kill(settings.stopSignal)
+    const cancel = timers.after(settings.stopTimeout, () => killGroup(pid))
+    await ended
+    cancel()
+  }
+
+  #start (): void {
+    const { timers } = this.#options
+    outside(() => this.#options.place()).then(place => {
+      if (this.stopping) this.#begin.resolve()
+      else this.#run(this.#place = place)
+    }, (error: unknown) => {
+      this.reason = toError(error).message
+      this.#begin.reject(toError(error))
+      this.#options.onChange()
+      if (!this.stopping) this.#cancel = timers.after(this.#pause(), () => this.#start())
+    })
+  }
+
+  #run (place: Place): void {
+    const { settings, identity: { uid, gid }, timers } = this.#options
+    const { command, args, cwd } = settings
+    const filled = args.map(arg => arg.replaceAll('{socket}', place.socket).replaceAll('{port}', String(place.port)))
+    const told = { SCGI_SOCKET: place.socket, ...(place.kind === 'port' ? { SCGI_PORT: String(place.port) } : undefined) }
+    const child = this.#child = outside(() => spawn(command, filled, {
+      cwd,
+      env: { ...environmentOf(settings), ...(place.kind === 'stdin' ? undefined : told), [MARK_VARIABLE]: PROCESS_MARK },
+      uid,
+      gid,
+      // A group of its own: Ctrl-C is for the gateway, which lets the requests finish first, and what it starts can be ended with it.
+      detached: true,
+      stdio: [place.fd ?? 'ignore', 'pipe', 'pipe'],
+    }))
+    this.#started = timers.now()
+    this.#said = ''
+    const { pid } = child
+    child.once('error', error => { if (pid === undefined) this.#refused(error) })
+    if (pid === undefined) return
+    guard.watch(pid, { signal: settings.stopSignal, timeout: settings.stopTimeout })
+    child.unref()
+    if (child.stdout !== null) readLines(child.stdout, line => this.#hear(pid, 'stdout', line))
+    if (child.stderr !== null) readLines(child.stderr, line => this.#hear(pid, 'stderr', line))
+    child.once('exit', (code, signal) => this.#exited(child, pid, code, signal))
+    this.#options.onProcess({ pid, state: 'started', reason: undefined, restartsIn: undefined })
+    if (place.kind === 'stdin') this.#isReady()
+    else this.#await(place, child)
+  }
+
+  #refused (error: Error): void {
+    this.#child = undefined
+    this.reason = `it cannot be started: ${error.message}`
+    this.crashes += 1
+    this.#begin.reject(error)
+    this.#options.onChange()
+    this.#ended()
+    if (!this.stopping) this.#cancel = this.#options.timers.after(this.#pause(), () => this.#start())
+  }
+
+  #await (place: Place, child: ChildProcess): void {
+    const { timers, settings } = this.#options
+    const late = this.#started + settings.readyTimeout
+    const look = (): void => {
+      listens(place).catch(() => false).then(found => {
+        if (this.#child !== child || this.stopping) return
+        if (found) this.#isReady()
+        else if (timers.now() < late) this.#cancel = timers.after(LOOK, look)
+        else {
+          this.#said = `it did not listen on ${place.socket} within ${settings.readyTimeout} ms (readyTimeout)`
+          child.kill(settings.stopSignal)
+          const { pid } = child
+          if (pid !== undefined) this.#cancel = timers.after(settings.stopTimeout, () => killGroup(pid))
+        }
+      })
+    }
+    look()
+  }
+
+  #isReady (): void {
+    this.#ready = true
+    this.reason = undefined
+    this.#options.onChange()
+    this.#begin.resolve()
+  }
+
+  #hear (pid: number, stream: 'stdout' | 'stderr', line: string): void {
+    if (stream === 'stderr') this.#said = line
+    this.#options.onOutput({ pid, stream, line })
+  }
+
+  #exited (child: ChildProcess, pid: number, code: number | null, signal: NodeJS.Signals | null): void {
+    const { timers } = this.#options
+    this.#cancel()
+    // What it has started would serve on behind the back of its successor.
+    killGroup(pid)
+    guard.forget(pid)
+    this.#ready = false
+    let cancel = (): void => {}
+    const over = (): void => {
+      cancel()
+      child.removeListener('close', over)
+      child.stdout?.destroy()
+      child.stderr?.destroy()
+      this.#over(pid, code, signal)
+    }
+    child.once('close', over)
+    cancel = timers.after(LAST_WORDS, over)
+  }
+
+  #over (pid: number, code: number | null, signal: NodeJS.Signals | null): void {
+    const { timers, onProcess } = this.#options
+    this.#child = undefined
+    if (this.stopping) {
+      onProcess({ pid, state: 'stopped', reason: undefined, restartsIn: undefined })
+      this.#ended()
+      return
+    }
+    this.crashes = timers.now() - this.#started >= STABLE ? 1 : this.crashes + 1
+    this.#signalled = signal !== null
+    const how = signal === null ? `exited with code ${code ?? 0}` : `was ended by ${signal}`
+    this.reason = `${this.#name} ${how}${this.#said === '' ? '' : `: ${this.#said.slice(0, MOST_SAID)}`}`
+    const restartsIn = this.#pause()
+    this.#cancel = timers.after(restartsIn, () => this.#start())
+    onProcess({ pid, state: 'exited', reason: this.reason, restartsIn })
+    this.#options.onChange()
+    this.#begin.resolve()
+  }
+
+  /** Milliseconds until it is started again. */
+  #pause (): number {
+    const { delay, maxDelay } = this.#options.settings
+    return Math.min(maxDelay, delay * 2 ** Math.min(30, Math.max(0, this.crashes - 1)))
+  }
+}
+
+/** Kills a process and what it has started, as far as that is still in its group. */
+function killGroup (pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch (error) {
+    // Nobody is left.
+    if (codeOf(error) !== 'ESRCH' && codeOf(error) !== 'EPERM') throw error
+  }
+}

@@ -34,6 +34,8 @@ const ROOMS = {
   dispatcher: [...GROUND, 'attempts', 'balancer', 'connections', 'exchange', 'group', 'inbound', 'reply', 'request', 'routing'],
   server: [...GROUND, 'inbound', 'scgi'],
   'cache-store-suite': [],
+  // What sees the gateway from outside: the channels, and what the plugin shows.
+  observe: ['options', 'runtime'],
   demo: ['files', 'server'],
   run: ['connections', 'demo', 'options', 'runtime'],
 }

@@ -199,6 +199,30 @@ export const FST_SCGI_CACHE_PURGE = createError<[string, string]>(
 export const FST_SCGI_CACHE_LIST = createError<[string, string]>(
   'FST_SCGI_CACHE_LIST', "The entries of the cache '%s' cannot be listed: %s", 500)
 
+// --- the operator's page and API ---
+
+/** Argument: why. */
+export const FST_SCGI_ADMIN_FORBIDDEN = createError<[string]>('FST_SCGI_ADMIN_FORBIDDEN', 'Forbidden: %s', 403)
+/** The Host of a request is none that the page answers to. Argument: Host. */
+export const FST_SCGI_ADMIN_HOST = createError<[string]>(
+  'FST_SCGI_ADMIN_HOST', "The page does not answer to the name '%s': call it by address, or list the name in the option 'hosts'", 403)
+/** An edit without a token, or with one that is not valid any more. */
+export const FST_SCGI_ADMIN_TOKEN = createError(
+  'FST_SCGI_ADMIN_TOKEN', "An edit needs a token in the header x-gateway-token, and this one has none that is valid: get one from 'api/token'", 403)
+/** Argument: what there is none of. */
+export const FST_SCGI_ADMIN_NOT_FOUND = createError<[string]>('FST_SCGI_ADMIN_NOT_FOUND', 'There is no %s', 404)
+/** Argument: what is wrong. */
+export const FST_SCGI_ADMIN_INPUT = createError<[string]>('FST_SCGI_ADMIN_INPUT', 'The request cannot be understood: %s', 400)
+/** An edit whose If-Match is that of an earlier state. Argument: current ETag. */
+export const FST_SCGI_ADMIN_CHANGED = createError<[string]>(
+  'FST_SCGI_ADMIN_CHANGED', 'Somebody has edited it meanwhile (its ETag is %s now): look at it again', 412)
+/** An edit without If-Match. */
+export const FST_SCGI_ADMIN_MATCH = createError(
+  'FST_SCGI_ADMIN_MATCH', "The edit needs the ETag of what it is about in If-Match, or '*' for whatever is there", 428)
+/** Arguments: file, reason. */
+export const FST_SCGI_ADMIN_STATE = createError<[string, string]>(
+  'FST_SCGI_ADMIN_STATE', "The edit is in force, but it could not be kept in '%s': %s", 500)
+
 /** Says what has led to an error of an outage, which has no stack trace either. */
 export function causedBy<E extends Error> (error: E, cause: unknown): E {
   error.cause = cause

@@ -1,4 +1,5 @@
 export type * from './accel.ts'
+export type * from './admin.ts'
 export type * from './cache.ts'
 export type * from './cache-store.ts'
 export type * from './diagnostics.ts'

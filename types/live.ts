@@ -51,6 +51,25 @@ export interface ResolveEvent {
   readonly reason: string | undefined
 }
 
+/** What there is to know of a group beside its servers. */
+export interface UpstreamGroupDetails {
+  /** Requests that wait for a server, and how many may; `undefined` where none do. */
+  readonly queue: { readonly waiting: number, readonly size: number } | undefined
+  /** Sessions that were learnt (`sticky.learn`); `undefined` where none are. */
+  readonly sessions: number | undefined
+  /** The host names among the addresses. */
+  readonly names: readonly {
+    /** As it is written in the options. */
+    readonly address: Address
+    /** Names of the servers that it has become. */
+    readonly servers: readonly string[]
+    /** With `resolve`: when the DNS is asked again, in milliseconds since the epoch. */
+    readonly nextAt: number | undefined
+    /** Why the DNS gave no answer the last time. */
+    readonly failure: string | undefined
+  }[]
+}
+
 /** What a group tells of itself; the same goes over node:diagnostics_channel, to `fastify-scgi:server:state` and so on. */
 export interface GroupEvents {
   /** `fastify-scgi:server:state` */
@@ -113,6 +132,8 @@ export interface UpstreamGroup extends UpstreamServers {
   /** Calls `listener` at each such event; what it throws is an uncaught exception. */
   on<E extends keyof GroupEvents> (event: E, listener: (event: GroupEvents[E]) => void): this
   off<E extends keyof GroupEvents> (event: E, listener: (event: GroupEvents[E]) => void): this
+  /** What there is to know beside the servers, for an operator to see. */
+  details (): UpstreamGroupDetails
   /** What there is to know of the servers, for an operator to see. */
   toJSON (): UpstreamGroupState
 }

@@ -60,6 +60,12 @@ export class Discovery<L> {
     return this.#names.size
   }
 
+  /** What is known of a line's name beside its servers. */
+  stateOf (line: L): { readonly nextAt: number | undefined, readonly failure: string | undefined } {
+    const watch = this.#watches.get(line)
+    return { nextAt: watch?.nextAt, failure: watch?.failure }
+  }
+
   /** Begins with a line. Fulfilled when something is known of it, or after a while. */
   add (line: L, name: WatchedName): Promise<void> {
     this.#names.set(line, name)

@@ -1,7 +1,7 @@
 import { Group } from '../balancer/group.ts'
 import { OutlierDetector } from '../balancer/outlier.ts'
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
-import { literalAddress, resolveAddress, type Lookup } from '../connections/address.ts'
+import { literalAddress, needsLookup, resolveAddress, type Lookup } from '../connections/address.ts'
 import { systemTimers, type Timers } from '../runtime/timers.ts'
 import { show } from '../options/units.ts'
 import { Discovery } from './discovery.ts'
@@ -14,7 +14,7 @@ import type { Questions } from './resolve/resolver.ts'
 import type { Found } from './resolve/watch.ts'
 import type { Endpoint } from '../connections/protocol.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
-import type { UpstreamGroup } from '../../types/live.ts'
+import type { UpstreamGroup, UpstreamGroupDetails } from '../../types/live.ts'
 import type { ServerState } from '../../types/upstream.ts'
 import type { BalanceSettings } from './balance-options.ts'
 import type { GroupEmitter } from './group-events.ts'
@@ -153,6 +153,19 @@ export class Members {
     this.#checks.stop()
     this.#outliers?.stop()
     this.closeIdle()
+  }
+
+  details (): UpstreamGroupDetails {
+    const { queue, sticky } = this.balancer
+    return {
+      queue: queue === undefined ? undefined : { waiting: queue.length, size: queue.size },
+      sessions: sticky?.sessions,
+      names: this.#lines.list.filter(({ server }) => needsLookup(server.address)).map(line => ({
+        address: line.server.given,
+        servers: (line.members ?? []).map(({ address }) => address.name),
+        ...this.#discovery.stateOf(line),
+      })),
+    }
   }
 
   closeIdle (): void {

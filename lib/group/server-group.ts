@@ -12,7 +12,7 @@ import type { Group } from '../balancer/group.ts'
 import type { PeerOptions } from '../balancer/peer.ts'
 import type { Endpoint } from '../connections/protocol.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
-import type { GroupEvents, UpstreamGroup, UpstreamGroupState } from '../../types/live.ts'
+import type { GroupEvents, UpstreamGroup, UpstreamGroupDetails, UpstreamGroupState } from '../../types/live.ts'
 import type { Address, Balance, GroupOptions, ServerChanges, ServerOptions, UpstreamServer } from '../../types/upstream.ts'
 import type { FastifyRequest } from 'fastify'
 
@@ -163,6 +163,10 @@ export class ServerGroup implements UpstreamGroup {
   off<E extends keyof GroupEvents> (event: E, listener: (event: GroupEvents[E]) => void): this {
     this.#emitter.off(event, listener)
     return this
+  }
+
+  details (): UpstreamGroupDetails {
+    return this.#members.details()
   }
 
   toJSON (): UpstreamGroupState {

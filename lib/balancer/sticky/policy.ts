@@ -12,6 +12,8 @@ export interface SessionServer {
  * the servers of a group by are the same.
  */
 export interface StickyPolicy {
+  /** Sessions that are kept here; `undefined` where the clients keep them. */
+  readonly size?: number
   /** What sessions call the server, now and formerly, the present name first; none where the server has no sessions. */
   names (server: SessionServer): readonly string[]
   /**

@@ -21,6 +21,11 @@ export class Stickiness<T> {
     this.failover = failover
   }
 
+  /** Sessions that the policy keeps; `undefined` where it keeps none. */
+  get sessions (): number | undefined {
+    return this.#policy.size
+  }
+
   /**
    * The servers that the request is bound to, in order of preference: several may have one route, and others may stand in for them
    * (`redirect`). Empty where it is bound to none.

@@ -60,6 +60,8 @@ export class NameWatch {
   #knowledge: Knowledge = { hosts: new Map(), services: undefined }
   #found: readonly Found[] = []
   #failures = 0
+  #failure: string | undefined
+  #nextAt: number | undefined
   #running: Promise<void> | undefined
   #cancel: (() => void) | undefined
   #stopped = false
@@ -72,6 +74,16 @@ export class NameWatch {
   /** The servers as they are known. */
   get found (): readonly Found[] {
     return this.#found
+  }
+
+  /** When it is asked again, in milliseconds since the epoch; `undefined` while the first answer is to come. */
+  get nextAt (): number | undefined {
+    return this.#nextAt
+  }
+
+  /** Why there was no answer the last time. */
+  get failure (): string | undefined {
+    return this.#failure
   }
 
   /** Asks now, or waits for the answers that are on their way, and again when they have run out. Never rejected. */
@@ -102,6 +114,8 @@ export class NameWatch {
     else this.#failed(failure, lost ? this.#found.length : found.length)
     const ttl = Math.min(MOST_TTL, Math.max(LEAST_TTL, this.#options.ttl ?? round.ttl))
     const wait = failure === undefined ? ttl : Math.min(LAST_RETRY, FIRST_RETRY * 2 ** (this.#failures - 1))
+    this.#failure = failure
+    this.#nextAt = Date.now() + wait
     this.#cancel = this.#options.timers.after(wait, () => { this.refresh() })
     if (!lost) this.#changed(found)
   }

@@ -1,0 +1,148 @@
+/** So many milliseconds are one point of a graph, and so many points an hour. */
+export const STEP = 30_000
+export const STEPS = 120
+
+/** Times are counted in classes, four of which double a time, from a quarter of a millisecond to more than two minutes. */
+const PER_OCTAVE = 4
+const LEAST = 0.25
+const CLASSES = 80
+/** Seconds of which each is counted by itself. */
+const SECONDS = 64
+
+/** The last hour, oldest first. `null` where nothing was measured. */
+export interface HistoryPoints {
+  /** Attempts that ended in each step. */
+  readonly requests: number[]
+  readonly failures: number[]
+  /** Milliseconds until the last byte. */
+  readonly p50: (number | null)[]
+  readonly p99: (number | null)[]
+}
+
+/** What was measured of one server in the last hour. All of it is counted when an attempt ends: nothing runs beside that. */
+export class History {
+  readonly #requests = new Uint32Array(STEPS)
+  readonly #failures = new Uint32Array(STEPS)
+  readonly #p50 = new Float64Array(STEPS)
+  readonly #p99 = new Float64Array(STEPS)
+  readonly #classes = new Uint32Array(STEPS * CLASSES)
+  /** The classes of all steps. */
+  readonly #hour = new Uint32Array(CLASSES)
+  readonly #seconds = new Uint32Array(SECONDS)
+  #step: number
+  #second: number
+
+  constructor (now: number) {
+    this.#step = Math.floor(now / STEP)
+    this.#second = Math.floor(now / 1000)
+  }
+
+  /**
+   * An attempt has ended.
+   * @param time milliseconds that it took; `undefined` where it brought no whole reply
+   */
+  record (now: number, time: number | undefined, failed: boolean): void {
+    this.#advance(now)
+    const slot = this.#step % STEPS
+    add(this.#requests, slot, 1)
+    if (failed) add(this.#failures, slot, 1)
+    add(this.#seconds, this.#second % SECONDS, 1)
+    if (time === undefined) return
+    const index = classOf(time)
+    add(this.#classes, slot * CLASSES + index, 1)
+    add(this.#hour, index, 1)
+  }
+
+  /** Attempts that ended in the last so many whole seconds, 60 at most. */
+  recent (now: number, seconds: number): number {
+    this.#advance(now)
+    let sum = 0
+    for (let second = this.#second - seconds; second < this.#second; second++) sum += this.#seconds[second % SECONDS] ?? 0
+    return sum
+  }
+
+  /** The time within which such a share of the last hour's attempts were answered. */
+  quantile (now: number, share: number): number | null {
+    this.#advance(now)
+    return quantileOf(this.#hour, share)
+  }
+
+  /** The latest `count` points. */
+  points (now: number, count = STEPS): HistoryPoints {
+    this.#advance(now)
+    this.#measure()
+    const points: HistoryPoints = { requests: [], failures: [], p50: [], p99: [] }
+    for (let step = this.#step - count + 1; step <= this.#step; step++) {
+      // Before the first of January 1970 nothing was measured.
+      const slot = Math.max(0, step) % STEPS
+      points.requests.push(this.#requests[slot] ?? 0)
+      points.failures.push(this.#failures[slot] ?? 0)
+      points.p50.push(known(this.#p50[slot]))
+      points.p99.push(known(this.#p99[slot]))
+    }
+    return points
+  }
+
+  reset (): void {
+    for (const counts of [this.#requests, this.#failures, this.#p50, this.#p99, this.#classes, this.#hour, this.#seconds]) counts.fill(0)
+  }
+
+  /** Forgets what is older than an hour. A clock that was set back stands still until it has caught up. */
+  #advance (now: number): void {
+    const second = Math.floor(now / 1000)
+    for (let next = Math.max(this.#second + 1, second - SECONDS + 1); next <= second; next++) this.#seconds[next % SECONDS] = 0
+    this.#second = Math.max(this.#second, second)
+    const step = Math.floor(now / STEP)
+    if (step <= this.#step) return
+    this.#measure()
+    for (let next = Math.max(this.#step + 1, step - STEPS + 1); next <= step; next++) this.#clear(next % STEPS)
+    this.#step = step
+  }
+
+  /** What a graph shows of the step that is not over yet. */
+  #measure (): void {
+    const slot = this.#step % STEPS
+    const classes = this.#classes.subarray(slot * CLASSES, (slot + 1) * CLASSES)
+    this.#p50[slot] = quantileOf(classes, 0.5) ?? 0
+    this.#p99[slot] = quantileOf(classes, 0.99) ?? 0
+  }
+
+  #clear (slot: number): void {
+    this.#requests[slot] = this.#failures[slot] = this.#p50[slot] = this.#p99[slot] = 0
+    const classes = this.#classes.subarray(slot * CLASSES, (slot + 1) * CLASSES)
+    classes.forEach((count, index) => { if (count > 0) this.#hour[index] = (this.#hour[index] ?? 0) - count })
+    classes.fill(0)
+  }
+}
+
+function add (counts: Uint32Array, index: number, count: number): void {
+  counts[index] = (counts[index] ?? 0) + count
+}
+
+function known (time: number | undefined): number | null {
+  return time === undefined || time === 0 ? null : time
+}
+
+function classOf (time: number): number {
+  if (time <= LEAST) return 0
+  return Math.min(CLASSES - 1, Math.ceil(Math.log2(time / LEAST) * PER_OCTAVE))
+}
+
+/** In proportion between the bounds of its class, to three digits. */
+function quantileOf (classes: Uint32Array, share: number): number | null {
+  let total = 0
+  for (const count of classes) total += count
+  if (total === 0) return null
+  const rank = Math.max(1, Math.ceil(total * share))
+  let before = 0
+  let index = 0
+  for (; index < CLASSES - 1; index++) {
+    const count = classes[index] ?? 0
+    if (before + count >= rank) break
+    before += count
+  }
+  const upper = LEAST * 2 ** (index / PER_OCTAVE)
+  const lower = index === 0 ? 0 : LEAST * 2 ** ((index - 1) / PER_OCTAVE)
+  const part = (rank - before) / Math.max(1, classes[index] ?? 0)
+  return Number((lower + (upper - lower) * part).toPrecision(3))
+}

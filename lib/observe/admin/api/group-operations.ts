@@ -1,0 +1,189 @@
+import { STEPS } from '../accounts/history.ts'
+import { FST_SCGI_ADMIN_INPUT, FST_SCGI_ADMIN_NOT_FOUND } from '../../../errors.ts'
+import { etagOf, settingsOf, type GroupModel, type ServerModel } from './model.ts'
+import { count, objectOf, requireMatch, type Answer, type Call, type Operation, type Query } from './route.ts'
+import type { UpstreamGroup } from '../../../../types/live.ts'
+import type { UpstreamServer } from '../../../../types/upstream.ts'
+
+const HISTORY: Readonly<Record<string, Query>> = {
+  history: { type: 'integer', description: 'So many points of the last hour for each server, up to 120. Default 0.' },
+}
+const SERVER = '/groups/:group/servers/:server'
+
+function groupOf ({ service, params }: Call): UpstreamGroup {
+  return service.group(params['group'] ?? '')
+}
+
+function serverOf (call: Call): { group: UpstreamGroup, server: UpstreamServer } {
+  const group = groupOf(call)
+  return { group, server: call.service.server(group, call.params['server'] ?? '') }
+}
+
+function historyOf (call: Call): number {
+  return count(call, 'history', 0, STEPS)
+}
+
+function groupAnswer ({ service }: Pick<Call, 'service'>, group: UpstreamGroup, history = 0): Answer {
+  const body = service.model(group, history)
+  return { body, etag: body.etag }
+}
+
+function modelOf (model: GroupModel, { name }: UpstreamServer): ServerModel | undefined {
+  return model.servers.find(server => server.name === name)
+}
+
+/** @throws FST_SCGI_ADMIN_NOT_FOUND where it has gone meanwhile */
+function serverAnswer ({ service }: Call, group: UpstreamGroup, server: UpstreamServer, history = 0): Answer {
+  const body = modelOf(service.model(group, history), server)
+  if (body === undefined) throw new FST_SCGI_ADMIN_NOT_FOUND(`server '${server.name}' in the group ${group.name}`)
+  return { body, etag: body.etag }
+}
+
+export const GROUP_OPERATIONS: readonly Operation[] = [
+  {
+    method: 'GET',
+    path: '/groups',
+    summary: 'All groups with their servers',
+    query: HISTORY,
+    answer: 'Groups',
+    run: call => ({ body: { groups: call.service.models(historyOf(call)) } }),
+  },
+  {
+    method: 'GET',
+    path: '/groups/:group',
+    summary: 'A group with its servers',
+    query: HISTORY,
+    answer: 'Group',
+    etag: true,
+    run: call => groupAnswer(call, groupOf(call), historyOf(call)),
+  },
+  {
+    method: 'PATCH',
+    path: '/groups/:group',
+    summary: 'Sets how the servers of a group take turns',
+    body: 'GroupChanges',
+    answer: 'Group',
+    etag: true,
+    ifMatch: true,
+    async run (call) {
+      const group = groupOf(call)
+      const { balance, ...rest } = objectOf(call)
+      if (balance === undefined || Object.keys(rest).length > 0) throw new FST_SCGI_ADMIN_INPUT("a group has one member that can be edited, 'balance'")
+      requireMatch(call, etagOf(group))
+      const before = group.balance
+      // What it is, the group finds out.
+      Reflect.apply(group.setBalance, group, [balance])
+      await call.service.edited(group, { kind: 'balance', balance }, call.operator, `sets the method of ${group.name} from ${before} to ${group.balance}`)
+      return groupAnswer(call, group)
+    },
+  },
+  {
+    method: 'POST',
+    path: '/groups/:group/servers',
+    summary: 'Adds a server, or those of a name',
+    body: 'NewServer',
+    answer: 'Servers',
+    status: 201,
+    async run (call) {
+      const group = groupOf(call)
+      const options = objectOf(call)
+      if (typeof options['address'] !== 'string') throw new FST_SCGI_ADMIN_INPUT("the new server has no 'address'")
+      if ('tls' in options) throw new FST_SCGI_ADMIN_INPUT("'tls' cannot be set here, as keys are none of the API's business")
+      if (call.ifMatch !== undefined) requireMatch(call, etagOf(group))
+      const added: readonly UpstreamServer[] = await Reflect.apply(group.add, group, [options])
+      await call.service.edited(group, { kind: 'add', options }, call.operator, `adds ${options['address']} to ${group.name}`)
+      const model = call.service.model(group)
+      return { body: { servers: added.flatMap(server => modelOf(model, server) ?? []) }, etag: model.etag }
+    },
+  },
+  {
+    method: 'GET',
+    path: SERVER,
+    summary: 'A server',
+    query: HISTORY,
+    answer: 'Server',
+    etag: true,
+    run (call) {
+      const { group, server } = serverOf(call)
+      return serverAnswer(call, group, server, historyOf(call))
+    },
+  },
+  {
+    method: 'PATCH',
+    path: SERVER,
+    summary: 'Sets options of a server: all of them, or none',
+    body: 'Changes',
+    answer: 'Server',
+    etag: true,
+    ifMatch: true,
+    run: call => edit(call, objectOf(call)),
+  },
+  {
+    method: 'DELETE',
+    path: SERVER,
+    summary: 'Takes a server off its group; exchanges that run go on',
+    answer: 'Group',
+    etag: true,
+    ifMatch: true,
+    async run (call) {
+      const { group, server } = serverOf(call)
+      requireMatch(call, etagOf(server))
+      group.remove(server.name)
+      await call.service.edited(group, { kind: 'remove', server: server.name }, call.operator, `removes ${server.name} from ${group.name}`)
+      return groupAnswer(call, group)
+    },
+  },
+  ...([
+    ['drain', 'Lets a server finish: no new requests but those that are bound to it', { drain: true, down: false }],
+    ['disable', 'Sends a server no requests at all', { down: true }],
+    ['enable', 'Undoes drain and disable', { drain: false, down: false }],
+  ] as const).map(([name, summary, changes]): Operation => ({
+    method: 'POST',
+    path: `${SERVER}/${name}`,
+    summary,
+    answer: 'Server',
+    etag: true,
+    ifMatch: true,
+    run: call => edit(call, changes),
+  })),
+  {
+    method: 'POST',
+    path: `${SERVER}/reset`,
+    summary: 'Counts from zero again',
+    answer: 'Server',
+    etag: true,
+    run (call) {
+      const { group, server } = serverOf(call)
+      call.service.resetServers(group, [server], call.operator)
+      return serverAnswer(call, group, server)
+    },
+  },
+  {
+    method: 'POST',
+    path: '/groups/:group/reset',
+    summary: 'Counts from zero again, for all servers of a group',
+    answer: 'Group',
+    etag: true,
+    run (call) {
+      const group = groupOf(call)
+      call.service.resetServers(group, group.servers, call.operator)
+      return groupAnswer(call, group)
+    },
+  },
+]
+
+async function edit (call: Call, changes: Record<string, unknown>): Promise<Answer> {
+  const { group, server } = serverOf(call)
+  if (Object.keys(changes).length === 0) throw new FST_SCGI_ADMIN_INPUT('it changes nothing')
+  requireMatch(call, etagOf(server))
+  const before = settingsOf(server)
+  Reflect.apply(group.edit, group, [server.name, changes])
+  await call.service.edited(group, { kind: 'edit', server: server.name, changes }, call.operator, `edits ${server.name} of ${group.name}: ${differences(before, server)}`)
+  return serverAnswer(call, group, server)
+}
+
+function differences (before: object, server: UpstreamServer): string {
+  const was = new Map<string, unknown>(Object.entries(before))
+  const changed = Object.entries(settingsOf(server)).filter(([name, value]) => was.get(name) !== value)
+  return changed.length === 0 ? 'nothing changes' : changed.map(([name, value]) => `${name} ${String(was.get(name))} -> ${String(value)}`).join(', ')
+}

@@ -1,0 +1,154 @@
+import { open, readFile, rename, rm } from 'node:fs/promises'
+import { FST_SCGI_ADMIN_STATE, FST_SCGI_OPT_INVALID } from '../../errors.ts'
+import { codeOf, toError } from '../../runtime/caught.ts'
+import { isRecord } from '../../options/checks.ts'
+import type { UpstreamGroup, UpstreamGroups } from '../../../types/live.ts'
+
+/** The edits of one group, as the file has them. */
+interface KeptGroup {
+  balance?: unknown
+  /** Servers that came and went, in that order; one that did both is in it no more. */
+  members: ({ add: Record<string, unknown> } | { remove: string })[]
+  /** Options by server. */
+  servers: Record<string, Record<string, unknown>>
+}
+
+/** What was edited, in the words of the options. */
+export type KeptEdit =
+  | { readonly kind: 'balance', readonly balance: unknown }
+  | { readonly kind: 'add', readonly options: Record<string, unknown> }
+  | { readonly kind: 'remove', readonly server: string }
+  | { readonly kind: 'edit', readonly server: string, readonly changes: Record<string, unknown> }
+
+const VERSION = 1
+
+/** Keeps edits in a file, for the next start. Several processes may: each adds its edit to what is there. */
+export class Keep {
+  readonly #path: string
+  /** Edits are written one after the other. */
+  #last: Promise<void> = Promise.resolve()
+
+  constructor (path: string) {
+    this.#path = path
+  }
+
+  /** Adds an edit. Rejected with FST_SCGI_ADMIN_STATE where it cannot be written; the edit is in force all the same. */
+  add (group: string, edit: KeptEdit): Promise<void> {
+    const done = this.#last.then(() => this.#write(group, edit))
+    this.#last = done.catch(() => {})
+    return done
+  }
+
+  /**
+   * Makes the edits of the file anew. One that cannot be made any more is left out.
+   * @throws FST_SCGI_OPT_INVALID for a file that is none of ours
+   */
+  async restore (groups: UpstreamGroups, warn: (message: string, error: Error) => void): Promise<void> {
+    for (const [name, kept] of await this.#read()) {
+      const group = groups.get(name)
+      if (group === undefined) {
+        warn(`${this.#path} has edits of ${name}, and there is no group of that name`, new Error('no such group'))
+        continue
+      }
+      for (const [what, redo] of steps(group, kept)) {
+        try {
+          await redo()
+        } catch (error) {
+          warn(`an edit of ${name} is not made again: ${what}`, toError(error))
+        }
+      }
+    }
+  }
+
+  async #write (name: string, edit: KeptEdit): Promise<void> {
+    const temp = `${this.#path}.${process.pid}.tmp`
+    try {
+      const groups = await this.#read()
+      const kept = groups.get(name) ?? { members: [], servers: {} }
+      enter(kept, edit)
+      groups.set(name, kept)
+      const file = await open(temp, 'w', 0o600)
+      try {
+        await file.writeFile(`${JSON.stringify({ version: VERSION, groups: Object.fromEntries(groups) }, null, 2)}\n`)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await rename(temp, this.#path)
+    } catch (error) {
+      await rm(temp, { force: true }).catch(() => {})
+      throw Object.assign(new FST_SCGI_ADMIN_STATE(this.#path, toError(error).message), { cause: error })
+    }
+  }
+
+  async #read (): Promise<Map<string, KeptGroup>> {
+    let text: string
+    try {
+      text = await readFile(this.#path, 'utf8')
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return new Map()
+      throw new FST_SCGI_OPT_INVALID('state', `'${this.#path}', which cannot be read (${codeOf(error)})`, 'a file that this process may read and write')
+    }
+    const groups = parse(text)
+    if (groups === undefined) throw new FST_SCGI_OPT_INVALID('state', `'${this.#path}', which holds something else`, 'a file that was written by this option, or none')
+    return groups
+  }
+}
+
+function parse (text: string): Map<string, KeptGroup> | undefined {
+  let state: unknown
+  try {
+    state = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (!isRecord(state) || state['version'] !== VERSION || !isRecord(state['groups'])) return undefined
+  const groups = new Map<string, KeptGroup>()
+  for (const [name, kept] of Object.entries(state['groups'])) {
+    if (!isKept(kept)) return undefined
+    groups.set(name, kept)
+  }
+  return groups
+}
+
+function isKept (value: unknown): value is KeptGroup {
+  return isRecord(value) && Array.isArray(value['members']) && value['members'].every(isMember) &&
+    isRecord(value['servers']) && Object.values(value['servers']).every(isRecord)
+}
+
+function isMember (value: unknown): boolean {
+  return isRecord(value) && (isRecord(value['add']) || typeof value['remove'] === 'string')
+}
+
+function enter (kept: KeptGroup, edit: KeptEdit): void {
+  if (edit.kind === 'balance') kept.balance = edit.balance
+  else if (edit.kind === 'add') kept.members.push({ add: edit.options })
+  else if (edit.kind === 'edit') {
+    // A server may have any name.
+    Object.defineProperty(kept.servers, edit.server, {
+      value: { ...kept.servers[edit.server], ...edit.changes }, enumerable: true, configurable: true, writable: true,
+    })
+  } else {
+    Reflect.deleteProperty(kept.servers, edit.server)
+    const added = kept.members.findIndex(member => 'add' in member && member.add['address'] === edit.server)
+    if (added >= 0) kept.members.splice(added, 1)
+    else kept.members.push({ remove: edit.server })
+  }
+}
+
+/** What makes the edits of a group anew, in an order in which they can be. */
+function steps (group: UpstreamGroup, kept: KeptGroup): [what: string, redo: () => unknown][] {
+  // What the file holds is checked by the group itself, as any options are.
+  const call = (method: 'add' | 'remove' | 'edit' | 'setBalance', ...given: unknown[]): unknown => {
+    const redo: Function = group[method]
+    return Reflect.apply(redo, group, given)
+  }
+  return [
+    ...kept.members.map(member => {
+      if ('add' in member) return [`add ${String(member.add['address'])}`, () => call('add', member.add)] satisfies [string, () => unknown]
+      return [`remove ${member.remove}`, () => call('remove', member.remove)] satisfies [string, () => unknown]
+    }),
+    ...Object.entries(kept.servers).map(([server, changes]) => [`edit ${server}`, () => call('edit', server, changes)] satisfies [string, () => unknown]),
+    ...(kept.balance === undefined ? [] : [['balance', () => call('setBalance', kept.balance)] satisfies [string, () => unknown]]),
+  ]
+}

@@ -30,6 +30,7 @@ const ROOMS = {
 
   // Other doors to the same rooms.
   accel: [...GROUND, 'filters', 'reply', 'request'],
+  channel: [...GROUND, 'group'],
   client: [...GROUND, 'connections', 'reply', 'request', 'scgi'],
   dispatcher: [...GROUND, 'attempts', 'balancer', 'connections', 'exchange', 'group', 'inbound', 'reply', 'request', 'routing'],
   server: [...GROUND, 'inbound', 'scgi'],

@@ -99,6 +99,12 @@ export const FST_SCGI_SERVER_UNKNOWN = createError<[string, string]>(
 export const FST_SCGI_SERVER_DISCOVERED = createError<[string, string]>(
   'FST_SCGI_SERVER_DISCOVERED', "%s would be back with the next answer of the DNS: disable it, or remove '%s'", 409)
 
+// --- groups that processes share ---
+
+/** Argument: what failed. Never the answer to a request. */
+export const FST_SCGI_CHANNEL = createError<[string]>(
+  'FST_SCGI_CHANNEL', 'The channel between the gateways failed: %s', 500)
+
 // --- the exchange with a server; made by upstreamError() ---
 
 /** Arguments: address, reason. */

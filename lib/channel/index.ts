@@ -1,0 +1,3 @@
+// Groups that several processes share: `import { clusterChannel, redisChannel } from 'fastify-scgi/channel'`.
+export { clusterChannel } from './cluster.ts'
+export type * from '../../types/channel.ts'

@@ -1,0 +1,78 @@
+// clusterChannel(): workers of node:cluster, this process being their primary.
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { clusterChannel } from '../../lib/channel/index.ts'
+import { isEvent } from '../../lib/group/channel/log.ts'
+import { isRecord } from '../../lib/options/checks.ts'
+import { endProcesses, forkChannelProcesses } from '../helpers/channel-processes.ts'
+import type { ChannelEvent } from '../../types/channel.ts'
+
+const event = (key: string, value: unknown, clock = 1, process = 'p'): ChannelEvent => ({ group: 'g', key, value, clock, process })
+const membersOf = (presence: unknown): unknown => isRecord(presence) ? presence['members'] : undefined
+const countOf = (presence: unknown): number => {
+  const members = membersOf(presence)
+  return Array.isArray(members) ? members.length : 0
+}
+
+const processes = await forkChannelProcesses(3)
+const [one, two, three] = processes
+after(() => endProcesses(processes))
+
+test('the workers of a cluster hear of one another, by way of the primary', { timeout: 60_000 }, async () => {
+  assert(one && two && three)
+  // Some have been there before the primary listens.
+  const channel = clusterChannel()
+  assert.equal(clusterChannel(), channel)
+  await Promise.all(processes.map(each => each.heard(({ told, presence }) => told === 'presence' && countOf(presence) === 3)))
+  const lists = await Promise.all(processes.map(async each => membersOf(await each.call('presence'))))
+  assert.deepEqual(lists[0], lists[1])
+  assert.deepEqual(lists[1], lists[2])
+
+  await one.call('publish', event('a', { x: 1 }))
+  for (const other of [two, three]) assert.deepEqual((await other.heard(({ told }) => told === 'event'))['event'], event('a', { x: 1 }))
+  // The primary may use it, too, and whoever comes late finds what was said before.
+  const heard: ChannelEvent[] = []
+  const leave = channel.subscribe(told => heard.push(told))
+  assert.deepEqual(await channel.snapshot(), [event('a', { x: 1 })])
+  assert.equal(channel.presence().members.length, 4)
+  await two.call('publish', event('a', 'later', 3))
+  await three.heard(({ event: told }) => isEvent(told) && told.value === 'later')
+  // One that is older changes nothing, whenever it comes.
+  await one.call('publish', event('a', 'earlier', 2))
+  await one.call('publish', event('b', 1))
+  await three.heard(({ event: told }) => isEvent(told) && told.key === 'b')
+  assert.deepEqual(await three.call('snapshot'), [event('b', 1), event('a', 'later', 3)])
+  assert.deepEqual(heard, [event('a', 'later', 3), event('b', 1)])
+  channel.publish(event('c', true))
+  await one.heard(({ event: told }) => isEvent(told) && told.key === 'c')
+  leave()
+  assert.equal(channel.presence().members.length, 3)
+})
+
+test('who is killed, or leaves, is no member any more', { timeout: 60_000 }, async () => {
+  assert(one && two && three)
+  const gone = membersOf(await one.call('presence'))
+  for (const each of [two, three]) each.forget()
+  one.worker.process.kill('SIGKILL')
+  const told = await two.heard(({ told, presence }) => told === 'presence' && countOf(presence) === 2)
+  assert(Array.isArray(gone))
+  assert.deepEqual(membersOf(told['presence']), gone.filter(member => !String(member).endsWith(`-${one.worker.process.pid}`)))
+  await three.call('leave')
+  await two.heard(({ told, presence }) => told === 'presence' && countOf(presence) === 1)
+})
+
+test('one that is frozen is no member until it goes on, and then hears what it has missed', { timeout: 60_000 }, async () => {
+  assert(two)
+  const [four] = await forkChannelProcesses(1)
+  assert(four)
+  processes.push(four)
+  await four.heard(({ told, presence }) => told === 'presence' && countOf(presence) === 2)
+  two.forget()
+  four.worker.process.kill('SIGSTOP')
+  await two.heard(({ told, presence }) => told === 'presence' && countOf(presence) === 1)
+  two.forget()
+  four.worker.process.kill('SIGCONT')
+  await two.heard(({ told, presence }) => told === 'presence' && countOf(presence) === 2)
+  await two.call('publish', event('d', 1))
+  await four.heard(({ event: told }) => isEvent(told) && told.key === 'd')
+})

@@ -1,80 +1,185 @@
 import { parseArgs } from 'node:util'
 import { parseAddress } from '../connections/address.ts'
 import { parseSize } from '../options/units.ts'
-import { UsageError } from './errors.ts'
-import { parseListen, type ListenAddress } from './listen.ts'
+import { codeOf, toError } from '../runtime/caught.ts'
+import { StartError, UsageError } from './errors.ts'
+import { LOG_LEVELS } from './read-logs.ts'
+import { readMode, readText, type Place } from './read-listen.ts'
+import type { GatewayConfig, GatewayFastifyOptions, ListenOptions } from '../../types/config.ts'
 
 const PARAM_SETS = ['cgi', 'nginx', 'minimal'] as const
-const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
-/** What the gateway is to do. */
-export interface GatewayArguments {
-  readonly listen: ListenAddress
-  readonly prefix: string
-  readonly params: typeof PARAM_SETS[number]
-  readonly logLevel: typeof LOG_LEVELS[number]
-  /** Where the log goes; `undefined` for the standard output. */
-  readonly logFile: string | undefined
-  /** Bytes; `undefined` where nothing was said. */
-  readonly bodyLimit: number | undefined
-  /** Where the application listens; empty for the demo. */
-  readonly addresses: string[]
-}
+/** What the command is to do. */
+export type Wanted =
+  | { readonly what: 'help' }
+  | { readonly what: 'version' }
+  /** Tells a gateway that runs to load its configuration anew. */
+  | { readonly what: 'reload', readonly config: string | undefined, readonly pidFile: string | undefined }
+  | { readonly what: 'run' | 'test' | 'print', readonly config: GatewayConfig | string }
+  /** The configuration is without what the demo adds. */
+  | { readonly what: 'demo', readonly config: GatewayConfig }
+
+const OPTIONS = {
+  config: { type: 'string', short: 'c' },
+  test: { type: 'boolean', short: 't' },
+  print: { type: 'boolean' },
+  listen: { type: 'string', multiple: true },
+  'listen-mode': { type: 'string' },
+  'tls-cert': { type: 'string' },
+  'tls-key': { type: 'string' },
+  http2: { type: 'boolean' },
+  workers: { type: 'string' },
+  'trust-proxy': { type: 'string' },
+  'max-header-size': { type: 'string' },
+  prefix: { type: 'string' },
+  params: { type: 'string' },
+  'body-limit': { type: 'string' },
+  'log-level': { type: 'string' },
+  'log-file': { type: 'string' },
+  'access-log': { type: 'string' },
+  'pid-file': { type: 'string' },
+  demo: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'v' },
+} as const
+
+type Values = ReturnType<typeof parse>['values']
 
 /**
  * Reads the command line.
- * @throws UsageError
+ * @throws UsageError, StartError
  */
-export function readArguments (args: string[]): GatewayArguments | 'help' | 'version' {
+export function readArguments (args: string[]): Wanted {
   const { values, positionals: addresses } = parse(args)
-  if (values.help === true) return 'help'
-  if (values.version === true) return 'version'
-  if (addresses.length === 0 && values.demo !== true) throw new UsageError('no address given: where does the SCGI application listen?')
+  if (values.help === true) return { what: 'help' }
+  if (values.version === true) return { what: 'version' }
+  if (addresses[0] === 'reload') return readReload(values, addresses.slice(1))
+  const what = values.print === true ? 'print' : values.test === true ? 'test' : 'run'
+  if (values.config !== undefined) return { what, config: readFile(values, addresses) }
+  const demo = addresses.length === 0 && values.demo === true
+  if (addresses.length === 0 && !demo) throw new UsageError('no address given: where does the SCGI application listen?')
+  const [alone] = demo ? (['workers', 'test', 'print'] as const).filter(name => values[name] !== undefined) : []
+  if (alone !== undefined) throw new UsageError(`--${alone} stands with an address, not with the demo`)
   for (const address of addresses) checkAddress(address)
-  if (values['log-file'] === '') throw new UsageError('--log-file is empty: it names a file')
+  const config = readShortForm(values, addresses)
+  return demo ? { what: 'demo', config } : { what, config }
+}
+
+function readShortForm (values: Values, addresses: string[]): GatewayConfig {
+  for (const name of ['log-file', 'pid-file'] as const) if (values[name] === '') throw new UsageError(`--${name} is empty: it names a file`)
   const prefix = values.prefix ?? '/'
   if (!prefix.startsWith('/')) throw new UsageError(`--prefix '${prefix}' is no path: it begins with '/'`)
+  const bodyLimit = values['body-limit'] === undefined ? undefined : readSize('--body-limit', values['body-limit'])
+  const access = values['access-log']
   return {
-    listen: parseListen(values.listen ?? '8080'),
-    prefix,
-    params: oneOf('--params', values.params ?? 'cgi', PARAM_SETS),
-    logLevel: oneOf('--log-level', values['log-level'] ?? 'info', LOG_LEVELS),
-    logFile: values['log-file'],
-    bodyLimit: values['body-limit'] === undefined ? undefined : readSize('--body-limit', values['body-limit']),
-    addresses,
+    listen: readListen(values),
+    ...(values.workers === undefined ? undefined : { workers: readWorkers(values.workers) }),
+    fastify: readFastify(values),
+    mounts: [{
+      prefix,
+      upstreams: addresses,
+      defaultParams: oneOf('--params', values.params ?? 'cgi', PARAM_SETS),
+      ...(bodyLimit === undefined ? undefined : { bodyLimit }),
+    }],
+    log: {
+      ...(values['log-level'] === undefined ? undefined : { level: oneOf('--log-level', values['log-level'], LOG_LEVELS) }),
+      ...(values['log-file'] === undefined ? undefined : { file: values['log-file'] }),
+    },
+    ...(access === undefined ? undefined : { accessLog: oneOf('--access-log', access, ['combined', 'json'] as const) }),
+    ...(values['pid-file'] === undefined ? undefined : { pidFile: values['pid-file'] }),
   }
 }
 
 function parse (args: string[]) {
   try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        listen: { type: 'string' },
-        prefix: { type: 'string' },
-        params: { type: 'string' },
-        'body-limit': { type: 'string' },
-        'log-level': { type: 'string' },
-        'log-file': { type: 'string' },
-        demo: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-        version: { type: 'boolean', short: 'v' },
-      },
-    })
+    return parseArgs({ args, allowPositionals: true, options: OPTIONS })
   } catch (error) {
     // What follows the first sentence is advice about arguments that begin with a dash.
-    const [message] = (error instanceof Error ? error.message : String(error)).split('. ')
+    const [message] = toError(error).message.split('. ')
     throw new UsageError(message)
   }
 }
 
+/** The file says everything else. */
+function readFile (values: Values, addresses: string[]): string {
+  const { config = '', test: _test, print: _print, ...others } = values
+  const [other] = Object.keys(others)
+  if (addresses.length > 0) throw new UsageError(`the address '${addresses[0]}' stands beside --config: it belongs into the file, in 'mounts'`)
+  if (other !== undefined) throw new UsageError(`--${other} stands beside --config: it belongs into the file`)
+  if (config === '') throw new UsageError('--config is empty: it names a file')
+  return config
+}
+
+function readReload (values: Values, more: string[]): Wanted {
+  const { config, 'pid-file': pidFile, ...others } = values
+  const [other] = [...more, ...Object.keys(others).map(name => `--${name}`)]
+  if (other !== undefined) throw new UsageError(`reload takes --config or --pid-file, not ${other}`)
+  return { what: 'reload', config, pidFile }
+}
+
+function readListen (values: Values): ListenOptions[] {
+  const { 'tls-cert': cert, 'tls-key': key, 'listen-mode': mode, http2 } = values
+  if (cert !== undefined && key === undefined) throw new StartError(`--tls-cert ${cert} is without its key: name the file of the key with --tls-key`)
+  if (key !== undefined && cert === undefined) throw new StartError(`--tls-key ${key} is without its certificate: name the file of the certificate with --tls-cert`)
+  if (mode !== undefined) said(() => readMode('--listen-mode', mode))
+  const places = (values.listen ?? ['8080']).map(text => readPlace(text))
+  if (mode !== undefined && !places.some(place => 'path' in place)) throw new UsageError('--listen-mode is that of a unix socket: --listen unix:/path')
+  return places.map(place => ({
+    ...optionsOf(place),
+    ...(mode === undefined || !('path' in place) ? undefined : { mode }),
+    ...(cert === undefined || key === undefined ? undefined : { tls: { cert, key } }),
+    ...(http2 === undefined ? undefined : { http2 }),
+  }))
+}
+
+function readPlace (text: string): Place {
+  if (text === 'unix:') throw new UsageError(`--listen '${text}' names no socket: write unix:/path`)
+  try {
+    return readText('--listen', text)
+  } catch {
+    throw new UsageError(`--listen '${text}' is no address: write 8080, 127.0.0.1:8080, [::1]:8080, unix:/path, fd:3 or systemd`)
+  }
+}
+
+function optionsOf (place: Place): ListenOptions {
+  if ('port' in place) return { host: place.host, port: place.port }
+  if ('path' in place) return { path: place.path }
+  return place
+}
+
+function readFastify (values: Values): GatewayFastifyOptions {
+  const { 'trust-proxy': proxy, 'max-header-size': size } = values
+  return {
+    ...(proxy === undefined ? undefined : { trustProxy: readTrust(proxy) }),
+    ...(size === undefined ? undefined : { http: { maxHeaderSize: readSize('--max-header-size', size) } }),
+  }
+}
+
+/** `true`, a number of proxies, or addresses and networks. */
+function readTrust (text: string): boolean | string {
+  if (text === '') throw new UsageError('--trust-proxy is empty: name the addresses or networks of the proxies, such as 127.0.0.1 or 10.0.0.0/8')
+  if (text === 'true') return true
+  return text
+}
+
+function readWorkers (text: string): 'auto' | number {
+  if (text === 'auto') return text
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new UsageError(`--workers '${text}' is neither auto nor a number of processes`)
+  return Number(text)
+}
+
 function checkAddress (address: string): void {
   if (/^\d+$/.test(address)) throw new UsageError(`the address '${address}' is only a port: write 127.0.0.1:${address}`)
+  said(() => parseAddress('address', address, true))
+}
+
+/** What is wrong with an option is wrong usage. */
+function said (check: () => unknown): void {
   try {
-    parseAddress('address', address)
+    check()
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message.replace(/^fastify-scgi: /, '') : String(error))
+    if (!codeOf(error).startsWith('FST_SCGI_OPT_')) throw error
+    throw new UsageError(toError(error).message.replace(/^fastify-scgi: /, '').replace(/^option '(--[^']+)'/, '$1'))
   }
 }
 

@@ -7,6 +7,8 @@ import { codeOf } from '../runtime/caught.ts'
 const BUFFER_SIZE = 1024 ** 2
 /** Bytes written at once. */
 const BATCH_SIZE = 65_536
+/** What several processes write to one pipe stays whole up to this. (POSIX: PIPE_BUF) */
+const SHARED_BATCH_SIZE = 4096
 /** Milliseconds until a terminal that takes nothing is tried again. */
 const RETRY = 100
 
@@ -34,13 +36,16 @@ export class LogWriter {
   /** The last line is there in part only. */
   #cut = false
   #idle: (() => void)[] = []
+  readonly #batch: number
 
   /**
    * @param path of a file to append to; `undefined` for the standard output
+   * @param shared other processes write there, too
    * @throws as `fs.openSync`
    */
-  constructor (path?: string) {
+  constructor (path?: string, shared = false) {
     this.#path = path
+    this.#batch = shared ? SHARED_BATCH_SIZE : BATCH_SIZE
     if (path === undefined) {
       this.#sink = this.#standardOutput()
     } else {
@@ -79,6 +84,15 @@ export class LogWriter {
     return true
   }
 
+  /** Closes the file, once what waits is written. The standard output stays open. */
+  close (): void {
+    const fd = this.#fd
+    if (fd === undefined) return
+    this.#fd = undefined
+    if (this.#writing) this.#idle.push(() => closeSync(fd))
+    else closeSync(fd)
+  }
+
   /** Waits until all lines are written, but no longer than so many milliseconds. */
   async flush (milliseconds: number): Promise<void> {
     if (!this.#writing) return
@@ -94,7 +108,11 @@ export class LogWriter {
   #next (): void {
     let count = 0
     let size = 0
-    while (count < this.#lines.length && size < BATCH_SIZE) size += this.#lines[count++]?.length ?? 0
+    for (; count < this.#lines.length; count++) {
+      const { length } = this.#lines[count] ?? ''
+      if (count > 0 && size + length > this.#batch) break
+      size += length
+    }
     if (count === 0) {
       this.#writing = false
       const idle = this.#idle

@@ -1,37 +1,35 @@
+import cluster from 'node:cluster'
 import { createRequire } from 'node:module'
-import { readArguments, type GatewayArguments } from './arguments.ts'
-import { codeOf, toError } from '../runtime/caught.ts'
+import { readArguments } from './arguments.ts'
+import { codeOf } from '../runtime/caught.ts'
 import { StartError, UsageError } from './errors.ts'
-import { startGateway } from './gateway.ts'
-import { LogWriter } from './log.ts'
-import { Signals } from './signals.ts'
+import { printConfig, testConfig } from './inspect.ts'
+import { runGateway } from './index.ts'
+import { runDemo } from './demo.ts'
+import { sendReload } from './reload.ts'
 import { USAGE } from './usage.ts'
+import { messageOf, reportFailure } from './worker.ts'
+import { WORKER_ENV } from './worker-link.ts'
 
 /** The command `fastify-scgi`. Ends the process itself where it has to end with a code. */
 export async function main (args: string[]): Promise<void> {
   try {
     const wanted = readArguments(args)
-    if (wanted === 'help') print(USAGE)
-    else if (wanted === 'version') print(`${version()}\n`)
-    else await serve(wanted)
+    if (wanted.what === 'help') print(USAGE)
+    else if (wanted.what === 'version') print(`${version()}\n`)
+    else if (wanted.what === 'reload') print(`${await sendReload(wanted)}\n`)
+    else if (wanted.what === 'print') print(await printConfig(wanted.config))
+    else if (wanted.what === 'test') print(`${await testConfig(wanted.config)}\n`)
+    else if (wanted.what === 'demo') await runDemo(wanted.config)
+    else await runGateway(wanted.config)
   } catch (error) {
+    if (cluster.isWorker && process.env[WORKER_ENV] !== undefined) {
+      reportFailure(error)
+      return
+    }
     const [line, code] = explain(error)
     process.stderr.write(`fastify-scgi: ${line}\n`)
     process.exit(code)
-  }
-}
-
-async function serve (wanted: GatewayArguments): Promise<void> {
-  const writer = openLog(wanted.logFile)
-  const signals = new Signals(writer)
-  signals.speakTo(await startGateway(wanted, writer))
-}
-
-function openLog (path: string | undefined): LogWriter {
-  try {
-    return new LogWriter(path)
-  } catch (error) {
-    throw new StartError(`cannot open the log file: ${toError(error).message}`)
   }
 }
 
@@ -43,10 +41,8 @@ function print (text: string): void {
 
 function explain (error: unknown): [line: string, code: number] {
   if (error instanceof UsageError) return [`${error.message}\nTry 'fastify-scgi --help'.`, 2]
-  if (error instanceof StartError) return [error.message, 1]
   // One line for whoever starts it; a stack tells them nothing.
-  const message = error instanceof Error ? error.message.replace(/^fastify-scgi: /, '') : String(error)
-  return codeOf(error)?.startsWith('FST_SCGI_OPT_') === true ? [`${message}\nTry 'fastify-scgi --help'.`, 2] : [message, 1]
+  return [error instanceof StartError ? error.message : messageOf(error), 1]
 }
 
 function version (): string {

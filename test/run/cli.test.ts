@@ -13,25 +13,38 @@ const ANSWER = 'Status: 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\
 
 test('reads its arguments', () => {
   assert.deepEqual(readArguments(['127.0.0.1:4000']), {
-    listen: { host: '127.0.0.1', port: 8080 },
-    prefix: '/',
-    params: 'cgi',
-    logLevel: 'info',
-    logFile: undefined,
-    bodyLimit: undefined,
-    addresses: ['127.0.0.1:4000'],
+    what: 'run',
+    config: {
+      listen: [{ host: '127.0.0.1', port: 8080 }],
+      fastify: {},
+      mounts: [{ prefix: '/', upstreams: ['127.0.0.1:4000'], defaultParams: 'cgi' }],
+      log: {},
+    },
   })
   assert.deepEqual(readArguments([
     '--listen=[::1]:80', '--prefix', '/app', '--params', 'nginx', '--log-level', 'debug', '--body-limit', '20m', '--demo', 'localhost', 'unix:/run/ab.sock',
-    '--log-file', '/var/log/gateway.log',
+    '--log-file', '/var/log/gateway.log', '--listen', 'unix:/run/web.sock', '--listen-mode', '660', '--tls-cert', 'a.crt', '--tls-key', 'a.key', '--http2',
+    '--workers', 'auto', '--trust-proxy', '10.0.0.0/8,127.0.0.1', '--max-header-size', '32k', '--access-log', 'json', '--pid-file', '/run/a.pid',
+    'http://127.0.0.1:3000',
   ]), {
-    listen: { host: '::1', port: 80 },
-    prefix: '/app',
-    params: 'nginx',
-    logLevel: 'debug',
-    logFile: '/var/log/gateway.log',
-    bodyLimit: 20 * 1024 ** 2,
-    addresses: ['localhost', 'unix:/run/ab.sock'],
+    what: 'run',
+    config: {
+      listen: [
+        { host: '::1', port: 80, tls: { cert: 'a.crt', key: 'a.key' }, http2: true },
+        { path: '/run/web.sock', mode: '660', tls: { cert: 'a.crt', key: 'a.key' }, http2: true },
+      ],
+      workers: 'auto',
+      fastify: { trustProxy: '10.0.0.0/8,127.0.0.1', http: { maxHeaderSize: 32 * 1024 } },
+      mounts: [{
+        prefix: '/app',
+        upstreams: ['localhost', 'unix:/run/ab.sock', 'http://127.0.0.1:3000'],
+        defaultParams: 'nginx',
+        bodyLimit: 20 * 1024 ** 2,
+      }],
+      log: { level: 'debug', file: '/var/log/gateway.log' },
+      accessLog: 'json',
+      pidFile: '/run/a.pid',
+    },
   })
   for (const [text, listen] of [
     ['8080', { host: '127.0.0.1', port: 8080 }],
@@ -40,11 +53,19 @@ test('reads its arguments', () => {
     ['localhost:8080', { host: 'localhost', port: 8080 }],
     ['[::]:8080', { host: '::', port: 8080 }],
     ['unix:/run/web.sock', { path: '/run/web.sock' }],
+    ['fd:3', { fd: 3 }],
+    ['systemd', { systemd: true }],
+    ['systemd:web', { systemd: 'web' }],
   ] as const) {
     const read = readArguments(['--listen', text, 'a:1'])
-    assert.deepEqual(typeof read === 'object' && read.listen, listen, text)
+    assert.ok('config' in read && typeof read.config === 'object', text)
+    assert.deepEqual(read.config.listen, [listen], text)
   }
-  assert.deepEqual(readArguments(['--help', 'a:1']), 'help')
+  assert.deepEqual(readArguments(['--help', 'a:1']), { what: 'help' })
+  assert.deepEqual(readArguments(['-c', 'a.mjs']), { what: 'run', config: 'a.mjs' })
+  assert.deepEqual(readArguments(['--config', 'a.mjs', '--test']), { what: 'test', config: 'a.mjs' })
+  assert.deepEqual(readArguments(['--config', 'a.mjs', '--print']), { what: 'print', config: 'a.mjs' })
+  assert.deepEqual(readArguments(['reload', '--pid-file', '/run/a.pid']), { what: 'reload', config: undefined, pidFile: '/run/a.pid' })
 })
 
 test('refuses a command line that is wrong', () => {
@@ -59,7 +80,14 @@ test('refuses a command line that is wrong', () => {
     [['--log-level', 'loud', 'a:1'], /--log-level 'loud'/],
     [['--body-limit', 'big', 'a:1'], /--body-limit 'big'/],
     [['4000'], /only a port: write 127\.0\.0\.1:4000/],
-    [['http://127.0.0.1:4000'], /not an SCGI server/],
+    [['ftp://127.0.0.1:4000'], /not an SCGI server|address/],
+    [['--listen-mode', '660', 'a:1'], /--listen-mode is that of a unix socket/],
+    [['--listen', 'unix:/a', '--listen-mode', '999', 'a:1'], /--listen-mode/],
+    [['--workers', '0', 'a:1'], /--workers '0'/],
+    [['--workers', '2', '--demo'], /--workers stands with an address/],
+    [['--config', 'a.mjs', 'a:1'], /the address 'a:1' stands beside --config/],
+    [['--config', 'a.mjs', '--prefix', '/a'], /--prefix stands beside --config/],
+    [['reload', '--prefix', '/a'], /reload takes --config or --pid-file, not --prefix/],
     [['a:1', 'b:99999'], /b:99999/],
   ] as const) {
     assert.throws(() => readArguments([...args]), error => error instanceof UsageError && message.test(error.message), args.join(' '))
@@ -91,10 +119,13 @@ test('what cannot start exits with 1 and one line', async () => {
   try {
     await using port = runCli('--log-level', 'error', '--listen', String(address.port), '127.0.0.1:4000')
     await using name = runCli('--listen', '0', 'no-such-host.invalid:4000')
+    await using key = runCli('--tls-cert', 'server.crt', '127.0.0.1:4000')
+    assert.deepEqual(await key.ended, { code: 1, signal: null })
+    assert.match(key.stderr, /^fastify-scgi: --tls-cert server\.crt is without its key: [^\n]+\n$/)
     assert.deepEqual(await port.ended, { code: 1, signal: null })
     assert.match(port.stderr, /^fastify-scgi: cannot listen on 127\.0\.0\.1:\d+: the address is in use; [^\n]+\n$/)
     assert.deepEqual(await name.ended, { code: 1, signal: null })
-    assert.match(name.stderr, /^fastify-scgi: the name of the upstream server 'no-such-host\.invalid' does not resolve [^\n]+\n$/)
+    assert.match(name.stderr, /^fastify-scgi: mounts\[0\]: the name of the upstream server 'no-such-host\.invalid' does not resolve [^\n]+\n$/)
   } finally {
     taken.close()
   }

@@ -1,0 +1,72 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+
+/**
+ * Milliseconds in which a client may use a connection that it has open, and is told that it is the last time. A connection that is closed
+ * while its request is on the way costs the client that request.
+ */
+const LAST_WORD = 2000
+
+const SWITCHING_PROTOCOLS = 101
+
+/** The requests that are under way, and how they come to an end while clients notice nothing. */
+export class Activity {
+  readonly #running = new Set<FastifyReply['raw']>()
+  #leaving = false
+  #whenIdle = (): void => {}
+
+  constructor (app: FastifyInstance) {
+    app.addHook('onRequest', (request, reply, done) => {
+      this.#enter(request, reply)
+      done()
+    })
+  }
+
+  /**
+   * Has every reply end its connection from now on, and waits until nothing is under way, but no longer than so many milliseconds (0: without
+   * limit). Event streams and tunnels are under way for as long as their clients are there.
+   */
+  async end (limit: number): Promise<void> {
+    this.#leaving = true
+    for (const raw of this.#running) endsConnection(raw)
+    const until = limit === 0 ? Infinity : performance.now() + limit
+    await wait(Math.min(LAST_WORD, until - performance.now()))
+    while (this.#running.size > 0 && performance.now() < until) {
+      await new Promise<void>(resolve => {
+        const timer = until === Infinity ? undefined : setTimeout(resolve, Math.min(until - performance.now(), 2 ** 31 - 1))
+        this.#whenIdle = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+  }
+
+  #enter ({ raw }: FastifyRequest, { raw: reply }: FastifyReply): void {
+    if (this.#leaving) endsConnection(reply)
+    // Another hop of the same request.
+    if (this.#running.has(reply)) return
+    this.#running.add(reply)
+    const { socket } = raw
+    const leave = (): void => {
+      socket.off('close', leave)
+      this.#running.delete(reply)
+      if (this.#running.size === 0) this.#whenIdle()
+    }
+    if (raw.headers.upgrade === undefined) {
+      reply.once('close', leave)
+      return
+    }
+    // What becomes a tunnel is over with its connection.
+    socket.once('close', leave)
+    reply.once('close', () => { if (reply.statusCode !== SWITCHING_PROTOCOLS) leave() })
+  }
+}
+
+/** The client is told with the head of the reply. HTTP/2 has other means. */
+function endsConnection (reply: FastifyReply['raw']): void {
+  if (!reply.headersSent && reply.req.httpVersionMajor < 2) reply.shouldKeepAlive = false
+}
+
+function wait (milliseconds: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, Math.max(0, milliseconds)))
+}

@@ -1,0 +1,25 @@
+import { logAccess } from './access-log.ts'
+import { Application } from './application.ts'
+import { Activity } from './activity.ts'
+import type { Logs } from './logs.ts'
+import type { Settings } from './read-config.ts'
+
+export interface Built {
+  readonly application: Application
+  readonly activity: Activity
+}
+
+/**
+ * Makes the application of a configuration, ready to listen.
+ * @throws StartError
+ */
+export async function build (settings: Settings, logs: Logs): Promise<Built> {
+  const { logger } = logs
+  const application = new Application({ ...settings.fastify, ...(logger === undefined ? undefined : { logger }) })
+  const { app } = application
+  logs.tellDropped(app.log)
+  const activity = new Activity(app)
+  if (settings.accessLog !== undefined) logAccess(app, settings.accessLog.format, logs.access)
+  await application.load(settings)
+  return { application, activity }
+}

@@ -1,0 +1,169 @@
+import { WorkerLink, showEnd, type End } from './worker-link.ts'
+import { StartError } from './errors.ts'
+import { keyOf } from './read-listen.ts'
+import type { ServerAddress } from './handles.ts'
+import type { Teller } from './logs.ts'
+import type { Order, Plan } from './messages.ts'
+
+/** A worker that lived as long as that did not die at once, in milliseconds. */
+const LONG_LIFE = 10_000
+const FIRST_DELAY = 100
+const LONGEST_DELAY = 30_000
+/** What closing may take beyond its own limits before the process is killed. */
+const GRACE = 5000
+
+/** The workers of one state of the configuration. */
+export class Generation {
+  readonly numbers = new Map<string, number>()
+  readonly #changed: () => void
+  readonly #workers = new Set<WorkerLink>()
+  readonly #timers = new Set<NodeJS.Timeout>()
+  #plan: Plan | undefined
+  #addresses: readonly ServerAddress[] = []
+  #wanted = 1
+  #log: Teller | undefined
+  /** Workers that died one after the other, each soon after its start. */
+  #quick = 0
+  #over = false
+
+  /** @param changed a worker may have become free, or another serves */
+  constructor (changed: () => void) {
+    this.#changed = changed
+  }
+
+  get plan (): Plan {
+    if (this.#plan === undefined) throw new Error('the configuration is not loaded yet')
+    return this.#plan
+  }
+
+  /** Those that may get connections. */
+  get workers (): WorkerLink[] {
+    return [...this.#workers]
+  }
+
+  get size (): number {
+    return this.#wanted
+  }
+
+  /**
+   * Starts one worker, which loads the configuration and checks it.
+   * @throws StartError
+   */
+  async load (workers: number): Promise<Plan> {
+    const plan = this.#plan = await this.#start().load()
+    this.#wanted = plan.workers ?? workers
+    plan.listeners.forEach(({ place }, index) => this.numbers.set(keyOf(place), index))
+    return plan
+  }
+
+  /**
+   * Starts the others, and has all of them serve.
+   * @throws StartError
+   */
+  async serve (addresses: readonly ServerAddress[]): Promise<void> {
+    this.#addresses = addresses
+    while (this.#workers.size < this.#wanted) this.#start()
+    await Promise.all([...this.#workers].map(worker => this.#bring(worker)))
+  }
+
+  /** From now on the dead are replaced. */
+  keep (log: Teller): void {
+    this.#log = log
+    for (const worker of this.#workers) this.#watch(worker)
+  }
+
+  tell (order: Order): void {
+    for (const worker of this.#workers) worker.tell(order)
+  }
+
+  /** Has the workers end, each when it has nothing in flight any more. */
+  async drain (timeout: number): Promise<void> {
+    this.#stop()
+    this.tell({ scgi: 'drain', timeout })
+    await this.#end(timeout === 0 ? undefined : timeout + this.plan.closeTimeout + GRACE)
+  }
+
+  /** Has the workers close, as an application does. */
+  async close (): Promise<void> {
+    this.#stop()
+    this.tell({ scgi: 'close' })
+    // Those that do not serve yet have nothing to end.
+    await this.#end(this.#log === undefined ? 0 : this.plan.closeTimeout + GRACE)
+  }
+
+  kill (): void {
+    this.#stop()
+    for (const worker of this.#workers) worker.kill('SIGKILL')
+  }
+
+  #stop (): void {
+    this.#over = true
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#timers.clear()
+  }
+
+  /** Waits for them, and kills those that take longer than that. */
+  async #end (limit: number | undefined): Promise<void> {
+    const timer = limit === undefined
+      ? undefined
+      : setTimeout(() => {
+        for (const worker of this.#workers) worker.kill('SIGKILL')
+      }, Math.min(limit, 2 ** 31 - 1))
+    await Promise.all([...this.#workers].map(({ ended }) => ended))
+    clearTimeout(timer)
+  }
+
+  #start (): WorkerLink {
+    const worker = new WorkerLink()
+    this.#workers.add(worker)
+    worker.ended.then(() => {
+      this.#workers.delete(worker)
+      this.#changed()
+    }, () => {})
+    return worker
+  }
+
+  async #bring (worker: WorkerLink): Promise<void> {
+    const plan = await worker.load()
+    // One that was started later may have found another configuration.
+    if (plan.listeners.length !== this.plan.listeners.length) throw new StartError('the configuration was changed while it was loaded')
+    await worker.serve({ scgi: 'listen', addresses: this.#addresses })
+    this.#changed()
+  }
+
+  #watch (worker: WorkerLink): void {
+    worker.onLeaving = () => {
+      if (worker.leaving || this.#over) return
+      this.#log?.info(`worker ${worker.pid} was told to end: another is started`)
+      worker.tell({ scgi: 'drain', timeout: this.plan.drainTimeout })
+      this.#replace(0)
+    }
+    worker.ended.then(end => {
+      if (worker.leaving || this.#over) return
+      this.#died(worker, end)
+    }, () => {})
+  }
+
+  #died (worker: WorkerLink, end: End): void {
+    this.#quick = worker.age < LONG_LIFE ? this.#quick + 1 : 0
+    const delay = this.#quick < 2 ? 0 : Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.#quick - 2))
+    this.#log?.error({ worker: { pid: worker.pid, ...end } }, `worker ${worker.pid} ended (${showEnd(end)}): another is started${delay === 0 ? '' : ` in ${delay} ms`}`)
+    this.#replace(delay)
+  }
+
+  #replace (delay: number): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      const worker = this.#start()
+      this.#watch(worker)
+      this.#bring(worker).then(() => this.#log?.info(`worker ${worker.pid} serves`), (error: Error) => {
+        if (this.#over) return
+        this.#log?.error(`worker ${worker.pid} cannot serve: ${error.message}`)
+        // It ends by itself where it said why; the one after it comes later.
+        worker.kill('SIGKILL')
+        worker.leaving = false
+      })
+    }, delay)
+    this.#timers.add(timer)
+  }
+}

@@ -1,0 +1,82 @@
+import cluster from 'node:cluster'
+import { build } from './build.ts'
+import { listenHere } from './here.ts'
+import { loadConfig } from './load-config.ts'
+import { Logs } from './logs.ts'
+import { prefixOf, serversOf } from './mounts.ts'
+import { Primary } from './primary.ts'
+import { readConfig, type Settings } from './read-config.ts'
+import { Signals, type Running } from './signals.ts'
+import { StartError } from './errors.ts'
+import { GatewayWorker, reportFailure } from './worker.ts'
+import { WORKER_ENV } from './worker-link.ts'
+import type { GatewayConfig, RunGatewayOptions, RunningGateway } from '../../types/config.ts'
+
+export type * from '../../types/config.ts'
+
+/** The configuration as it is given: for its types, and so that an editor knows what may be written. */
+export function defineGateway (config: GatewayConfig): GatewayConfig {
+  return config
+}
+
+/**
+ * Runs a gateway, as the command `fastify-scgi --config` does. With `workers` this program is started once more for each worker, where
+ * `runGateway` serves and does not return before it ends; what is to be done in the process that started them stands after it.
+ * @param config the configuration, or the path of its file
+ * @throws FST_SCGI_OPT_* where the configuration is wrong; an error that says what to do where the system refuses something
+ */
+export async function runGateway (config: GatewayConfig | string, options: RunGatewayOptions = {}): Promise<RunningGateway> {
+  const isWorker = cluster.isWorker && process.env[WORKER_ENV] !== undefined
+  if (isWorker) return await serveAsWorker(config)
+  // Workers load the file: what is loaded once in a process stays as it was.
+  if (typeof config === 'string') return await runPrimary(1, options, config)
+  const settings = readConfig(config)
+  return settings.workers === undefined ? await runHere(settings, options) : await runPrimary(settings.workers, options)
+}
+
+async function serveAsWorker (config: GatewayConfig | string): Promise<RunningGateway> {
+  try {
+    await GatewayWorker.start(readConfig(typeof config === 'string' ? await loadConfig(config) : config))
+  } catch (error) {
+    reportFailure(error)
+  }
+  // The primary ends it.
+  return await new Promise<never>(() => {})
+}
+
+/** Where `workers` is not said, the process serves by itself. */
+export async function runHere (
+  settings: Settings, { signals: wanted = true }: RunGatewayOptions = {}, beside?: { close (): Promise<void> }
+): Promise<RunningGateway> {
+  const logs = await Logs.open(settings.log, settings.accessLog, settings.fastify.logger, false)
+  const signals = wanted ? new Signals(logs) : undefined
+  const { application } = await build(settings, logs)
+  const { app } = application
+  const addresses = await listenHere(application, settings.listeners)
+  for (const mount of settings.mounts) app.log.info(`${prefixOf(mount)} is served by ${serversOf(mount)}`)
+  const close = async (): Promise<void> => {
+    app.log.info('closing: requests in flight may finish')
+    await Promise.all([app.close(), beside?.close()])
+  }
+  signals?.speakTo({ log: app.log, close })
+  return {
+    addresses,
+    app,
+    close,
+    reload: () => Promise.reject(new StartError("there is nothing to reload: the gateway serves in this process ('workers' is not said)")),
+  }
+}
+
+async function runPrimary (workers: number, { signals: wanted = true }: RunGatewayOptions, file?: string): Promise<RunningGateway> {
+  const primary = new Primary(workers)
+  const signals = wanted ? new Signals(primary) : undefined
+  await primary.start()
+  if (file !== undefined) await primary.beFound(file)
+  signals?.speakTo(primary satisfies Running)
+  return {
+    get addresses () { return primary.addresses },
+    app: undefined,
+    close: () => primary.close(),
+    reload: () => primary.reload(),
+  }
+}

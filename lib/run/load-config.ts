@@ -1,0 +1,28 @@
+import { readFile } from 'node:fs/promises'
+import { extname, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { codeOf, toError } from '../runtime/caught.ts'
+import { StartError } from './errors.ts'
+
+/** What is looked for where no file is named. */
+export const CONFIG_NAMES = ['gateway.config.mjs', 'gateway.config.js', 'gateway.config.json'] as const
+
+/**
+ * Loads a configuration file: the default export of a module (which may be a promise, or a function that gives it), or JSON.
+ * @throws StartError
+ */
+export async function loadConfig (file: string): Promise<unknown> {
+  const path = resolve(file)
+  try {
+    if (extname(path) === '.json') return JSON.parse(await readFile(path, 'utf8'))
+    const module: unknown = await import(pathToFileURL(path).href)
+    const config = typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined
+    if (config === undefined) throw new Error('it has no default export: write export default defineGateway({ ... })')
+    return await (typeof config === 'function' ? Reflect.apply(config, undefined, []) : config)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || (codeOf(error) === 'ERR_MODULE_NOT_FOUND' && toError(error).message.includes(`'${path}'`))) {
+      throw new StartError(`cannot load the configuration ${file}: there is no such file`)
+    }
+    throw new StartError(`cannot load the configuration ${file}: ${toError(error).message}`)
+  }
+}

@@ -1,0 +1,145 @@
+import { availableParallelism } from 'node:os'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { isFunction, isRecord } from '../options/checks.ts'
+import { parseLifetime, show } from '../options/units.ts'
+import { knownNames } from './names.ts'
+import { readAccessLog, readLog, type AccessLogSettings, type LogSettings } from './read-logs.ts'
+import { readListeners, type Listener } from './read-listen.ts'
+import type { FastifyInstance } from 'fastify'
+import type { GatewayConfig, GatewayFastifyOptions, GatewayMount } from '../../types/config.ts'
+
+/** More processes than that are a mistake. */
+const MOST_WORKERS = 1024
+const DRAIN_TIMEOUT = '1h'
+
+/** A configuration that was checked, as far as that can be done without asking the system. */
+export interface Settings {
+  readonly listeners: readonly Listener[]
+  /** `undefined` where nothing was said. */
+  readonly workers: number | undefined
+  readonly fastify: GatewayFastifyOptions
+  readonly mounts: readonly GatewayMount[]
+  readonly setup: ((app: FastifyInstance) => unknown) | undefined
+  readonly log: LogSettings
+  readonly accessLog: AccessLogSettings | undefined
+  readonly pidFile: string | undefined
+  /** Milliseconds; 0 is without limit. */
+  readonly drainTimeout: number
+}
+
+const NAMES: Record<keyof GatewayConfig, true> = {
+  listen: true, workers: true, fastify: true, mounts: true, setup: true, log: true, accessLog: true, pidFile: true, drainTimeout: true,
+}
+
+const FASTIFY: Record<keyof GatewayFastifyOptions, true> = {
+  ajv: true,
+  allowErrorHandlerOverride: true,
+  allowUnsafeRegex: true,
+  bodyLimit: true,
+  caseSensitive: true,
+  childLoggerFactory: true,
+  clientErrorHandler: true,
+  connectionTimeout: true,
+  constraints: true,
+  disableRequestLogging: true,
+  exposeHeadRoutes: true,
+  forceCloseConnections: true,
+  frameworkErrors: true,
+  genReqId: true,
+  handlerTimeout: true,
+  http: true,
+  ignoreDuplicateSlashes: true,
+  ignoreTrailingSlash: true,
+  keepAliveTimeout: true,
+  logController: true,
+  logger: true,
+  maxParamLength: true,
+  maxRequestsPerSocket: true,
+  onConstructorPoisoning: true,
+  onProtoPoisoning: true,
+  pluginTimeout: true,
+  querystringParser: true,
+  requestIdHeader: true,
+  requestIdLogLabel: true,
+  requestTimeout: true,
+  return503OnClosing: true,
+  rewriteUrl: true,
+  routerOptions: true,
+  schemaController: true,
+  schemaErrorFormatter: true,
+  serializerOpts: true,
+  trustProxy: true,
+  useSemicolonDelimiter: true,
+}
+
+/** Options of Fastify's that have a place of their own here. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  https: 'TLS is said for each place: listen: { port: 8443, tls: { cert, key } }',
+  http2: 'it is said for each place: listen: { port: 8443, tls: { cert, key }, http2: true }',
+  http2SessionTimeout: "sessions end with keepAliveTimeout: HTTP/2 is said for each place of 'listen'",
+  serverFactory: "the gateway makes the servers: 'listen' says which",
+  loggerInstance: "the gateway makes the log: 'log' says where it goes, 'fastify.logger' may have pino's options",
+}
+
+/** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED: each names the place of the mistake */
+export function readConfig (config: unknown): Settings {
+  if (!isRecord(config)) throw new FST_SCGI_OPT_INVALID('config', show(config), 'an object: { listen, workers, fastify, mounts, setup }')
+  knownNames('', config, NAMES)
+  const { setup, pidFile } = config
+  if (setup !== undefined && !isFunction(setup)) throw new FST_SCGI_OPT_INVALID('setup', show(setup), 'a function that takes the application')
+  if (pidFile !== undefined && (typeof pidFile !== 'string' || pidFile === '')) throw new FST_SCGI_OPT_INVALID('pidFile', show(pidFile), 'the path of a file')
+  return {
+    listeners: readListeners(config.listen),
+    workers: readWorkers(config.workers),
+    fastify: readFastify(config.fastify),
+    mounts: readMounts(config.mounts),
+    setup,
+    log: readLog(config.log),
+    accessLog: readAccessLog(config.accessLog),
+    pidFile,
+    drainTimeout: parseLifetime('drainTimeout', config.drainTimeout ?? DRAIN_TIMEOUT),
+  }
+}
+
+/** @throws FST_SCGI_OPT_INVALID */
+export function readWorkers (value: unknown): number | undefined {
+  if (value === undefined) return undefined
+  if (value === 'auto') return availableParallelism()
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > MOST_WORKERS) {
+    throw new FST_SCGI_OPT_INVALID('workers', show(value), `'auto', or a number of processes, 1 to ${MOST_WORKERS}`)
+  }
+  return value
+}
+
+function readFastify (value: unknown): GatewayFastifyOptions {
+  if (value === undefined) return {}
+  if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID('fastify', show(value), "an object of Fastify's options")
+  for (const name of Object.keys(value)) {
+    const why = Object.hasOwn(ELSEWHERE, name) ? ELSEWHERE[name] : undefined
+    if (why !== undefined) throw new FST_SCGI_OPT_UNSUPPORTED(`fastify.${name}`, why)
+  }
+  // Fastify drops what it does not know without a word.
+  knownNames('fastify', value, FASTIFY)
+  if (isRecord(value.logger)) {
+    for (const name of ['stream', 'file', 'transport']) {
+      if (value.logger[name] !== undefined) throw new FST_SCGI_OPT_UNSUPPORTED(`fastify.logger.${name}`, 'log: { file, pretty } says where the lines go')
+    }
+  }
+  return value
+}
+
+function readMounts (value: unknown): GatewayMount[] {
+  if (value === undefined) return []
+  if (!isMounts(value)) throw new FST_SCGI_OPT_INVALID('mounts', show(value), "a list of what register takes: [{ prefix: '/app', upstreams: '127.0.0.1:4000' }]")
+  value.forEach((mount, index) => {
+    if (typeof mount !== 'string' && (typeof mount !== 'object' || mount === null)) {
+      throw new FST_SCGI_OPT_INVALID(`mounts[${index}]`, show(mount), "options with 'upstreams', an address or a list of servers")
+    }
+  })
+  return value
+}
+
+/** What is in it is looked at where it is registered. */
+function isMounts (value: unknown): value is GatewayMount[] {
+  return Array.isArray(value)
+}

@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs'
+import { createSecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls'
+import { FST_SCGI_OPT_INVALID } from '../errors.ts'
+import { toError } from '../runtime/caught.ts'
+import { isRecord } from '../options/checks.ts'
+import { show } from '../options/units.ts'
+import { nameContexts } from './server-names.ts'
+
+type Pem = string | Buffer
+
+/** Options of `https.createServer`, everything read from the disk. */
+export type TlsSettings = TlsOptions & SecureContextOptions
+
+/**
+ * Reads the option `tls`, and the files that it names: what cannot be used is found here, and not by the first client.
+ * @throws FST_SCGI_OPT_INVALID
+ */
+export function readTls (option: string, value: unknown): TlsSettings | undefined {
+  if (value === undefined || value === false) return undefined
+  if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), '{ cert, key }: PEM text or files, or false')
+  const { sni, cert, key, passphrase, ...others } = value
+  const certificate = readCertificate(option, { cert, key, passphrase })
+  const settings: TlsSettings = { ...others, ...certificate }
+  if (others.ca !== undefined) settings.ca = readPem(`${option}.ca`, others.ca, 'CERTIFICATE')
+  const contexts = readNames(`${option}.sni`, sni)
+  // Node.js says itself what is wrong with its options.
+  check(option, settings)
+  if (contexts !== undefined) settings.SNICallback = nameContexts(contexts)
+  return settings
+}
+
+function readNames (option: string, value: unknown): Map<string, ReturnType<typeof createSecureContext>> | undefined {
+  if (value === undefined) return undefined
+  if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), "an object of certificates by name: { 'example.org': { cert, key } }")
+  const contexts = new Map<string, ReturnType<typeof createSecureContext>>()
+  for (const [name, given] of Object.entries(value)) {
+    const place = `${option}['${name}']`
+    if (!/^(?:\*\.)?[\w-]+(?:\.[\w-]+)*$/.test(name)) throw new FST_SCGI_OPT_INVALID(option, show(name), "names such as 'example.org' and '*.example.org'")
+    if (!isRecord(given)) throw new FST_SCGI_OPT_INVALID(place, show(given), '{ cert, key }')
+    contexts.set(name.toLowerCase(), check(place, readCertificate(place, given)))
+  }
+  return contexts
+}
+
+function readCertificate (option: string, { cert, key, passphrase }: Record<string, unknown>): SecureContextOptions {
+  if (cert === undefined) throw new FST_SCGI_OPT_INVALID(`${option}.cert`, 'missing', 'the certificate of the key: PEM text, or its file')
+  if (key === undefined) throw new FST_SCGI_OPT_INVALID(`${option}.key`, 'missing', 'the key of the certificate: PEM text, or its file')
+  if (passphrase !== undefined && typeof passphrase !== 'string') throw new FST_SCGI_OPT_INVALID(`${option}.passphrase`, typeof passphrase, 'a text')
+  return {
+    cert: readPem(`${option}.cert`, cert, 'CERTIFICATE'),
+    key: readPem(`${option}.key`, key, 'PRIVATE KEY'),
+    ...(passphrase === undefined ? undefined : { passphrase }),
+  }
+}
+
+function readPem (option: string, value: unknown, kind: string): Pem[] {
+  return (Array.isArray(value) ? value : [value]).map((one: unknown) => {
+    if (Buffer.isBuffer(one)) return one
+    if (typeof one !== 'string' || one === '') throw new FST_SCGI_OPT_INVALID(option, typeof one, 'PEM text, a Buffer of it, or the path of its file')
+    let text = one
+    if (!one.includes('-----BEGIN ')) {
+      try {
+        text = readFileSync(one, 'utf8')
+      } catch (error) {
+        throw new FST_SCGI_OPT_INVALID(option, show(one), `a file that can be read (${toError(error).message})`)
+      }
+    }
+    // Never the text itself: it may be a key.
+    if (!new RegExp(`-----BEGIN [A-Z ]*${kind}-----`).test(text)) throw new FST_SCGI_OPT_INVALID(option, one === text ? 'a text' : show(one), `PEM with a ${kind}`)
+    return text
+  })
+}
+
+function check (option: string, settings: SecureContextOptions): ReturnType<typeof createSecureContext> {
+  try {
+    return createSecureContext(settings)
+  } catch (error) {
+    const { message } = toError(error)
+    const reason = message.includes('key values mismatch') ? 'the key is not that of the certificate' : message
+    throw new FST_SCGI_OPT_INVALID(option, 'unusable', `a certificate and its key that go together (${reason})`)
+  }
+}

@@ -1,0 +1,41 @@
+import http, { type RequestListener } from 'node:http'
+import https from 'node:https'
+import http2 from 'node:http2'
+import type { Server } from 'node:net'
+import type { FastifyServerOptions } from 'fastify'
+import type { ServerOptions } from 'node:http'
+import type { Listener } from './read-listen.ts'
+
+/** What Fastify was told of its servers. */
+export type ServerSettings = Pick<FastifyServerOptions, 'keepAliveTimeout' | 'requestTimeout' | 'connectionTimeout' | 'maxRequestsPerSocket'> & {
+  http?: ServerOptions | null
+}
+
+/** Milliseconds without a stream after which a session of HTTP/2 ends; what Fastify has for keepAliveTimeout. */
+const SESSION_TIMEOUT = 72_000
+
+/** The server of plain HTTP/1, which is Fastify's own. */
+export function plainServer (handler: RequestListener, settings: ServerSettings): http.Server {
+  return limited(http.createServer(settings.http ?? {}, handler), settings)
+}
+
+/** The server of a place that wants more than that. */
+export function serverOf ({ tls, http2: wanted }: Listener, handler: RequestListener, settings: ServerSettings): Server {
+  const { http: options = {} } = settings
+  if (!wanted && tls === undefined) return plainServer(handler, settings)
+  if (!wanted) return limited(https.createServer({ ...options, ...tls }, handler), settings)
+  const server = tls === undefined ? http2.createServer({}) : http2.createSecureServer({ ...options, ...tls, allowHTTP1: true })
+  // The same handler: Fastify looks at the request to tell the versions apart.
+  server.on('request', (request: unknown, response: unknown) => Reflect.apply(handler, server, [request, response]))
+  server.on('session', session => session.setTimeout(settings.keepAliveTimeout ?? SESSION_TIMEOUT, () => session.close()))
+  return server
+}
+
+function limited<S extends http.Server> (server: S, settings: ServerSettings): S {
+  const { keepAliveTimeout, requestTimeout, connectionTimeout, maxRequestsPerSocket } = settings
+  if (keepAliveTimeout !== undefined) server.keepAliveTimeout = keepAliveTimeout
+  if (requestTimeout !== undefined) server.requestTimeout = requestTimeout
+  if (connectionTimeout !== undefined) server.setTimeout(connectionTimeout)
+  if (typeof maxRequestsPerSocket === 'number' && maxRequestsPerSocket > 0) server.maxRequestsPerSocket = maxRequestsPerSocket
+  return server
+}

@@ -1,0 +1,94 @@
+import { createServer, type Server } from 'node:net'
+import { divertConnections, type Handle, type ServerAddress } from './handles.ts'
+import { keyOf, type Place } from './read-listen.ts'
+import { bindingsOf, listenOn, urlOf } from './sockets.ts'
+
+interface Held {
+  readonly place: Place
+  readonly servers: Server[]
+}
+
+/** The sockets of the primary: they stay open for as long as a configuration has them, whatever becomes of the workers. */
+export class HeldSockets {
+  readonly #take: (key: string, connection: Handle) => void
+  #held = new Map<string, Held>()
+
+  /** @param take gets each connection, with the key of its place */
+  constructor (take: (key: string, connection: Handle) => void) {
+    this.#take = take
+  }
+
+  /**
+   * Opens those that are not open yet, all or none.
+   * @returns what ends those that were opened now, where they are not wanted after all
+   * @throws StartError
+   */
+  async open (places: readonly Place[]): Promise<() => Promise<void>> {
+    const opened: string[] = []
+    const undo = async (): Promise<void> => { await this.#close(opened) }
+    try {
+      for (const place of places) {
+        const key = keyOf(place)
+        if (this.#held.has(key)) continue
+        opened.push(key)
+        this.#held.set(key, { place, servers: [] })
+        await this.#open(place, key)
+      }
+    } catch (error) {
+      await undo()
+      throw error
+    }
+    return undo
+  }
+
+  /** Closes all but these. */
+  async keep (places: readonly Place[]): Promise<string[]> {
+    const wanted = new Set(places.map(keyOf))
+    const gone = [...this.#held.keys()].filter(key => !wanted.has(key))
+    await this.#close(gone)
+    return gone
+  }
+
+  /** Where a place is. */
+  addressOf (place: Place): ServerAddress {
+    return this.#held.get(keyOf(place))?.servers[0]?.address() ?? null
+  }
+
+  /** Where clients find it. */
+  urlsOf (place: Place, scheme: string): string[] {
+    return (this.#held.get(keyOf(place))?.servers ?? []).map(server => urlOf(server, scheme))
+  }
+
+  /** Closes all, before it returns: files of sockets are removed. */
+  kill (): void {
+    for (const { servers } of this.#held.values()) for (const server of servers) server.close()
+    this.#held.clear()
+  }
+
+  async #open (place: Place, key: string): Promise<void> {
+    const servers = this.#held.get(key)?.servers ?? []
+    let port: number | undefined
+    for (const binding of await bindingsOf(place)) {
+      const server = createServer()
+      try {
+        await listenOn(server, port === undefined ? binding : { ...binding, options: { ...binding.options, port } })
+      } catch (error) {
+        if (binding.optional) continue
+        throw error
+      }
+      divertConnections(server, connection => this.#take(key, connection))
+      const address = server.address()
+      // A port that the system chooses is one for all addresses of a name.
+      if (typeof address === 'object' && address !== null) ({ port } = address)
+      servers.push(server)
+    }
+  }
+
+  async #close (keys: readonly string[]): Promise<void> {
+    for (const key of keys) {
+      const { servers = [] } = this.#held.get(key) ?? {}
+      this.#held.delete(key)
+      await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))))
+    }
+  }
+}

@@ -1,0 +1,139 @@
+import { closeHandle, divertListen, type Handle, type Intake } from './handles.ts'
+import { build, type Built } from './build.ts'
+import { isOrder, type Order, type Plan, type Report } from './messages.ts'
+import { schemeOf } from './here.ts'
+import { Logs } from './logs.ts'
+import { toError } from '../runtime/caught.ts'
+import { parseTime } from '../options/units.ts'
+import type { Server } from 'node:net'
+import type { Settings } from './read-config.ts'
+
+/** Default of `closeTimeout`, in milliseconds. */
+const CLOSE_TIMEOUT = 10_000
+/** Milliseconds for the last lines of the log. */
+const LAST_LINES = 1000
+
+/** Tells the primary what this worker has come to. */
+export function report (message: Report): void {
+  process.send?.(message)
+}
+
+/** Tells the primary that this worker cannot serve, and ends it. */
+export function reportFailure (error: unknown): void {
+  const end = (): never => process.exit(1)
+  // The primary tells whoever waits: what is written here would be a second line.
+  if (process.connected && process.send !== undefined) process.send({ scgi: 'failed', message: messageOf(error) } satisfies Report, end)
+  else end()
+}
+
+/** One line. */
+export function messageOf (error: unknown): string {
+  return toError(error).message.replace(/^fastify-scgi: /, '').replaceAll(/\s*\n\s*/g, ' ')
+}
+
+/** A process that serves what the primary gives it. */
+export class GatewayWorker {
+  readonly #settings: Settings
+  readonly #logs: Logs
+  readonly #built: Built
+  readonly #servers: Server[]
+  readonly #intakes: Intake[] = []
+  #ending = false
+
+  private constructor (settings: Settings, logs: Logs, built: Built) {
+    this.#settings = settings
+    this.#logs = logs
+    this.#built = built
+    this.#servers = settings.listeners.map(listener => built.application.server(listener))
+  }
+
+  /**
+   * Builds what the configuration says, and waits for orders.
+   * @throws StartError, FST_SCGI_OPT_*
+   */
+  static async start (settings: Settings): Promise<GatewayWorker> {
+    const logs = await Logs.open(settings.log, settings.accessLog, settings.fastify.logger, true)
+    const worker = new GatewayWorker(settings, logs, await build(settings, logs))
+    worker.#obey()
+    report({ scgi: 'loaded', plan: planOf(settings, logs) })
+    return worker
+  }
+
+  get app (): Built['application']['app'] {
+    return this.#built.application.app
+  }
+
+  #obey (): void {
+    process.on('message', (message: unknown, connection: unknown) => {
+      if (isOrder(message)) this.#do(message, typeof connection === 'object' && connection !== null ? connection : undefined)
+    })
+    // A terminal sends its signals to all processes: the primary decides. One that is for this process alone replaces it.
+    for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => {})
+    for (const signal of ['SIGTERM', 'SIGQUIT'] as const) process.on(signal, () => report({ scgi: 'leaving' }))
+  }
+
+  #do (order: Order, connection: Handle | undefined): void {
+    if (order.scgi === 'connection') this.#take(order.listener, connection)
+    else if (order.scgi === 'listen') this.#listen(order.addresses).catch(reportFailure)
+    else if (order.scgi === 'drain') this.#end(this.#built.activity.end(order.timeout))
+    else if (order.scgi === 'close') this.#end(Promise.resolve())
+    else this.#reopen()
+  }
+
+  #take (listener: number, connection: Handle | undefined): void {
+    if (connection === undefined) return
+    const accepted = this.#intakes[listener]?.give(connection) === true
+    report({ scgi: 'took', accepted })
+    if (!accepted) closeHandle(connection)
+  }
+
+  async #listen (addresses: Extract<Order, { scgi: 'listen' }>['addresses']): Promise<void> {
+    const { app } = this
+    this.#servers.forEach((server, index) => this.#intakes.push(divertListen(server, addresses[index] ?? null)))
+    // What is served by TLS alone has no use for Fastify's own server, which must listen all the same.
+    if (!this.#servers.includes(app.server)) divertListen(app.server, addresses[0] ?? null)
+    for (const server of this.#servers) if (server !== app.server) server.listen()
+    await app.listen({ host: '127.0.0.1', port: 0, listenTextResolver: () => `worker ${process.pid} serves` })
+    report({ scgi: 'serving' })
+  }
+
+  #end (first: Promise<void>): void {
+    // A second order: do not wait any more.
+    const again = this.#ending
+    this.#ending = true
+    first.then(() => this.app.close()).then(() => 0, (error: unknown) => {
+      this.app.log.error(`closing failed: ${messageOf(error)}`)
+      return 1
+    }).then(async code => {
+      if (again) return
+      await this.#logs.flush(LAST_LINES)
+      // The end of the process would wait for a write that no reader and no disk takes.
+      if (this.#logs.holdsThread) process.kill(process.pid, 'SIGKILL')
+      process.exit(code)
+    }).catch(() => {})
+  }
+
+  #reopen (): void {
+    try {
+      this.#logs.reopen()
+    } catch (error) {
+      this.app.log.error(`the log file cannot be opened, the one before is written on: ${messageOf(error)}`)
+    }
+  }
+}
+
+function planOf (settings: Settings, logs: Logs): Plan {
+  return {
+    listeners: settings.listeners.map(listener => ({ place: listener.place, scheme: schemeOf(listener) })),
+    workers: settings.workers,
+    log: logs.settings,
+    pidFile: settings.pidFile,
+    drainTimeout: settings.drainTimeout,
+    closeTimeout: Math.max(CLOSE_TIMEOUT, ...settings.mounts.map(closeTimeoutOf)),
+  }
+}
+
+function closeTimeoutOf (mount: Settings['mounts'][number]): number {
+  if (typeof mount !== 'object' || !('closeTimeout' in mount) || mount.closeTimeout === undefined) return 0
+  return parseTime('closeTimeout', mount.closeTimeout)
+}

@@ -1,5 +1,6 @@
 import { toError } from '../runtime/caught.ts'
 import { Control } from './control.ts'
+import { ownApplications } from '../spawn/primary.ts'
 import { StartError } from './errors.ts'
 import { Generation } from './generation.ts'
 import { Handout } from './handout.ts'
@@ -34,6 +35,11 @@ export class Primary {
   /** @param workers where the configuration says nothing */
   constructor (workers: number) {
     this.#defaultWorkers = workers
+    const applications = ownApplications({
+      info: (details, line) => this.#log?.info(details, line),
+      warn: (details, line) => this.#log?.warn(details, line),
+    })
+    this.possessions.add({ close: () => applications.close(), kill () {} })
   }
 
   get addresses (): string[] {

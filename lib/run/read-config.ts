@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { isFunction, isRecord } from '../options/checks.ts'
 import { parseLifetime, show } from '../options/units.ts'
+import { checkRegisterOptions } from '../plugin-options.ts'
 import { knownNames } from './names.ts'
 import { readAccessLog, readLog, type AccessLogSettings, type LogSettings } from './read-logs.ts'
 import { readListeners, type Listener } from './read-listen.ts'
@@ -131,15 +132,11 @@ function readFastify (value: unknown): GatewayFastifyOptions {
 function readMounts (value: unknown): GatewayMount[] {
   if (value === undefined) return []
   if (!isMounts(value)) throw new FST_SCGI_OPT_INVALID('mounts', show(value), "a list of what register takes: [{ prefix: '/app', upstreams: '127.0.0.1:4000' }]")
-  value.forEach((mount, index) => {
-    if (typeof mount !== 'string' && (typeof mount !== 'object' || mount === null)) {
-      throw new FST_SCGI_OPT_INVALID(`mounts[${index}]`, show(mount), "options with 'upstreams', an address or a list of servers")
-    }
-  })
+  value.forEach((mount, index) => checkRegisterOptions(mount, `mounts[${index}]`))
   return value
 }
 
-/** What is in it is looked at where it is registered. */
+/** What is in it is looked at after that. */
 function isMounts (value: unknown): value is GatewayMount[] {
   return Array.isArray(value)
 }

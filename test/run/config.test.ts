@@ -76,8 +76,8 @@ test('what only the system knows is checked, too', async () => {
     [{ listen: '192.0.2.1:8080', mounts: [MOUNT] }, /cannot listen on 192\.0\.2\.1:8080: this machine has no such address/],
     [{ listen: 'unix:/none/such/a.sock' }, /cannot listen on unix:\/none\/such\/a\.sock: its directory does not exist/],
     [{ listen: 0, log: { file: '/none/such/a.log' } }, /cannot open the log file: ENOENT/],
-    [{ listen: 0, mounts: [MOUNT, { ...MOUNT, prefix: '/b', readTimeout: 'soon' }] }, /^option 'mounts\[1\]\.readTimeout' is "soon"/],
-    [{ listen: 0, mounts: [MOUNT, { ...MOUNT, prefix: '/b', buffering: { bufferSize: '1x' } }] }, /^option 'mounts\[1\]\.buffering\.bufferSize' is "1x"/],
+    [{ listen: 0, mounts: [MOUNT, { ...MOUNT, prefix: '/b', readTimeout: 'soon' }] }, /option 'mounts\[1\]\.readTimeout' is "soon"/],
+    [{ listen: 0, mounts: [MOUNT, { ...MOUNT, prefix: '/b', buffering: { bufferSize: '1x' } }] }, /option 'mounts\[1\]\.buffering\.bufferSize' is "1x"/],
     [{ listen: 0, mounts: [MOUNT, MOUNT] }, /^mounts\[1\]: its path is taken already/],
     [{ listen: 0, mounts: ['no-such-host.invalid:4000'] }, /^mounts\[0\]: the name of the upstream server 'no-such-host\.invalid' does not resolve/],
     [{ listen: 0, setup: () => { throw new Error('no disk') } }, /^setup: no disk/],
@@ -100,7 +100,7 @@ test('what only the system knows is checked, too', async () => {
 test('what is in force is printed, with its defaults and without its secrets', async () => {
   const printed: Record<string, unknown> = JSON.parse(await printConfig(defineGateway({
     listen: { port: 8443, tls: { cert, key }, http2: true },
-    mounts: [{ prefix: '/a', upstreams: { servers: ['127.0.0.1:4000'], sticky: { cookie: { name: 'a', secret: 'hush' } } } }],
+    mounts: [{ prefix: '/a', upstreams: { servers: ['127.0.0.1:4000'], sticky: { cookie: { name: 'a', secret: 'hush hush hush hush' } } } }],
     setup: function plugins () {},
   })))
   assert.deepEqual(printed.listen, [{ host: '127.0.0.1', port: 8443, backlog: 511, tls: { cert: '[hidden]', key: '[hidden]' }, http2: true }])

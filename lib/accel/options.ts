@@ -1,5 +1,7 @@
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
+import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { atOnce } from '../options/functions.ts'
+import { readRows } from '../options/read.ts'
+import { ACCEL } from '../options/table/doors.ts'
 import { Root } from '../files/root.ts'
 import { headerName } from '../http/token.ts'
 import { show } from '../options/units.ts'
@@ -13,15 +15,15 @@ export interface AccelSettings {
   readonly sendfileHeader: string
 }
 
-const NAMES: readonly string[] = ['trust', 'redirectTo', 'locations', 'root', 'sendfileHeader'] satisfies (keyof AccelOptions)[]
+/** Fastify's own options of `register`, which pass through. */
+const FASTIFY = ['prefix', 'logLevel']
 
 /** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN */
 export function compileAccel (options: AccelOptions): AccelSettings {
-  for (const name of Object.keys(options)) {
-    // Fastify's own.
-    if (!NAMES.includes(name) && name !== 'prefix' && name !== 'logLevel') throw new FST_SCGI_OPT_UNKNOWN(name, `: there are ${NAMES.join(', ')}`)
-  }
-  const { trust, redirectTo, root, sendfileHeader = 'X-Sendfile', locations } = options
+  const { ...own } = options
+  for (const name of FASTIFY) Reflect.deleteProperty(own, name)
+  const { sendfileHeader } = readRows(ACCEL, own, '', 'accel')
+  const { trust, redirectTo, root, locations } = options
   if (typeof trust !== 'function') {
     throw new FST_SCGI_OPT_INVALID('trust', show(trust), 'a function (request, reply) that says whose replies may steer')
   }

@@ -1,21 +1,19 @@
 import { CacheZone } from './zone.ts'
-import { checkKnown } from './options.ts'
 import { DiskStore } from './stores/disk.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { atOnce } from '../options/functions.ts'
 import { MemoryStore } from './stores/memory.ts'
-import { parseLifetime, parseTime, show } from '../options/units.ts'
+import { readRows } from '../options/read.ts'
+import { CREATE_CACHE } from '../options/table/cache.ts'
+import { show } from '../options/units.ts'
 import { systemTimers, type Timers } from '../runtime/timers.ts'
 import type { Cache, CreateCacheOptions } from '../../types/cache.ts'
 import type { CacheStore } from '../../types/cache-store.ts'
 
 const COMMON = ['name', 'store', 'inactive', 'storeTimeout']
 const MEMORY = ['maxSize', 'maxEntries', 'maxEntrySize']
-const DISK = [...MEMORY, 'path', 'levels', 'useTempPath', 'minFree', 'manager', 'loader']
 
 const YEAR = 31_536_000_000
-
-const ROUNDS = ['files', 'sleep', 'threshold']
 
 /** The time of day: entries outlive the process. */
 const clock: Timers = { now: Date.now, after: systemTimers.after }
@@ -27,13 +25,8 @@ const clock: Timers = { now: Date.now, after: systemTimers.after }
  */
 export function createCache (options: CreateCacheOptions): Cache {
   if (typeof options !== 'object' || options === null) throw new FST_SCGI_OPT_INVALID('options', show(options), "an object with the option 'name'")
-  checkKnown('createCache', options, [...COMMON, ...DISK])
-  const { name, inactive = '10m', storeTimeout = 250 } = options
-  if (typeof name !== 'string' || name === '' || name.includes('\0')) {
-    throw new FST_SCGI_OPT_INVALID('createCache.name', show(name), 'a name, by which the cache is known')
-  }
+  const { name, inactive: inactiveTime, storeTimeout } = readRows(CREATE_CACHE, options, 'createCache', 'it')
   const kind = options.store ?? (options.path === undefined ? 'memory' : 'disk')
-  const inactiveTime = parseLifetime('createCache.inactive', inactive)
   const store = makeStore(kind, options)
   return new CacheZone({
     name,
@@ -41,7 +34,7 @@ export function createCache (options: CreateCacheOptions): Cache {
     ownStore: store instanceof MemoryStore || store instanceof DiskStore,
     ...(store instanceof MemoryStore && { putter: store }),
     ...(store instanceof DiskStore && { tempWriter: store }),
-    storeTimeout: parseTime('createCache.storeTimeout', storeTimeout),
+    storeTimeout,
     // Our stores drop what nobody asks for themselves. What somebody asks for may be served stale for as long as the application fails.
     keepStale: typeof kind === 'string' ? YEAR : inactiveTime,
     inactive: inactiveTime,
@@ -67,8 +60,6 @@ function makeStore (kind: CreateCacheOptions['store'], options: CreateCacheOptio
   }
   if (kind !== 'disk') throw new FST_SCGI_OPT_INVALID('createCache.store', show(kind), "'memory', 'disk' or a store")
   if (path === undefined) throw new FST_SCGI_OPT_INVALID('createCache.path', 'missing', 'the directory of the disk store')
-  if (manager !== undefined) checkKnown('createCache.manager', manager, ROUNDS)
-  if (loader !== undefined) checkKnown('createCache.loader', loader, [...ROUNDS, 'delay'])
   return new DiskStore({
     path,
     ...limits,

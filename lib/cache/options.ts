@@ -1,40 +1,19 @@
 import { CacheZone } from './zone.ts'
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { isBareToken } from './dictionary.ts'
-import { parseLifetime, parseSize, parseTime, show } from '../options/units.ts'
+import { show } from '../options/units.ts'
 import { parseUseStale } from './use-stale.ts'
 import { parseValid } from './valid.ts'
 import { headerName, isToken } from '../http/token.ts'
-import { flag, isRecord, orSwitch } from '../options/checks.ts'
+import { orSwitch } from '../options/checks.ts'
+import { checkKeys } from '../options/keys.ts'
+import { readRows } from '../options/read.ts'
+import { CACHE, HEURISTIC, LOCK } from '../options/table/cache.ts'
 import { atOnce } from '../options/functions.ts'
+import type { Values } from '../options/row.ts'
 import type { CacheOptions, CachePredicate } from '../../types/cache.ts'
 import type { CacheRules, RfcRules } from './rules.ts'
 import type { IgnoredHeaders } from './freshness.ts'
-
-const OPTIONS: Readonly<Record<keyof CacheOptions, true>> = {
-  zone: true,
-  key: true,
-  valid: true,
-  methods: true,
-  minUses: true,
-  lock: true,
-  useStale: true,
-  backgroundUpdate: true,
-  revalidate: true,
-  bypass: true,
-  noCache: true,
-  maxRangeOffset: true,
-  convertHead: true,
-  statusHeader: true,
-  age: true,
-  authorization: true,
-  rules: true,
-  targets: true,
-  clientControl: true,
-  setCookie: true,
-  heuristic: true,
-  cacheStatus: true,
-}
 
 /** The names that `ignoreHeaders` has for the cache, in lower case. */
 export const CACHE_HEADERS = ['x-accel-expires', 'cache-control', 'expires', 'set-cookie', 'vary'] as const
@@ -59,16 +38,16 @@ export class CachePolicy<Request> {
    * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
    */
   constructor (options: CacheOptions<Request>, ignoreHeaders: readonly string[], tempPath?: string, headerCase = false) {
-    checkNames(options)
+    const read = readOptions(options)
     const ignore = readIgnored(ignoreHeaders)
-    this.rules = { ...readRules(options, ignore), tempPath, headerCase }
+    this.rules = { ...readRules(options, read, ignore), tempPath, headerCase }
     this.#zone = typeof options.zone === 'function' ? atOnce('cache.zone', options.zone) : checkZone('cache.zone', options.zone)
     if (options.key !== undefined && typeof options.key !== 'function') throw new FST_SCGI_OPT_INVALID('cache.key', show(options.key), 'a function')
     this.#key = options.key === undefined ? undefined : atOnce('cache.key', options.key)
     this.#methods = readMethods(options)
     this.#bypass = readPredicates('cache.bypass', options.bypass)
     this.#noCache = readPredicates('cache.noCache', options.noCache)
-    this.age = flag('cache.age', options.age, this.rules.rfc !== undefined)
+    this.age = read.age ?? this.rules.rfc !== undefined
     this.statusHeader = readStatusHeader(options.statusHeader)
   }
 
@@ -120,75 +99,47 @@ function holds<Request> (predicates: readonly CachePredicate<Request>[], request
   })
 }
 
-function readRules<Request> (options: CacheOptions<Request>, ignore: IgnoredHeaders): Omit<CacheRules, 'tempPath' | 'headerCase'> {
-  const { lock = false, minUses = 1 } = options
-  const waits = typeof lock === 'object' && lock !== null
-  if (!waits && typeof lock !== 'boolean') throw new FST_SCGI_OPT_INVALID('cache.lock', show(lock), orSwitch(lock, 'true, false or { age, timeout }'))
-  if (waits) checkKnown('cache.lock', lock, ['age', 'timeout'])
-  if (!Number.isSafeInteger(minUses) || minUses < 1) throw new FST_SCGI_OPT_INVALID('cache.minUses', show(minUses), 'an integer of 1 or more')
-  const byRfc = readRuleSet(options.rules) === 'rfc9111'
-  const { authorization = byRfc ? 'rfc9111' : 'ignore', clientControl = 'ignore' } = options
-  if (authorization !== 'rfc9111' && authorization !== 'ignore') {
-    throw new FST_SCGI_OPT_INVALID('cache.authorization', show(authorization), "'rfc9111' or 'ignore'")
-  }
-  if (clientControl !== 'ignore' && clientControl !== 'obey') {
-    throw new FST_SCGI_OPT_INVALID('cache.clientControl', show(clientControl), "'ignore' or 'obey'")
-  }
+function readRules<Request> (
+  options: CacheOptions<Request>, read: Values<typeof CACHE>, ignore: IgnoredHeaders
+): Omit<CacheRules, 'tempPath' | 'headerCase'> {
+  const { lock, minUses, rules, clientControl, backgroundUpdate } = read
+  const byRfc = rules === 'rfc9111'
+  const { authorization = byRfc ? 'rfc9111' : 'ignore', revalidate = byRfc, convertHead = byRfc, maxRangeOffset = Infinity } = read
+  const waits = typeof lock === 'boolean' ? readRows(LOCK, {}, 'cache.lock') : lock
   const useStale = parseUseStale('cache.useStale', options.useStale)
-  const backgroundUpdate = flag('cache.backgroundUpdate', options.backgroundUpdate, false)
   if (backgroundUpdate && !useStale.updating && ignore.cacheControl) {
     throw new FST_SCGI_OPT_UNSUPPORTED('cache.backgroundUpdate',
       "nothing lets an expired entry be served while it is renewed: add 'updating' to useStale, or leave Cache-Control out of ignoreHeaders")
   }
   return {
     valid: parseValid('cache.valid', options.valid),
-    rfc: byRfc ? readRfcRules(options) : refuseRfcOptions(options),
+    rfc: byRfc ? readRfcRules(options, read) : refuseRfcOptions(options),
     obeyClient: clientControl === 'obey',
     cacheStatus: readCacheStatus(options.cacheStatus, byRfc),
     ignore,
     ignoreAuthorization: authorization === 'ignore',
     minUses,
     lock: lock !== false,
-    lockAge: parseTime('cache.lock.age', (waits ? lock.age : undefined) ?? 5000),
-    lockTimeout: parseTime('cache.lock.timeout', (waits ? lock.timeout : undefined) ?? 5000),
+    lockAge: waits.age,
+    lockTimeout: waits.timeout,
     useStale,
     backgroundUpdate,
-    revalidate: flag('cache.revalidate', options.revalidate, byRfc),
-    convertHead: flag('cache.convertHead', options.convertHead, byRfc),
-    maxRangeOffset: options.maxRangeOffset === undefined ? Infinity : parseSize('cache.maxRangeOffset', options.maxRangeOffset),
+    revalidate,
+    convertHead,
+    maxRangeOffset,
   }
 }
 
-/** @throws FST_SCGI_OPT_INVALID */
-export function readRuleSet (value: unknown, option = 'cache.rules'): 'rfc9111' | 'nginx' {
-  if (value === undefined) return 'rfc9111'
-  if (value !== 'rfc9111' && value !== 'nginx') throw new FST_SCGI_OPT_INVALID(option, show(value), "'rfc9111' or 'nginx'")
-  return value
-}
-
-const DAY = 86_400_000
-
-function readRfcRules<Request> (options: CacheOptions<Request>): RfcRules {
-  const { targets = ['CDN-Cache-Control'], heuristic = false } = options
+function readRfcRules<Request> (options: CacheOptions<Request>, { setCookie, heuristic, targets: given }: Values<typeof CACHE>): RfcRules {
+  const targets: unknown = given
   if (!Array.isArray(targets) || !targets.every(name => typeof name === 'string' && isToken(name))) {
     throw new FST_SCGI_OPT_INVALID('cache.targets', show(targets), "a list of header names, such as ['Gateway-Cache-Control', 'CDN-Cache-Control']")
   }
   return {
     targets: targets.map(name => name.toLowerCase()),
-    setCookie: flag('cache.setCookie', options.setCookie, false),
-    heuristic: heuristic === false ? undefined : readHeuristic(heuristic),
+    setCookie,
+    heuristic: heuristic === true ? readRows(HEURISTIC, {}, 'cache.heuristic') : heuristic === false ? undefined : heuristic,
   }
-}
-
-function readHeuristic (value: unknown): NonNullable<RfcRules['heuristic']> {
-  if (value === true) return { fraction: 0.1, max: DAY }
-  if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID('cache.heuristic', show(value), 'true, false or { fraction, max }')
-  checkKnown('cache.heuristic', value, ['fraction', 'max'])
-  const { fraction = 0.1, max = DAY } = value
-  if (typeof fraction !== 'number' || !(fraction > 0 && fraction <= 1)) {
-    throw new FST_SCGI_OPT_INVALID('cache.heuristic.fraction', show(fraction), 'a number above 0, at most 1')
-  }
-  return { fraction, max: parseLifetime('cache.heuristic.max', max) }
 }
 
 /** Options that only the rules of RFC 9111 have. */
@@ -254,17 +205,13 @@ function checkZone (option: string, zone: unknown): CacheZone {
   throw new FST_SCGI_OPT_INVALID(option, show(zone), 'a cache made by createCache')
 }
 
-function checkNames (options: unknown): void {
+function readOptions (options: unknown): Values<typeof CACHE> {
   if (typeof options !== 'object' || options === null) {
     throw new FST_SCGI_OPT_INVALID('cache', show(options), orSwitch(options, "an object with the option 'zone', or false"))
   }
-  checkKnown('cache', options, Object.keys(OPTIONS))
-  if (!('zone' in options) || options.zone === undefined) throw new FST_SCGI_OPT_INVALID('cache.zone', 'missing', 'a cache made by createCache')
-}
-
-/** @throws FST_SCGI_OPT_UNKNOWN */
-export function checkKnown (option: string, options: object, known: readonly string[]): void {
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw new FST_SCGI_OPT_UNKNOWN(`${option}.${name}`, `: it has ${known.join(', ')}`)
+  if (!('zone' in options) || options.zone === undefined) {
+    checkKeys('cache', options, Object.keys(CACHE), 'it')
+    throw new FST_SCGI_OPT_INVALID('cache.zone', 'missing', 'a cache made by createCache')
   }
+  return readRows(CACHE, options, 'cache', 'it')
 }

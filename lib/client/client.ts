@@ -1,22 +1,18 @@
-import { FST_SCGI_CLIENT_CLOSED, FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
+import { FST_SCGI_CLIENT_CLOSED, FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { literalAddress, needsLookup, parseAddress, resolveAddress, type ParsedAddress } from '../connections/address.ts'
 import { ClientRequest, type ClientServer, type ClientSettings, type RequestOwner } from './request.ts'
 import { isUnbound, parseFixedAddress } from '../connections/local-address.ts'
 import { ConnectionPool } from '../connections/scgi/pool.ts'
 import { Roster } from '../runtime/roster.ts'
-import { orSwitch } from '../options/checks.ts'
-import { parseSize, parseTime, show } from '../options/units.ts'
+import { readRows } from '../options/read.ts'
+import { initialDelay } from '../options/table/connections.ts'
+import { CLIENT } from '../options/table/doors.ts'
+import { show } from '../options/units.ts'
 import type { ScgiClientOptions, ScgiClientRequest, ScgiClientResponse } from '../../types/client.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
 import type { Address } from '../../types/upstream.ts'
 
 export type { ScgiClientOptions, ScgiClientRequest, ScgiClientResponse, ScgiParamBytes } from '../../types/client.ts'
-
-/** A request of a client that was closed or destroyed. */
-
-const NAMES: ReadonlySet<string> = new Set<keyof ScgiClientOptions>([
-  'connectTimeout', 'sendTimeout', 'readTimeout', 'bufferSize', 'keepalive', 'preconnect', 'bind', 'socketKeepalive',
-])
 
 /**
  * Speaks SCGI to one server: no balancing, no retry on another server, no filtering of headers. A name is resolved at the first
@@ -41,9 +37,9 @@ export class ScgiClient {
    */
   constructor (address: Address, options: ScgiClientOptions = {}) {
     this.#parsed = parseAddress('address', address)
-    const settings = readSettings(options, this.#parsed.pathPrefix)
-    this.#keepalive = count('keepalive', options.keepalive)
-    this.#preconnect = count('preconnect', options.preconnect)
+    const { settings, preconnect, keepalive } = readSettings(options, this.#parsed.pathPrefix)
+    this.#keepalive = keepalive
+    this.#preconnect = preconnect
     this.#connectTimeout = settings.timeouts.connect
     if (!needsLookup(this.#parsed)) this.#servers = [this.#server(literalAddress(this.#parsed))]
     this.#owner = {
@@ -134,44 +130,22 @@ export class ScgiClient {
   }
 }
 
-function readSettings (options: ScgiClientOptions, pathPrefix: string): ClientSettings {
+function readSettings (
+  options: ScgiClientOptions, pathPrefix: string
+): { settings: ClientSettings, keepalive: number, preconnect: number } {
   if (typeof options !== 'object' || options === null) throw new FST_SCGI_OPT_INVALID('options', show(options), 'an object')
-  for (const name of Object.keys(options)) {
-    if (!NAMES.has(name)) throw new FST_SCGI_OPT_UNKNOWN(name, `: a client has ${[...NAMES].join(', ')}`)
-  }
-  const { connectTimeout = '60s', sendTimeout = '60s', readTimeout = '60s', bufferSize = '64k', bind } = options
-  const local = isUnbound(bind) ? undefined : parseFixedAddress(bind, ' or false')
-  const size = parseSize('bufferSize', bufferSize)
-  if (size < 1024) throw new FST_SCGI_OPT_INVALID('bufferSize', show(bufferSize), 'at least 1k')
-  return {
-    timeouts: {
-      connect: parseTime('connectTimeout', connectTimeout),
-      send: parseTime('sendTimeout', sendTimeout),
-      read: parseTime('readTimeout', readTimeout),
-    },
-    bufferSize: size,
+  const read = readRows(CLIENT, options, '', 'a client')
+  const { connectTimeout, sendTimeout, readTimeout, bufferSize, socketKeepalive, keepalive, preconnect } = read
+  const local = isUnbound(options.bind) ? undefined : parseFixedAddress(options.bind, ' or false')
+  const settings = {
+    timeouts: { connect: connectTimeout, send: sendTimeout, read: readTimeout },
+    bufferSize,
     localAddress: local?.localAddress,
     localPort: local?.localPort,
     transparent: local?.transparent,
-    socketKeepalive: initialDelay(options.socketKeepalive),
-    keepalive: count('keepalive', options.keepalive) > 0,
+    socketKeepalive: initialDelay(socketKeepalive),
+    keepalive: keepalive > 0,
     pathPrefix,
   }
-}
-
-function initialDelay (value: ScgiClientOptions['socketKeepalive']): number | undefined {
-  if (typeof value === 'object' && value !== null) {
-    for (const key of Object.keys(value)) if (key !== 'initialDelay') throw new FST_SCGI_OPT_UNKNOWN(`socketKeepalive.${key}`, ': it has initialDelay')
-    return parseTime('socketKeepalive.initialDelay', value.initialDelay ?? 0)
-  }
-  if (value !== undefined && typeof value !== 'boolean') {
-    throw new FST_SCGI_OPT_INVALID('socketKeepalive', show(value), orSwitch(value, 'true, false or { initialDelay }'))
-  }
-  return value === true ? 0 : undefined
-}
-
-function count (option: string, value: number | undefined): number {
-  if (value === undefined) return 0
-  if (!Number.isSafeInteger(value) || value < 0) throw new FST_SCGI_OPT_INVALID(option, show(value), 'an integer of 0 or more')
-  return value
+  return { settings, keepalive, preconnect }
 }

@@ -1,6 +1,8 @@
 import { isIP } from 'node:net'
-import { flag, isRecord, orSwitch } from '../options/checks.ts'
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { isRecord, orSwitch } from '../options/checks.ts'
+import { readRows } from '../options/read.ts'
+import { BIND } from '../options/table/connections.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { plain } from '../http/plain-address.ts'
 import { transparentObstacle } from './transparent.ts'
 import { show } from '../options/units.ts'
@@ -37,13 +39,10 @@ export function parseLocalAddress (value: unknown, others: string): LocalAddress
     if (local === undefined) throw new FST_SCGI_OPT_INVALID('bind', show(value), orSwitch(value, `${FORMS}${others}`))
     return local
   }
-  for (const key of Object.keys(value)) {
-    if (key !== 'address' && key !== 'transparent') throw new FST_SCGI_OPT_UNKNOWN(`bind.${key}`, ': it has address, transparent')
-  }
-  const { address } = value
+  const { address, transparent } = readRows(BIND, value, 'bind', 'it')
   const local = typeof address === 'string' ? readLocalAddress(address) : undefined
   if (local === undefined) throw new FST_SCGI_OPT_INVALID('bind.address', show(address), "an IP address, 'address:port' or '[v6]:port'")
-  return { ...local, transparent: flag('bind.transparent', value['transparent'], false) }
+  return { ...local, transparent }
 }
 
 /**

@@ -2,9 +2,12 @@ import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { CACHE_HEADERS } from '../cache/options.ts'
 import { atOnce } from '../options/functions.ts'
 import { Root } from '../files/root.ts'
-import { parseSize, parseTime, show } from '../options/units.ts'
+import { readKnown, readRows } from '../options/read.ts'
+import { EXCHANGE } from '../options/table/plugin.ts'
+import { SENDFILE } from '../options/table/reply.ts'
+import { parseSize, show } from '../options/units.ts'
 import { headerName } from '../http/token.ts'
-import { flag, isFunction, orSwitch } from '../options/checks.ts'
+import { isFunction, orSwitch } from '../options/checks.ts'
 import { compileErrorPages } from '../redirect/error-pages.ts'
 import type { FallbackPages } from '../reply/plan.ts'
 import type { ExchangeOptions } from '../../types/options.ts'
@@ -37,14 +40,13 @@ export interface ResponseSettings {
   readonly clientSendTimeout: number
 }
 
-/** @throws FST_SCGI_OPT_INVALID */
+const { interceptErrors, recursiveErrorPages, forceRanges, clientLimitRateAfter, clientSendTimeout } = EXCHANGE
+const OWN = { interceptErrors, recursiveErrorPages, forceRanges, clientLimitRateAfter, clientSendTimeout }
+
+/** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN */
 export function compileResponse (options: ExchangeOptions): ResponseSettings {
   const ignored = ignoredHeaders(options.ignoreHeaders)
-  const { interceptErrors = false } = options
-  if (typeof interceptErrors !== 'boolean' && interceptErrors !== 'handler') {
-    throw new FST_SCGI_OPT_INVALID('interceptErrors', show(interceptErrors), orSwitch(interceptErrors, "true, false or 'handler'"))
-  }
-  const forceRanges = flag('forceRanges', options.forceRanges, false)
+  const { interceptErrors, recursiveErrorPages, forceRanges, clientLimitRateAfter, clientSendTimeout } = readKnown(OWN, options, '')
   const internalRedirect = redirectHeader(options.internalRedirect)
   const file = sendfile(options.sendfile)
   return {
@@ -58,12 +60,12 @@ export function compileResponse (options: ExchangeOptions): ResponseSettings {
     sendfile: file,
     hidden: file === undefined ? [] : [file.header],
     interceptErrors,
-    errorPages: compileErrorPages(options.errorPages, flag('recursiveErrorPages', options.recursiveErrorPages, false)),
+    errorPages: compileErrorPages(options.errorPages, recursiveErrorPages),
     forceRanges,
     limitRate: rate('limitRate', options.limitRate),
     clientLimitRate: rate('clientLimitRate', options.clientLimitRate),
-    clientLimitRateAfter: options.clientLimitRateAfter === undefined ? 0 : parseSize('clientLimitRateAfter', options.clientLimitRateAfter),
-    clientSendTimeout: options.clientSendTimeout === undefined ? 60_000 : parseTime('clientSendTimeout', options.clientSendTimeout),
+    clientLimitRateAfter,
+    clientSendTimeout,
   }
 }
 
@@ -78,11 +80,8 @@ function sendfile (value: unknown): ResponseSettings['sendfile'] {
   if (typeof value !== 'object' || value === null) {
     throw new FST_SCGI_OPT_INVALID('sendfile', show(value), "false or { root, header }, such as { root: '/srv/files' }: without a root any file of this machine could be sent")
   }
-  for (const key of Object.keys(value)) {
-    if (key !== 'header' && key !== 'root') throw new FST_SCGI_OPT_INVALID(`sendfile.${key}`, show(Reflect.get(value, key)), 'one of header, root')
-  }
-  const header = headerName('sendfile.header', 'header' in value && value.header !== undefined ? value.header : 'X-Sendfile', "a header's name, such as 'X-Sendfile'")
-  const root: unknown = 'root' in value ? value.root : undefined
+  const { header: name, root } = readRows(SENDFILE, value, 'sendfile', 'it')
+  const header = headerName('sendfile.header', name, "a header's name, such as 'X-Sendfile'")
   const list: unknown[] = Array.isArray(root) ? root : [root]
   const paths = list.filter(path => typeof path === 'string' && path !== '')
   if (paths.length === 0 || paths.length < list.length) {

@@ -1,11 +1,13 @@
 import { METHODS } from 'node:http'
 import { resolve, sep } from 'node:path'
 import { binaryPath } from '../bytes/binary-path.ts'
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_STORE } from '../errors.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_STORE } from '../errors.ts'
 import { atOnce } from '../options/functions.ts'
 import { leadsUpwards } from '../http/path.ts'
 import { parseHttpDate } from '../http/date.ts'
 import { orSwitch } from '../options/checks.ts'
+import { readRows } from '../options/read.ts'
+import { STORE } from '../options/table/reply.ts'
 import { STORE_PREFIX } from '../files/leftovers.ts'
 import { StoreFile, type StorePlace } from './store-file.ts'
 import { toBytes, utf8 } from '../bytes/text.ts'
@@ -34,7 +36,6 @@ export interface StoreAsked {
   readonly hasQuery: boolean
 }
 
-const NAMES: ReadonlySet<string> = new Set(['root', 'path', 'access', 'methods'] satisfies Array<keyof StoreOptions<unknown>>)
 const PRIVATE = /(?:^|[\s,])(?:private|no-store)(?=$|[\s,;=])/i
 const UNSAFE_BYTES = sep === '/' ? /\0/ : /[\0\\:]/
 /** A slash that is kept as an escape, or what is written so that it is none: whoever serves the files would decode it and look elsewhere. */
@@ -133,11 +134,8 @@ export function compileStore<Request> (options: StoreOptions<Request>, tempPath?
   if (typeof options !== 'object' || options === null) {
     throw new FST_SCGI_OPT_INVALID('store', show(options), orSwitch(options, "false, or an object with the option 'root', such as { root: '/srv/www' }"))
   }
-  for (const name of Object.keys(options)) {
-    if (!NAMES.has(name)) throw new FST_SCGI_OPT_UNKNOWN(`store.${name}`, `: it has ${[...NAMES].join(', ')}`)
-  }
-  const { root, path, access = 'user:rw', methods = ['GET'] } = options
-  if (typeof root !== 'string' || root === '' || root.includes('\0')) throw new FST_SCGI_OPT_INVALID('store.root', show(root), 'the path of a directory')
+  const { root, access } = readRows(STORE, options, 'store', 'it')
+  const { path, methods = ['GET'] } = options
   if (typeof path !== 'string' ? path !== undefined && typeof path !== 'function' : isUnsafe(path) || namesOf(path) === undefined) {
     throw new FST_SCGI_OPT_INVALID('store.path', show(path), 'the path of a file below store.root, or a function that gives one')
   }

@@ -1,6 +1,8 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { NAME_LENGTH, type TempPlace } from '../files/temp-file.ts'
-import { flag, orSwitch } from '../options/checks.ts'
+import { isRecord, orSwitch } from '../options/checks.ts'
+import { readRows } from '../options/read.ts'
+import { BUFFERING, TEMP_PATH } from '../options/table/reply.ts'
 import { parseSize, show } from '../options/units.ts'
 import type { TempTotal } from './reply-file.ts'
 import type { BufferingOptions } from '../../types/buffering.ts'
@@ -21,9 +23,6 @@ export interface ReplyBuffering {
   readonly tempTotal: TempTotal
 }
 
-const KEYS: readonly string[] = [
-  'enabled', 'bufferSize', 'buffers', 'busyBuffersSize', 'maxTempFileSize', 'tempFileWriteSize', 'tempPath', 'tempTotalSize',
-] satisfies (keyof BufferingOptions)[]
 const MIN_SIZE = 1024
 const DEFAULT_BUSY = 16_384
 const MAX_LEVELS = 3
@@ -34,9 +33,8 @@ const MAX_LEVELS = 3
  */
 export function compileBuffering (given: boolean | BufferingOptions = true): ReplyBuffering {
   const options = typeof given === 'boolean' ? { enabled: given } : given
-  checkKeys('buffering', options, KEYS, orSwitch(options, 'true, false or an object'))
-  const { bufferSize: first = '64k', buffers = [8, '8k'] } = options
-  const bufferSize = size('bufferSize', first, MIN_SIZE, 'at least 1k')
+  if (!isRecord(options)) throw new FST_SCGI_OPT_INVALID('buffering', show(options), orSwitch(options, 'true, false or an object'))
+  const { enabled, bufferSize, buffers, tempPath, ...sizes } = readRows(BUFFERING, options, 'buffering', 'it')
   if (!Array.isArray(buffers) || buffers.length !== 2) throw invalid('buffers', buffers, "number and size of the buffers, such as [8, '8k']")
   const [count, each] = buffers
   if (typeof count !== 'number' || !Number.isSafeInteger(count) || count < 2) throw invalid('buffers', buffers, 'at least 2 buffers')
@@ -44,15 +42,15 @@ export function compileBuffering (given: boolean | BufferingOptions = true): Rep
   if (!Number.isSafeInteger(bufferSize + count * one)) throw invalid('buffers', buffers, 'fewer or smaller buffers')
   const enough = `at least the size of one of the buffers (${one} bytes)`
   const most = Math.max(DEFAULT_BUSY, 2 * one)
-  const { busyBuffersSize = most, maxTempFileSize = Math.max(2 ** 30, one), tempFileWriteSize = most, tempTotalSize } = options
+  const { busyBuffersSize = most, maxTempFileSize = Math.max(2 ** 30, one), tempFileWriteSize = most, tempTotalSize } = sizes
   return {
-    enabled: flag('buffering.enabled', options.enabled, true),
+    enabled,
     bufferSize,
     memory: bufferSize + count * one,
     busyBuffersSize: size('busyBuffersSize', busyBuffersSize, one, enough),
     maxTempFileSize: sizeOrNone('maxTempFileSize', maxTempFileSize, one, enough),
     tempFileWriteSize: size('tempFileWriteSize', tempFileWriteSize, one, enough),
-    tempPath: readTempPath(options.tempPath),
+    tempPath: readTempPath(tempPath),
     tempTotal: { used: 0, limit: tempTotalSize === undefined ? Infinity : sizeOrNone('tempTotalSize', tempTotalSize, one, enough) },
   }
 }
@@ -71,18 +69,11 @@ function sizeOrNone (option: string, value: unknown, least: number, expected: st
   return parseSize(`buffering.${option}`, value) === 0 ? 0 : size(option, value, least, `0, or ${expected}`)
 }
 
-function checkKeys (option: string, value: unknown, keys: readonly string[], expected: string): asserts value is object {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), expected)
-  for (const key of Object.keys(value)) {
-    if (!keys.includes(key)) throw new FST_SCGI_OPT_INVALID(`${option}.${key}`, show(Reflect.get(value, key)), `one of ${keys.join(', ')}`)
-  }
-}
-
-function readTempPath (given: BufferingOptions['tempPath']): TempPlace {
+function readTempPath (given: unknown): TempPlace {
   if (given === undefined) return { path: undefined, make: false, levels: [] }
   const options = typeof given === 'string' ? { path: given } : given
-  checkKeys('buffering.tempPath', options, ['path', 'levels'], 'a directory, or { path, levels }')
-  const { path, levels = [] } = options
+  if (!isRecord(options)) throw invalid('tempPath', given, 'a directory, or { path, levels }')
+  const { path, levels = [] } = readRows(TEMP_PATH, options, 'buffering.tempPath', 'it')
   if (typeof path !== 'string' || path === '' || path.includes('\0')) throw invalid('tempPath', given, 'a directory, or { path, levels }')
   if (!Array.isArray(levels) || levels.length > MAX_LEVELS || levels.some(width => !Number.isInteger(width) || width < 1) ||
       levels.reduce((sum, width) => sum + width, 0) >= NAME_LENGTH) {

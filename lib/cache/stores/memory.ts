@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache'
 import type { CacheStore, CacheStoreKey, CacheStoreListed, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
 import { Roster, type Listed } from '../../runtime/roster.ts'
 import { outside } from '../../runtime/context.ts'
+import { CREATE_CACHE } from '../../options/table/cache.ts'
 import { parseLifetime, parseSize } from '../../options/units.ts'
 import { readTags } from '../tags.ts'
 import { copyValue, entryKey, promisedLength, purgeTest, softened } from './key.ts'
@@ -60,7 +61,7 @@ export class MemoryStore implements CacheStore {
   /** @throws FST_SCGI_OPT_INVALID */
   constructor (options: MemoryStoreOptions = {}) {
     const maxSize = Math.max(1, parseSize('maxSize', options.maxSize ?? '64m'))
-    this.#maxEntries = options.maxEntries === undefined ? Infinity : parseSize('maxEntries', options.maxEntries)
+    this.#maxEntries = CREATE_CACHE.maxEntries.read('maxEntries', options.maxEntries) ?? Infinity
     this.#maxEntrySize = options.maxEntrySize === undefined ? Math.floor(maxSize / 8) : parseSize('maxEntrySize', options.maxEntrySize)
     this.#inactive = parseLifetime('inactive', options.inactive ?? '10m')
     this.#now = options.now ?? Date.now

@@ -1,9 +1,11 @@
 import { hash, randomUUID } from 'node:crypto'
 import { Writable } from 'node:stream'
 import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../../errors.ts'
+import { FST_SCGI_OPT_INVALID } from '../../errors.ts'
 import { Roster, type Listed } from '../../runtime/roster.ts'
-import { parseSize, parseTime, show } from '../../options/units.ts'
+import { readRows } from '../../options/read.ts'
+import { REDIS_STORE } from '../../options/table/cache.ts'
+import { show } from '../../options/units.ts'
 import { readTags } from '../tags.ts'
 import { copyValue, entryKey, isValue, keyBytes, keyText, promisedLength, purgeTest, readKey } from './key.ts'
 import { connect, isRedisClient } from './redis/client.ts'
@@ -29,7 +31,6 @@ export interface RedisStoreOptions {
   onWarning?: (error: Error) => void
 }
 
-const OPTIONS = ['url', 'client', 'prefix', 'timeout', 'maxEntrySize', 'onWarning']
 /** Keys that one SCAN looks at, about. */
 const SCAN_COUNT = 500
 
@@ -59,14 +60,10 @@ class RedisStore implements CacheStore {
   #closed = false
 
   constructor (options: RedisStoreOptions) {
-    for (const name of Object.keys(options)) {
-      if (!OPTIONS.includes(name)) throw new FST_SCGI_OPT_UNKNOWN(`redisStore({ ${name} })`, `; there are ${OPTIONS.join(', ')}`)
-    }
-    const { url, client, prefix = 'fastify-scgi:', onWarning = warning => process.emitWarning(warning) } = options
-    if (typeof prefix !== 'string') throw new FST_SCGI_OPT_INVALID('prefix', show(prefix), 'a text')
-    const timeout = parseTime('timeout', options.timeout ?? '250ms')
+    const { prefix, timeout, maxEntrySize } = readRows(REDIS_STORE, options, '', 'redisStore')
+    const { url, client, onWarning = warning => process.emitWarning(warning) } = options
     this.#prefix = prefix
-    this.#maxEntrySize = parseSize('maxEntrySize', options.maxEntrySize ?? '1m')
+    this.#maxEntrySize = maxEntrySize
     if (client !== undefined) {
       if (!isRedisClient(client) || url !== undefined) throw new FST_SCGI_OPT_INVALID('client', show(typeof client), "a Redis client, without 'url'")
       this.#guard = new Guard({ client, owned: false, timeout, onWarning })

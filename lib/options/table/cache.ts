@@ -55,7 +55,7 @@ export const CACHE = {
 
 /** A task that goes over many files. */
 export const ROUNDS = {
-  files: row(count(1), { default: 100, doc: 'files of one round' }),
+  files: row(count(), { default: 100, doc: 'files of one round' }),
   sleep: row(time(), { default: '50ms', doc: 'pause between two rounds' }),
   threshold: row(time(), { default: '200ms', doc: 'longest round' }),
 } satisfies Rows
@@ -79,10 +79,10 @@ export const CREATE_CACHE = {
   maxEntries: row(count(), { otherwise: 'without limit', doc: 'most entries' }),
   maxEntrySize: row(size(), { otherwise: UNSTORED, doc: 'longest body; a longer one is not stored' }),
   minFree: row(size(), { default: 0, directives: ['min_free'], doc: 'bytes that stay free on the file system of `path`' }),
-  manager: row(ofRoom(['object'], ROUNDS), {
+  manager: row(object(ROUNDS, '{ files, sleep, threshold }'), {
     otherwise: '', directives: ['manager_files', 'manager_sleep', 'manager_threshold'], doc: 'how the disk store removes entries',
   }),
-  loader: row(ofRoom(['object'], LOADER), {
+  loader: row(object(LOADER, '{ files, sleep, threshold, delay }'), {
     otherwise: '', directives: ['loader_files', 'loader_sleep', 'loader_threshold'], doc: 'how the disk store finds the entries of an earlier run',
   }),
   storeTimeout: row(time(), { default: '250ms', doc: 'longest wait for the store; after that the request goes on without the cache' }),

@@ -1,5 +1,5 @@
 import { count, flag, flagOr, names, object, ofRoom, size, time, word } from '../readers.ts'
-import { row, type Rows } from '../row.ts'
+import { row, type Rows, type Values } from '../row.ts'
 
 /** Longest wait for one step of an exchange, wherever nothing else is said. */
 const STEP = '60s'
@@ -7,6 +7,12 @@ const STEP = '60s'
 export const SOCKET_KEEPALIVE = {
   initialDelay: row(time(), { default: 0, otherwise: "0, the system's", doc: 'idle time before the first probe' }),
 } satisfies Rows
+
+/** Milliseconds before the first probe; `undefined` where there are none. */
+export function initialDelay (given: boolean | Values<typeof SOCKET_KEEPALIVE>): number | undefined {
+  if (typeof given !== 'boolean') return given.initialDelay
+  return given ? 0 : undefined
+}
 
 /** Of one exchange with a server, whoever asks for it. */
 export const CONNECTION = {

@@ -3,7 +3,7 @@ import { row, type Rows } from '../row.ts'
 import { bufferSize } from './connections.ts'
 
 export const TEMP_PATH = {
-  path: row(text(/^[^\0]+$/, 'a directory, or { path, levels }'), { required: true, doc: 'the directory' }),
+  path: row(ofRoom(['text']), { required: true, doc: 'the directory' }),
   levels: row(ofRoom(['list']), { otherwise: 'none', doc: 'up to three levels of directories below it, as numbers of digits' }),
 } satisfies Rows
 

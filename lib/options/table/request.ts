@@ -1,5 +1,6 @@
 import { flag, flagOr, names, object, ofRoom, size, text, word } from '../readers.ts'
-import { row, type Rows } from '../row.ts'
+import { readRows } from '../read.ts'
+import { row, type Rows, type Values } from '../row.ts'
 
 const SETS = ['cgi', 'nginx', 'minimal', false] as const
 
@@ -9,6 +10,11 @@ export const REQUEST_BUFFERING = {
     otherwise: "our own, mode 0700, below the system's", directives: ['client_body_temp_path'], doc: 'directory of the temporary files',
   }),
 } satisfies Rows
+
+/** Where a body is collected. */
+export function spoolOf (given: boolean | Values<typeof REQUEST_BUFFERING>): Values<typeof REQUEST_BUFFERING> {
+  return typeof given === 'boolean' ? readRows(REQUEST_BUFFERING, {}, 'requestBuffering') : given
+}
 
 /** What of a request is sent, whoever sends it. */
 export const PARAMETERS = {

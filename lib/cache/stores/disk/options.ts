@@ -2,6 +2,7 @@ import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { FST_SCGI_OPT_INVALID } from '../../../errors.ts'
 import { orSwitch, switched } from '../../../options/checks.ts'
+import { CREATE_CACHE } from '../../../options/table/cache.ts'
 import { parseLifetime, parseSize, parseTime, show } from '../../../options/units.ts'
 import type { RoundOptions } from './rounds.ts'
 
@@ -64,7 +65,7 @@ export function readDiskOptions (options: DiskStoreOptions): DiskSettings {
     writersTemp: useTempPath === true,
     inactive: parseLifetime('inactive', inactive),
     maxSize,
-    maxEntries: options.maxEntries === undefined ? Infinity : parseSize('maxEntries', options.maxEntries),
+    maxEntries: CREATE_CACHE.maxEntries.read('maxEntries', options.maxEntries) ?? Infinity,
     maxEntrySize: options.maxEntrySize === undefined ? maxSize : parseSize('maxEntrySize', options.maxEntrySize),
     minFree: parseSize('minFree', minFree),
     delay: parseTime('loader.delay', loader?.delay ?? '60s'),

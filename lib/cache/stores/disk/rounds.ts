@@ -1,5 +1,6 @@
 import { outside } from '../../../runtime/context.ts'
-import { parseSize, parseTime } from '../../../options/units.ts'
+import { readKnown } from '../../../options/read.ts'
+import { ROUNDS } from '../../../options/table/cache.ts'
 
 /** How much of the background's work is done before others get their turn. */
 export interface RoundOptions {
@@ -23,10 +24,11 @@ export class Rounds {
   #stopped = false
 
   /** @throws FST_SCGI_OPT_INVALID */
-  constructor (name: string, { files = 100, sleep = 50, threshold = 200 }: RoundOptions = {}) {
-    this.#files = Math.max(1, parseSize(`${name}.files`, files))
-    this.#sleep = parseTime(`${name}.sleep`, sleep)
-    this.#threshold = parseTime(`${name}.threshold`, threshold)
+  constructor (name: string, options: RoundOptions = {}) {
+    const { files, sleep, threshold } = readKnown(ROUNDS, options, name)
+    this.#files = Math.max(1, files)
+    this.#sleep = sleep
+    this.#threshold = threshold
   }
 
   get stopped (): boolean {

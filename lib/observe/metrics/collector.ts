@@ -1,7 +1,7 @@
 import * as topics from '../../runtime/diagnostics.ts'
+import { attemptSpans, type TraceRef } from '../attempt-spans.ts'
 import { classOf, Stats, type ServerStats } from './stats.ts'
 import type { CurrentTrace } from './trace.ts'
-import type { TraceRef } from './histogram.ts'
 import type { AttemptMessage, RefusedMessage, RequestMessage } from '../../../types/diagnostics.ts'
 import type { ScgiDecorator } from '../../../types/fastify.ts'
 import type { UpstreamServer } from '../../../types/upstream.ts'
@@ -82,8 +82,9 @@ export class Collector {
     known.request.observe(duration, this.#traces.get(message))
   }
 
-  #attemptEnded ({ group, server, attempt, outcome = 'abort', error }: AttemptMessage): void {
-    const trace = this.#trace()
+  #attemptEnded (message: AttemptMessage): void {
+    const { group, server, attempt, outcome = 'abort', error } = message
+    const trace = attemptSpans.get(message) ?? this.#trace()
     const known = this.stats.group(group.name)
     known.connect.observe(attempt.connectTime, trace)
     known.response.observe(outcome === 'abort' ? undefined : attempt.responseTime, trace)

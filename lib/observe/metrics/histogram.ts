@@ -1,10 +1,5 @@
 import { Histogram } from 'prom-client'
-
-/** A trace that an observation belongs to. */
-export interface TraceRef {
-  readonly traceId: string
-  readonly spanId: string
-}
+import type { TraceRef } from '../attempt-spans.ts'
 
 /** An observation that is shown beside its bucket (OpenMetrics). */
 interface Exemplar {

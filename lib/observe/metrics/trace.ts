@@ -1,4 +1,4 @@
-import type { TraceRef } from './histogram.ts'
+import type { TraceRef } from '../attempt-spans.ts'
 
 /** Gives the trace that runs where it is asked, if it is recorded. */
 export type CurrentTrace = () => TraceRef | undefined

@@ -3,7 +3,8 @@ import { FST_SCGI_OPT_INVALID } from './errors.ts'
 import { settleError } from './http/described.ts'
 import { Caches } from './exchange/cache-registry.ts'
 import { GatewayExchange } from './exchange/exchange.ts'
-import type { GatewayState, Service } from './exchange/service.ts'
+import { drain, type GatewayState } from './exchange/drain.ts'
+import type { Service } from './exchange/service.ts'
 import { serveMethods } from './options/methods.ts'
 import { clearLeftovers } from './exchange/temp-places.ts'
 import { mountInternal } from './filters/internal-files.ts'
@@ -85,25 +86,6 @@ function rootOf (fastify: FastifyInstance): Root {
     done()
   })
   return root
-}
-
-/** While the application closes, replies end their connections, and what has not ended after a while is cut. */
-function drain (fastify: FastifyInstance, state: GatewayState, closeTimeout: number): void {
-  let timer: NodeJS.Timeout | undefined
-  fastify.addHook('preClose', done => {
-    state.closing = true
-    if (state.running.size > 0) timer = setTimeout(() => state.running.all().forEach(exchange => exchange.cut()), closeTimeout)
-    for (const exchange of state.running.all()) exchange.closing()
-    done()
-  })
-  // The clients are served, or gone; what runs without one (ignoreClientAbort) is waited for.
-  fastify.addHook('onClose', (_instance, done) => {
-    state.onIdle = () => {
-      clearTimeout(timer)
-      done()
-    }
-    if (state.running.size === 0) state.onIdle()
-  })
 }
 
 /** While the application closes, nobody waits for clients that wait for nothing. */
@@ -231,10 +213,10 @@ function serve (
   try {
     group = select(request)
   } catch (error) {
-    exchange.fail(error)
+    exchange.answerError(error)
     return
   }
-  if (group instanceof Promise) group.then(found => exchange.start(found, body), error => exchange.fail(error))
+  if (group instanceof Promise) group.then(found => exchange.start(found, body), error => exchange.answerError(error))
   else exchange.start(group, body)
 }
 

@@ -1,3 +1,5 @@
+import { stepsOf } from '../runtime/transitions.ts'
+
 /**
  * Where a request stands with the cache:
  * - `begun`
@@ -10,7 +12,8 @@
  */
 export type Phase = 'begun' | 'lookup' | 'waiting' | 'fetching' | 'storing' | 'committing' | 'over'
 
-const NEXT: Readonly<Record<Phase, readonly Phase[]>> = {
+/** The next phase. @throws Error where it may not follow */
+export const follow = stepsOf<Phase>('a cache pass', {
   begun: ['lookup', 'waiting', 'fetching', 'over'],
   lookup: ['waiting', 'fetching', 'over'],
   waiting: ['lookup', 'fetching', 'over'],
@@ -18,13 +21,4 @@ const NEXT: Readonly<Record<Phase, readonly Phase[]>> = {
   storing: ['committing', 'over'],
   committing: ['over'],
   over: [],
-}
-
-/**
- * The next phase, if it may follow.
- * @throws Error, which is a mistake in the calls
- */
-export function follow (phase: Phase, next: Phase): Phase {
-  if (!NEXT[phase].includes(next)) throw new Error(`a cache pass cannot go from '${phase}' to '${next}'`)
-  return next
-}
+})

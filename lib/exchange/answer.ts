@@ -73,6 +73,23 @@ export function sendDiversion (instead: Instead, diversion: Diversion, body: Req
   }
 }
 
+/** What answers an error: the page of its status, or the error itself, which is another where the page cannot be had. */
+export function answerTo (instead: Instead, error: unknown): { page: Diversion | undefined, failure: Error } {
+  const { request, reply } = instead
+  const failure = toError(error)
+  let page
+  try {
+    page = pageFor(instead, failure)
+  } catch (cause) {
+    request.log.error({ err: failure }, failure.message)
+    return { page: undefined, failure: toError(cause) }
+  }
+  if (page === undefined) return { page, failure }
+  request.log.error({ err: failure }, failure.message)
+  // What is left of a body that is refused must not be taken for the next request, whoever answers this one.
+  return { page: toPage(page, reply.getHeader('connection') === 'close' ? { connection: 'close' } : {}), failure }
+}
+
 /** Sends an error, by the user's hook or by Fastify's error handler. */
 export function sendFailure (instead: Instead, failure: Error): void {
   const { reply, sender, info: { cacheStatus }, mount: { cache, hooks: { onError } } } = instead
@@ -96,7 +113,7 @@ export function sendFailure (instead: Instead, failure: Error): void {
  * The error page for an error; `undefined` where there is none, or this is the last.
  * @throws FST_SCGI_ERROR_PAGE, FST_SCGI_REDIRECT_TARGET
  */
-export function pageFor (instead: Instead, error: Error): FallbackPage | undefined {
+function pageFor (instead: Instead, error: Error): FallbackPage | undefined {
   return pagesOf(instead)?.pages.find(statusOf(error), instead.request)
 }
 

@@ -1,6 +1,6 @@
 import { failureOf } from './failure.ts'
 import { Pass, type PassHandler, type PassRequest } from '../attempts/pass.ts'
-import type { Running } from './service.ts'
+import type { Running } from './drain.ts'
 import type { CachePass, StoreFeeder } from '../cache/pass.ts'
 import type { Group } from '../balancer/group.ts'
 import type { Endpoint } from '../connections/protocol.ts'
@@ -17,24 +17,29 @@ export interface Verdict {
   readonly intercepted: boolean
 }
 
+/** Who has an entry renewed. */
+export interface UpdateOwner {
+  judge (head: ResponseHead): Verdict
+  /** It has ended. */
+  updated (update: BackgroundUpdate): void
+}
+
 /** Renews an entry of the cache while its client has the old one. It belongs to nobody's reply; the application waits for it when it closes. */
 export class BackgroundUpdate implements PassHandler, StoreFeeder, Running {
   place = -1
   readonly #cache: CachePass
-  readonly #judge: (head: ResponseHead) => Verdict
+  readonly #owner: UpdateOwner
   readonly #pass: Pass
   readonly #log: FastifyBaseLogger
-  readonly #done: (update: BackgroundUpdate) => void
   #over = false
 
   constructor (
-    cache: CachePass, group: Group<Endpoint>, settings: PassSettings, request: PassRequest, judge: (head: ResponseHead) => Verdict,
-    log: FastifyBaseLogger, done: (update: BackgroundUpdate) => void
+    cache: CachePass, group: Group<Endpoint>, settings: PassSettings, request: PassRequest, owner: UpdateOwner,
+    log: FastifyBaseLogger
   ) {
     this.#cache = cache
-    this.#judge = judge
+    this.#owner = owner
     this.#log = log
-    this.#done = done
     cache.feeder = this
     const attempts: Attempt[] = []
     this.#pass = new Pass(group, settings, request, this, attempts, cache.context)
@@ -54,7 +59,7 @@ export class BackgroundUpdate implements PassHandler, StoreFeeder, Running {
   closing (): void {}
 
   onHead (head: ResponseHead): void {
-    const { noCache, intercepted } = this.#judge(head)
+    const { noCache, intercepted } = this.#owner.judge(head)
     if (this.#cache.onHead(head, noCache, intercepted) === 'store') return
     this.#pass.abort()
     this.#cache.abort()
@@ -86,6 +91,6 @@ export class BackgroundUpdate implements PassHandler, StoreFeeder, Running {
   #end (): void {
     if (this.#over) return
     this.#over = true
-    this.#done(this)
+    this.#owner.updated(this)
   }
 }

@@ -1,5 +1,4 @@
 import { defaultKey, methodKey } from '../cache/key.ts'
-import { passageOf } from '../http/passage.ts'
 import { requestUri } from '../http/path.ts'
 import { CachePass, type CacheHost } from '../cache/pass.ts'
 import type { CachePolicy } from '../cache/options.ts'
@@ -38,10 +37,10 @@ export function openCache (
  * The default key. After an internal redirect the same URL stands for something else; in a named location it is what the client asked
  * another for; and where PATH_INFO is not what the URL says, as with `rewriteUrl` or `rewritePrefix`, it goes before it.
  */
-function ownKey ({ view, source: { raw }, isRewritten }: OutgoingRequest): string {
+function ownKey ({ view, passage, isRewritten }: OutgoingRequest): string {
   const { scheme, host, target, uri, pathInfo } = view
   const key = defaultKey(scheme, host, requestUri(target ?? uri))
-  const location = passageOf(raw)?.location
+  const location = passage?.location
   const whole = isRewritten ? withPath(pathInfo, key) : key
   return location === undefined ? whole : `${location} ${whole}`
 }

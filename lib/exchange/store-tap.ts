@@ -1,5 +1,5 @@
 import { queryString } from '../http/path.ts'
-import type { Running } from './service.ts'
+import type { Running } from './drain.ts'
 import type { OutgoingRequest } from './outgoing.ts'
 import type { Group } from '../balancer/group.ts'
 import type { Store, StoreAsked, StoreFile } from '../mirror/store.ts'

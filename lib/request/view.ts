@@ -4,7 +4,7 @@ import { clientOf } from '../http/client-address.ts'
 import { TOKEN } from '../http/token.ts'
 import { plain } from '../http/plain-address.ts'
 import { rewrittenHeaders } from './rewritten-headers.ts'
-import { passageOf } from '../http/passage.ts'
+import type { Passage } from '../http/passage.ts'
 import type { MountPoint } from '../routing/place.ts'
 import type { RequestView } from './params.ts'
 import type { RequestHeaders } from '../../types/options.ts'
@@ -41,8 +41,11 @@ export class FastifyView implements RequestView {
   readonly rawHeaders: readonly string[]
   readonly rewritten: boolean = false
 
-  /** @throws FST_SCGI_BAD_REQUEST for a path that cannot be served */
-  constructor (request: FastifyRequest, mount: MountPoint) {
+  /**
+   * @param passage how the request came here, if by an internal redirect
+   * @throws FST_SCGI_BAD_REQUEST for a path that cannot be served
+   */
+  constructor (request: FastifyRequest, mount: MountPoint, passage: Passage | undefined) {
     const { raw } = request
     // request.url may be what rewriteUrl made of it; the application gets what the client sent.
     const uri = request.originalUrl
@@ -51,7 +54,6 @@ export class FastifyView implements RequestView {
     const { socket } = raw
     this.method = raw.method ?? 'GET'
     this.uri = uri
-    const passage = passageOf(raw)
     this.target = passage === undefined ? undefined : raw.url
     this.scriptName = path.scriptName
     this.pathInfo = mount.rewritePrefix + path.pathInfo

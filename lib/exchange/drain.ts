@@ -1,0 +1,49 @@
+import type { Caches } from './cache-registry.ts'
+import type { FastifyInstance } from 'fastify'
+import type { Listed, Roster } from '../runtime/roster.ts'
+
+/** Something that an application waits for when it closes. */
+export interface Running extends Listed {
+  /** Ends it at once. */
+  cut (): void
+  /** The application is closing: what promised to keep a connection does not. */
+  closing (): void
+}
+
+/** What the gateways of one application share. */
+export interface GatewayState {
+  /** The application is closing: connections are not to be kept. */
+  closing: boolean
+  /** Exchanges that run, with or without their client. */
+  readonly running: Roster<Running>
+  readonly caches: Caches
+  /** Called when the last of them has ended. */
+  onIdle: (() => void) | undefined
+}
+
+/** Something that ran has ended; an application that closes may have waited for it. */
+export function ended (state: GatewayState, running: Running): void {
+  if (state.running.delete(running) && state.running.size === 0) state.onIdle?.()
+}
+
+/**
+ * While the application closes, replies end their connections, and what has not ended after a while is cut.
+ * @param closeTimeout milliseconds
+ */
+export function drain (fastify: FastifyInstance, state: GatewayState, closeTimeout: number): void {
+  let timer: NodeJS.Timeout | undefined
+  fastify.addHook('preClose', done => {
+    state.closing = true
+    if (state.running.size > 0) timer = setTimeout(() => state.running.all().forEach(exchange => exchange.cut()), closeTimeout)
+    for (const exchange of state.running.all()) exchange.closing()
+    done()
+  })
+  // The clients are served, or gone; what runs without one (ignoreClientAbort) is waited for.
+  fastify.addHook('onClose', (_instance, done) => {
+    state.onIdle = () => {
+      clearTimeout(timer)
+      done()
+    }
+    if (state.running.size === 0) state.onIdle()
+  })
+}

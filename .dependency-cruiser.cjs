@@ -10,7 +10,7 @@ const ROOMS = {
   http: ['bytes', 'options', 'runtime'],
 
   // Pure: no sockets, no Fastify.
-  scgi: ['runtime'],
+  scgi: ['http', 'runtime'],
   balancer: ['bytes', 'options', 'runtime'],
   cache: [...GROUND],
 

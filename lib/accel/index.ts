@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
-import { parseLimitRate, parseRedirect, targetRefused } from '../http/accel-values.ts'
+import { steer, STEERING, steeringHeaders, wishOf } from '../http/accel-headers.ts'
+import { parseRedirect, targetRefused } from '../http/accel-values.ts'
 import { carriedHeaders } from '../http/carried.ts'
 import { carryOut } from '../filters/hook.ts'
 import { filterLayer } from '../filters/layer.ts'
@@ -12,7 +13,10 @@ import type { FilterPlan } from '../reply/plan.ts'
 
 export type { AccelOptions } from '../../types/accel.ts'
 
-const STEERING = ['x-accel-redirect', 'x-accel-limit-rate', 'x-accel-charset']
+/** What is obeyed here, beside the header that names a file. */
+const OBEYED: ReadonlySet<string> = new Set(
+  steeringHeaders(({ accel: here, option }) => here && option === 'ignoreHeaders').map(({ name }) => name)
+)
 
 /**
  * X-Accel-Redirect, X-Sendfile, X-Accel-Limit-Rate and X-Accel-Charset for the replies of any route: a handler of your own, or what came
@@ -39,29 +43,30 @@ export { accel, accel as default }
 
 /** What a reply asks for; `undefined` where it asks for nothing, or may not. */
 function planFor (settings: AccelSettings, request: FastifyRequest, reply: FastifyReply): FilterPlan | Error | undefined {
-  const target = settings.targets === undefined ? undefined : take(reply, 'x-accel-redirect')
   const file = settings.roots === undefined ? undefined : take(reply, settings.sendfileHeader)
-  const rate = take(reply, 'x-accel-limit-rate')
-  const charset = take(reply, 'x-accel-charset')
-  if (target === undefined && file === undefined && rate === undefined && charset === undefined) return undefined
+  let said: Record<string, string> | undefined
+  for (const name of OBEYED) {
+    if (name === STEERING.redirect.name && settings.targets === undefined) continue
+    const text = take(reply, name)
+    if (text !== undefined) (said ??= {})[name] = text
+  }
+  if (file === undefined && said === undefined) return undefined
   let trusted = false
   try {
     trusted = settings.trust(request, reply)
   } catch (error) {
     // The error's reply is not to tell where the first one would have led.
-    for (const name of [...STEERING, settings.sendfileHeader]) reply.removeHeader(name)
+    for (const name of [...OBEYED, settings.sendfileHeader]) reply.removeHeader(name)
     return toError(error)
   }
   if (!trusted) return undefined
-  for (const name of STEERING) reply.removeHeader(name)
-  const plan: FilterPlan = {}
-  const bytes = rate === undefined ? undefined : parseLimitRate(rate)
-  if (bytes !== undefined) plan.rate = bytes
-  if (charset !== undefined) plan.charset = charset
+  for (const name of OBEYED) reply.removeHeader(name)
+  const plan = steer<FilterPlan>(said ?? {}, OBEYED, {}, () => ({})) ?? {}
   if (file !== undefined && settings.roots !== undefined) {
     reply.removeHeader(settings.sendfileHeader)
     return { ...plan, file: { roots: settings.roots, value: file }, conditions: true, ranges: true }
   }
+  const target = wishOf(STEERING.redirect, said ?? {})
   if (target === undefined) return plan
   const parsed = parseRedirect(target)
   if (parsed.kind === 'unsafe') return targetRefused(target, parsed.reason)

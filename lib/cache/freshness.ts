@@ -1,3 +1,4 @@
+import { STEERING, wishOf } from '../http/accel-headers.ts'
 import { parseHttpDate } from '../http/date.ts'
 import type { HeaderValues } from '../../types/cache.ts'
 
@@ -44,7 +45,7 @@ interface Line {
  * is past or no date, where Cache-Control gives no lifetime. A valid X-Accel-Expires lifts what the other two forbid.
  */
 export function readFreshness (headers: HeaderValues, ignore: IgnoredHeaders, now: number): Freshness {
-  const accel = ignore.accelExpires ? undefined : readAccelExpires(first(headers['x-accel-expires']), now)
+  const accel = ignore.accelExpires ? undefined : wishOf(STEERING.expires, headers, now)
   let allowed = accel !== 0
   let staleAt = accel ?? 0
   let staleWhileRevalidate = 0
@@ -87,15 +88,6 @@ export function permitsAuthorized (headers: HeaderValues, ignore: IgnoredHeaders
     }
   }
   return false
-}
-
-/** Seconds from now, or `@` and seconds since the epoch, as milliseconds since the epoch; 0 forbids, `undefined` is no such number. */
-export function readAccelExpires (text: string | undefined, now: number): number | undefined {
-  const match = text === undefined ? null : /^(@?)(\d{1,15})$/.exec(text.trim())
-  if (match === null) return undefined
-  const seconds = Number(match[2])
-  if (match[1] === '@') return seconds === 0 ? undefined : seconds * 1000
-  return seconds === 0 ? 0 : now + Math.min(seconds, MAX_SECONDS) * 1000
 }
 
 function readLine (text: string): Line {

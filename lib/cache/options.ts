@@ -4,6 +4,7 @@ import { isBareToken } from './dictionary.ts'
 import { show } from '../options/units.ts'
 import { parseUseStale } from './use-stale.ts'
 import { parseValid } from './valid.ts'
+import { STEERING, steeringHeaders } from '../http/accel-headers.ts'
 import { headerName, isToken } from '../http/token.ts'
 import { orSwitch } from '../options/checks.ts'
 import { checkKeys } from '../options/keys.ts'
@@ -16,7 +17,9 @@ import type { CacheRules, RfcRules } from './rules.ts'
 import type { IgnoredHeaders } from './freshness.ts'
 
 /** The names that `ignoreHeaders` has for the cache, in lower case. */
-export const CACHE_HEADERS = ['x-accel-expires', 'cache-control', 'expires', 'set-cookie', 'vary'] as const
+export const CACHE_HEADERS: readonly string[] = [
+  ...steeringHeaders(({ obeyedBy }) => obeyedBy === 'cache').map(({ name }) => name), 'cache-control', 'expires', 'set-cookie', 'vary',
+]
 
 /** The option `cache` of a mount, read. */
 export class CachePolicy<Request> {
@@ -162,7 +165,7 @@ function readCacheStatus (value: unknown, otherwise: boolean): string | undefine
 function readIgnored (names: readonly string[]): IgnoredHeaders {
   const ignored = new Set(names.map(name => name.toLowerCase()))
   return {
-    accelExpires: ignored.has('x-accel-expires'),
+    accelExpires: ignored.has(STEERING.expires.name),
     cacheControl: ignored.has('cache-control'),
     expires: ignored.has('expires'),
     setCookie: ignored.has('set-cookie'),

@@ -1,6 +1,6 @@
 import { parseExactHttpDate } from '../http/date.ts'
 import { MAX_SECONDS, readPolicy, type CacheControl } from './cache-control.ts'
-import { readAccelExpires } from './freshness.ts'
+import { STEERING, wishOf } from '../http/accel-headers.ts'
 import type { CacheRules } from './rules.ts'
 import type { HeaderValues } from '../../types/cache.ts'
 
@@ -30,7 +30,7 @@ export function readReply (headers: HeaderValues, statusCode: number, rules: Cac
   const { control, targeted } = readPolicy(headers, rfc?.targets ?? [], ignore.cacheControl)
   const date = dateOf(headers, now)
   const age = ageOf(headers, date, requested, now)
-  const accelUntil = ignore.accelExpires ? undefined : readAccelExpires(one(headers['x-accel-expires']), now)
+  const accelUntil = ignore.accelExpires ? undefined : wishOf(STEERING.expires, headers, now)
   if (accelUntil !== undefined) {
     return { control, staleAt: accelUntil > now ? accelUntil - 1 : accelUntil, explicit: accelUntil !== 0, age, accel: true }
   }

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { FST_SCGI_INTERCEPTED } from '../errors.ts'
+import { isAccel, obeyedWish, STEERING } from '../http/accel-headers.ts'
 import { parseRedirect, targetRefused } from '../http/accel-values.ts'
 import { carriedHeaders } from '../http/carried.ts'
 import { passageOf, type CarriedHeaders } from '../http/passage.ts'
@@ -47,8 +48,8 @@ export function divert (
     const name = headers[sendfile.header]
     if (name !== undefined) return { intercepted: false, kind: 'file', file: { roots: sendfile.roots, value: typeof name === 'string' ? name : name[0] ?? '' } }
   }
-  const accel = settings.accel.redirect ? headers['x-accel-redirect'] : undefined
-  if (accel !== undefined) return toTarget(typeof accel === 'string' ? accel : accel[0] ?? '', carriedHeaders(name => headers[name]), true)
+  const accel = obeyedWish(STEERING.redirect, headers, settings.obeyed)
+  if (accel !== undefined) return toTarget(accel, carriedHeaders(name => headers[name]), true)
   return settings.internalRedirect === undefined ? undefined : localRedirect(head, settings.internalRedirect, passed)
 }
 
@@ -120,7 +121,7 @@ function localRedirect (head: ResponseHead, header: string, passed: () => Respon
   const kept = passed()
   for (const name in kept) {
     const line = kept[name]
-    if (line !== undefined && name !== header && name !== 'location' && !LEFT_BEHIND.has(name) && !name.startsWith('x-accel-')) setOwn(headers, name, line)
+    if (line !== undefined && name !== header && name !== 'location' && !LEFT_BEHIND.has(name) && !isAccel(name)) setOwn(headers, name, line)
   }
   return toTarget(value.replace(/^\/+/, '/'), headers, false)
 }

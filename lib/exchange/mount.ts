@@ -1,3 +1,4 @@
+import { STEERING } from '../http/accel-headers.ts'
 import { HeaderFilter } from '../reply/response-headers.ts'
 import { compileParams, type ParamsEncoder } from '../request/params.ts'
 import { parseNextUpstream } from '../balancer/next-upstream.ts'
@@ -56,7 +57,7 @@ export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
   const buffering = compileBuffering(options.buffering)
   const response = compileResponse(options)
   // `{ enabled: false }` has sizes for the replies that ask for it with X-Accel-Buffering, where that is not ignored.
-  const neverBuffered = options.buffering === false || (!buffering.enabled && !response.accel.buffering)
+  const neverBuffered = options.buffering === false || (!buffering.enabled && !response.obeyed.has(STEERING.buffering.name))
   if (neverBuffered && response.limitRate !== undefined) {
     throw new FST_SCGI_OPT_UNSUPPORTED('limitRate', "with 'buffering: false' nothing is read ahead of the client that a rate could hold back")
   }
@@ -68,6 +69,7 @@ export function compileMount (options: ExchangeOptions & ExchangeHooks): Mount {
     underscoresInHeaders: read.underscoresInHeaders,
     forwarded: read.forwarded,
     maxParamsSize: read.maxParamsSize,
+    dropped: response.hidden,
   })
   return {
     encoder,

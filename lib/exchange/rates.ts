@@ -1,4 +1,4 @@
-import { parseLimitRate } from '../http/accel-values.ts'
+import { obeyedWish, STEERING } from '../http/accel-headers.ts'
 import { passageOf } from '../http/passage.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { ResponseSettings } from './response-options.ts'
@@ -6,8 +6,7 @@ import type { FastifyRequest } from 'fastify'
 
 /** Bytes a second to the client as the application wants it (X-Accel-Limit-Rate); 0 is without limit, `undefined` where it does not say. */
 export function wantedRate (head: ResponseHead, settings: ResponseSettings): number | undefined {
-  const wish = settings.accel.limitRate ? head.headers['x-accel-limit-rate'] : undefined
-  return typeof wish === 'string' ? parseLimitRate(wish) : undefined
+  return obeyedWish(STEERING.limitRate, head.headers, settings.obeyed)
 }
 
 /** The same of a reply: its own word, that of the application which redirected to it, or the option `clientLimitRate`. */

@@ -1,5 +1,6 @@
 import { isConditional } from '../http/conditions.ts'
-import { replyRate, wantedRate } from './rates.ts'
+import { steer } from '../http/accel-headers.ts'
+import { replyRate } from './rates.ts'
 import type { FilterPlan } from '../reply/plan.ts'
 import type { Mount } from './mount.ts'
 import type { ResponseSettings } from './response-options.ts'
@@ -16,14 +17,16 @@ interface Sending {
   readonly buffering: boolean
 }
 
+/** A plan for nothing as yet. */
+function none (): FilterPlan {
+  return {}
+}
+
 /** What a reply says that an internal redirect answers: it holds for the reply of the target. */
 export function lastingPlan (head: ResponseHead, response: ResponseSettings): Lasting {
-  const charset = response.accel.charset ? head.headers['x-accel-charset'] : undefined
-  const rate = wantedRate(head, response)
-  return {
-    ...(typeof charset === 'string' && { charset }),
-    ...(rate !== undefined && { rate, rateAfter: response.clientLimitRateAfter }),
-  }
+  const lasting = steer<Lasting>(head.headers, response.obeyed, undefined, none) ?? none()
+  if (lasting.rate !== undefined) lasting.rateAfter = response.clientLimitRateAfter
+  return lasting
 }
 
 /** What the filters have to do with a reply; `undefined` where it is nothing, as with most. */
@@ -43,11 +46,7 @@ export function planReply (
       if (offered || byRfc) plan.ranges = true
     }
   }
-  const charset = response.accel.charset ? head.headers['x-accel-charset'] : undefined
-  if (typeof charset === 'string') {
-    plan ??= {}
-    plan.charset = charset
-  }
+  plan = steer<FilterPlan>(head.headers, response.obeyed, plan, none)
   const rate = replyRate(head, response, request)
   if (rate !== undefined) {
     plan ??= {}

@@ -2,7 +2,7 @@ import { BufferedReply } from '../reply/buffered-reply.ts'
 import { CLIENT, type UpstreamSide } from './upstream-side.ts'
 import { divert, type Diversion } from './diversion.ts'
 import { isGone, isHttp2, offSocketClose, onSocketClose } from '../http/raw-reply.ts'
-import { parseBuffering } from '../http/accel-values.ts'
+import { obeyedWish, STEERING } from '../http/accel-headers.ts'
 import { requestBegan, type RequestEvent } from './request-event.ts'
 import { ReplySender, type ReplyOwner } from './reply-sender.ts'
 import { ReplyStream, type ReplySource } from '../reply/reply-stream.ts'
@@ -251,8 +251,7 @@ export class ReplySide implements ReplySource, ReplyOwner, Instead {
 
 /** A reply is read ahead of its client, by the options or by its own word. */
 export function isBuffered (head: ResponseHead, { buffering, response }: Mount): boolean {
-  const wish = response.accel.buffering ? head.headers['x-accel-buffering'] : undefined
-  return (typeof wish === 'string' ? parseBuffering(wish) : undefined) ?? buffering.enabled
+  return obeyedWish(STEERING.buffering, head.headers, response.obeyed) ?? buffering.enabled
 }
 
 function turn (side: ReplySide): void {

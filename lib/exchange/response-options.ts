@@ -1,4 +1,5 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
+import { steeringHeaders } from '../http/accel-headers.ts'
 import { CACHE_HEADERS } from '../cache/options.ts'
 import { atOnce } from '../options/functions.ts'
 import { Root } from '../files/root.ts'
@@ -13,15 +14,14 @@ import type { FallbackPages } from '../reply/plan.ts'
 import type { ExchangeOptions } from '../../types/options.ts'
 import type { FastifyRequest } from 'fastify'
 
-/** Headers of a reply that steer the gateway. */
-type SteeringHeader = 'x-accel-redirect' | 'x-accel-limit-rate' | 'x-accel-buffering' | 'x-accel-charset'
-
-const STEERING: ReadonlySet<string> = new Set<SteeringHeader>(['x-accel-redirect', 'x-accel-limit-rate', 'x-accel-buffering', 'x-accel-charset'])
-const FOR_CACHE: ReadonlySet<string> = new Set(CACHE_HEADERS)
+/** What `ignoreHeaders` may name: what is obeyed for each reply, and by the cache. */
+const OBEYED = steeringHeaders(({ option, obeyedBy }) => option === 'ignoreHeaders' && obeyedBy === 'reply').map(({ name }) => name)
+const IGNORABLE: readonly string[] = [...OBEYED, ...CACHE_HEADERS]
 
 /** What becomes of a reply, as far as the options say it. */
 export interface ResponseSettings {
-  readonly accel: { readonly redirect: boolean, readonly limitRate: boolean, readonly buffering: boolean, readonly charset: boolean }
+  /** Names of the headers that steer this reply, in lower case, less those of `ignoreHeaders`. */
+  readonly obeyed: ReadonlySet<string>
   /** Lower-case name of the header of an internal redirect after Apache's rules. */
   readonly internalRedirect: string | undefined
   readonly sendfile: { readonly header: string, readonly roots: readonly Root[] } | undefined
@@ -50,12 +50,7 @@ export function compileResponse (options: ExchangeOptions): ResponseSettings {
   const internalRedirect = redirectHeader(options.internalRedirect)
   const file = sendfile(options.sendfile)
   return {
-    accel: {
-      redirect: !ignored.has('x-accel-redirect'),
-      limitRate: !ignored.has('x-accel-limit-rate'),
-      buffering: !ignored.has('x-accel-buffering'),
-      charset: !ignored.has('x-accel-charset'),
-    },
+    obeyed: new Set(OBEYED.filter(name => !ignored.has(name))),
     internalRedirect,
     sendfile: file,
     hidden: file === undefined ? [] : [file.header],
@@ -110,8 +105,8 @@ function ignoredHeaders (value: unknown): ReadonlySet<string> {
   if (!Array.isArray(value) || value.some(name => typeof name !== 'string')) throw new FST_SCGI_OPT_INVALID('ignoreHeaders', show(value), 'a list of header names')
   const names = value.map(name => String(name).toLowerCase())
   for (const name of names) {
-    if (!STEERING.has(name) && !FOR_CACHE.has(name)) {
-      throw new FST_SCGI_OPT_INVALID('ignoreHeaders', show(name), `headers that have an effect on the gateway: ${[...STEERING, ...FOR_CACHE].join(', ')}`)
+    if (!IGNORABLE.includes(name)) {
+      throw new FST_SCGI_OPT_INVALID('ignoreHeaders', show(name), `headers that have an effect on the gateway: ${IGNORABLE.join(', ')}`)
     }
   }
   return new Set(names)

@@ -24,6 +24,21 @@ export function parseBuffering (value: string): boolean | undefined {
   }
 }
 
+/** Longest lifetime in seconds, some 68 years; a longer one is cut. */
+const MAX_SECONDS = 2 ** 31 - 1
+
+/**
+ * X-Accel-Expires: seconds, or `@` and a time of day in seconds since the epoch. Gives the end in milliseconds since the epoch, 0 where the
+ * reply is not to be kept; `undefined` where the value is invalid, and to be ignored.
+ */
+export function parseAccelExpires (value: string, now: number): number | undefined {
+  const match = /^(@?)(\d{1,15})$/.exec(value.trim())
+  if (match === null) return undefined
+  const seconds = Number(match[2])
+  if (match[1] === '@') return seconds === 0 ? undefined : seconds * 1000
+  return seconds === 0 ? 0 : now + Math.min(seconds, MAX_SECONDS) * 1000
+}
+
 /** Where an internal redirect leads. */
 export type RedirectTarget =
   /** A named location; `name` with its `@`. */

@@ -1,3 +1,4 @@
+import { isAccel } from './accel-headers.ts'
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
 import { setOwn } from '../runtime/own-property.ts'
 
@@ -49,7 +50,7 @@ const NAME_WITH_UNDERSCORES = /^[A-Za-z0-9_-]+$/
 
 /** Whether a header of this lower-case name is dropped whatever is configured. */
 export function isNeverSent (name: string): boolean {
-  return OF_THIS_HOP.has(name) || NOT_THE_CLIENTS.has(name) || name.startsWith('x-accel-')
+  return OF_THIS_HOP.has(name) || NOT_THE_CLIENTS.has(name) || isAccel(name)
 }
 
 /** Whether this is a name that a header may have and be sent. */

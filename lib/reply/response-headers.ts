@@ -1,10 +1,11 @@
+import { steeringHeaders } from '../http/accel-headers.ts'
 import { toBytes } from '../bytes/text.ts'
 import { namedByConnection } from '../http/connection-field.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { RequestHeaders } from '../../types/options.ts'
 
 /** Headers that have their meaning between application and gateway. */
-const HIDDEN = ['status', 'x-accel-expires', 'x-accel-redirect', 'x-accel-limit-rate', 'x-accel-buffering', 'x-accel-charset', 'scgi-keepalive']
+const HIDDEN = ['status', ...steeringHeaders(({ hidden }) => hidden).map(({ name }) => name), 'scgi-keepalive']
 /**
  * Headers of the connection between application and gateway, and those that the gateway makes anew; and the one name that Fastify's table
  * of headers cannot hold: it would become the prototype of that table.

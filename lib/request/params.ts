@@ -31,6 +31,8 @@ export interface ParamsOptions<R> {
   readonly underscoresInHeaders?: boolean | undefined
   /** Default `'set'`. */
   readonly forwarded?: 'set' | 'pass' | 'drop' | undefined
+  /** Names of headers, in lower case, that a client has no say in. */
+  readonly dropped?: readonly string[] | undefined
 }
 
 /** Encodes requests in one way. */
@@ -114,7 +116,8 @@ class Encoder<R> implements ParamsEncoder<R> {
   readonly #sendForwardedProto: boolean
   readonly #http: HttpRequestEncoder<R>
 
-  constructor ({ params = {}, defaultParams = 'cgi', maxParamsSize, passRequestHeaders, underscoresInHeaders = false, forwarded = 'set' }: ParamsOptions<R>) {
+  constructor (options: ParamsOptions<R>) {
+    const { params = {}, defaultParams = 'cgi', maxParamsSize, passRequestHeaders, underscoresInHeaders = false, forwarded = 'set', dropped = [] } = options
     const set = defaultParams === false ? { params: [], passRequestHeaders: true, maxParamsSize: 0 } : PARAM_SETS[defaultParams]
     const pass = compilePass(passRequestHeaders ?? set.passRequestHeaders, underscoresInHeaders)
     const hidden = new Set<string>()
@@ -122,7 +125,8 @@ class Encoder<R> implements ParamsEncoder<R> {
     this.#steps = compileSteps(merged)
     this.#headerSteps = compileSteps(merged.filter(({ name }) => name.startsWith('HTTP_') || name === 'CONTENT_TYPE'))
     this.#maxSize = maxParamsSize ?? set.maxParamsSize
-    this.#headers = new HeaderEncoder({ pass, underscores: underscoresInHeaders, forwarded: forwarded === 'pass', hidden })
+    const kept = new Set([...hidden, ...dropped.map(headerParam)])
+    this.#headers = new HeaderEncoder({ pass, underscores: underscoresInHeaders, forwarded: forwarded === 'pass', hidden: kept })
     this.#given = new HeaderEncoder({ pass: true, underscores: true, forwarded: true, hidden, trusted: true })
     const sends = (name: string): boolean => (typeof pass === 'boolean' ? pass : pass.has(name)) && !hidden.has(headerParam(name))
     this.#hidesHost = hidden.has('HTTP_HOST')

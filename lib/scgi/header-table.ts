@@ -1,3 +1,5 @@
+import { steeringHeaders } from '../http/accel-headers.ts'
+
 // What is known about bytes and header names, in tables built once.
 
 /** 1 for each byte that may stand in a header name (RFC 9110 token). */
@@ -60,6 +62,7 @@ function addSpelling (rule: number, name: string, lower: string): void {
 }
 
 const rules = new Map<string, number>()
+const COUNTING = { first: FIRST, last: LAST, all: LIST }
 
 function add (rule: number, names: string): void {
   for (const name of names.split(' ')) {
@@ -74,14 +77,14 @@ add(STATUS, 'Status')
 add(LOCATION, 'Location')
 add(CONTENT_LENGTH, 'Content-Length')
 add(TRANSFER_ENCODING, 'Transfer-Encoding')
-add(FIRST, 'Content-Type Date Server Refresh ETag Last-Modified Expires X-Accel-Expires X-Accel-Redirect X-Accel-Limit-Rate')
-add(LAST, 'X-Accel-Buffering X-Accel-Charset')
+add(FIRST, 'Content-Type Date Server Refresh ETag Last-Modified Expires')
+for (const { spelling, counts } of steeringHeaders(() => true)) add(COUNTING[counts], spelling)
 add(LIST, 'Accept-Ranges Access-Control-Allow-Credentials Access-Control-Allow-Headers Access-Control-Allow-Methods ' +
   'Access-Control-Allow-Origin Access-Control-Expose-Headers Access-Control-Max-Age Age Allow Alt-Svc Cache-Control Connection ' +
   'Content-Disposition Content-Encoding Content-Language Content-Location Content-Range Content-Security-Policy ' +
   'Cross-Origin-Embedder-Policy Cross-Origin-Opener-Policy Cross-Origin-Resource-Policy Keep-Alive Link P3P Permissions-Policy ' +
   'Pragma Referrer-Policy Retry-After SCGI-Keepalive Server-Timing Set-Cookie Strict-Transport-Security Trailer Upgrade Vary Via ' +
-  'WWW-Authenticate X-Cache X-Content-Type-Options X-Frame-Options X-Powered-By X-Request-Id X-Runtime X-Sendfile X-XSS-Protection')
+  'WWW-Authenticate X-Cache X-Content-Type-Options X-Frame-Options X-Powered-By X-Request-Id X-Runtime X-XSS-Protection')
 
 /** The name at `start` to `end` of `bytes`, tokens all; `hash` is its hash. */
 export function headerName (hash: number, bytes: Buffer, start: number, end: number): HeaderName {

@@ -1,70 +1,71 @@
-import type { Connection } from './scgi/connection.ts'
 import type { Readable } from 'node:stream'
 
-/**
- * Feeds a streamed request body to a connection, no faster than the server takes it: exactly `length` bytes of it.
- */
+/** Where a request's body goes. */
+export interface BodySink {
+  /** Takes a piece; false where no more shall come before `RequestSource.resume()`. */
+  take (piece: Buffer, last: boolean): boolean
+  /** The stream has failed, or ended too early. */
+  failed (error: Error): void
+}
+
+/** Reads the body of a request from a stream, no faster than its sink takes it: exactly `length` bytes of it. */
 export class RequestSource {
-  readonly #stream: Readable
-  readonly #connection: Connection
-  readonly #failed: (error: Error) => void
+  readonly #sink: BodySink
+  #stream: Readable | undefined
   #left: number
   #stopped = false
 
-  constructor (stream: Readable, length: number, connection: Connection, failed: (error: Error) => void) {
-    this.#stream = stream
-    this.#connection = connection
-    this.#failed = failed
+  constructor (length: number, sink: BodySink) {
     this.#left = length
+    this.#sink = sink
   }
 
-  /** Bytes wait for the server; false while they are waited for. */
-  get pending (): boolean {
-    return this.#connection.socket.writableLength > 0
-  }
-
-  start (): void {
-    if (this.#stream.destroyed && !this.#stream.readableEnded) {
+  start (body: Buffer | Readable): void {
+    if (Buffer.isBuffer(body)) {
+      this.#data(body)
+      this.#closed()
+      return
+    }
+    this.#stream = body
+    if (body.destroyed && !body.readableEnded) {
       process.nextTick(this.#closed)
       return
     }
-    this.#stream.on('data', this.#data)
-    this.#stream.on('end', this.#closed)
-    this.#stream.on('error', this.#closed)
-    this.#stream.on('close', this.#closed)
-    this.#connection.socket.on('drain', this.#drain)
+    body.on('end', this.#closed)
+    body.on('error', this.#closed)
+    body.on('close', this.#closed)
+    body.on('data', this.#data)
+    body.resume()
+  }
+
+  resume (): void {
+    if (!this.#stopped) this.#stream?.resume()
   }
 
   /** Takes the hands off the stream; what remains in it is its owner's. */
   stop (): void {
     if (this.#stopped) return
     this.#stopped = true
-    this.#stream.off('data', this.#data)
-    this.#stream.off('end', this.#closed)
-    this.#stream.off('close', this.#closed)
+    const stream = this.#stream
+    if (stream === undefined) return
+    stream.off('data', this.#data)
+    stream.off('end', this.#closed)
+    stream.off('close', this.#closed)
     // The error listener stays: a late error of the stream is no reason to die.
-    this.#stream.pause()
-    this.#connection.socket.off('drain', this.#drain)
+    stream.pause()
   }
 
   readonly #data = (chunk: Buffer): void => {
     const piece = chunk.length > this.#left ? chunk.subarray(0, this.#left) : chunk
     this.#left -= piece.length
-    if (this.#left === 0) {
-      this.stop()
-      this.#connection.finish(piece)
-    } else if (!this.#connection.socket.write(piece)) {
-      this.#stream.pause()
-    }
-  }
-
-  readonly #drain = (): void => {
-    if (!this.#stopped) this.#stream.resume()
+    const last = this.#left === 0
+    if (last) this.stop()
+    if (!this.#sink.take(piece, last) && !last) this.#stream?.pause()
   }
 
   readonly #closed = (error?: Error | null): void => {
     if (this.#stopped) return
     this.stop()
-    this.#failed(error ?? new Error(`the request body ended ${this.#left} bytes short of its Content-Length`))
+    this.#sink.failed(error ?? new Error(`the request body ended ${this.#left} bytes short of its Content-Length`))
   }
 }

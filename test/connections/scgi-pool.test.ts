@@ -12,7 +12,8 @@ import { fullBacklog } from '../helpers/full-backlog.ts'
 import { turnsUntil } from '../helpers/passing.ts'
 import { refusedAddress } from '../helpers/recorder.ts'
 import { tempDir } from '../helpers/temp.ts'
-import type { ConnectionOptions, ConnectionOwner } from '../../lib/connections/scgi/connection.ts'
+import type { ConnectionOptions } from '../../lib/connections/connection.ts'
+import type { ConnectionOwner } from '../../lib/connections/scgi/connection.ts'
 import type { Socket } from 'node:net'
 
 const OPTIONS: ConnectionOptions = { bufferSize: 4096 }

@@ -3,19 +3,16 @@ import { connect as connectTls } from 'node:tls'
 import { outside } from '../../runtime/context.ts'
 import { attend } from '../last-words.ts'
 import { InterimFilter } from './interim.ts'
+import { KEEPALIVE_AGE } from '../pool.ts'
+import { ServerConnection, targetOf, type ConnectionOptions, type ServerConnectionOwner } from '../connection.ts'
 import { transparentSocket } from '../transparent.ts'
-import type { AsyncResource } from 'node:async_hooks'
 import type { Readable } from 'node:stream'
 import type { Client, Dispatcher } from 'undici'
 import type { TlsSettings } from '../protocol.ts'
 import type { ServerAddress } from '../../../types/exchange.ts'
 
-/** What a connection tells the exchange that uses it. */
-export interface HttpConnectionOwner {
-  /** All of it is told in this context, whoever has opened the connection. */
-  readonly context: AsyncResource
-  /** The connection stands, TLS included. */
-  onConnected (): void
+/** What a connection tells the exchange that uses it. `onEof` may be the end of a body to undici. */
+export interface HttpConnectionOwner extends ServerConnectionOwner {
   /** The first byte of the request is about to be written. */
   onRequestStart (): void
   /** Bytes have come. */
@@ -25,23 +22,8 @@ export interface HttpConnectionOwner {
   onResponseEnd (): void
   /** The server has answered 101, as `HttpDispatch.upgrade` lets it; what it sends then are data, once `startTunnel()` was called. */
   onSwitched (rawHeaders: readonly Buffer[]): void
-  onTimeout (): void
-  /** The server takes no more. It may have answered before: what it said comes after this, and then the end. */
-  onRefused (): void
-  /** The server has ended the connection; undici may take that for the end of a body. */
-  onEof (): void
   /** The connection is lost; without an error the server has just closed it. */
   onLost (error: NodeJS.ErrnoException | undefined): void
-}
-
-/** How a connection is opened. */
-export interface HttpConnectionOptions {
-  readonly bufferSize: number
-  readonly localAddress?: string | undefined
-  readonly localPort?: number | undefined
-  /** See `transparentSocket`. */
-  readonly transparent?: boolean | undefined
-  readonly socketKeepalive?: number | undefined
 }
 
 /** One request, for undici. */
@@ -57,9 +39,6 @@ export interface HttpDispatch {
   readonly upgrade?: string
 }
 
-/** A connection without requests is closed after so many milliseconds, or before the server has said that it would. */
-const IDLE_AGE = 4000
-
 const NOTHING = Buffer.alloc(0)
 
 /**
@@ -67,50 +46,41 @@ const NOTHING = Buffer.alloc(0)
  * sake of what undici has no say in: a time limit in milliseconds for each request, the local address, what was sent and received, and
  * whether the connection had been used before.
  */
-export class HttpConnection implements Dispatcher.DispatchHandler {
+export class HttpConnection extends ServerConnection<HttpConnectionOwner> implements Dispatcher.DispatchHandler {
   readonly socket: Socket
-  owner: HttpConnectionOwner | null
-  /** Told when an idle connection is no longer usable. */
-  onIdleEnd: ((connection: HttpConnection) => void) | undefined = undefined
   readonly #Client: typeof Client
   readonly #origin: string
   readonly #bufferSize: number
-  readonly #tls: boolean
   readonly #interim = new InterimFilter()
   readonly #readSocket: Socket['read']
   #client: Client | undefined
   #connectTimer: NodeJS.Timeout | undefined
-  #socketKeepalive: number | undefined = undefined
-  #timeout = 0
   #stands = false
+  /** The loop has turned since the last reply: a server that closes in spite of what it said has done so. */
+  #settled = true
   #paused = false
   #tunnel = false
   #lost = false
 
   /** Begins to connect. May throw what Node.js throws for an argument that it cannot use. */
   constructor (
-    loaded: typeof Client, address: ServerAddress, tls: TlsSettings | undefined, options: HttpConnectionOptions,
+    loaded: typeof Client, address: ServerAddress, tls: TlsSettings | undefined, options: ConnectionOptions,
     owner: HttpConnectionOwner, connectTimeout: number
   ) {
+    super()
     this.#Client = loaded
     this.#origin = `http://${address.name}`
     this.#bufferSize = options.bufferSize
-    this.#tls = tls !== undefined
+    this.knowsResets = tls === undefined
     this.owner = owner
     const { localAddress, localPort } = options
     const { host = '' } = address
     // A transparent socket is bound already.
     const transparent = options.transparent === true && localAddress !== undefined
     const bound = transparent ? transparentSocket({ localAddress, localPort, host }) : undefined
-    const target = {
-      host,
-      port: address.port,
-      autoSelectFamily: false,
-      ...(localAddress === undefined || bound !== undefined ? undefined : { localAddress }),
-      ...(localPort === undefined || bound !== undefined ? undefined : { localPort }),
-    }
+    const target = targetOf(host, address.port, bound === undefined ? localAddress : undefined, localPort)
     const socket = this.socket = tls === undefined ? bound ?? new Socket() : this.#secure(address, tls, target, bound)
-    attend(socket, () => { this.owner?.onRefused() })
+    attend(socket, error => { this.owner?.onRefused(error) })
     socket.once(tls === undefined ? 'connect' : 'secureConnect', () => this.#connected())
     // Before undici's own listeners, which see to it that the error goes no further.
     socket.on('error', error => this.#ended(error))
@@ -119,7 +89,7 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
       owner?.context.runInAsyncScope(owner.onEof, owner)
     })
     socket.on('close', () => this.#ended(undefined))
-    socket.on('timeout', () => this.#timedOut())
+    socket.on('timeout', () => { if (this.owner !== null) this.timedOut(this.owner) })
     const read = this.#readSocket = socket.read.bind(socket)
     socket.read = (size?: number) => this.#paused ? null : this.#read(read(size))
     if (tls === undefined) connect(socket, target)
@@ -134,27 +104,19 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
     return this.#lost || this.socket.destroyed
   }
 
-  /** To be asked once, at the end of a connection: it was a reset. See `Connection.wasReset`. */
-  get wasReset (): boolean {
-    return !this.#tls && this.socket.remoteAddress === undefined
+  get ready (): boolean {
+    return this.#settled
   }
 
-  /**
-   * The time without anything happening after which the owner's `onTimeout` is called; 0 is never. It runs from now, or, if it is
-   * the same as before, from what happened last.
-   */
-  setTimeout (milliseconds: number): void {
-    if (milliseconds === this.#timeout) return
-    this.#timeout = milliseconds
-    this.socket.setTimeout(milliseconds)
+  /** undici counts the time itself, and keeps the process alive for requests alone. */
+  rest (): void {
+    this.owner = null
+    this.setTimeout(0)
+    this.#settled = false
+    setImmediate(() => { this.#settled = true })
   }
 
-  /** SO_KEEPALIVE with this initial delay in milliseconds; `undefined` is off. */
-  setSocketKeepalive (delay: number | undefined): void {
-    if (delay === this.#socketKeepalive) return
-    this.#socketKeepalive = delay
-    this.socket.setKeepAlive(delay !== undefined, delay)
-  }
+  wake (): void {}
 
   /** Sends a request. Not from within a callback of another connection: undici's parser is one for all. */
   dispatch (request: HttpDispatch): void {
@@ -265,8 +227,8 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
     return new this.#Client(this.#origin, {
       pipelining: 1,
       maxHeaderSize: this.#bufferSize,
-      keepAliveTimeout: IDLE_AGE,
-      keepAliveMaxTimeout: IDLE_AGE,
+      keepAliveTimeout: KEEPALIVE_AGE,
+      keepAliveMaxTimeout: KEEPALIVE_AGE,
       connect: (_options, callback) => {
         // undici expects an answer that comes later. A second connection it never gets.
         const first = !given
@@ -291,16 +253,6 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
     if (!this.#stands) owner?.context.runInAsyncScope(owner.onTimeout, owner)
   }
 
-  /** See `Connection`: what arrived in time is read only now where the event loop has stood still. */
-  #timedOut (): void {
-    const { owner, socket } = this
-    const { bytesRead, bytesWritten, writableLength } = socket
-    setImmediate(() => {
-      if (owner !== null && this.owner === owner && socket.bytesRead === bytesRead && socket.bytesWritten === bytesWritten &&
-          socket.writableLength === writableLength) owner.context.runInAsyncScope(owner.onTimeout, owner)
-    })
-  }
-
   #read (chunk: unknown): Buffer | null {
     if (!Buffer.isBuffer(chunk)) return null
     this.owner?.onBytes()
@@ -312,7 +264,7 @@ export class HttpConnection implements Dispatcher.DispatchHandler {
     clearTimeout(this.#connectTimer)
     const tell = this.onIdleEnd
     this.onIdleEnd = undefined
-    tell?.(this)
+    tell?.()
     this.#lose(error)
   }
 

@@ -1,33 +1,15 @@
 import { attend, AttentiveSocket } from '../last-words.ts'
+import { ServerConnection, targetOf, type ConnectionOptions, type ServerConnectionOwner } from '../connection.ts'
 import { transparentSocket, type NewSocketOptions, type TransparentOptions } from '../transparent.ts'
-import type { AsyncResource } from 'node:async_hooks'
 import type { Socket } from 'node:net'
 import type { ServerAddress } from '../../../types/exchange.ts'
 
 /** What a connection tells the exchange that uses it. */
-export interface ConnectionOwner {
-  /** All of it is told in this context, whoever has opened the connection. */
-  readonly context: AsyncResource
-  onConnected (): void
+export interface ConnectionOwner extends ServerConnectionOwner {
   /** `buffer` is shared by all connections: what is to be kept must be copied before this returns. */
   onBytes (buffer: Buffer, length: number): void
   onWritten (): void
-  /** The server takes no more. It may have answered before: what it said comes after this, and then the end. */
-  onRefused (error: NodeJS.ErrnoException): void
-  onEof (): void
-  onTimeout (): void
   onSocketError (error: NodeJS.ErrnoException): void
-}
-
-/** How a socket is opened. */
-export interface ConnectionOptions {
-  /** Largest single read. */
-  readonly bufferSize: number
-  readonly localAddress?: string | undefined
-  readonly localPort?: number | undefined
-  /** See `transparentSocket`. */
-  readonly transparent?: boolean | undefined
-  readonly socketKeepalive?: number | undefined
 }
 
 /** So many closed connections wait for their next use, for each buffer size. */
@@ -51,22 +33,12 @@ function familyOf (bufferSize: number): Family {
 const NOTHING = Buffer.alloc(0)
 
 /**
- * One socket to one server. It has an owner, the exchange that uses it, or is idle in a pool; what happens on it goes to the owner.
- *
  * SCGI takes a connection for each request, and of its price half is the making of the socket's JavaScript object. So an object
  * whose connection has closed without an error is kept and connected anew, as `socket.connect()` allows after 'close'.
  */
-export class Connection {
+export class Connection extends ServerConnection<ConnectionOwner> {
   readonly socket: Socket
   connected = false
-  owner: ConnectionOwner | null = null
-  /** Told when an idle connection is no longer usable. */
-  onIdleEnd: ((connection: Connection) => void) | undefined = undefined
-  /** When it last became idle, in milliseconds of `performance.now()`. */
-  idleSince = 0
-  #socketKeepalive: number | undefined
-  #timeout = 0
-  #tcp = false
   /** It was bound before the socket was made. */
   readonly #bound: boolean
   /** It was left in a state that the next connection must not inherit. */
@@ -94,6 +66,7 @@ export class Connection {
 
   /** @param transparent from where and to where, for a socket that is bound to an address of others */
   private constructor (family: Family, transparent?: TransparentOptions) {
+    super()
     this.#spoilt = this.#bound = transparent !== undefined
     const { buffer } = family
     const socket: Socket = this.socket = newSocket(buffer, length => {
@@ -117,7 +90,7 @@ export class Connection {
     })
     socket.on('timeout', () => {
       if (this.owner === null) this.#idleEnd()
-      else this.#timedOut(this.owner)
+      else this.timedOut(this.owner)
     })
     socket.on('error', error => {
       this.#spoilt = true
@@ -137,17 +110,11 @@ export class Connection {
     this.connected = false
     // Without a handle it is remembered, and done when the connection stands.
     this.setSocketKeepalive(socketKeepalive)
-    // The timer of the connection before is gone with it.
-    this.#timeout = 0
-    this.#tcp = host !== undefined
-    if (host === undefined) {
-      socket.connect({ path: socketPath ?? '' })
-    } else {
-      const target = { host, port, autoSelectFamily: false }
-      if (localAddress === undefined || this.#bound) socket.connect(target)
-      else if (localPort === undefined) socket.connect({ ...target, localAddress })
-      else socket.connect({ ...target, localAddress, localPort })
-    }
+    this.forgetTimeout()
+    // A unix socket knows none.
+    this.knowsResets = host !== undefined
+    if (host === undefined) socket.connect({ path: socketPath ?? '' })
+    else socket.connect(targetOf(host, port, this.#bound ? undefined : localAddress, localPort))
     this.setTimeout(connectTimeout)
   }
 
@@ -156,47 +123,34 @@ export class Connection {
     const tell = this.onIdleEnd
     this.onIdleEnd = undefined
     this.socket.destroy()
-    tell?.(this)
+    tell?.()
   }
 
-  /**
-   * Timers come before sockets in the event loop: when it has stood still for long, what arrived in time is read only now. The
-   * server is to blame if it still has nothing to show after that.
-   */
-  #timedOut (owner: ConnectionOwner): void {
-    const { socket } = this
-    const { connecting, bytesRead, bytesWritten, writableLength } = socket
-    setImmediate(() => {
-      if (this.owner === owner && socket.connecting === connecting && socket.bytesRead === bytesRead &&
-          socket.bytesWritten === bytesWritten && socket.writableLength === writableLength) {
-        owner.context.runInAsyncScope(owner.onTimeout, owner)
-      }
-    })
+  get ready (): boolean {
+    return this.connected
   }
 
-  /**
-   * The time without anything happening after which the owner's `onTimeout` is called; 0 is never. It runs from now, or, if it is
-   * the same as before, from what happened last: call it when something has.
-   */
-  setTimeout (milliseconds: number): void {
-    if (milliseconds === this.#timeout) return
-    this.#timeout = milliseconds
-    this.socket.setTimeout(milliseconds)
+  get lost (): boolean {
+    return this.socket.destroyed
   }
 
-  /**
-   * To be asked once, at the end of a connection: it was a reset. One that comes together with the last bytes looks like an orderly end;
-   * only the address of the other side is gone then. A unix socket knows no resets.
-   */
-  get wasReset (): boolean {
-    return this.#tcp && this.socket.remoteAddress === undefined
+  pause (): void {
+    this.socket.pause()
   }
 
-  /** SO_KEEPALIVE with this initial delay in milliseconds; `undefined` is off. */
-  setSocketKeepalive (delay: number | undefined): void {
-    if (delay === this.#socketKeepalive) return
-    this.#socketKeepalive = delay
-    this.socket.setKeepAlive(delay !== undefined, delay)
+  resume (): void {
+    this.socket.resume()
+  }
+
+  rest (age: number): void {
+    this.owner = null
+    this.setTimeout(age)
+    // An idle connection must not keep the process alive.
+    this.socket.unref()
+  }
+
+  wake (): void {
+    this.socket.ref()
   }
 
   /** Writes the last piece of a request; the owner's `onWritten` is called when all has left for the kernel. */

@@ -1,0 +1,40 @@
+import { RequestSource, type BodySink } from '../request-source.ts'
+import type { Readable } from 'node:stream'
+import type { Connection } from './connection.ts'
+
+/** Sends a streamed request body on a connection. */
+export class BodySender implements BodySink {
+  readonly #connection: Connection
+  readonly #source: RequestSource
+  readonly failed: (error: Error) => void
+
+  constructor (connection: Connection, length: number, failed: (error: Error) => void) {
+    this.#connection = connection
+    this.#source = new RequestSource(length, this)
+    this.failed = failed
+  }
+
+  /** Bytes wait for the server; false while they are waited for. */
+  get pending (): boolean {
+    return this.#connection.socket.writableLength > 0
+  }
+
+  start (body: Readable): void {
+    this.#connection.socket.on('drain', this.#drained)
+    this.#source.start(body)
+  }
+
+  stop (): void {
+    this.#source.stop()
+    this.#connection.socket.off('drain', this.#drained)
+  }
+
+  take (piece: Buffer, last: boolean): boolean {
+    if (!last) return this.#connection.socket.write(piece)
+    this.#connection.socket.off('drain', this.#drained)
+    this.#connection.finish(piece)
+    return true
+  }
+
+  readonly #drained = (): void => this.#source.resume()
+}

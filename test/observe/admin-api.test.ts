@@ -51,7 +51,7 @@ async function makeValidator (gateway: AdminGateway): Promise<Validator> {
 test('every operation answers what its document says, and the document has every operation', async () => {
   await using backends = await Backends.start(3)
   const refused = await refusedAddress()
-  await using gateway = await startAdmin([backends.addresses[0] ?? '', refused], { slow: 0 })
+  await using gateway = await startAdmin([backends.addresses[0] ?? '', { address: refused, failTimeout: '1h' }], { slow: 0 })
   for (const path of ['/', '/fail', '/cached/a', '/cached/a', '/', '/']) await (await fetch(gateway.url + path, CLOSE)).text()
   const document = await makeValidator(gateway)
   const seen = new Set<string>()
@@ -249,7 +249,7 @@ test('the stream tells all, then what changes, from one computation for all', as
   for (const client of clients) {
     const state = await client.next('state')
     assert.equal(state.groups[0].servers.length, 2)
-    assert.equal(state.groups[0].servers[0].history.requests.length, 60)
+    assert.equal(state.groups[0].servers[0].history.requests.length, 120)
   }
   const name = backends.addresses[1] ?? ''
   await gateway.api('POST', `/groups/app/servers/${encodeURIComponent(name)}/drain`, { ifMatch: '*' })

@@ -3,7 +3,7 @@ import scgi, { createCache } from '../../lib/index.ts'
 import { admin } from '../../lib/observe/admin/index.ts'
 import { createScgiServer, type ScgiServer } from '../../lib/server/index.ts'
 import { once } from 'node:events'
-import type { AdminOptions, Cache } from '../../types/index.ts'
+import type { AdminOptions, Cache, ServerOptions } from '../../types/index.ts'
 
 /** An answer of the API. */
 export interface ApiAnswer {
@@ -18,8 +18,6 @@ export interface AdminGateway extends AsyncDisposable {
   readonly app: FastifyInstance
   readonly url: string
   readonly cache: Cache
-  /** Names of the servers of the group `app`. */
-  readonly servers: readonly string[]
   readonly log: { msg: string, [key: string]: unknown }[]
   /** Calls the API as a page does, token included. */
   api (method: string, path: string, more?: { body?: unknown, ifMatch?: string, headers?: Record<string, string> }): Promise<ApiAnswer>
@@ -77,7 +75,7 @@ export class Backends implements AsyncDisposable {
 }
 
 export async function startAdmin (
-  servers: readonly string[], options: AdminOptions = {}, setup?: (app: FastifyInstance) => void
+  servers: readonly (string | ServerOptions)[], options: AdminOptions = {}, setup?: (app: FastifyInstance) => void
 ): Promise<AdminGateway> {
   const log: AdminGateway['log'] = []
   const app = Fastify({ logger: { level: 'info', stream: { write: (line: string) => { log.push(JSON.parse(line)) } } } })
@@ -104,5 +102,5 @@ export async function startAdmin (
     return { status: response.status, etag: response.headers.get('etag') ?? undefined, body: await response.json() }
   }
   const close = (): Promise<void> => app.close()
-  return { app, url, cache, servers, log, api: call, close, [Symbol.asyncDispose]: close }
+  return { app, url, cache, log, api: call, close, [Symbol.asyncDispose]: close }
 }

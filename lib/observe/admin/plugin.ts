@@ -8,6 +8,7 @@ import { OPERATIONS } from './api/operations.ts'
 import { refuse, refuseEdit, type Gate } from './gate.ts'
 import { readAdminOptions, type AdminSettings } from './options.ts'
 import { AdminService } from './service.ts'
+import { servePage } from './page/routes.ts'
 import { listenOwn } from './socket.ts'
 import { Tokens } from './token.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
@@ -66,6 +67,7 @@ export const admin: FastifyPluginAsync<AdminOptions> = async (scope, options) =>
     reply.hijack()
     events.serve(reply.raw, HEADERS)
   })
+  servePage(scope, service, request => tokens.make(operatorOf(request)))
   // What is not here is not to be looked for in an application that has the rest of the paths.
   if (scope.prefix !== '') scope.all('/*', request => { throw new FST_SCGI_ADMIN_NOT_FOUND(`'${request.url.split('?', 1)[0] ?? ''}' here`) })
   live(scope, settings, { service, events, own })

@@ -1,6 +1,6 @@
-import { REQUEST_END } from '../../../runtime/diagnostics.ts'
+import { GROUP_REFUSED, REQUEST_END } from '../../../runtime/diagnostics.ts'
 import type { FastifyInstance } from 'fastify'
-import type { RequestMessage } from '../../../../types/diagnostics.ts'
+import type { RefusedMessage, RequestMessage } from '../../../../types/diagnostics.ts'
 import type { Attempt } from '../../../../types/request.ts'
 
 /** Requests of each kind that are remembered. */
@@ -46,11 +46,13 @@ export class RequestAccounts {
   readonly failed: SeenRequest[] = []
   readonly slow: SeenRequest[] = []
   readonly #options: RequestAccountsOptions
-  readonly #end: () => void
+  /** Why no server could be had for a request, which its attempts do not say. */
+  readonly #refusals = new WeakMap<object, string>()
+  readonly #ends: (() => void)[]
 
   constructor (options: RequestAccountsOptions) {
     this.#options = options
-    this.#end = REQUEST_END.subscribe(message => this.#ended(message))
+    this.#ends = [REQUEST_END.subscribe(message => this.#ended(message)), GROUP_REFUSED.subscribe(message => this.#refused(message))]
   }
 
   reset (): void {
@@ -58,7 +60,7 @@ export class RequestAccounts {
   }
 
   close (): void {
-    this.#end()
+    for (const end of this.#ends) end()
   }
 
   #ended (message: RequestMessage): void {
@@ -71,7 +73,14 @@ export class RequestAccounts {
     if (duration >= slow) keep(this.slow, seen)
   }
 
-  #see ({ request, info, statusCode = 0, duration = 0 }: RequestMessage): SeenRequest {
+  #refused ({ request, error }: RefusedMessage): void {
+    if (typeof request === 'object' && request !== null) this.#refusals.set(request, error.message)
+  }
+
+  #see ({ request, info, group, statusCode = 0, duration = 0 }: RequestMessage): SeenRequest {
+    const refusal = this.#refusals.get(request)
+    const wordsFor = (attempt: Attempt): string | undefined =>
+      this.#options.failureOf(attempt) ?? (attempt.address === group?.name && attempt.headerTime === undefined ? refusal : undefined)
     return {
       at: this.#options.now(),
       id: request.id,
@@ -81,7 +90,7 @@ export class RequestAccounts {
       time: Math.round(duration),
       client: info.clientAddress,
       cache: info.cacheStatus,
-      attempts: info.attempts.slice(-MOST_ATTEMPTS).map(attempt => ({ ...attempt, error: this.#options.failureOf(attempt) })),
+      attempts: info.attempts.slice(-MOST_ATTEMPTS).map(attempt => ({ ...attempt, error: wordsFor(attempt) })),
     }
   }
 }

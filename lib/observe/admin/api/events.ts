@@ -1,4 +1,4 @@
-import { STEP } from '../accounts/history.ts'
+import { STEP, STEPS } from '../accounts/history.ts'
 import { cacheModel, requestModel, type CacheModel, type GroupModel, type ServerModel } from './model.ts'
 import { processModel } from './operations.ts'
 import type { ServerResponse } from 'node:http'
@@ -15,8 +15,6 @@ interface State {
 }
 
 const INTERVAL = 1000
-/** Points of the graphs. */
-const POINTS = 60
 
 /**
  * The stream of what changes. However many clients there are, the state is made once a second, and one text goes to all; with none nothing
@@ -99,7 +97,7 @@ const MOST_UNREAD = 4 * 1024 * 1024
 
 function stateOf (service: AdminService): State {
   return {
-    groups: service.models(POINTS),
+    groups: service.models(STEPS),
     caches: service.caches.map(cache => cacheModel(cache, service.baseOf(cache))),
     process: processModel(),
     failed: service.requests.failed.map(requestModel),

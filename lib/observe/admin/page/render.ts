@@ -1,0 +1,172 @@
+import type { CacheModel, GroupModel, HistoryModel, RequestModel, ServerModel } from '../api/model.ts'
+import type { SeenEdit } from '../service.ts'
+
+// What page and script both show, so that nothing looks otherwise when it is updated. The script gets the text of these functions: each is
+// on its own but for the others of this file, and has no named function within.
+
+export function escapeHtml (text: string): string {
+  return text.replace(/[&<>"']/g, char => `&#${char.charCodeAt(0)};`)
+}
+
+export function number (value: number): string {
+  return value.toLocaleString('en', { maximumFractionDigits: 1 })
+}
+
+export function duration (ms: number | null): string {
+  if (ms === null) return '–'
+  if (ms < 10) return `${Number(ms.toFixed(1))} ms`
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${number(ms / 1000)} s`
+}
+
+export function size (bytes: number | null): string {
+  if (bytes === null) return '–'
+  if (bytes < 1024) return `${bytes} B`
+  return bytes < 1_048_576 ? `${number(bytes / 1024)} kB` : bytes < 1_073_741_824 ? `${number(bytes / 1_048_576)} MB` : `${number(bytes / 1_073_741_824)} GB`
+}
+
+export function span (seconds: number): string {
+  if (seconds < 60) return `${Math.max(0, Math.floor(seconds))} s`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`
+  return seconds < 172_800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} days`
+}
+
+export function since (moment: string, now: number): string {
+  return span((now - Date.parse(moment)) / 1000)
+}
+
+export function percent (share: number): string {
+  return `${Number((share * 100).toFixed(share > 0 && share < 0.1 ? 1 : 0))} %`
+}
+
+/** A line for one row of numbers, and bars for another, over the last hour. */
+export function graph (label: string, line: readonly (number | null)[], bars: readonly number[]): string {
+  const top = line.reduce<number>((most, value) => Math.max(most, value ?? 0), 0)
+  let path = ''
+  let drawing = false
+  line.forEach((value, index) => {
+    if (value !== null) path += `${drawing ? 'L' : 'M'}${index} ${top === 0 ? 23 : Math.round(23 - value / top * 21)}`
+    drawing = value !== null
+    // A point of its own is a line of no length, which has round ends.
+    if (value !== null && (line[index + 1] ?? null) === null) path += 'h.01'
+  })
+  const most = bars.reduce((largest, value) => Math.max(largest, value), 0)
+  const bad = bars.map((value, index) => value === 0 ? '' : `M${index} 24v-${Math.max(4, Math.round(value / most * 20))}`).join('')
+  return `<svg viewBox="0 0 ${line.length - 1} 25" preserveAspectRatio="none" role="img" aria-label="${escapeHtml(label)}">` +
+    `${bad === '' ? '' : `<path class="bad" d="${bad}"/>`}<path d="${path}"/></svg>`
+}
+
+export function stateText ({ state }: Pick<ServerModel, 'state'>): string {
+  return state === 'down' ? 'disabled' : state
+}
+
+/** Everybody should look at it. */
+export function isSick ({ state }: Pick<ServerModel, 'state'>): boolean {
+  return state === 'failed' || state === 'unhealthy' || state === 'ejected'
+}
+
+export function tagsOf ({ settings }: ServerModel): string {
+  const { weight, backup, spare, standby, lbset, route, redirect } = settings
+  const tags = []
+  if (weight !== 1) tags.push(`weight ${weight}`)
+  if (backup) tags.push('backup')
+  if (spare) tags.push('spare')
+  if (standby) tags.push('standby')
+  if (lbset !== 0) tags.push(`set ${lbset}`)
+  if (route !== null) tags.push(`route ${route}`)
+  if (redirect !== null) tags.push(`redirect ${redirect}`)
+  return escapeHtml(tags.join(' · '))
+}
+
+/** Why a server is as it is, and what went wrong last. */
+export function wordsOf ({ reason, lastFailure, check }: ServerModel, now: number): string {
+  const words = []
+  if (reason !== null) words.push(`<b>${escapeHtml(reason)}</b>`)
+  if (lastFailure !== null && lastFailure.message !== reason) words.push(`Last failure ${since(lastFailure.at, now)} ago: ${escapeHtml(lastFailure.message)}`)
+  if (check !== null) words.push(`Check ${since(check.at, now)} ago: ${check.passed ? 'passed' : escapeHtml(check.reason ?? 'failed')}`)
+  return words.join('<br>')
+}
+
+export function serverId (group: string, server: string): string {
+  return escapeHtml(`s ${group} ${server}`.replace(/\s/g, '_'))
+}
+
+export function button (key: string, action: string, label: string, about: string): string {
+  return `<button type="button" class="act" data-k="${key}" data-do="${action}" aria-label="${label} ${escapeHtml(about)}">${label}</button>`
+}
+
+export function serverRow (group: string, server: ServerModel, now: number): string {
+  const { id, name, state, settings, active, share, rate, served, failures, p50, p99, history } = server
+  const { requests = [], failures: failed = [], p99: slowest = [] }: Partial<HistoryModel> = history ?? {}
+  const words = wordsOf(server, now)
+  const out = state === 'draining' || state === 'down'
+  return `<div class="server ${isSick(server) ? 'sick' : state}" role="row" id="${serverId(group, id)}" data-server="${escapeHtml(id)}">
+<div role="rowheader" class="name"><strong>${escapeHtml(name)}</strong><small data-k="tags">${tagsOf(server)}</small></div>
+<div role="cell" class="state" data-k="state"><b class="badge">${stateText(server)}</b> <small>for ${since(server.since, now)}</small></div>
+<div role="cell" data-k="load"><i>Load</i><b>${percent(share)}</b> <small>${number(active)} running${settings.maxConns === 0 ? '' : ` of ${number(settings.maxConns)}`}</small></div>
+<div role="cell" data-k="rate"><i>Requests</i><b>${number(rate)}/s</b> <small>${number(served)} served</small>${graph('Requests in the last hour', requests, [])}</div>
+<div role="cell" data-k="time"><i>Latency</i><b>${duration(p50)}</b> <small>p99 ${duration(p99)}</small>${graph('Latency in the last hour, 99th percentile', slowest, [])}</div>
+<div role="cell" data-k="failures"><i>Failures</i><b>${number(failures)}</b> <small>${failures + served === 0 ? 'no attempts' : percent(failures / (failures + served))}</small>${graph('Failures in the last hour', failed.map(() => null), failed)}</div>
+<div role="cell" class="actions">${out ? button('one', 'enable', 'Enable', name) : button('one', 'drain', 'Drain', name)}${state === 'down' ? button('two', 'drain', 'Drain', name) : button('two', 'disable', 'Disable', name)}<button type="button" class="act" data-do="edit" aria-expanded="false" aria-label="Options of ${escapeHtml(name)}">Options</button></div>
+<p role="cell" class="words" data-k="words"${words === '' ? ' hidden' : ''}>${words}</p>
+</div>`
+}
+
+export function groupFacts ({ active, rate, queue, sessions, names }: GroupModel, now: number): string {
+  const facts = [`${number(rate)} requests a second`, `${number(active)} running`]
+  if (queue !== null) facts.push(`${number(queue.waiting)} of ${number(queue.size)} waiting`)
+  if (sessions !== null) facts.push(`${number(sessions)} sessions`)
+  for (const { address, servers, asksAgain, failure } of names) {
+    facts.push(`${escapeHtml(address)} is ${servers.length === 0 ? 'no server' : escapeHtml(servers.join(', '))}` +
+      `${asksAgain === null ? '' : `, asked again in ${span((Date.parse(asksAgain) - now) / 1000)}`}${failure === null ? '' : ` (<b>${escapeHtml(failure)}</b>)`}`)
+  }
+  return facts.map(fact => `<li>${fact}</li>`).join('')
+}
+
+export function groupSection (group: GroupModel, now: number): string {
+  const id = escapeHtml(group.id)
+  return `<section class="group" data-group="${id}" aria-labelledby="g-${id}">
+<header><h2 id="g-${id}">${escapeHtml(group.name)}</h2><p class="method" data-k="method">${escapeHtml(group.balance)}</p>
+<ul class="facts" data-k="facts">${groupFacts(group, now)}</ul>
+<div class="tools"><button type="button" class="act" data-do="method" aria-label="Method of ${escapeHtml(group.name)}">Method</button><button type="button" class="act" data-do="add" aria-label="Add a server to ${escapeHtml(group.name)}">Add server</button><button type="button" class="act" data-do="reset" aria-label="Reset the counters of ${escapeHtml(group.name)}">Reset counters</button></div></header>
+<div role="table" aria-label="Servers of ${escapeHtml(group.name)}"><div role="row" class="heads"><span role="columnheader">Server</span><span role="columnheader">State</span><span role="columnheader">Load</span><span role="columnheader">Requests</span><span role="columnheader">Latency</span><span role="columnheader">Failures</span><span role="columnheader" class="act">Actions</span></div>
+<div role="rowgroup" class="servers">${group.servers.map(server => serverRow(group.id, server, now)).join('')}</div></div>
+</section>`
+}
+
+export function cacheCard (base: string, cache: CacheModel): string {
+  const { id, name, entries, bytes, requests, hitShare, updating, waiting, storeFailures } = cache
+  const counts = Object.entries(requests).filter(([, count]) => count > 0).map(([status, count]) => `${status} ${number(count)}`)
+  return `<article class="cache" data-cache="${escapeHtml(id)}"><h3><a href="${base}/caches/${encodeURIComponent(id)}">${escapeHtml(name)}</a></h3>
+<p class="big" data-k="hits"><b>${hitShare === null ? '–' : percent(hitShare)}</b> from the cache</p>
+<ul class="facts" data-k="facts"><li>${entries === null ? 'entries unknown' : `${number(entries)} ${entries === 1 ? 'entry' : 'entries'}`}</li><li>${size(bytes)}</li><li>${counts.join(', ') || 'no requests'}</li>${updating + waiting === 0 ? '' : `<li>${updating} being renewed, ${waiting} waiting</li>`}${storeFailures === 0 ? '' : `<li class="warn">${number(storeFailures)} failures of the store</li>`}</ul>
+<div class="tools"><button type="button" class="act" data-do="purge" aria-label="Purge ${escapeHtml(name)}">Purge</button><button type="button" class="act" data-do="reset" aria-label="Reset the counters of ${escapeHtml(name)}">Reset counters</button></div></article>`
+}
+
+export function requestList (requests: readonly RequestModel[], now: number): string {
+  if (requests.length === 0) return '<li class="none">None.</li>'
+  return requests.slice(0, 20).map(({ at, method, path, status, time, cache, attempts }) =>
+    `<li><p><b class="${status >= 500 ? 'warn' : ''}">${status}</b> <code>${escapeHtml(method)} ${escapeHtml(path)}</code> <small>${duration(time)}, ${since(at, now)} ago${cache === null ? '' : `, ${escapeHtml(cache)}`}</small></p>` +
+    `<ol>${attempts.map(attempt => `<li><code>${escapeHtml(attempt.address)}</code> ${attempt.status ?? 'no answer'}${attempt.responseTime === null ? '' : ` <small>${duration(attempt.responseTime)}</small>`}${attempt.error === null ? '' : ` ${escapeHtml(attempt.error)}`}</li>`).join('')}</ol></li>`).join('')
+}
+
+export function editList (edits: readonly SeenEdit[], now: number): string {
+  if (edits.length === 0) return '<li class="none">None since the start.</li>'
+  return edits.slice(0, 20).map(({ at, by, what }) => `<li><b>${escapeHtml(by)}</b> ${escapeHtml(what)} <small>${since(at, now)} ago</small></li>`).join('')
+}
+
+/** How things stand in one sentence, and who is sick. */
+export function summary (groups: readonly GroupModel[]): string {
+  const servers = groups.flatMap(group => group.servers.map(server => ({ group, server })))
+  const sick = servers.filter(({ server }) => isSick(server))
+  const up = servers.filter(({ server }) => server.state === 'up' || server.state === 'full').length
+  const text = `<b class="${sick.length === 0 ? 'fine' : 'warn'}">${up} of ${servers.length} servers serve</b>`
+  const list = sick.map(({ group, server }) =>
+    `<li><a href="#${serverId(group.id, server.id)}">${escapeHtml(server.name)}</a> of ${escapeHtml(group.name)} ${stateText(server)}${server.reason === null ? '' : `: ${escapeHtml(server.reason)}`}</li>`)
+  return `${text}${list.length === 0 ? '' : `<ul>${list.slice(0, 10).join('')}</ul>`}`
+}
+
+/** All of them, for the script. */
+export const SHARED = [
+  escapeHtml, number, duration, size, span, since, percent, graph, stateText, isSick, tagsOf, wordsOf, serverId, button, serverRow,
+  groupFacts, groupSection, cacheCard, requestList, editList, summary,
+].map(String).join('\n')

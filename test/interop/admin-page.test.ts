@@ -1,0 +1,225 @@
+// The operator's page in a browser: what an operator does on a bad night. Screenshots are left in the directory that ADMIN_SCREENSHOTS names.
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { chromium, type Browser, type Page } from 'playwright-core'
+import { refusedAddress } from '../helpers/recorder.ts'
+import { tempDir, type TempDir } from '../helpers/temp.ts'
+import { Backends, startAdmin, type AdminGateway } from '../observe/admin-kit.ts'
+
+const CHROMIUM = '/usr/bin/chromium'
+const CLOSE = { headers: { connection: 'close' } }
+const missing = !existsSync(CHROMIUM)
+// Where everything is to be tested a browser that is missing is a failure.
+const skip = missing && process.env['CI'] !== 'true' ? `there is no ${CHROMIUM}: apt-get install chromium` : false
+
+let browser: Browser
+let dir: TempDir
+let shots: string
+
+before(async () => {
+  if (skip !== false) return
+  dir = await tempDir()
+  shots = process.env['ADMIN_SCREENSHOTS'] ?? dir.path
+  browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'], timeout: 60_000 })
+})
+after(async () => {
+  await browser?.close()
+  await dir?.remove()
+})
+
+/** The page, live, in a window of its own. What goes wrong in it fails the test. */
+async function openPage (gateway: AdminGateway, options: { width?: number, path?: string, script?: boolean } = {}): Promise<Page> {
+  const { width = 1300, path = '/gateway', script = true } = options
+  const context = await browser.newContext({ viewport: { width, height: 900 }, javaScriptEnabled: script })
+  context.setDefaultTimeout(30_000)
+  const page = await context.newPage()
+  page.on('pageerror', error => { throw error })
+  page.on('console', message => {
+    // A conflict is told by its status.
+    if (message.type() === 'error' && !message.text().includes('status of 412')) throw new Error(message.text())
+  })
+  await page.goto(gateway.url + path)
+  if (script && path === '/gateway') await page.waitForSelector('#live.on')
+  return page
+}
+
+async function shoot (page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true })
+}
+
+/** The row of a server. */
+function row (page: Page, name: string) {
+  return page.locator(`[data-server="${name}"]`)
+}
+
+/** Runs in the page: what is wider than the window, and which texts or buttons of a part lie on one another. */
+const LAYOUT = `(() => {
+  const overlaps = []
+  for (const part of document.querySelectorAll('.server, .cache, section > header')) {
+    const pieces = [...part.querySelectorAll('b, strong, small, button, svg, .words, h2, h3')]
+      .filter(piece => piece.getClientRects().length > 0 && piece.querySelector('b, small') === null)
+    for (const [index, one] of pieces.entries()) {
+      for (const other of pieces.slice(index + 1)) {
+        if (one.contains(other) || other.contains(one)) continue
+        const a = one.getBoundingClientRect()
+        const b = other.getBoundingClientRect()
+        const width = Math.min(a.right, b.right) - Math.max(a.left, b.left)
+        const height = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top)
+        if (width > 1 && height > 3) overlaps.push(one.outerHTML.slice(0, 80) + ' and ' + other.outerHTML.slice(0, 80))
+      }
+    }
+  }
+  return { wide: document.documentElement.scrollWidth > window.innerWidth, overlaps }
+})()`
+
+async function checkLayout (page: Page): Promise<void> {
+  assert.deepEqual(await page.evaluate(LAYOUT), { wide: false, overlaps: [] })
+}
+
+/** What the keyboard is at. */
+function focused (page: Page): Promise<string> {
+  return page.evaluate<string>("document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? ''")
+}
+
+test('reads without JavaScript, in a phone and in the dark, and nothing overlaps', { skip }, async () => {
+  await using backends = await Backends.start(2)
+  const refused = await refusedAddress()
+  await using gateway = await startAdmin([...backends.addresses, { address: refused, failTimeout: '1h' }])
+  for (const path of ['/cached/a', '/cached/a', '/', '/', '/fail']) await (await fetch(gateway.url + path, CLOSE)).text()
+  const page = await openPage(gateway)
+  for (const path of ['/gateway', '/gateway/caches/pages']) {
+    if (path !== '/gateway') await page.goto(gateway.url + path)
+    for (const [width, colorScheme] of [[1300, 'light'], [800, 'light'], [320, 'light'], [360, 'dark']] as const) {
+      await page.setViewportSize({ width, height: 800 })
+      await page.emulateMedia({ colorScheme })
+      await checkLayout(page)
+      if (width === 1300 || width === 360) await shoot(page, `${path === '/gateway' ? 'overview' : 'cache'}-${width}`)
+    }
+  }
+  await page.context().close()
+  const plain = await openPage(gateway, { script: false, width: 360 })
+  const text = await plain.locator('main').innerText()
+  assert.match(text, /\d of 3 servers serve/)
+  assert.match(text, /ECONNREFUSED/)
+  assert.equal(await plain.locator('.server button:visible').count(), 0, 'nothing is offered that does not work')
+  await checkLayout(plain)
+  await shoot(plain, 'plain')
+  const sizes = await Promise.all(['', '/page.css', '/page.js'].map(async path => (await (await fetch(`${gateway.url}/gateway${path}`, CLOSE)).text()).length))
+  assert.ok(sizes.reduce((sum, size) => sum + size, 0) < 60_000, `${sizes.join(' + ')} bytes`)
+  await plain.context().close()
+})
+
+test('a server is drained under load, runs empty, and serves again', { skip }, async () => {
+  await using backends = await Backends.start(2)
+  await using gateway = await startAdmin(backends.addresses)
+  const held = new Promise<void>(resolve => { backends.onHold = () => { if (backends.holding === 4) resolve() } })
+  const requests = Array.from({ length: 4 }, () => fetch(`${gateway.url}/hold`, CLOSE).then(response => response.text()))
+  await held
+  const page = await openPage(gateway)
+  const name = backends.addresses[0] ?? ''
+  const server = row(page, name)
+  await server.getByText('2 running').waitFor()
+  await server.getByRole('button', { name: `Drain ${name}` }).click()
+  await server.getByText('draining').waitFor()
+  await page.getByText('drains: no new requests').waitFor()
+  const other = await (await fetch(gateway.url, CLOSE)).text()
+  assert.equal(other, 'hello')
+  await shoot(page, 'draining')
+  backends.release()
+  assert.deepEqual(await Promise.all(requests), ['held', 'held', 'held', 'held'])
+  await server.getByText('0 running').waitFor()
+  await server.getByRole('button', { name: `Enable ${name}` }).click()
+  await server.locator('.badge', { hasText: 'up' }).waitFor()
+  await page.locator('#edits').getByText(`edits ${name} of app: drain true -> false`).waitFor()
+  await page.context().close()
+})
+
+test('a sick server is found by its reason, and the entries of a cache are searched and purged', { skip }, async () => {
+  await using backends = await Backends.start(1)
+  const refused = await refusedAddress()
+  await using gateway = await startAdmin([{ address: refused, failTimeout: '1h' }, ...backends.addresses])
+  for (const path of ['/cached/one', '/cached/two', '/cached/two']) await (await fetch(gateway.url + path, CLOSE)).text()
+  const page = await openPage(gateway)
+  await page.locator('#summary a', { hasText: refused }).click()
+  assert.match(await row(page, refused).innerText(), /ECONNREFUSED, nobody listens there/)
+  await page.locator('#failed').getByText('/cached/').first().waitFor()
+  await page.getByRole('link', { name: 'pages' }).click()
+  await page.getByRole('textbox').fill('two')
+  await page.getByRole('button', { name: 'Search' }).click()
+  await page.waitForURL(/search=two/)
+  assert.equal(await page.locator('tr[data-key]').count(), 1)
+  await page.locator('tr[data-key] button').click()
+  await page.getByText('1 entry purged').waitFor()
+  assert.equal(await page.locator('tr[data-key]').count(), 0)
+  assert.equal(gateway.cache.stats().entries, 1)
+  await page.context().close()
+})
+
+test('two operators at once: the second sees what the first has done, before it is overwritten', { skip }, async () => {
+  await using backends = await Backends.start(2)
+  await using gateway = await startAdmin(backends.addresses)
+  const name = backends.addresses[0] ?? ''
+  const [first, second] = await Promise.all([openPage(gateway), openPage(gateway)])
+  for (const page of [first, second]) await row(page, name).getByRole('button', { name: `Options of ${name}` }).click()
+  await first.getByLabel('Weight').fill('5')
+  await first.getByRole('button', { name: 'Save' }).click()
+  await first.getByRole('dialog').waitFor({ state: 'hidden' })
+  await second.getByLabel('Weight').fill('9')
+  await second.getByRole('button', { name: 'Save' }).click()
+  await second.getByRole('dialog').getByText('Somebody has edited it meanwhile').waitFor()
+  assert.equal(await second.getByLabel('Weight').inputValue(), '5')
+  await shoot(second, 'conflict')
+  await second.getByLabel('Weight').fill('7')
+  await second.getByRole('button', { name: 'Save' }).click()
+  await row(first, name).getByText('weight 7').waitFor()
+  await Promise.all([first.context().close(), second.context().close()])
+})
+
+test('a keyboard is enough, and focus stays where it is while the page lives', { skip }, async () => {
+  await using backends = await Backends.start(2)
+  await using gateway = await startAdmin(backends.addresses)
+  const name = backends.addresses[0] ?? ''
+  const page = await openPage(gateway)
+  const goTo = async (label: string): Promise<void> => {
+    for (let presses = 0; presses < 40; presses++) {
+      if (await focused(page) === label) return
+      await page.keyboard.press('Tab')
+    }
+    assert.fail(`nothing leads to '${label}'`)
+  }
+  await goTo('To the servers')
+  await goTo(`Drain ${name}`)
+  await page.keyboard.press('Enter')
+  await row(page, name).getByText('draining').waitFor()
+  assert.equal(await focused(page), `Enable ${name}`)
+  await page.keyboard.press('Enter')
+  await row(page, name).locator('.badge', { hasText: 'up' }).waitFor()
+  await goTo(`Options of ${name}`)
+  await page.keyboard.press('Space')
+  await page.getByRole('dialog').waitFor()
+  await page.keyboard.press('Escape')
+  await page.getByRole('dialog').waitFor({ state: 'hidden' })
+  assert.equal(await focused(page), `Options of ${name}`)
+  await page.context().close()
+})
+
+test('names and errors are text, whatever is in them', { skip }, async () => {
+  await using backends = await Backends.start(1)
+  const evil = '"><img/src=x\'onerror=document.title=1>'
+  await using gateway = await startAdmin(backends.addresses)
+  await (await fetch(`${gateway.url}/cached/${encodeURIComponent('<script>document.title=1</script>')}?q=${encodeURIComponent(evil)}`, CLOSE)).text()
+  await gateway.api('POST', '/groups/app/servers', { body: { address: `unix:/tmp/${evil}.sock`, route: '<b>x</b>' } })
+  await (await fetch(`${gateway.url}/fail/${encodeURIComponent(evil)}`, CLOSE)).text()
+  const page = await openPage(gateway)
+  await page.getByText('<b>x</b>').first().waitFor()
+  const cache = await openPage(gateway, { path: `/gateway/caches/pages?search=${encodeURIComponent('*')}` })
+  for (const one of [page, cache]) {
+    assert.equal(await one.locator('img').count(), 0)
+    assert.notEqual(await one.title(), '1')
+    await one.context().close()
+  }
+  const missingCache = await (await fetch(`${gateway.url}/gateway/caches/${encodeURIComponent(evil)}`, CLOSE)).text()
+  assert.equal(JSON.parse(missingCache).statusCode, 404)
+})

@@ -2,6 +2,7 @@ import cluster from 'node:cluster'
 import { createRequire } from 'node:module'
 import { readArguments } from './arguments.ts'
 import { codeOf } from '../runtime/caught.ts'
+import { ctl } from './ctl.ts'
 import { StartError, UsageError } from './errors.ts'
 import { printConfig, testConfig } from './inspect.ts'
 import { runGateway } from './index.ts'
@@ -14,6 +15,10 @@ import { WORKER_ENV } from './worker-link.ts'
 /** The command `fastify-scgi`. Ends the process itself where it has to end with a code. */
 export async function main (args: string[]): Promise<void> {
   try {
+    if (args[0] === 'ctl') {
+      print(await ctl(args.slice(1)))
+      return
+    }
     const wanted = readArguments(args)
     if (wanted.what === 'help') print(USAGE)
     else if (wanted.what === 'version') print(`${version()}\n`)

@@ -2,6 +2,7 @@
 export const USAGE = `Usage: fastify-scgi [options] address...
        fastify-scgi --config FILE [--test | --print]
        fastify-scgi reload [--config FILE | --pid-file FILE]
+       fastify-scgi ctl --socket PATH COMMAND (see ctl --help)
 
 Serves HTTP and passes every request to an SCGI application. Several addresses are a
 group: requests are spread over them, and go on to the next where one fails.

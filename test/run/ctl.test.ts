@@ -1,0 +1,82 @@
+// The command line over the gateway's own socket: what it prints, what it does, and what it says where it cannot.
+import assert from 'node:assert/strict'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { ctl } from '../../lib/run/ctl.ts'
+import { StartError, UsageError } from '../../lib/run/errors.ts'
+import { runCli } from '../helpers/cli.ts'
+import { tempDir } from '../helpers/temp.ts'
+import { Backends, startAdmin } from '../observe/admin-kit.ts'
+
+test('sees and edits a gateway that runs', async () => {
+  await using dir = await tempDir()
+  await using backends = await Backends.start(3)
+  const socket = dir.socket()
+  const [a = '', b = '', c = ''] = backends.addresses
+  await using gateway = await startAdmin([a, b], { socket })
+  for (const path of ['/cached/a', '/cached/a', '/cached/b']) await (await fetch(gateway.url + path, { headers: { connection: 'close' } })).text()
+  const run = (...args: string[]): Promise<string> => ctl(['--socket', socket, ...args])
+  const steps: [args: string[], printed: RegExp][] = [
+    [['servers'], new RegExp(`^GROUP +SERVER +STATE .*\\napp +${a} +up +1 `)],
+    [['drain', a], new RegExp(`^${a} is draining, 0 running\\n$`)],
+    [['servers', '--group', 'app'], new RegExp(`app +${a} +draining`)],
+    [['disable', a], / is down, /],
+    [['enable', a], / is up, /],
+    [['set', a, 'weight=5', 'failTimeout=30s', 'route=x'], /is edited/],
+    [['servers', '--json'], /"weight": 5,[^]*"failTimeout": 30000,[^]*"route": "x"/],
+    [['add', c, 'weight=2', 'backup=true'], new RegExp(`^${c} is added to app`)],
+    [['remove', c], /is removed/],
+    [['method', 'least_time'], /^app goes by least_time/],
+    [['caches'], /^CACHE +ENTRIES +BYTES +HITS\npages +2 +\d+ +33%\n$/],
+    [['entries', 'pages', 'cached/b'], /^AGE +FRESH +BYTES +KEY\n\d+ +\d+ +5 +http:\S+\/cached\/b\n$/],
+    [['purge', 'pages', '--glob', '*cached/b'], /^1 entries purged\n$/],
+    [['purge', 'pages', '--tag', 'all', '--soft'], /^1 entries purged\n$/],
+    [['reset', a], /are zero/],
+    [['reset'], /are zero/],
+    [['failed'], /^AT +STATUS/],
+    [['slow'], /^AT +STATUS/],
+    [['edits'], /\(ctl\) +edits \S+ of app: weight 1 -> 5/],
+    [['--help'], /^Usage: fastify-scgi ctl/],
+  ]
+  for (const [args, printed] of steps) assert.match(await run(...args), printed, args.join(' '))
+  const wrong: [args: string[], kind: typeof UsageError | typeof StartError, message: RegExp][] = [
+    [[], UsageError, /needs a command: servers/],
+    [['toString'], UsageError, /no command 'toString'/],
+    [['servers', 'x'], UsageError, /'x'/],
+    [['servers', '--group', 'x'], UsageError, /no group 'x'/],
+    [['drain'], UsageError, /which server/],
+    [['drain', 'x'], UsageError, /no server 'x'/],
+    [['set', a], UsageError, /NAME=VALUE/],
+    [['set', a, 'weight'], UsageError, /'weight' is no NAME=VALUE/],
+    [['set', a, 'weight=0'], StartError, /weight/],
+    [['method', 'fastest'], StartError, /balance/],
+    [['purge', 'pages'], UsageError, /one of --key/],
+    [['purge', 'none', '--key', 'a'], StartError, /no cache 'none'/],
+    [['--nope'], UsageError, /--nope/],
+  ]
+  for (const [args, kind, message] of wrong) {
+    await assert.rejects(run(...args), (error: Error) => error instanceof kind && message.test(error.message), args.join(' '))
+  }
+})
+
+test('says what is the matter where no gateway answers', async () => {
+  await using dir = await tempDir()
+  await assert.rejects(ctl(['--socket', dir.file('none'), 'servers']), { message: /cannot reach the gateway at .*: there is no such socket/ })
+  await assert.rejects(ctl(['servers']), UsageError)
+  const socket = dir.socket()
+  const server = createServer(client => client.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi')).listen(socket)
+  await once(server, 'listening')
+  await assert.rejects(ctl(['--socket', socket, 'servers']), { message: /is no gateway/ })
+  server.close()
+})
+
+test('is a subcommand, with exit codes', async () => {
+  await using dir = await tempDir()
+  await using help = runCli('ctl', '--help')
+  assert.deepEqual(await help.ended, { code: 0, signal: null })
+  assert.match(help.stdout, /^Usage: fastify-scgi ctl/)
+  await using gone = runCli('ctl', '--socket', dir.file('none'), 'servers')
+  assert.deepEqual(await gone.ended, { code: 1, signal: null })
+  assert.match(gone.stderr, /^fastify-scgi: cannot reach the gateway/)
+})

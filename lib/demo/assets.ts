@@ -57,6 +57,7 @@ output:empty { display: none }
 .answer dt { color: var(--soft) }
 .answer dd { margin: 0; overflow-wrap: anywhere; font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace }
 section > .time { color: var(--ink); font-size: clamp(2rem, 4.6vw, 2.9rem); font-weight: 600; letter-spacing: -.01em; font-variant-numeric: tabular-nums; line-height: 1.2; margin: 1rem 0 .2rem }
+.time small { color: var(--soft); font-size: .4em; font-weight: 400; letter-spacing: 0 }
 .state { color: var(--soft); font-size: .9rem; margin: 0 }
 .state::before { content: ""; display: inline-block; width: .6rem; height: .6rem; margin-right: .5rem; border-radius: 50%; background: var(--line) }
 .state.on::before { background: var(--accent) }
@@ -86,6 +87,7 @@ footer pre { color: var(--ink) }
   .way .hop { flex: none; padding: .35rem 0 }
   .way .hop::after { display: none }
   .way .hop::before { content: "\\2193  " }
+  colgroup { display: none }
   tbody th, tbody td { display: block }
   tbody th { padding-bottom: 0 }
   tbody td { border-top: 0; padding-top: .05rem }
@@ -132,7 +134,7 @@ for (const form of document.forms) {
   })
 }
 const clock = document.getElementById('clock')
-const time = clock.querySelector('.time')
+const time = clock.querySelector('time')
 const state = clock.querySelector('.state')
 const tell = (text, name) => {
   if (state.textContent === text) return

@@ -45,8 +45,8 @@ ${renderUpload(base, outcome)}
 <section id="clock" data-source="${escape(base)}/clock" aria-labelledby="clock-title">
 <h2 id="clock-title">Clock</h2>
 <p>Server-sent events: each reaches you when the application writes it.</p>
-<p class="time" role="timer" aria-label="time of the server">${new Date().toISOString().slice(11, 19)}</p>
-<p class="state" role="status">UTC when the page was made</p>
+<p class="time" role="timer" aria-label="time of the server"><time>${new Date().toISOString().slice(11, 19)}</time> <small>UTC</small></p>
+<p class="state" role="status">as it was when the page was made</p>
 </section>
 <section class="wide" aria-labelledby="params-title">
 <h2 id="params-title">What the application was sent</h2>

@@ -6,6 +6,9 @@ import { after, before, test } from 'node:test'
 import { chromium, type Browser, type Page } from 'playwright-core'
 import { refusedAddress } from '../helpers/recorder.ts'
 import { tempDir, type TempDir } from '../helpers/temp.ts'
+import Fastify from 'fastify'
+import scgi from '../../lib/index.ts'
+import { startDemo } from '../../lib/demo/index.ts'
 import { Backends, startAdmin, type AdminGateway } from '../observe/admin-kit.ts'
 
 const CHROMIUM = '/usr/bin/chromium'
@@ -222,4 +225,29 @@ test('names and errors are text, whatever is in them', { skip }, async () => {
   }
   const missingCache = await (await fetch(`${gateway.url}/gateway/caches/${encodeURIComponent(evil)}`, CLOSE)).text()
   assert.equal(JSON.parse(missingCache).statusCode, 404)
+})
+
+test('the demo uses the width of a phone, and its clock says whose time it is', { skip }, async () => {
+  const demo = await startDemo('/')
+  const app = Fastify()
+  app.register(scgi, { upstreams: demo.address })
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  const page = await browser.newPage({ viewport: { width: 360, height: 800 } })
+  page.setDefaultTimeout(30_000)
+  await page.goto(url)
+  await page.getByText('connected, one event a second').waitFor()
+  assert.match(await page.getByRole('timer').innerText(), /^\d\d:\d\d:\d\d UTC$/)
+  for (const width of [360, 860, 1300]) {
+    await page.setViewportSize({ width, height: 800 })
+    const { wide, narrow } = await page.evaluate<{ wide: boolean, narrow: string[] }>(`({
+      wide: document.documentElement.scrollWidth > window.innerWidth,
+      narrow: [...document.querySelectorAll('td')].filter(cell => cell.getBoundingClientRect().width < cell.closest('table').clientWidth * 0.6).map(cell => cell.textContent)
+    })`)
+    assert.equal(wide, false, `${width}`)
+    // Where names stand above values, each has the whole line.
+    if (width < 864) assert.deepEqual(narrow, [], `${width}`)
+    if (width === 360) await shoot(page, 'demo-360')
+  }
+  await page.close()
+  await Promise.all([app.close(), demo.close()])
 })

@@ -50,8 +50,9 @@ export class EventStream {
       if (this.#clients.size === 0) this.#stop()
     })
     // The deltas of the others go on from where they are: a newcomer knows more than they do, never less.
-    response.write(event('state', stateOf(this.#service)))
-    this.#told ??= textsOf(stateOf(this.#service))
+    const state = stateOf(this.#service, STEPS)
+    response.write(event('state', state))
+    this.#told ??= textsOf(state)
     this.#timer ??= setInterval(() => this.#tell(), INTERVAL)
   }
 
@@ -63,9 +64,10 @@ export class EventStream {
   }
 
   #tell (): void {
-    const state = stateOf(this.#service)
+    const history = this.#withHistory()
+    const state = stateOf(this.#service, history ? STEPS : 0)
     const texts = textsOf(state)
-    const delta = changes(state, texts, this.#told ?? new Map(), this.#withHistory())
+    const delta = changes(state, texts, this.#told ?? new Map(), history)
     const gone = [...this.#told?.keys() ?? []].filter(key => !texts.has(key))
     this.#told = texts
     if (Object.keys(delta).length === 0 && gone.length === 0) return
@@ -95,9 +97,10 @@ export class EventStream {
 /** Bytes that a client may leave unread. */
 const MOST_UNREAD = 4 * 1024 * 1024
 
-function stateOf (service: AdminService): State {
+/** @param history points of the graphs */
+function stateOf (service: AdminService, history: number): State {
   return {
-    groups: service.models(STEPS),
+    groups: service.models(history),
     caches: service.caches.map(cache => cacheModel(cache, service.baseOf(cache))),
     process: processModel(),
     failed: service.requests.failed.map(requestModel),
@@ -129,7 +132,7 @@ function changes (
   const groups = state.groups.flatMap(group => {
     const servers = group.servers.filter(server => history || differs(`server ${group.id} ${server.id}`))
     if (servers.length === 0 && !differs(`group ${group.id}`)) return []
-    return [{ ...group, order: group.servers.map(({ id }) => id), servers: history ? servers : servers.map(withoutHistory) }]
+    return [{ ...group, order: group.servers.map(({ id }) => id), servers }]
   })
   const caches = state.caches.filter(({ id }) => differs(`cache ${id}`))
   return {

@@ -214,10 +214,17 @@ export function settingsOf (server: UpstreamServer): ServerSettingsModel {
  */
 export function etagOf (edited: UpstreamServer | UpstreamGroup): string {
   const text = 'servers' in edited
-    ? JSON.stringify([edited.name, edited.balance, edited.servers.map(server => [server.name, settingsOf(server)])])
+    ? JSON.stringify([edited.name, edited.balance, edited.servers.map(server => etagOf(server))])
     : JSON.stringify([edited.name, settingsOf(edited)])
-  return `"${digest(text)}"`
+  const known = etags.get(edited)
+  if (known?.text === text) return known.etag
+  const etag = `"${digest(text)}"`
+  etags.set(edited, { text, etag })
+  return etag
 }
+
+/** They are asked for every second, and seldom others than before. */
+const etags = new WeakMap<object, { readonly text: string, readonly etag: string }>()
 
 /** What stands for a name in paths: the name itself, where it is short enough. */
 export function idOf (name: string): string {

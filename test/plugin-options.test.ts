@@ -187,6 +187,7 @@ const WRONG: Record<string, unknown[]> = {
   'upstreams.outlier.baseTime': ['x', 0],
   'upstreams.outlier.maxTime': ['x', '1s'],
   'upstreams.outlier.share': [0.5],
+  'upstreams.shared': [true, 'redis', {}, { publish: () => {} }],
   'upstreams.resolver': [5, true, '127.0.0.1', []],
   'upstreams.resolver.servers': ['127.0.0.1', [], ['dns.example'], [5], ['1.2.3']],
   'upstreams.resolver.timeout': ['x', 0],

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { StickyOptions } from './sticky.ts'
 import type { Time } from './units.ts'
+import type { GroupChannel } from './channel.ts'
 import type { HealthOptions, OutlierOptions, ResolverOptions } from './health.ts'
 
 /**
@@ -146,6 +147,12 @@ export interface GroupOptions<Request = FastifyRequest> {
   servers: (Address | ServerOptions)[]
   /** Active checks of the servers; a list has one check for each protocol. Default: none. */
   health?: HealthOptions | HealthOptions[]
+  /**
+   * What processes share of the group of this name: `clusterChannel()` or `redisChannel()` of `fastify-scgi/channel`. One of them asks the
+   * DNS and checks health for all; failures, ejections, edits, learnt sessions and `maxConns` are those of all. Default: none, each
+   * process is by itself. See docs/cluster.md. (nginx: zone, zone_sync)
+   */
+  shared?: GroupChannel
   /** Eject servers that fail far more often than they should. Default: off. */
   outlier?: OutlierOptions
   /** Who is asked for the names of servers with `resolve`. */

@@ -36,6 +36,8 @@ export class Peer<T> implements UpstreamServer {
   redirect: string | undefined
   keepalive: number
   preconnect: number
+  /** Most attempts at a time; Infinity is without limit. */
+  limit: number
 
   active = 0
   fails = 0
@@ -79,6 +81,8 @@ export class Peer<T> implements UpstreamServer {
   #checked = -Infinity
   /** The pass that was given the latest such chance, until something is known of how it ended. */
   #prober: object | undefined
+  /** What is this process's of `maxConns`; `undefined` where it has all of it. */
+  #share: number | undefined
   #options: PeerOptions<T>
   readonly #owner: PeerOwner<Peer<T>>
 
@@ -102,6 +106,7 @@ export class Peer<T> implements UpstreamServer {
     this.redirect = options.redirect
     this.keepalive = options.keepalive ?? 0
     this.preconnect = options.preconnect ?? 0
+    this.limit = this.#limitOf()
     this.#blocks = (options.down === true ? DOWN : 0) | (options.drain === true ? DRAIN : 0) | (options.checking === true ? CHECKING : 0)
     this.#options = options
     this.#owner = owner
@@ -199,6 +204,7 @@ export class Peer<T> implements UpstreamServer {
     if (options.drain !== given.drain) this.drain = options.drain ?? false
     if (options.maxConns !== given.maxConns) {
       this.maxConns = options.maxConns ?? 0
+      this.limit = this.#limitOf()
       this.#owner.edited(this, 'limits', false)
     }
     if (options.backup !== given.backup || options.lbset !== given.lbset ||
@@ -209,6 +215,42 @@ export class Peer<T> implements UpstreamServer {
       this.standby = options.standby ?? false
       this.#owner.edited(this, 'tier', false)
     }
+  }
+
+  /** Only so many of `maxConns` are for this process; `undefined` gives it all. */
+  setShare (share: number | undefined): void {
+    this.#share = share
+    const limit = this.#limitOf()
+    if (limit === this.limit) return
+    this.limit = limit
+    this.#owner.edited(this, 'limits', false)
+  }
+
+  #limitOf (): number {
+    return this.maxConns === 0 ? Infinity : Math.min(this.maxConns, this.#share ?? this.maxConns)
+  }
+
+  /** It is known that its failures keep it out for so many milliseconds more. */
+  takeOut (remaining: number): void {
+    if (this.maxFails === 0 || this.retry === 0) return
+    this.fails = Math.max(this.fails, this.maxFails)
+    this.#checked = this.#owner.now() + remaining - this.#timeOut()
+    // As with failures of its own, the probe comes after that.
+    this.#accessed = this.#checked
+    this.#prober = undefined
+    const change = this.#out ? undefined : 'down'
+    this.#out = true
+    this.#owner.limited(this, change)
+  }
+
+  /** It is known that it serves again. */
+  takeBack (): void {
+    this.#owner.limited(this, this.forgive())
+  }
+
+  /** How long its failures keep it out, from the latest one on. */
+  get outTime (): number {
+    return this.#timeOut()
   }
 
   /** The failures that there were count by other limits. */
@@ -252,7 +294,7 @@ export class Peer<T> implements UpstreamServer {
   /** Whether the peer may serve at `now`, which only matters to a peer that is `timed`. */
   available (now: number): boolean {
     // Nearly all are like this, and it is asked for each of them at each pick.
-    if (this.#blocks === 0 && this.fails === 0 && this.maxConns === 0) return true
+    if (this.#blocks === 0 && this.fails === 0 && this.active < this.limit) return true
     return this.#isOpen(this.#blocks, now) && this.#hasRoom() && !(this.#isOut() && this.#isBlocked(now))
   }
 
@@ -297,10 +339,13 @@ export class Peer<T> implements UpstreamServer {
     return this.ramping ? Math.max(this.#rampWeight(now), this.weight * 0.001) : this.weight
   }
 
-  /** The peer has come (back): its weight grows from 0 if it has `slowStart`. */
-  ramp (): void {
-    if (this.slowStart === 0) return
-    this.#rampBegan = this.#owner.now()
+  /**
+   * The peer has come (back): its weight grows from 0 if it has `slowStart`.
+   * @param ago so many milliseconds ago
+   */
+  ramp (ago = 0): void {
+    if (this.slowStart <= ago) return
+    this.#rampBegan = this.#owner.now() - ago
     this.ramping = true
   }
 
@@ -317,7 +362,7 @@ export class Peer<T> implements UpstreamServer {
   }
 
   #hasRoom (): boolean {
-    return this.maxConns === 0 || this.active < this.maxConns
+    return this.active < this.limit
   }
 
   #isOpen (blocks: number, now: number): boolean {

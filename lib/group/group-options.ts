@@ -9,11 +9,12 @@ import { readWatch } from './discovery.ts'
 import { readSticky, type StickySettings } from './sticky-options.ts'
 import { readTls } from './tls-options.ts'
 import { readHealth, readOutlier, readResolver, requireCheck, type HealthCheck, type ResolverSettings } from './health-options.ts'
-import { isRecord } from '../options/checks.ts'
+import { isFunction, isRecord } from '../options/checks.ts'
 import type { OutlierSettings } from '../balancer/outlier.ts'
 import type { QueueOptions } from '../balancer/queue.ts'
 import type { TlsSettings } from '../connections/protocol.ts'
 import type { WatchedName } from './resolve/watch.ts'
+import type { GroupChannel } from '../../types/channel.ts'
 import type { GroupOptions } from '../../types/upstream.ts'
 
 /** A server as it was configured, its address read. */
@@ -57,6 +58,7 @@ export interface GroupSettings {
   readonly health: readonly HealthCheck[]
   readonly outlier: OutlierSettings | undefined
   readonly resolver: ResolverSettings
+  readonly shared: GroupChannel | undefined
 }
 
 /**
@@ -90,6 +92,7 @@ export function readGroup (options: GroupOptions<never>, option: string): GroupS
     health,
     outlier: readOutlier(`${option}.outlier`, other.outlier),
     resolver: readResolver(`${option}.resolver`, other.resolver),
+    shared: readChannel(`${option}.shared`, other.shared),
   }
 }
 
@@ -130,6 +133,17 @@ function textOf (address: unknown): string {
   const text = String(address)
   if (/^unix:/i.test(text)) return text.split('|', 1).join('')
   return text.replace(/^[a-z][a-z\d+.-]*:\/\//i, '').replace(/\/.*$/s, '')
+}
+
+/** What its methods take and give is looked at where they are called. */
+function readChannel (option: string, value: unknown): GroupChannel | undefined {
+  if (value === undefined || isChannel(value)) return value
+  throw new FST_SCGI_OPT_INVALID(option, show(value), "clusterChannel() or redisChannel() of 'fastify-scgi/channel', or an object with their methods")
+}
+
+function isChannel (value: unknown): value is GroupChannel {
+  return isRecord(value) && isFunction(value['publish']) && isFunction(value['subscribe']) &&
+    isFunction(value['snapshot']) && isFunction(value['presence'])
 }
 
 function readStatuses (option: string, value: unknown): ReadonlySet<number> | undefined {

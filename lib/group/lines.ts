@@ -109,20 +109,21 @@ export class Lines {
   /**
    * Edits servers. What cannot be changes nothing.
    * @param changes as `readChanges` gives them
+   * @param alone each option is looked at by itself
    * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED
    */
-  edit ({ lines, servers }: Named, changes: Changes, balance: BalanceSettings): void {
+  edit ({ lines, servers }: Named, changes: Changes, balance: BalanceSettings, alone = false): void {
     const edits: (() => void)[] = []
     // Those that a name will have are to be no other than those that it has.
     for (const line of lines) {
-      const edit = editOf(line.settings, changes, balance)
+      const edit = editOf(line.settings, changes, balance, alone)
       edits.push(() => line.edit(edit))
     }
     for (const [key, { line, member }] of servers) {
-      const edit = editOf(line.settingsOf(member), changes, balance)
+      const edit = editOf(line.settingsOf(member), changes, balance, alone)
       if (lines.length === 0) edits.push(() => line.editOne(key, edit))
     }
-    this.#checkOthers({ lines, servers }, changes)
+    if (!alone) this.#checkOthers({ lines, servers }, changes)
     for (const edit of edits) edit()
   }
 

@@ -16,6 +16,8 @@ export interface MemberChecksOptions {
   readonly group: string
   readonly checks: readonly HealthCheck[]
   readonly timers: Timers
+  /** A check has shown a server to be otherwise than before. */
+  readonly onHealth?: ((peer: EndpointPeer, healthy: boolean, reason: string | undefined) => void) | undefined
   /** What connects to the host of a server at another address, for a single request. */
   endpoint (peer: EndpointPeer, address: ServerAddress): Endpoint
 }
@@ -23,6 +25,8 @@ export interface MemberChecksOptions {
 /** Has the servers of a group checked, each by the check for its protocol, and enters what is found. */
 export class MemberChecks {
   readonly #options: MemberChecksOptions
+  /** Servers that others have checked. */
+  readonly #judged = new WeakSet<EndpointPeer>()
   readonly #running: ReadonlyMap<HealthCheck, HealthChecks<EndpointPeer>>
 
   constructor (options: MemberChecksOptions) {
@@ -51,6 +55,18 @@ export class MemberChecks {
     if (healthy && this.#checkFor(address)?.persistent === true) rememberHealth(this.#options.group, address, true)
   }
 
+  /** How a server is, as somebody else has found. Checks that begin here go on from that. */
+  judge (peer: EndpointPeer, healthy: boolean, reason: string | undefined): void {
+    this.#judged.add(peer)
+    this.#enter(peer, healthy, reason)
+  }
+
+  #enter (peer: EndpointPeer, healthy: boolean, reason: string | undefined): void {
+    peer.reason = reason
+    peer.healthy = healthy
+    if (this.#checkFor(peer.target.address)?.persistent === true) rememberHealth(this.#options.group, peer.target.address, healthy)
+  }
+
   /** Ends all checks. */
   stop (): void {
     for (const checks of this.#running.values()) checks.stop()
@@ -65,8 +81,8 @@ export class MemberChecks {
   }
 
   #healthChecks (check: HealthCheck): HealthChecks<EndpointPeer> {
-    const { group, timers, endpoint } = this.#options
-    const { port, persistent } = check
+    const { group, timers, endpoint, onHealth } = this.#options
+    const { port } = check
     return new HealthChecks<EndpointPeer>({
       ...check,
       timers,
@@ -76,17 +92,16 @@ export class MemberChecks {
       },
       healthy: peer => this.#begin(check, peer),
       skip: peer => peer.down,
-      onChange (peer, healthy, reason) {
-        peer.reason = reason
-        peer.healthy = healthy
-        if (persistent) rememberHealth(group, peer.target.address, healthy)
+      onChange: (peer, healthy, reason) => {
+        this.#enter(peer, healthy, reason)
+        onHealth?.(peer, healthy, reason)
       },
     })
   }
 
   /** How a server stands of which the checks begin. They may have stopped for any time before. */
   #begin (check: HealthCheck, peer: EndpointPeer): boolean | undefined {
-    if (check.mandatory) {
+    if (check.mandatory && !this.#judged.has(peer)) {
       const known = this.#isKnown(check, peer.target.address)
       if (peer.healthy && !known) peer.checking = true
       else if (peer.checking && known) peer.healthy = true

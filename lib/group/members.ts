@@ -20,6 +20,7 @@ import type { BalanceSettings } from './balance-options.ts'
 import type { GroupEmitter } from './group-events.ts'
 import type { GroupSettings, ServerSettings } from './group-options.ts'
 import type { Line, Member } from './line.ts'
+import type { Witness } from './witness.ts'
 
 export interface MembersOptions {
   /** Whom events are about. */
@@ -29,6 +30,8 @@ export interface MembersOptions {
   readonly timers?: Timers
   /** Who is asked for names. Default: DNS servers, by the settings. */
   readonly questions?: (() => Questions) | undefined
+  /** Hears of what this process finds out, for others to know. */
+  readonly witness?: Witness | undefined
   /** Makes what connects to a server. */
   endpoint (server: ServerSettings, address: ServerAddress): Endpoint
   /** A server at one of its addresses. */
@@ -56,6 +59,8 @@ export class Members {
   /** Every name that is looked up once has been. */
   #resolved = false
   #running = false
+  /** It is for this process to ask the DNS and to check servers. */
+  #leads: boolean
   /** There were first answers of the DNS, or none after a while: nobody needs to wait for them any more. */
   #asked = false
   /** There were servers to choose from. */
@@ -66,6 +71,7 @@ export class Members {
     const { settings, timers = systemTimers } = this.#options = options
     const { balance, sticky, queue, failOnStatus, forceRecovery, outlier } = settings
     this.#balance = balance
+    this.#leads = options.witness === undefined
     this.#lines = new Lines(options.group.name)
     this.balancer = new Group<Endpoint>({
       name: options.group.name,
@@ -77,14 +83,22 @@ export class Members {
       forceRecovery,
       onStateChange: (peer, state) => this.#failures(peer, state),
       onChange: (peer, change) => this.#changed(peer, change),
-      onOutcome: outlier === undefined ? undefined : (peer, outcome) => this.#outliers?.record(peer, outcome),
+      onOutcome: outlier === undefined && options.witness === undefined
+        ? undefined
+        : (peer, outcome) => {
+            this.#outliers?.record(peer, outcome)
+            options.witness?.released(peer)
+          },
     })
     this.#outliers = outlier === undefined ? undefined : new OutlierDetector(outlier, () => this.balancer.servers, timers)
     this.#discovery = new Discovery({
       settings: settings.resolver,
       questions: options.questions,
       timers,
-      onChange: (line, found) => this.#discovered(line, found),
+      onChange: (line, found) => {
+        this.#discovered(line, found)
+        options.witness?.found(line.server.given, found)
+      },
       onFailure: (line, reason) => this.#resolving(line, 'failed', reason),
       onRecovery: line => this.#resolving(line, 'recovered', undefined),
     })
@@ -93,6 +107,7 @@ export class Members {
       checks: settings.health,
       timers,
       endpoint: (peer, address) => this.#endpointAt(peer, address),
+      onHealth: options.witness?.health,
     })
     for (const server of settings.servers) {
       const line = this.#lines.make(server)
@@ -137,12 +152,36 @@ export class Members {
   /** Begins to ask the DNS and to check servers. Fulfilled when there are first answers of the DNS, or none after a while. */
   start (): Promise<void> {
     this.#running = true
+    if (!this.#leads) {
+      this.#asked = true
+      return Promise.resolve()
+    }
     this.#checks.update(this.balancer.servers)
     const starting: Promise<void> = this.#starting ??= this.#discovery.start().then(() => {
       // Not where it was stopped meanwhile.
       if (this.#starting === starting) this.#asked = true
     })
     return starting
+  }
+
+  /** It is for this process to ask the DNS and to check servers, or for another one, which says what it finds. */
+  lead (leads: boolean): void {
+    if (leads === this.#leads) return
+    this.#leads = leads
+    this.#starting = undefined
+    if (this.#running && leads) this.start()
+    if (leads) return
+    this.#discovery.stop()
+    this.#checks.stop()
+  }
+
+  /** The servers of an address, as the process has found that leads. */
+  find (address: string, found: readonly Found[]): void {
+    for (const line of this.#lines.list) if (line.server.given === address && line.server.watch !== undefined) this.#discovered(line, found)
+  }
+
+  judge (peer: EndpointPeer, healthy: boolean, reason: string | undefined): void {
+    this.#checks.judge(peer, healthy, reason)
   }
 
   /** Ends what goes on beside the requests, and closes idle connections. Requests are served as ever; `start` begins again. */
@@ -204,14 +243,15 @@ export class Members {
 
   /**
    * Edits servers. What cannot be changes nothing.
+   * @param elsewhere it was made, and checked, in another process: what it ends in must not depend on what else was edited here
    * @throws FST_SCGI_SERVER_UNKNOWN, FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
    */
-  edit (name: string, changes: unknown): EndpointPeer[] {
+  edit (name: string, changes: unknown, elsewhere = false): EndpointPeer[] {
     const read = readChanges(changes)
     const named = this.#lines.select(name)
     const peers = this.#peers(named.servers)
     const before = new Map(peers.map(peer => [peer, this.#lines.settingsOf(peer.key)]))
-    this.#lines.edit(named, read, this.#balance)
+    this.#lines.edit(named, read, this.#balance, elsewhere)
     // All at once: who is told of it may edit in turn, and the last edit is the one that holds.
     this.#arrange()
     for (const [peer, settings] of before) if (settings !== undefined && !peer.removed) this.#edited(peer, settings, 'weight' in read)
@@ -259,7 +299,7 @@ export class Members {
     this.balancer.update(this.#lines.enter((line, member, key) => this.#entered(line, member, key)), starting)
     this.#begun = this.#resolved
     for (const peer of this.balancer.servers) this.#tell(peer)
-    if (this.#running) this.#checks.update(this.balancer.servers)
+    if (this.#running && this.#leads) this.#checks.update(this.balancer.servers)
   }
 
   #entered (line: Line, member: Member, key: string): PeerOptions<Endpoint> {
@@ -282,6 +322,7 @@ export class Members {
     if (state === 'down') this.#failed.add(peer)
     else this.#failed.delete(peer)
     this.#tell(peer)
+    this.#options.witness?.failures(peer, state)
   }
 
   #changed (peer: EndpointPeer, change: PeerChange): void {
@@ -300,6 +341,7 @@ export class Members {
     } else {
       this.#tell(peer)
     }
+    this.#options.witness?.changed(peer, change)
   }
 
   #edited (peer: EndpointPeer, before: ServerSettings, weighed: boolean): void {

@@ -9,6 +9,9 @@ import type { BalanceSettings } from './balance-options.ts'
 /** The options of a server that may change while it is in its group. */
 export type Editable = Omit<ServerSettings, 'address' | 'given' | 'watch' | 'text' | 'tls'>
 
+/** What an edit was given, as it was given. */
+type Changes = Readonly<Record<string, unknown>>
+
 /** Some of them, with new values. */
 export type ServerEdit = Partial<Editable>
 
@@ -39,17 +42,24 @@ export function readChanges (changes: unknown): Record<string, unknown> {
  * What changes make of a server as it stands.
  * @param changes as `readChanges` gives them
  * @param balance how its group balances
+ * @param alone whether the options go together is not looked at, neither with one another nor with those that stay
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED
  */
-export function editOf (server: ServerSettings, changes: Readonly<Record<string, unknown>>, balance: BalanceSettings): ServerEdit {
+export function editOf (server: ServerSettings, changes: Changes, balance: BalanceSettings, alone = false): ServerEdit {
+  if (alone) {
+    const edits = Object.entries(changes).map(([name, value]) => read(server, {}, { [name]: value }, undefined))
+    return Object.assign({}, ...edits)
+  }
+  return read(server, pick(server, EDITABLE), changes, balance)
+}
+
+function read (server: ServerSettings, present: ServerEdit, changes: Changes, balance?: BalanceSettings): ServerEdit {
   const merged: Record<string, unknown> = { address: server.given }
-  const present = pick(server, EDITABLE)
   for (const [name, value] of Object.entries({ ...present, ...changes })) {
     if (value !== null || !REMOVABLE.has(name)) merged[name] = value
   }
   // One place says what a server may be.
-  const read = readServer(merged, 'server', balance)
-  return pick(read, [...EDITABLE].filter(name => Object.hasOwn(changes, name)))
+  return pick(readServer(merged, 'server', balance), [...EDITABLE].filter(name => Object.hasOwn(changes, name)))
 }
 
 /** The options in which two servers differ, as the second has them. */

@@ -7,6 +7,7 @@ import { GroupEmitter } from './group-events.ts'
 import { readGroup, readServer, type GroupSettings, type ServerSettings } from './group-options.ts'
 import { requireCheck } from './health-options.ts'
 import { Members } from './members.ts'
+import { SharedGroup } from './channel/shared-group.ts'
 import type { Questions } from './resolve/resolver.ts'
 import type { Group } from '../balancer/group.ts'
 import type { PeerOptions } from '../balancer/peer.ts'
@@ -15,6 +16,7 @@ import type { ServerAddress } from '../../types/exchange.ts'
 import type { GroupEvents, UpstreamGroup, UpstreamGroupDetails, UpstreamGroupState } from '../../types/live.ts'
 import type { Address, Balance, GroupOptions, ServerChanges, ServerOptions, UpstreamServer } from '../../types/upstream.ts'
 import type { FastifyRequest } from 'fastify'
+import type { Witness } from './witness.ts'
 
 /**
  * A group of servers with its balancer and its connections. It may be shared by any number of registrations, which open it
@@ -30,6 +32,7 @@ export class ServerGroup implements UpstreamGroup {
   readonly #given = new Map<string, ServerOptions>()
   readonly #emitter = new GroupEmitter()
   readonly #members: Members
+  readonly #shared: SharedGroup | undefined
   #opening: Promise<void> | undefined
   #users = 0
 
@@ -41,7 +44,34 @@ export class ServerGroup implements UpstreamGroup {
     for (const server of options.servers) this.#remember(server)
     this.named = name !== undefined
     this.name = name ?? servers.map(({ address }) => needsLookup(address) ? `${address.hostname ?? ''}:${address.port}` : literalAddress(address).name).join(',')
-    this.#members = new Members({ group: this, settings, emitter: this.#emitter, endpoint: endpointOf, peer: peerOf, questions })
+    const witness: Witness | undefined = settings.shared === undefined
+      ? undefined
+      : {
+          health: (...told) => this.#shared?.health(...told),
+          found: (...told) => this.#shared?.found(...told),
+          failures: (...told) => this.#shared?.failures(...told),
+          changed: (...told) => this.#shared?.changed(...told),
+          released: peer => this.#shared?.released(peer),
+        }
+    const members = this.#members = new Members({
+      group: this, settings, emitter: this.#emitter, endpoint: endpointOf, peer: peerOf, questions, witness,
+    })
+    if (settings.shared === undefined) return
+    this.#shared = new SharedGroup({
+      group: this.name,
+      channel: settings.shared,
+      balance: options.balance,
+      target: {
+        balancer: members.balancer,
+        lead: leads => members.lead(leads),
+        judge: (...told) => members.judge(...told),
+        find: (...told) => members.find(...told),
+        edit: (server, changes) => members.edit(server, changes, true),
+        add: server => this.#add(server),
+        remove: server => this.#remove(server),
+        setBalance: balance => members.setBalance(balance === undefined ? settings.balance : readBalance('balance', balance)),
+      },
+    })
   }
 
   /** The servers; empty until the names among their addresses are resolved. */
@@ -55,8 +85,8 @@ export class ServerGroup implements UpstreamGroup {
    * @throws FST_SCGI_RESOLVE; it is tried again at the next call
    */
   async open (lookup?: Lookup): Promise<Group<Endpoint>> {
-    if (!this.#members.ready) {
-      this.#opening ??= this.#members.open(lookup).finally(() => { this.#opening = undefined })
+    if (!this.#members.ready || this.#shared?.settled === false) {
+      this.#opening ??= this.#open(lookup).finally(() => { this.#opening = undefined })
       await this.#opening
     }
     return this.#members.balancer
@@ -64,12 +94,19 @@ export class ServerGroup implements UpstreamGroup {
 
   /** The balancer of a group that is open. */
   get balancer (): Group<Endpoint> | undefined {
-    return this.#members.ready ? this.#members.balancer : undefined
+    return this.#members.ready && this.#shared?.settled !== false ? this.#members.balancer : undefined
+  }
+
+  async #open (lookup: Lookup | undefined): Promise<void> {
+    // What others know comes first: a server that they have removed is not to be looked up.
+    await this.#shared?.join()
+    await this.#members.open(lookup)
   }
 
   /** Somebody uses the group from now on, and until `release`. */
   hold (): void {
     this.#users += 1
+    this.#shared?.join()
     this.#members.start()
   }
 
@@ -87,6 +124,7 @@ export class ServerGroup implements UpstreamGroup {
 
   /** Ends health checks and questions to the DNS, and closes idle connections. The group stays usable: it begins again with `open`. */
   stop (): void {
+    this.#shared?.leave()
     this.#members.stop()
   }
 
@@ -110,15 +148,27 @@ export class ServerGroup implements UpstreamGroup {
   }
 
   async add (server: Address | ServerOptions): Promise<readonly UpstreamServer[]> {
-    const { health } = this.#settings
-    const settings = readServer(server, 'server', this.#members.balance)
-    requireCheck(health, settings.address, 'server.address', settings.given)
-    const added = await this.#members.add(settings, typeof server === 'string' ? 'server' : 'server.address')
-    this.#remember(server)
+    const added = await this.#add(server)
+    this.#shared?.added(optionsOf(server))
     return added
   }
 
   remove (server: string): readonly UpstreamServer[] {
+    const removed = this.#remove(server)
+    this.#shared?.removed(server)
+    return removed
+  }
+
+  async #add (server: unknown): Promise<readonly UpstreamServer[]> {
+    const { health } = this.#settings
+    const settings = readServer(server, 'server', this.#members.balance)
+    requireCheck(health, settings.address, 'server.address', settings.given)
+    const added = await this.#members.add(settings, typeof server === 'string' ? 'server' : 'server.address')
+    if (isServer(server)) this.#remember(server)
+    return added
+  }
+
+  #remove (server: string): readonly UpstreamServer[] {
     const removed = this.#members.remove(server)
     const { addresses } = this.#members
     for (const address of [...this.#given.keys()]) if (!addresses.has(address)) this.#given.delete(address)
@@ -126,7 +176,9 @@ export class ServerGroup implements UpstreamGroup {
   }
 
   edit (server: string, changes: ServerChanges): readonly UpstreamServer[] {
-    return this.#members.edit(server, changes)
+    const edited = this.#members.edit(server, changes)
+    this.#shared?.edited(server, changes)
+    return edited
   }
 
   drain (server: string): void {
@@ -152,7 +204,10 @@ export class ServerGroup implements UpstreamGroup {
   }
 
   setBalance (balance: Balance<never>): void {
-    this.#members.setBalance(readBalance('balance', balance))
+    const read = readBalance('balance', balance)
+    this.#shared?.checkBalance(balance)
+    this.#members.setBalance(read)
+    this.#shared?.balanced(balance)
   }
 
   on<E extends keyof GroupEvents> (event: E, listener: (event: GroupEvents[E]) => void): this {
@@ -195,9 +250,18 @@ export class ServerGroup implements UpstreamGroup {
   }
 
   #remember (server: Address | ServerOptions): void {
-    const options = typeof server === 'string' ? { address: server } : { ...server }
+    const options = optionsOf(server)
     if (!this.#given.has(options.address)) this.#given.set(options.address, options)
   }
+}
+
+function optionsOf (server: Address | ServerOptions): ServerOptions {
+  return typeof server === 'string' ? { address: server } : { ...server }
+}
+
+/** What it holds was read. */
+function isServer (server: unknown): server is Address | ServerOptions {
+  return typeof server === 'string' || (typeof server === 'object' && server !== null && 'address' in server)
 }
 
 function endpointOf ({ keepalive, preconnect, tls }: ServerSettings, address: ServerAddress): Endpoint {

@@ -4,7 +4,7 @@ import type { PickRequest } from '../method.ts'
 import type { Clock } from '../peer-options.ts'
 import { cookieValue } from './cookies.ts'
 import { textOf } from './policy.ts'
-import type { SessionServer, StickyPolicy } from './policy.ts'
+import type { SessionServer, SharedSessions, StickyPolicy } from './policy.ts'
 
 export interface LearnOptions {
   /** Name of the cookie that begins a session, or a function that finds the session in a reply. */
@@ -26,6 +26,10 @@ export interface LearnOptions {
 export class StickyLearn implements StickyPolicy {
   readonly #options: LearnOptions
   readonly #sessions: SessionTable
+  readonly shared: SharedSessions = {
+    onNoted: undefined,
+    note: (session, server, milliseconds) => this.#sessions.put(session, server, this.#options.now(), milliseconds),
+  }
 
   constructor (options: LearnOptions) {
     this.#options = options
@@ -51,12 +55,16 @@ export class StickyLearn implements StickyPolicy {
     const { create, now } = this.#options
     const begun = typeof create === 'string' ? cookieSet(head, create) : textOf(create(request.source, head))
     if (begun !== undefined) {
-      this.#sessions.set(begun, name, now())
+      this.#noted(this.#sessions.set(begun, name, now()), name)
       return
     }
     // One that is known is used, and may have moved; one that is not is nothing that an application has vouched for.
     const session = this.#lookup(request)
-    if (session !== undefined) this.#sessions.renew(session, name, now())
+    if (session !== undefined) this.#noted(this.#sessions.renew(session, name, now()), name)
+  }
+
+  #noted (key: string | undefined, name: string): void {
+    if (key !== undefined) this.shared.onNoted?.(key, name, this.#options.timeout)
   }
 
   #lookup (request: PickRequest): string | undefined {
@@ -67,7 +75,7 @@ export class StickyLearn implements StickyPolicy {
 
 /** Sessions with the names of their servers. Those that were not used for the longest time come first, and go first. */
 class SessionTable {
-  readonly #entries = new Map<string, { name: string, until: number }>()
+  readonly #entries = new Map<string, Session>()
   readonly #timeout: number
   readonly #maxEntries: number
 
@@ -85,25 +93,47 @@ class SessionTable {
     return entry === undefined || entry.until <= now ? undefined : entry.name
   }
 
-  set (session: string, name: string, now: number): void {
-    this.#put(sessionKey(session), name, now)
+  /** These give the key of the session where others, if there are any, should hear of it. */
+
+  set (session: string, name: string, now: number): string | undefined {
+    return this.#noteworthy(sessionKey(session), name, now)
   }
 
-  renew (session: string, name: string, now: number): void {
+  renew (session: string, name: string, now: number): string | undefined {
     const key = sessionKey(session)
     const entry = this.#entries.get(key)
-    if (entry !== undefined && entry.until > now) this.#put(key, name, now)
+    return entry !== undefined && entry.until > now ? this.#noteworthy(key, name, now) : undefined
   }
 
-  #put (key: string, name: string, now: number): void {
+  /** A key as these two give it, of which another process knows. */
+  put (key: string, name: string, now: number, milliseconds: number): void {
+    this.#enter(key, { name, until: now + Math.min(milliseconds, this.#timeout), told: now }, now)
+  }
+
+  /** That a session is used is told four times in its time at most. */
+  #noteworthy (key: string, name: string, now: number): string | undefined {
+    const known = this.#entries.get(key)
+    const told = known?.name === name && now - known.told < this.#timeout / 4 ? known.told : now
+    this.#enter(key, { name, until: now + this.#timeout, told }, now)
+    return told === now ? key : undefined
+  }
+
+  #enter (key: string, entry: Session, now: number): void {
     this.#entries.delete(key)
-    // All have the same time to live: the order of use is that of expiry.
+    // All have much the same time to live: the order of use is that of expiry.
     for (const [oldest, { until }] of this.#entries) {
       if (until > now && this.#entries.size < this.#maxEntries) break
       this.#entries.delete(oldest)
     }
-    this.#entries.set(key, { name, until: now + this.#timeout })
+    this.#entries.set(key, entry)
   }
+}
+
+interface Session {
+  readonly name: string
+  readonly until: number
+  /** When others were told of it. */
+  readonly told: number
 }
 
 /** Of one size, whatever the session is, and no part of a string that a whole request would be kept for. */

@@ -26,11 +26,21 @@ export interface StickyPolicy {
    * @throws what functions of the user's throw
    */
   answered? (request: PickRequest, name: string, head: ResponseHead): void
+  /** Sessions that are noted here may be known elsewhere, too. */
+  readonly shared?: SharedSessions
   /**
    * Value of a Set-Cookie header that binds the client to the server of that name, where it needs one.
    * @throws what functions of the user's throw
    */
   setCookie? (request: PickRequest, name: string): string | undefined
+}
+
+/** Sessions that processes tell one another. */
+export interface SharedSessions {
+  /** Hears of a session that has begun, has moved, or is used still, and for how many milliseconds it is kept. */
+  onNoted: ((session: string, server: string, milliseconds: number) => void) | undefined
+  /** Another process has noted a session. */
+  note (session: string, server: string, milliseconds: number): void
 }
 
 /** The text that a function of the user's gave; `undefined` where it gave none. */

@@ -1,7 +1,7 @@
 import type { ResponseHead } from '../../../types/exchange.ts'
 import type { PickRequest } from '../method.ts'
 import type { Peer } from '../peer.ts'
-import type { StickyPolicy } from './policy.ts'
+import type { SharedSessions, StickyPolicy } from './policy.ts'
 
 const NONE: readonly never[] = []
 
@@ -24,6 +24,11 @@ export class Stickiness<T> {
   /** Sessions that the policy keeps; `undefined` where it keeps none. */
   get sessions (): number | undefined {
     return this.#policy.size
+  }
+
+  /** `undefined` where sessions are noted by the clients themselves. */
+  get shared (): SharedSessions | undefined {
+    return this.#policy.shared
   }
 
   /**

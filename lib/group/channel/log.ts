@@ -42,9 +42,9 @@ export class ChannelLog {
     return this.#events.get(keyOf(group, key))
   }
 
-  /** All events that are needed, in the order in which they hold. */
-  events (): ChannelEvent[] {
-    return [...this.#events.values()].filter(event => !this.#isOver(event)).sort(inOrder)
+  /** The events that are needed, of all keys that begin like this, in the order in which they hold. */
+  events (prefix = ''): ChannelEvent[] {
+    return [...this.#events.values()].filter(event => event.key.startsWith(prefix) && !this.#isOver(event)).sort(inOrder)
   }
 
   /** Forgets what nobody needs any more. */

@@ -86,4 +86,7 @@ export const GROUP = {
   health: row(ofRoom(['object', 'list'], HEALTH), { otherwise: 'none', doc: 'active [checks](discovery-and-health.md#checks)' }),
   outlier: row(ofRoom(['object'], OUTLIER), { otherwise: 'off', doc: '[ejection](discovery-and-health.md#ejection) of servers that fail too often' }),
   resolver: row(ofRoom(['object'], RESOLVER), { otherwise: "the system's", doc: 'who is asked for names with `resolve`' }),
+  shared: row(ofRoom(['other']), {
+    otherwise: 'none', directives: ['nginx: zone', 'nginx: zone_sync'], doc: 'the channel over which processes share the group: [several processes](cluster.md)',
+  }),
 } satisfies Rows

@@ -1,0 +1,272 @@
+import { FST_SCGI_OPT_UNSUPPORTED } from '../../errors.ts'
+import { isLater } from './log.ts'
+import { Membership } from './membership.ts'
+import { SharedLimits } from './limits.ts'
+import { KEYS, packServer, readFound, readHealth, readKey, readUntil } from './values.ts'
+import type { Group } from '../../balancer/group.ts'
+import type { Peer } from '../../balancer/peer.ts'
+import type { Endpoint } from '../../connections/protocol.ts'
+import type { ChannelEvent, GroupChannel } from '../../../types/channel.ts'
+import type { ServerOptions } from '../../../types/upstream.ts'
+import type { Found } from '../resolve/watch.ts'
+import type { Witness } from '../witness.ts'
+
+type EndpointPeer = Peer<Endpoint>
+
+/** What is done in this process by the word of another. */
+export interface SharedTarget {
+  readonly balancer: Group<Endpoint>
+  lead (leads: boolean): void
+  judge (peer: EndpointPeer, healthy: boolean, reason: string | undefined): void
+  find (address: string, found: readonly Found[]): void
+  edit (server: string, changes: Record<string, unknown>): void
+  add (server: unknown): Promise<unknown>
+  remove (server: string): void
+  /** @param balance `undefined` for the one of the options */
+  setBalance (balance: unknown): void
+}
+
+export interface SharedGroupOptions {
+  readonly group: string
+  readonly channel: GroupChannel
+  /** How the servers take turns by the options. */
+  readonly balance: unknown
+  readonly target: SharedTarget
+}
+
+const EDIT = 'edit '
+/** A return that was so many milliseconds ago is one of a while ago, of which this process was told late. */
+const LATE = 500
+
+/** A group that processes share: tells them what this one finds out and edits, and does here what they tell. */
+export class SharedGroup implements Witness {
+  readonly #options: SharedGroupOptions
+  readonly #membership: Membership
+  readonly #limits: SharedLimits
+  /** What was found out elsewhere is being entered: it is not to be told again. */
+  #applying = false
+  /** Of each address that was added or removed the event that holds here. */
+  readonly #servers = new Map<string, ChannelEvent>()
+  readonly #busy = new Set<string>()
+
+  constructor (options: SharedGroupOptions) {
+    const { group, channel, target } = this.#options = options
+    this.#membership = new Membership({ group, channel, onEvent: event => this.#apply(event), onChange: () => this.#changed() })
+    this.#limits = new SharedLimits(this.#membership, () => target.balancer.servers)
+    const sessions = target.balancer.sticky?.shared
+    if (sessions !== undefined) {
+      sessions.onNoted = (session, server, milliseconds) => { this.#membership.say(KEYS.session(session), server, milliseconds) }
+    }
+  }
+
+  /** What others know was learnt, or nobody answers. */
+  get settled (): boolean {
+    return this.#membership.settled
+  }
+
+  join (): Promise<void> {
+    return this.#membership.join()
+  }
+
+  leave (): void {
+    this.#membership.leave()
+  }
+
+  // What this process has edited.
+
+  edited (server: string, changes: object): void {
+    for (const [option, value] of Object.entries(changes)) {
+      if (value !== undefined) this.#membership.say(KEYS.edit(option, server), value)
+    }
+  }
+
+  added (server: ServerOptions): void {
+    this.#servers.set(server.address, this.#membership.say(KEYS.server(server.address), packServer(server)))
+  }
+
+  removed (server: string): void {
+    this.#servers.set(server, this.#membership.say(KEYS.server(server), null))
+  }
+
+  balanced (balance: unknown): void {
+    this.#membership.say(KEYS.balance, balance === this.#options.balance ? null : balance)
+  }
+
+  /**
+   * Whether the others can be told of a method.
+   * @throws FST_SCGI_OPT_UNSUPPORTED
+   */
+  checkBalance (balance: unknown): void {
+    if (balance === this.#options.balance || typeof balance !== 'object' || balance === null) return
+    if (Object.values(balance).some(value => typeof value === 'function') || 'select' in balance) {
+      throw new FST_SCGI_OPT_UNSUPPORTED('balance', 'the group is shared, and a function cannot be sent to the other processes: set the one of the options, or a method by its name')
+    }
+  }
+
+  // What this process has found out.
+
+  health (peer: EndpointPeer, healthy: boolean, reason: string | undefined): void {
+    this.#tell(KEYS.health(peer.name), { healthy, reason })
+  }
+
+  found (address: string, found: readonly Found[]): void {
+    this.#tell(KEYS.found(address), found)
+  }
+
+  failures (peer: EndpointPeer, state: 'down' | 'up'): void {
+    this.#tell(KEYS.out(peer.name), state === 'up' ? null : { until: Date.now() + peer.outTime, reason: peer.lastFailure })
+  }
+
+  changed (peer: EndpointPeer, change: string): void {
+    if (change === 'ejected') {
+      const left = peer.ejectedUntil - this.#options.target.balancer.now()
+      this.#tell(KEYS.ejected(peer.name), left > 0 ? { until: Date.now() + left, reason: peer.reason } : null)
+    } else if (change === 'added') this.#catchUp(peer)
+    else if (change === 'limits' && !this.#applying) this.#limits.update()
+  }
+
+  released (peer: EndpointPeer): void {
+    this.#limits.released(peer)
+  }
+
+  #tell (key: string, value: unknown): void {
+    if (!this.#applying) this.#membership.say(key, value)
+  }
+
+  /** What others have found out of a server that was not here before. */
+  #catchUp (peer: EndpointPeer): void {
+    for (const key of [KEYS.health(peer.name), KEYS.out(peer.name), KEYS.ejected(peer.name)]) {
+      const event = this.#membership.get(key)
+      if (event !== undefined && event.value !== null) this.#apply(event)
+    }
+    // What was edited of it alone could not be entered before.
+    this.#editAnew(peer.name)
+    this.#limits.update()
+  }
+
+  #editAnew (server: string): void {
+    for (const event of this.#membership.events(EDIT)) if (readKey(readKey(event.key)[1])[1] === server) this.#apply(event)
+  }
+
+  #changed (): void {
+    this.#options.target.lead(this.#membership.leads)
+    this.#limits.update()
+  }
+
+  #apply (event: ChannelEvent): void {
+    const [kind, rest] = readKey(event.key)
+    const before = this.#applying
+    this.#applying = true
+    try {
+      if (kind === 'edit') this.#applyEdit(event, rest)
+      else if (kind === 'server') this.#applyServer(rest)
+      else if (kind === 'balance') this.#options.target.setBalance(event.value ?? undefined)
+      else if (kind === 'session') this.#applySession(event, rest)
+      else if (kind === 'found') this.#options.target.find(rest, readFound(event.value) ?? [])
+      else if (kind === 'shares' || kind === 'held') this.#limits.heard(event, rest)
+      else for (const peer of this.#options.target.balancer.servers) if (peer.name === rest) this.#applyFinding(kind, peer, event)
+    } catch (error) {
+      warn(this.#options.group, event, error)
+    } finally {
+      this.#applying = before
+    }
+  }
+
+  #applyFinding (kind: string, peer: EndpointPeer, { value, clock }: ChannelEvent): void {
+    const { target } = this.#options
+    let isBack = false
+    if (kind === 'health') {
+      const read = readHealth(value)
+      if (read === undefined) return
+      isBack = read.healthy && !peer.healthy
+      target.judge(peer, read.healthy, read.reason)
+    } else {
+      const read = readUntil(value)
+      const left = read === undefined ? 0 : read.until - Date.now()
+      isBack = read === undefined
+      if (kind === 'out') {
+        if (left > 0) {
+          peer.lastFailure = read?.reason
+          peer.takeOut(Math.min(left, peer.outTime))
+        } else if (read === undefined) peer.takeBack()
+      } else if (kind === 'ejected') {
+        if (read !== undefined) peer.reason = read.reason
+        peer.ejectedUntil = left > 0 ? target.balancer.now() + left : -Infinity
+      }
+    }
+    // Its weight has grown meanwhile.
+    const ago = Date.now() - clock
+    if (isBack && ago > LATE) peer.ramp(ago)
+  }
+
+  /** Later edits of the same option hold against this one, also where it is of all servers of a name, and they of one. */
+  #applyEdit (event: ChannelEvent, rest: string): void {
+    const [option, server] = readKey(rest)
+    const later = this.#membership.events(KEYS.edit(option, '')).filter(other => isLater(other, event))
+    for (const each of [event, ...later]) {
+      const name = each === event ? server : readKey(readKey(each.key)[1])[1]
+      this.#edit(each, option, name)
+    }
+  }
+
+  #edit (event: ChannelEvent, option: string, server: string): void {
+    const since = this.#membership.get(KEYS.server(server))
+    // It was of a server of that address before this one.
+    if (since !== undefined && since.clock > event.clock) return
+    try {
+      this.#options.target.edit(server, { [option]: event.value })
+    } catch (error) {
+      // It comes with the servers of its name, or has left.
+      if (!isUnknown(error)) warn(this.#options.group, event, error)
+    }
+  }
+
+  #applySession ({ value, until }: ChannelEvent, session: string): void {
+    if (typeof value !== 'string' || until === undefined) return
+    this.#options.target.balancer.sticky?.shared?.note(session, value, until - Date.now())
+  }
+
+  /** Adding takes time: what is said of the address meanwhile is looked at when it is done. */
+  async #applyServer (address: string): Promise<void> {
+    if (this.#busy.has(address)) return
+    this.#busy.add(address)
+    const { target, group } = this.#options
+    for (;;) {
+      const event = this.#membership.get(KEYS.server(address))
+      if (event === undefined || this.#servers.get(address) === event) break
+      this.#servers.set(address, event)
+      try {
+        this.#quietly(() => target.remove(address))
+      } catch (error) {
+        if (!isUnknown(error)) warn(group, event, error)
+      }
+      try {
+        if (event.value !== null) await target.add(event.value)
+      } catch (error) {
+        warn(group, event, error)
+      }
+    }
+    this.#busy.delete(address)
+    this.#editAnew(address)
+  }
+
+  #quietly (work: () => void): void {
+    const before = this.#applying
+    this.#applying = true
+    try {
+      work()
+    } finally {
+      this.#applying = before
+    }
+  }
+}
+
+function isUnknown (error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'FST_SCGI_SERVER_UNKNOWN'
+}
+
+/** The processes are not configured alike: what holds in the others cannot hold here. */
+function warn (group: string, { key, process: by }: ChannelEvent, error: unknown): void {
+  const reason = error instanceof Error ? error.message : String(error)
+  process.emitWarning(`The group ${group} cannot do what process ${by} says of '${key}': ${reason}`, { code: 'FST_SCGI_CHANNEL' })
+}

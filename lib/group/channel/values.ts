@@ -1,0 +1,84 @@
+import { isRecord } from '../../options/checks.ts'
+import type { ServerOptions } from '../../../types/upstream.ts'
+import type { Found } from '../resolve/watch.ts'
+import type { Held, Shares } from './shares.ts'
+
+// What the keys of a shared group are, and what their values say. They come from other processes, and are read as all that does.
+
+export const KEYS = {
+  /** A process has the group. */
+  member: (process: string) => `member ${process}`,
+  edit: (option: string, server: string) => `edit ${option} ${server}`,
+  server: (address: string) => `server ${address}`,
+  balance: 'balance',
+  health: (server: string) => `health ${server}`,
+  found: (address: string) => `found ${address}`,
+  out: (server: string) => `out ${server}`,
+  ejected: (server: string) => `ejected ${server}`,
+  session: (session: string) => `session ${session}`,
+  shares: (server: string) => `shares ${server}`,
+  held: (process: string, server: string) => `held ${process} ${server}`,
+} as const
+
+/** The first word of a key and the rest; of edits and what is held the rest has two words. */
+export function readKey (key: string): [kind: string, rest: string] {
+  const space = key.indexOf(' ')
+  return space === -1 ? [key, ''] : [key.slice(0, space), key.slice(space + 1)]
+}
+
+/** A server that was added, as it goes over a channel: certificates as the text that they are. */
+export function packServer (server: ServerOptions): ServerOptions {
+  const { tls } = server
+  if (tls === undefined) return server
+  const text = (pem: string | Buffer): string => typeof pem === 'string' ? pem : pem.toString('latin1')
+  return {
+    ...server,
+    tls: {
+      ...tls,
+      ...(tls.ca === undefined ? undefined : { ca: Array.isArray(tls.ca) ? tls.ca.map(text) : text(tls.ca) }),
+      ...(tls.cert === undefined ? undefined : { cert: text(tls.cert) }),
+      ...(tls.key === undefined ? undefined : { key: text(tls.key) }),
+    },
+  }
+}
+
+export function readHealth (value: unknown): { healthy: boolean, reason: string | undefined } | undefined {
+  if (!isRecord(value) || typeof value['healthy'] !== 'boolean') return undefined
+  return { healthy: value['healthy'], reason: textOf(value['reason']) }
+}
+
+/** Until when something holds, by the time of day, and why. */
+export function readUntil (value: unknown): { until: number, reason: string | undefined } | undefined {
+  if (!isRecord(value) || typeof value['until'] !== 'number') return undefined
+  return { until: value['until'], reason: textOf(value['reason']) }
+}
+
+export function readFound (value: unknown): Found[] | undefined {
+  if (!Array.isArray(value)) return undefined
+  return value.flatMap((one: unknown) => {
+    if (!isRecord(one)) return []
+    const { host, port, weight, backup } = one
+    if (typeof host !== 'string' || typeof port !== 'number') return []
+    return [{ host, port, weight: typeof weight === 'number' ? weight : undefined, backup: backup === true }]
+  })
+}
+
+export function readShares (value: unknown): Shares {
+  const shares: Record<string, number> = {}
+  if (isRecord(value)) for (const [process, share] of Object.entries(value)) if (isCount(share)) shares[process] = share
+  return shares
+}
+
+export function readHeld (value: unknown): Held | undefined {
+  if (!isRecord(value)) return undefined
+  const { count, at } = value
+  return isCount(count) && typeof at === 'number' ? { count, at } : undefined
+}
+
+function isCount (value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+function textOf (value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
  * Milliseconds in which a client may use a connection that it has open, and is told that it is the last time. A connection that is closed
  * while its request is on the way costs the client that request.
  */
-const LAST_WORD = 2000
+const LAST_WORD = 5000
 
 const SWITCHING_PROTOCOLS = 101
 

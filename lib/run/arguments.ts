@@ -4,14 +4,17 @@ import { parseSize } from '../options/units.ts'
 import { codeOf, toError } from '../runtime/caught.ts'
 import { StartError, UsageError } from './errors.ts'
 import { LOG_LEVELS } from './read-logs.ts'
+import { PLAIN_OPTIONS, readPlain, spellOut } from './plain-options.ts'
 import { readMode, readText, type Place } from './read-listen.ts'
 import type { GatewayConfig, GatewayFastifyOptions, ListenOptions } from '../../types/config.ts'
+import type { GroupOptions } from '../../types/upstream.ts'
 
 const PARAM_SETS = ['cgi', 'nginx', 'minimal'] as const
 
 /** What the command is to do. */
 export type Wanted =
   | { readonly what: 'help' }
+  | { readonly what: 'help-options' }
   | { readonly what: 'version' }
   /** Tells a gateway that runs to load its configuration anew. */
   | { readonly what: 'reload', readonly config: string | undefined, readonly pidFile: string | undefined }
@@ -39,9 +42,13 @@ const OPTIONS = {
   'access-log': { type: 'string' },
   'pid-file': { type: 'string' },
   demo: { type: 'boolean' },
+  'help-options': { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
 } as const
+
+/** Those of the table of options are texts, until their rows read them. */
+const TABLE = Object.fromEntries([...PLAIN_OPTIONS.keys()].map(name => [name, { type: 'string' }] as const))
 
 type Values = ReturnType<typeof parse>['values']
 
@@ -52,6 +59,7 @@ type Values = ReturnType<typeof parse>['values']
 export function readArguments (args: string[]): Wanted {
   const { values, positionals: addresses } = parse(args)
   if (values.help === true) return { what: 'help' }
+  if (values['help-options'] === true) return { what: 'help-options' }
   if (values.version === true) return { what: 'version' }
   if (addresses[0] === 'reload') return readReload(values, addresses.slice(1))
   const what = values.print === true ? 'print' : values.test === true ? 'test' : 'run'
@@ -71,13 +79,15 @@ function readShortForm (values: Values, addresses: string[]): GatewayConfig {
   if (!prefix.startsWith('/')) throw new UsageError(`--prefix '${prefix}' is no path: it begins with '/'`)
   const bodyLimit = values['body-limit'] === undefined ? undefined : readSize('--body-limit', values['body-limit'])
   const access = values['access-log']
+  const table = said(() => ({ mount: readPlain(values, 'mount'), group: readPlain(values, 'group'), server: readPlain(values, 'server') }))
   return {
     listen: readListen(values),
     ...(values.workers === undefined ? undefined : { workers: readWorkers(values.workers) }),
     fastify: readFastify(values),
     mounts: [{
+      ...table.mount,
       prefix,
-      upstreams: addresses,
+      upstreams: upstreamsOf(addresses, table),
       defaultParams: oneOf('--params', values.params ?? 'cgi', PARAM_SETS),
       ...(bodyLimit === undefined ? undefined : { bodyLimit }),
     }],
@@ -90,9 +100,15 @@ function readShortForm (values: Values, addresses: string[]): GatewayConfig {
   }
 }
 
+/** A list, unless there is more to be said. */
+function upstreamsOf (addresses: string[], { group, server }: { group: object, server: object }): string[] | GroupOptions {
+  const servers = Object.keys(server).length === 0 ? addresses : addresses.map(address => ({ ...server, address }))
+  return Object.keys(group).length === 0 && servers === addresses ? addresses : { ...group, servers }
+}
+
 function parse (args: string[]) {
   try {
-    return parseArgs({ args, allowPositionals: true, options: OPTIONS })
+    return parseArgs({ args: spellOut(args), allowPositionals: true, options: { ...TABLE, ...OPTIONS } })
   } catch (error) {
     // What follows the first sentence is advice about arguments that begin with a dash.
     const [message] = toError(error).message.split('. ')
@@ -174,9 +190,9 @@ function checkAddress (address: string): void {
 }
 
 /** What is wrong with an option is wrong usage. */
-function said (check: () => unknown): void {
+function said<Value> (check: () => Value): Value {
   try {
-    check()
+    return check()
   } catch (error) {
     if (!codeOf(error).startsWith('FST_SCGI_OPT_')) throw error
     throw new UsageError(toError(error).message.replace(/^fastify-scgi: /, '').replace(/^option '(--[^']+)'/, '$1'))

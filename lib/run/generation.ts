@@ -46,12 +46,20 @@ export class Generation {
   }
 
   /**
-   * Starts one worker, which loads the configuration and checks it.
+   * Has one worker load the configuration and check it.
+   * @param workers how many there are where the configuration says nothing
+   * @param ahead others that are started at once, for there will probably be so many
    * @throws StartError
    */
-  async load (workers: number): Promise<Plan> {
-    const plan = this.#plan = await this.#start().load()
+  async load (workers: number, ahead: number): Promise<Plan> {
+    const first = this.#start()
+    for (let i = 0; i < ahead; i++) this.#start()
+    const plan = this.#plan = await first.load()
     this.#wanted = plan.workers ?? workers
+    for (const worker of [...this.#workers].slice(this.#wanted)) {
+      worker.kill('SIGKILL')
+      this.#workers.delete(worker)
+    }
     plan.listeners.forEach(({ place }, index) => this.numbers.set(keyOf(place), index))
     return plan
   }

@@ -7,6 +7,7 @@ import { StartError, UsageError } from './errors.ts'
 import { printConfig, testConfig } from './inspect.ts'
 import { runGateway } from './index.ts'
 import { runDemo } from './demo.ts'
+import { plainHelp } from './plain-options.ts'
 import { sendReload } from './reload.ts'
 import { USAGE } from './usage.ts'
 import { messageOf, reportFailure } from './worker.ts'
@@ -21,6 +22,7 @@ export async function main (args: string[]): Promise<void> {
     }
     const wanted = readArguments(args)
     if (wanted.what === 'help') print(USAGE)
+    else if (wanted.what === 'help-options') print(plainHelp())
     else if (wanted.what === 'version') print(`${version()}\n`)
     else if (wanted.what === 'reload') print(`${await sendReload(wanted)}\n`)
     else if (wanted.what === 'print') print(await printConfig(wanted.config))

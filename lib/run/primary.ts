@@ -119,7 +119,7 @@ export class Primary {
     let pidFile: PidFile | undefined
     let plan: Plan
     try {
-      plan = await generation.load(this.#defaultWorkers)
+      plan = await generation.load(this.#defaultWorkers, Math.max(0, (this.#current?.size ?? 1) - 1))
       logs = this.#logs?.writes(plan.log) === true ? this.#logs : await Logs.open(plan.log, undefined, undefined, true)
       undo = await this.#sockets.open(plan.listeners.map(({ place }) => place))
       pidFile = this.#pidFile?.path === plan.pidFile ? this.#pidFile : await PidFile.write(plan.pidFile)

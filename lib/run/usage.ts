@@ -26,6 +26,8 @@ Options:
   --prefix PATH        path under which the application is mounted (/)
   --params SET         parameters the application gets: cgi, nginx or minimal (cgi)
   --body-limit SIZE    largest request body, such as 8k, 20m or 1g (1m)
+  --read-timeout 5s, --max-fails 3, --balance least_conn, --buffering.buffer-size 8k,
+  --no-upgrade         and all other options that are a plain value: --help-options
   --log-level LEVEL    trace, debug, info, warn, error, fatal or silent (info)
   --log-file PATH      append the log to this file (standard output)
   --access-log FORMAT  one line for each request: combined or json

@@ -194,9 +194,11 @@ export class ClientRequest implements ExchangeHandler, ReplySource, Listed {
       this.#send(new StreamBody(source, length, error => this.abort(error)), length)
       return
     }
-    this.#collector = new BodyCollector(source, SPOOL, (error, body) => {
-      if (error === null) this.#context.runInAsyncScope(this.#send, this, body, length)
-      else this.abort(error)
+    this.#collector = new BodyCollector(source, SPOOL, {
+      collected: (error, body) => {
+        if (error === null) this.#context.runInAsyncScope(this.#send, this, body, length)
+        else this.abort(error)
+      },
     })
   }
 

@@ -81,9 +81,11 @@ export class BodyReader {
       this.#ready(new StreamBody(stream, announcedLength, error => this.#done(error, null)))
       return
     }
-    this.#collector = new BodyCollector(stream, this.#settings.spool, (error, body) => {
-      if (error === null) this.#ready(body)
-      else this.#done(error, null)
+    this.#collector = new BodyCollector(stream, this.#settings.spool, {
+      collected: (error, body) => {
+        if (error === null) this.#ready(body)
+        else this.#done(error, null)
+      },
     })
   }
 

@@ -1,6 +1,6 @@
 import { FST_SCGI_BODY_CONSUMED, FST_SCGI_BODY_TOO_LARGE, FST_SCGI_CLIENT_BODY_TIMEOUT } from '../errors.ts'
-import { Spool, type SpoolOptions } from '../files/spool.ts'
-import { BytesBody } from './body.ts'
+import { BodyCollector, BytesBody, type BodyReceiver } from './body.ts'
+import type { SpoolOptions } from '../files/spool.ts'
 import type { RequestBody } from '../../types/exchange.ts'
 import type { FastifyRequest } from 'fastify'
 import type { Readable } from 'node:stream'
@@ -73,16 +73,15 @@ function announcedLength (source: Readable, request: FastifyRequest): number {
 /**
  * Makes a request's body ready to be sent, and calls back once; not at all when the client goes away meanwhile.
  */
-export class BodyReader {
+export class BodyReader implements BodyReceiver {
   readonly #request: FastifyRequest
   readonly #settings: BodySettings
   readonly #limit: number
   readonly #done: Done
-  #spool: Spool | undefined
+  #collector: BodyCollector | undefined
   #source: Readable | undefined
   #timer: NodeJS.Timeout | undefined
   #touched = 0
-  #length = 0
   #closed = false
   #streaming = false
   /** Tells that the client has been silent too long in a body that is being streamed. */
@@ -126,14 +125,11 @@ export class BodyReader {
     clearTimeout(this.#timer)
     const source = this.#source
     if (source !== undefined) {
-      source.off('data', this.#data)
       source.off('data', this.#touch)
-      source.off('end', this.#end)
-      source.off('close', this.#gone)
       // What is left of a body that no server takes any more must be read, or the client never comes to read the answer.
       if (this.#streaming) source.resume()
     }
-    this.#spool?.close()
+    this.#collector?.close()
   }
 
   #finish (error: Error | null, body: RequestBody | null): void {
@@ -159,54 +155,23 @@ export class BodyReader {
   }
 
   #collect (source: Readable): void {
-    this.#spool = this.#settings.pass ? new Spool(this.#settings.spool) : undefined
-    source.on('data', this.#data)
-    source.on('end', this.#end)
-    source.on('error', this.#gone)
-    source.on('close', this.#gone)
+    this.#collector = new BodyCollector(source, this.#settings.pass ? this.#settings.spool : undefined, this, this.#limit)
     this.#watch()
   }
 
-  readonly #data = (chunk: Buffer): void => {
+  piece (): void {
     this.#touch()
-    this.#length += chunk.length
-    if (this.#length > this.#limit) {
-      this.close()
-      this.#source?.resume()
-      this.#finish(new FST_SCGI_BODY_TOO_LARGE(this.#limit), null)
-      return
-    }
-    const spool = this.#spool
-    if (spool === undefined) return
-    let sync = true
-    let waiting = true
-    spool.write(chunk, error => {
-      waiting = false
-      if (this.#closed) return
-      if (error !== undefined) this.#fail(error)
-      else if (!sync) this.#source?.resume()
-    })
-    sync = false
-    if (waiting) this.#source?.pause()
   }
 
-  readonly #end = (): void => {
-    const spool = this.#spool
-    const source = this.#source
-    source?.off('close', this.#gone)
-    if (spool === undefined) {
-      this.#finish(null, null)
-      return
-    }
-    spool.end(error => {
-      if (this.#closed) return
-      if (error !== undefined) this.#fail(error)
-      else this.#finish(null, spool.length === 0 ? null : { length: spool.length, replayable: true, open: () => spool.read() })
-    })
+  collected (error: Error | null, body: RequestBody | null): void {
+    if (error === null) this.#finish(null, body === null || body.length === 0 ? null : body)
+    else this.#fail(error)
   }
 
   /** The client is gone; its connection tells the handler, and nobody is left to be answered. */
-  readonly #gone = (): void => this.close()
+  lost (): void {
+    this.close()
+  }
 
   readonly #touch = (): void => {
     this.#touched = performance.now()

@@ -1,9 +1,7 @@
-import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
+import { FST_SCGI_BAD_REQUEST, FST_SCGI_BODY_TOO_LARGE } from '../errors.ts'
 import { Spool, type SpoolOptions } from '../files/spool.ts'
 import type { Readable } from 'node:stream'
 import type { RequestBody } from '../../types/exchange.ts'
-
-// The bodies of requests that are made by a program, not received from a client.
 
 /** A body whose bytes are at hand. */
 export class BytesBody implements RequestBody {
@@ -68,36 +66,50 @@ export function release (source: Readable, sent: boolean, error?: Error): void {
   }
 }
 
-/**
- * Reads a stream to its end, into memory or a file, and calls back once with a body that can be sent any number of times until
- * `close()`.
- */
+/** Who waits for a body to be collected. */
+export interface BodyReceiver {
+  /** Called once: with a body that can be sent any number of times until `close()`, or `null` where the bytes were not to be kept. */
+  collected (error: Error | null, body: RequestBody | null): void
+  /** A piece has come. */
+  piece? (): void
+  /** The stream itself has failed or was closed before its end. Default: `collected` is given the error. */
+  lost? (error: Error): void
+}
+
+/** Reads a stream to its end, into memory or a file. */
 export class BodyCollector {
   readonly #source: Readable
-  readonly #spool: Spool
-  readonly #done: (error: Error | null, body: RequestBody | null) => void
+  readonly #spool: Spool | undefined
+  readonly #limit: number
+  readonly #receiver: BodyReceiver
+  #length = 0
   #settled = false
   #closed = false
   /** The spool is writing; a stream may end though it has been paused. */
   #writing = false
   #ended = false
 
-  constructor (source: Readable, options: SpoolOptions, done: (error: Error | null, body: RequestBody | null) => void) {
+  /**
+   * @param options where the bytes are kept; `undefined`: they are only read
+   * @param limit most bytes; FST_SCGI_BODY_TOO_LARGE for more
+   */
+  constructor (source: Readable, options: SpoolOptions | undefined, receiver: BodyReceiver, limit = Infinity) {
     this.#source = source
-    this.#spool = new Spool(options)
-    this.#done = done
+    this.#spool = options === undefined ? undefined : new Spool(options)
+    this.#receiver = receiver
+    this.#limit = limit
     source.on('data', this.#data)
     source.on('end', this.#end)
-    source.on('error', this.#fail)
+    source.on('error', this.#lost)
     source.on('close', this.#gone)
   }
 
-  /** Stops reading, and frees memory and file. `done` is not called any more. */
+  /** Stops reading, and frees memory and file. The receiver is not called any more. */
   close (): void {
     if (this.#closed) return
     this.#closed = true
     this.#settle()
-    this.#spool.close()
+    this.#spool?.close()
   }
 
   #settle (): boolean {
@@ -116,9 +128,16 @@ export class BodyCollector {
       this.#fail(new FST_SCGI_BAD_REQUEST(`the body gave ${chunk === null ? 'null' : `a ${typeof chunk}`} in place of bytes or text`))
       return
     }
+    this.#receiver.piece?.()
+    this.#length += bytes.length
+    if (this.#length > this.#limit) this.#fail(new FST_SCGI_BODY_TOO_LARGE(this.#limit))
+    else if (this.#spool !== undefined) this.#write(this.#spool, bytes)
+  }
+
+  #write (spool: Spool, bytes: Buffer): void {
     let sync = true
     this.#writing = true
-    this.#spool.write(bytes, error => {
+    spool.write(bytes, error => {
       this.#writing = false
       if (this.#closed) return
       if (error !== undefined) this.#fail(error)
@@ -138,17 +157,26 @@ export class BodyCollector {
   #finish (): void {
     if (!this.#settle()) return
     const spool = this.#spool
+    if (spool === undefined) {
+      this.#receiver.collected(null, null)
+      return
+    }
     spool.end(error => {
       if (this.#closed) return
-      if (error !== undefined) this.#done(error, null)
-      else this.#done(null, { length: spool.length, replayable: true, open: () => spool.read() })
+      if (error !== undefined) this.#receiver.collected(error, null)
+      else this.#receiver.collected(null, { length: spool.length, replayable: true, open: () => spool.read() })
     })
   }
 
-  readonly #gone = (): void => this.#fail(new FST_SCGI_BAD_REQUEST('the stream given as body was closed before its end'))
+  readonly #gone = (): void => this.#lost(new FST_SCGI_BAD_REQUEST('the stream given as body was closed before its end'))
 
-  readonly #fail = (error: Error): void => {
-    if (this.#settle()) this.#done(error, null)
+  readonly #lost = (error: Error): void => {
+    if (this.#receiver.lost === undefined) this.#fail(error)
+    else if (this.#settle()) this.#receiver.lost(error)
+  }
+
+  #fail (error: Error): void {
+    if (this.#settle()) this.#receiver.collected(error, null)
   }
 }
 

@@ -53,7 +53,7 @@ export interface ScgiDispatcherOptions {
   forwarded?: 'pass' | 'drop'
   /**
    * Part of the path that belongs to the mount: it is SCRIPT_NAME, and PATH_INFO is what follows it. A request for a path that is not
-   * below it fails with FST_SCGI_BAD_REQUEST. Default '': PATH_INFO is the whole path.
+   * below it fails with FST_SCGI_BAD_REQUEST. Default `''`: PATH_INFO is the whole path.
    */
   scriptName?: string
   /**

@@ -53,9 +53,9 @@ export type UpstreamSelector = (request: FastifyRequest) => Address | UpstreamGr
 export type Upstreams = Address | (Address | ServerOptions)[] | GroupOptions | UpstreamGroup | UpstreamSelector
 
 export interface RequestBufferingOptions {
-  /** Bytes of a body held in memory; what is longer goes to an unlinked temporary file. Default 16k. */
+  /** Bytes of a body held in memory; what is longer goes to an unlinked temporary file. Default 16k. (client_body_buffer_size) */
   memory?: Size
-  /** Directory of the temporary files. Default: a directory of our own, mode 0700, under the system's. */
+  /** Directory of the temporary files. Default: a directory of our own, mode 0700, under the system's. (client_body_temp_path) */
   tempPath?: string
 }
 
@@ -247,9 +247,9 @@ export interface ScgiResponse {
 
 /** Options of `reply.scgi()`. */
 export interface ReplyScgiOptions extends ExchangeOptions, ExchangeHooks {
-  /** Where the request goes. */
+  /** Where the request goes. (scgi_pass) */
   upstreams: Upstreams
-  /** PATH_INFO = `rewritePrefix` + what follows the mount. Default ''. */
+  /** PATH_INFO = `rewritePrefix` + what follows the mount. Default `''`. */
   rewritePrefix?: string
   /** The body to send, where the request's own was parsed by Fastify already. */
   body?: Buffer | string | import('node:stream').Readable
@@ -257,11 +257,11 @@ export interface ReplyScgiOptions extends ExchangeOptions, ExchangeHooks {
 
 /** Options of `register(scgi, ...)`. */
 export interface FastifyScgiOptions extends ExchangeOptions, ExchangeHooks {
-  /** Where the requests go. */
+  /** Where the requests go. (scgi_pass) */
   upstreams: Upstreams
-  /** Path under which the application is mounted. Default '/'. */
+  /** Path under which the application is mounted. Default `'/'`. */
   prefix?: string
-  /** PATH_INFO = `rewritePrefix` + what follows `prefix`. Default ''. */
+  /** PATH_INFO = `rewritePrefix` + what follows `prefix`. Default `''`. */
   rewritePrefix?: string
   /**
    * Methods to serve. Default: all that Node.js knows (`http.METHODS`), WebDAV's among them, save TRACE, and CONNECT, which is refused here.

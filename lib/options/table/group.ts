@@ -28,7 +28,7 @@ export const SERVER = {
   backup: row(flag, { default: false, directives: ['nginx: backup'], doc: 'used when no other can be' }),
   down: row(flag, { default: false, directives: ['nginx: down'], doc: 'out of use' }),
   drain: row(flag, {
-    default: false, directives: ['nginx: drain'], doc: 'gets only requests that are bound to it: [out on purpose](balancing.md#out-on-purpose)',
+    default: false, directives: ['nginx: drain'], doc: 'gets only requests that are bound to it: [down and drain](balancing.md#down-and-drain)',
   }),
   slowStart: row(time(), {
     default: 0,

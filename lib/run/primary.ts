@@ -1,3 +1,4 @@
+import { sumMetrics } from './worker-metrics.ts'
 import { toError } from '../runtime/caught.ts'
 import { Control } from './control.ts'
 import { ownApplications } from '../spawn/primary.ts'
@@ -35,6 +36,7 @@ export class Primary {
   /** @param workers where the configuration says nothing */
   constructor (workers: number) {
     this.#defaultWorkers = workers
+    sumMetrics(() => this.#log)
     const applications = ownApplications({
       info: (details, line) => this.#log?.info(details, line),
       warn: (details, line) => this.#log?.warn(details, line),

@@ -76,13 +76,9 @@ const metrics: FastifyPluginAsync<MetricsOptions> = fp(async (fastify: FastifyIn
   if (endpoint === undefined) return
   const level = options.logLevel === undefined ? undefined : { logLevel: options.logLevel }
   fastify.get(endpoint, { onRequest: authorize, ...level }, async (request, reply) => {
-    if (siblings?.answered === true) {
-      reply.type(formatFor(undefined).contentType)
-      return siblings.ask()
-    }
     const format = formatFor(request.headers.accept)
-    reply.type(format.contentType)
-    return render(registry, format)
+    const text = siblings?.answered === true ? await siblings.ask(format.open) : await render(registry, format)
+    return reply.type(format.contentType).send(text)
   })
 }, { fastify: '5.x', name: 'fastify-scgi-metrics' })
 

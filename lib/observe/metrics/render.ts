@@ -11,6 +11,10 @@ export interface Format {
 const TEXT: Format = { contentType: prometheusContentType, open: false }
 const OPEN: Format = { contentType: openMetricsContentType, open: true }
 
+export function formatOf (open: boolean): Format {
+  return open ? OPEN : TEXT
+}
+
 /** The format that a scraper likes best; OpenMetrics only where it asks for it. */
 export function formatFor (accept: string | undefined): Format {
   let text = 0

@@ -7,6 +7,9 @@ import type { ScgiDecorator } from '../../../types/fastify.ts'
 import type { UpstreamServer } from '../../../types/upstream.ts'
 import type { FastifyInstance } from 'fastify'
 
+/** What follows it lasts as long as client and server have something to say to each other. */
+const SWITCHED = 101
+
 /** Counts what is told on the channels, from `start` to `stop`. */
 export class Collector {
   readonly stats: Stats
@@ -79,7 +82,7 @@ export class Collector {
     const server = known.servers.get(info.attempts.at(-1)?.address ?? '')
     const requests = server === undefined ? known.requests : server.requests
     requests.add(classOf(statusCode))
-    known.request.observe(duration, this.#traces.get(message))
+    if (statusCode !== SWITCHED) known.request.observe(duration, this.#traces.get(message))
   }
 
   #attemptEnded (message: AttemptMessage): void {
@@ -87,7 +90,7 @@ export class Collector {
     const trace = attemptSpans.get(message) ?? this.#trace()
     const known = this.stats.group(group.name)
     known.connect.observe(attempt.connectTime, trace)
-    known.response.observe(outcome === 'abort' ? undefined : attempt.responseTime, trace)
+    if (outcome !== 'abort' && attempt.status !== SWITCHED) known.response.observe(attempt.responseTime, trace)
     const own = this.#server(group.name, server)
     if (own === undefined) return
     own.attempts.add(outcome)

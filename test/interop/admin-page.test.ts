@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { chromium, type Browser, type Page } from 'playwright-core'
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
 import { refusedAddress } from '../helpers/recorder.ts'
 import { tempDir, type TempDir } from '../helpers/temp.ts'
 import Fastify from 'fastify'
@@ -18,6 +18,7 @@ const missing = !existsSync(CHROMIUM)
 const skip = missing && process.env['CI'] !== 'true' ? `there is no ${CHROMIUM}: apt-get install chromium` : false
 
 let browser: Browser
+let context: BrowserContext
 let dir: TempDir
 let shots: string
 
@@ -26,6 +27,8 @@ before(async () => {
   dir = await tempDir()
   shots = process.env['ADMIN_SCREENSHOTS'] ?? dir.path
   browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'], timeout: 60_000 })
+  context = await browser.newContext()
+  context.setDefaultTimeout(30_000)
 })
 after(async () => {
   await browser?.close()
@@ -35,9 +38,8 @@ after(async () => {
 /** The page, live, in a window of its own. What goes wrong in it fails the test. */
 async function openPage (gateway: AdminGateway, options: { width?: number, path?: string, script?: boolean } = {}): Promise<Page> {
   const { width = 1300, path = '/gateway', script = true } = options
-  const context = await browser.newContext({ viewport: { width, height: 900 }, javaScriptEnabled: script })
-  context.setDefaultTimeout(30_000)
-  const page = await context.newPage()
+  const page = await (script ? context : await browser.newContext({ javaScriptEnabled: false })).newPage()
+  await page.setViewportSize({ width, height: 900 })
   page.on('pageerror', error => { throw error })
   page.on('console', message => {
     // A conflict is told by its status.
@@ -101,7 +103,7 @@ test('reads without JavaScript, in a phone and in the dark, and nothing overlaps
       if (width === 1300 || width === 360) await shoot(page, `${path === '/gateway' ? 'overview' : 'cache'}-${width}`)
     }
   }
-  await page.context().close()
+  await page.close()
   const plain = await openPage(gateway, { script: false, width: 360 })
   const text = await plain.locator('main').innerText()
   assert.match(text, /\d of 3 servers serve/)
@@ -111,7 +113,7 @@ test('reads without JavaScript, in a phone and in the dark, and nothing overlaps
   await shoot(plain, 'plain')
   const sizes = await Promise.all(['', '/page.css', '/page.js'].map(async path => (await (await fetch(`${gateway.url}/gateway${path}`, CLOSE)).text()).length))
   assert.ok(sizes.reduce((sum, size) => sum + size, 0) < 60_000, `${sizes.join(' + ')} bytes`)
-  await plain.context().close()
+  await plain.close()
 })
 
 test('a server is drained under load, runs empty, and serves again', { skip }, async () => {
@@ -136,16 +138,21 @@ test('a server is drained under load, runs empty, and serves again', { skip }, a
   await server.getByRole('button', { name: `Enable ${name}` }).click()
   await server.locator('.badge', { hasText: 'up' }).waitFor()
   await page.locator('#edits').getByText(`edits ${name} of app: drain true -> false`).waitFor()
-  await page.context().close()
+  await page.close()
 })
 
 test('a sick server is found by its reason, and the entries of a cache are searched and purged', { skip }, async () => {
   await using backends = await Backends.start(1)
   const refused = await refusedAddress()
   await using gateway = await startAdmin([{ address: refused, failTimeout: '1h' }, ...backends.addresses])
-  for (const path of ['/cached/one', '/cached/two', '/cached/two']) await (await fetch(gateway.url + path, CLOSE)).text()
   const page = await openPage(gateway)
-  await page.locator('#summary a', { hasText: refused }).click()
+  const place = (): Promise<{ y: number } | null> => row(page, backends.addresses[0] ?? '').boundingBox()
+  const before = await place()
+  for (const path of ['/cached/one', '/cached/two', '/cached/two']) await (await fetch(gateway.url + path, CLOSE)).text()
+  const sick = page.locator('#summary a', { hasText: refused })
+  await sick.waitFor()
+  assert.equal((await place())?.y, before?.y, 'nothing moves while it updates')
+  await sick.click()
   assert.match(await row(page, refused).innerText(), /ECONNREFUSED, nobody listens there/)
   await page.locator('#failed').getByText('/cached/').first().waitFor()
   await page.getByRole('link', { name: 'pages' }).click()
@@ -157,7 +164,7 @@ test('a sick server is found by its reason, and the entries of a cache are searc
   await page.getByText('1 entry purged').waitFor()
   assert.equal(await page.locator('tr[data-key]').count(), 0)
   assert.equal(gateway.cache.stats().entries, 1)
-  await page.context().close()
+  await page.close()
 })
 
 test('two operators at once: the second sees what the first has done, before it is overwritten', { skip }, async () => {
@@ -177,7 +184,7 @@ test('two operators at once: the second sees what the first has done, before it 
   await second.getByLabel('Weight').fill('7')
   await second.getByRole('button', { name: 'Save' }).click()
   await row(first, name).getByText('weight 7').waitFor()
-  await Promise.all([first.context().close(), second.context().close()])
+  await Promise.all([first.close(), second.close()])
 })
 
 test('a keyboard is enough, and focus stays where it is while the page lives', { skip }, async () => {
@@ -205,7 +212,7 @@ test('a keyboard is enough, and focus stays where it is while the page lives', {
   await page.keyboard.press('Escape')
   await page.getByRole('dialog').waitFor({ state: 'hidden' })
   assert.equal(await focused(page), `Options of ${name}`)
-  await page.context().close()
+  await page.close()
 })
 
 test('names and errors are text, whatever is in them', { skip }, async () => {
@@ -221,7 +228,7 @@ test('names and errors are text, whatever is in them', { skip }, async () => {
   for (const one of [page, cache]) {
     assert.equal(await one.locator('img').count(), 0)
     assert.notEqual(await one.title(), '1')
-    await one.context().close()
+    await one.close()
   }
   const missingCache = await (await fetch(`${gateway.url}/gateway/caches/${encodeURIComponent(evil)}`, CLOSE)).text()
   assert.equal(JSON.parse(missingCache).statusCode, 404)
@@ -232,8 +239,8 @@ test('the demo uses the width of a phone, and its clock says whose time it is', 
   const app = Fastify()
   app.register(scgi, { upstreams: demo.address })
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
-  const page = await browser.newPage({ viewport: { width: 360, height: 800 } })
-  page.setDefaultTimeout(30_000)
+  const page = await context.newPage()
+  await page.setViewportSize({ width: 360, height: 800 })
   await page.goto(url)
   await page.getByText('connected, one event a second').waitFor()
   assert.match(await page.getByRole('timer').innerText(), /^\d\d:\d\d:\d\d UTC$/)

@@ -97,7 +97,6 @@ export function button (key: string, action: string, label: string, about: strin
 export function serverRow (group: string, server: ServerModel, now: number): string {
   const { id, name, state, settings, active, share, rate, served, failures, p50, p99, history } = server
   const { requests = [], failures: failed = [], p99: slowest = [] }: Partial<HistoryModel> = history ?? {}
-  const words = wordsOf(server, now)
   const out = state === 'draining' || state === 'down'
   return `<div class="server ${isSick(server) ? 'sick' : state}" role="row" id="${serverId(group, id)}" data-server="${escapeHtml(id)}">
 <div role="rowheader" class="name"><strong>${escapeHtml(name)}</strong><small data-k="tags">${tagsOf(server)}</small></div>
@@ -107,7 +106,7 @@ export function serverRow (group: string, server: ServerModel, now: number): str
 <div role="cell" data-k="time"><i>Latency</i><b>${duration(p50)}</b> <small>p99 ${duration(p99)}</small>${graph('Latency in the last hour, 99th percentile', slowest, [])}</div>
 <div role="cell" data-k="failures"><i>Failures</i><b>${number(failures)}</b> <small>${failures + served === 0 ? 'no attempts' : percent(failures / (failures + served))}</small>${graph('Failures in the last hour', failed.map(() => null), failed)}</div>
 <div role="cell" class="actions">${out ? button('one', 'enable', 'Enable', name) : button('one', 'drain', 'Drain', name)}${state === 'down' ? button('two', 'drain', 'Drain', name) : button('two', 'disable', 'Disable', name)}<button type="button" class="act" data-do="edit" aria-expanded="false" aria-label="Options of ${escapeHtml(name)}">Options</button></div>
-<p role="cell" class="words" data-k="words"${words === '' ? ' hidden' : ''}>${words}</p>
+<p role="cell" class="words" data-k="words">${wordsOf(server, now)}</p>
 </div>`
 }
 
@@ -162,7 +161,8 @@ export function summary (groups: readonly GroupModel[]): string {
   const text = `<b class="${sick.length === 0 ? 'fine' : 'warn'}">${up} of ${servers.length} servers serve</b>`
   const list = sick.map(({ group, server }) =>
     `<li><a href="#${serverId(group.id, server.id)}">${escapeHtml(server.name)}</a> of ${escapeHtml(group.name)} ${stateText(server)}${server.reason === null ? '' : `: ${escapeHtml(server.reason)}`}</li>`)
-  return `${text}${list.length === 0 ? '' : `<ul>${list.slice(0, 10).join('')}</ul>`}`
+  // The list is always there, and always as high: what is below it must not move under somebody's finger.
+  return `${text}<ul class="${list.length === 0 ? 'none' : 'some'}" tabindex="0" aria-label="Servers that are sick">${list.join('') || '<li>No server is sick.</li>'}</ul>`
 }
 
 /** All of them, for the script. */

@@ -47,8 +47,8 @@ const attempt = async (what, done, element) => {
     say(typeof done === 'function' ? done(answer) : done)
     return true
   } catch (error) {
-    say(error.message, true)
     if (panel.open) tell(error.message)
+    else say(error.message, true)
     return false
   } finally {
     if (element) element.removeAttribute('aria-busy')

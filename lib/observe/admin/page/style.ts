@@ -33,7 +33,8 @@ code { font: .9em ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; 
 #live.on::before { background: var(--good) }
 #live.off::before { background: var(--warn) }
 #summary { margin: 0 0 1rem; font-size: 1.05rem }
-#summary ul { margin: .4rem 0 0; padding: .6rem .6rem .6rem 1.8rem; background: var(--warn-tint); border-left: 4px solid var(--warn); border-radius: 6px; font-size: .95rem; overflow-wrap: anywhere }
+#summary ul { height: 5.2rem; overflow: auto; margin: .4rem 0 0; padding: .5rem .6rem .5rem 1.8rem; background: var(--card); border: 1px solid var(--line); border-left: 4px solid var(--line); border-radius: 6px; font-size: .95rem; overflow-wrap: anywhere }
+#summary .some { background: var(--warn-tint); border-color: var(--warn) }
 .fine { color: var(--good) } .warn { color: var(--warn) }
 #note { position: fixed; left: 50%; bottom: 1rem; transform: translateX(-50%); z-index: 1; width: max-content; max-width: calc(100vw - 2rem); margin: 0; padding: .6rem 1rem; border-radius: 8px; background: var(--ink); color: var(--page); overflow-wrap: anywhere }
 #note.bad { background: var(--warn); color: var(--page) }
@@ -65,7 +66,7 @@ html:not(.js) .heads, html:not(.js) .server { grid-template-columns: minmax(11re
 .badge { display: inline-block; padding: .05rem .5rem; border-radius: 1rem; background: var(--tint); color: var(--good); font-size: .9rem }
 .sick .badge { background: var(--warn); color: var(--page) }
 .draining .badge, .down .badge, .checking .badge, .full .badge { background: var(--wait-tint); color: var(--wait) }
-.words { grid-column: 1 / -1; margin: .2rem 0 0; color: var(--soft); font-size: .9rem; overflow-wrap: anywhere }
+.words { grid-column: 1 / -1; min-height: 1.45em; margin: .2rem 0 0; color: var(--soft); font-size: .9rem; overflow-wrap: anywhere }
 .sick .words b { color: var(--warn) }
 .actions { display: flex; gap: .4rem; justify-content: flex-end }
 .actions [data-k=one], .actions [data-k=two] { width: 5.2rem; padding-left: 0; padding-right: 0 }

@@ -57,6 +57,8 @@ export interface UpstreamGroupDetails {
   readonly queue: { readonly waiting: number, readonly size: number } | undefined
   /** Sessions that were learnt (`sticky.learn`); `undefined` where none are. */
   readonly sessions: number | undefined
+  /** The processes that share the group (`shared`), and whether this one is connected with them; `undefined` where it is shared with none. */
+  readonly processes: { readonly count: number, readonly connected: boolean } | undefined
   /** The host names among the addresses. */
   readonly names: readonly {
     /** As it is written in the options. */

@@ -194,7 +194,7 @@ export class Members {
     this.closeIdle()
   }
 
-  details (): UpstreamGroupDetails {
+  details (): Omit<UpstreamGroupDetails, 'processes'> {
     const { queue, sticky } = this.balancer
     return {
       queue: queue === undefined ? undefined : { waiting: queue.length, size: queue.size },

@@ -221,7 +221,11 @@ export class ServerGroup implements UpstreamGroup {
   }
 
   details (): UpstreamGroupDetails {
-    return this.#members.details()
+    const presence = this.#settings.shared?.presence()
+    return {
+      ...this.#members.details(),
+      processes: presence === undefined ? undefined : { count: presence.members.length, connected: presence.connected },
+    }
   }
 
   toJSON (): UpstreamGroupState {

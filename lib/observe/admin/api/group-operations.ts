@@ -1,6 +1,7 @@
 import { STEPS } from '../accounts/history.ts'
 import { FST_SCGI_ADMIN_INPUT, FST_SCGI_ADMIN_NOT_FOUND } from '../../../errors.ts'
 import { etagOf, settingsOf, type GroupModel, type ServerModel } from './model.ts'
+import { NEW_SERVER_OPTIONS } from './schemas.ts'
 import { count, objectOf, requireMatch, type Answer, type Call, type Operation, type Query } from './route.ts'
 import type { UpstreamGroup } from '../../../../types/live.ts'
 import type { UpstreamServer } from '../../../../types/upstream.ts'
@@ -88,7 +89,9 @@ export const GROUP_OPERATIONS: readonly Operation[] = [
       const group = groupOf(call)
       const options = objectOf(call)
       if (typeof options['address'] !== 'string') throw new FST_SCGI_ADMIN_INPUT("the new server has no 'address'")
-      if ('tls' in options) throw new FST_SCGI_ADMIN_INPUT("'tls' cannot be set here, as keys are none of the API's business")
+      // An operator sets how servers are used; what runs on this machine, and which keys it shows, is the configuration's.
+      const foreign = Object.keys(options).find(name => !NEW_SERVER_OPTIONS.has(name))
+      if (foreign !== undefined) throw new FST_SCGI_ADMIN_INPUT(`'${foreign}' cannot be set here: there are ${[...NEW_SERVER_OPTIONS].join(', ')}`)
       if (call.ifMatch !== undefined) requireMatch(call, etagOf(group))
       const added: readonly UpstreamServer[] = await Reflect.apply(group.add, group, [options])
       await call.service.edited(group, { kind: 'add', options }, call.operator, `adds ${options['address']} to ${group.name}`)

@@ -65,6 +65,7 @@ export interface GroupModel {
   readonly rate: number
   readonly queue: { readonly waiting: number, readonly size: number } | null
   readonly sessions: number | null
+  readonly processes: { readonly count: number, readonly connected: boolean } | null
   readonly names: readonly {
     readonly address: string, readonly servers: readonly string[], readonly asksAgain: string | null, readonly failure: string | null
   }[]
@@ -137,6 +138,7 @@ export function groupModel (group: UpstreamGroup, accounts: ServerAccounts, now:
     rate: round(sum(servers, 'rate'), 1),
     queue: details.queue ?? null,
     sessions: details.sessions ?? null,
+    processes: details.processes ?? null,
     names: details.names.map(({ address, servers: found, nextAt, failure }) => ({
       address, servers: found, asksAgain: nextAt === undefined ? null : time(nextAt), failure: failure ?? null,
     })),

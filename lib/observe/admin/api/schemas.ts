@@ -60,6 +60,11 @@ const CHANGES: Readonly<Record<string, Schema>> = {
   preconnect: count,
 }
 
+const NEW_SERVER: Readonly<Record<string, Schema>> = { address: text, ...CHANGES, resolve: flag, service: text }
+
+/** Options of a server that is added here: keys and commands are none of the API's business. */
+export const NEW_SERVER_OPTIONS: ReadonlySet<string> = new Set(Object.keys(NEW_SERVER))
+
 const STATUSES = ['MISS', 'BYPASS', 'EXPIRED', 'STALE', 'UPDATING', 'REVALIDATED', 'HIT']
 const STATES = ['up', 'down', 'draining', 'unhealthy', 'checking', 'ejected', 'failed', 'full', 'removed']
 
@@ -90,9 +95,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     ...CHANGES, failTimeout: amount, slowStart: amount, retry: maybe(amount),
   }, 'What can be edited. Times in milliseconds.'),
   Changes: some(CHANGES, 'What is not named stays.'),
-  NewServer: {
-    ...some({ address: text, ...CHANGES, resolve: flag, service: text }, 'As in the option `upstreams`.'), required: ['address'],
-  },
+  NewServer: { ...some(NEW_SERVER, 'As in the option `upstreams`.'), required: ['address'] },
   Server: object({
     id: text,
     name: text,
@@ -123,6 +126,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     rate: amount,
     queue: maybe(object({ waiting: count, size: count })),
     sessions: { ...maybe(count), description: 'Sessions that were learnt; null where none are.' },
+    processes: { ...maybe(object({ count, connected: flag })), description: 'Those that share the group; null where it is shared with none.' },
     names: list(object({ address: text, servers: list(text), asksAgain: maybe(moment), failure: maybe(text) }, 'A name of the group, and what it resolves to.')),
     servers: list(ref('Server')),
     etag,

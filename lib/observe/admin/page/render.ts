@@ -110,10 +110,11 @@ export function serverRow (group: string, server: ServerModel, now: number): str
 </div>`
 }
 
-export function groupFacts ({ active, rate, queue, sessions, names }: GroupModel, now: number): string {
+export function groupFacts ({ active, rate, queue, sessions, processes, names }: GroupModel, now: number): string {
   const facts = [`${number(rate)} requests a second`, `${number(active)} running`]
   if (queue !== null) facts.push(`${number(queue.waiting)} of ${number(queue.size)} waiting`)
   if (sessions !== null) facts.push(`${number(sessions)} sessions`)
+  if (processes !== null) facts.push(processes.connected ? `shared by ${processes.count} processes` : '<b>not connected with the processes that share it</b>')
   for (const { address, servers, asksAgain, failure } of names) {
     facts.push(`${escapeHtml(address)} is ${servers.length === 0 ? 'no server' : escapeHtml(servers.join(', '))}` +
       `${asksAgain === null ? '' : `, asked again in ${span((Date.parse(asksAgain) - now) / 1000)}`}${failure === null ? '' : ` (<b>${escapeHtml(failure)}</b>)`}`)

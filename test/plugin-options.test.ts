@@ -4,6 +4,10 @@ import { test } from 'node:test'
 import Fastify from 'fastify'
 import scgi, { createCache, createUpstreams } from '../lib/index.ts'
 import { checkReplyOptions, readRegisterOptions } from '../lib/plugin-options.ts'
+import { flat } from '../lib/options/flat.ts'
+import { CACHE } from '../lib/options/table/cache.ts'
+import { GROUP, SERVER } from '../lib/options/table/group.ts'
+import { REGISTER } from '../lib/options/table/plugin.ts'
 import { show } from '../lib/options/units.ts'
 
 /** What the registration fails with; `undefined` when it does not. */
@@ -58,6 +62,7 @@ const WRONG: Record<string, unknown[]> = {
   'buffering.tempFileWriteSize': ['x', 8191, 0],
   'buffering.tempTotalSize': ['x', 8191, -1],
   'buffering.tempPath': [1, '', 'a\0b', true, ['/tmp'], {}, { path: 5 }, { path: '/tmp', deep: 2 }],
+  'buffering.tempPath.path': [undefined, 5, '', null],
   'buffering.tempPath.levels': [1, '1:2', [0], [1.5], [1, 1, 1, 1], [10]],
   clientSendTimeout: ['x', -1, null],
   limitRate: ['x', -1, 0.5, null, true],
@@ -105,6 +110,14 @@ const WRONG: Record<string, unknown[]> = {
   'cache.statusHeader': ['', 'a b', true, 5],
   'cache.age': ['on', 1],
   'cache.authorization': ['on', true, null],
+  'cache.rules': ['RFC9111', true, null],
+  'cache.targets': ['CDN-Cache-Control', ['a b'], [5], null],
+  'cache.clientControl': ['on', true, null],
+  'cache.setCookie': ['on', 1, null],
+  'cache.heuristic': ['on', 0.1, null],
+  'cache.heuristic.fraction': [0, 1.1, '0.1', null],
+  'cache.heuristic.max': ['x', -1, null],
+  'cache.cacheStatus': [1, '', 'a\nb'],
   'cache.ttl': [1],
   internal: [5, null, '/protected/', ['/x']],
   "internal['/p/']": ['', 5, null],
@@ -147,6 +160,11 @@ const WRONG: Record<string, unknown[]> = {
   'upstreams[0].resolve': ['yes', 1, null],
   'upstreams[0].service': ['http', 5, '', null],
   'upstreams[0].tls': [{}, true, null],
+  'upstreams[0].tls.ca': [5, '', 'x', [], ['x'], null],
+  'upstreams[0].tls.cert': [5, '', 'x', null],
+  'upstreams[0].tls.key': [5, '', 'x', null],
+  'upstreams[0].tls.rejectUnauthorized': ['on', 1, null],
+  'upstreams[0].tls.servername': ['', 5, 'a b', null],
   'upstreams[0].slow_start': ['1s'],
   'upstreams.name': [5, '', 'a b', 'a,b', 'a/b', null],
   'upstreams.servers': [[], 5, null, 'a', {}],
@@ -261,7 +279,7 @@ function place (path: string, value: unknown): Record<string, unknown> {
     const place = keys.slice(0, depth).join('.').replaceAll('.[', '[')
     // Of the kinds of sessions a group has one.
     const beside = place === 'upstreams.sticky' && name !== 'failover' ? {} : BESIDE[place]
-    return { ...beside, ...(place === 'upstreams' ? { servers: [upstreams] } : {}), ...(place === 'upstreams[0]' ? { address: upstreams } : {}), [name]: inner }
+    return { ...beside, ...(place === 'upstreams' ? { servers: [upstreams] } : {}), ...(place === 'upstreams[0]' ? { address: depth < keys.length - 1 && name === 'tls' ? 'https://127.0.0.1' : upstreams } : {}), [name]: inner }
   }
   if (keys[0] === 'resolver') return { upstreams: () => upstreams, allowAnyUpstream: true, ...Object(nest(0)) }
   return { upstreams, ...Object(nest(0)) }
@@ -280,6 +298,14 @@ for (const [path, values] of Object.entries(WRONG)) {
     }
   })
 }
+
+test('every option of the plugin, of caches, groups and servers has its wrong values here', () => {
+  const FASTIFYS = ['constraints', 'config', 'preHandler', 'preValidation', 'logLevel']
+  const all = [['', REGISTER], ['cache.', CACHE], ['upstreams.', GROUP], ['upstreams[0].', SERVER]] as const
+  const missing = all.flatMap(([at, rows]) => flat(rows).map(([path]) => at + path))
+    .filter(path => !Object.hasOwn(WRONG, path) && !FASTIFYS.includes(path))
+  assert.deepEqual(missing, [])
+})
 
 test('names: the option and the value are in the message', async () => {
   assert.equal((await refusal({ upstreams, readTimeout: 'soon' }))?.message,

@@ -5,7 +5,7 @@ import type { ResponseSettings } from './response-options.ts'
 import type { FastifyRequest } from 'fastify'
 
 /** Bytes a second to the client as the application wants it (X-Accel-Limit-Rate); 0 is without limit, `undefined` where it does not say. */
-export function wantedRate (head: ResponseHead, settings: ResponseSettings): number | undefined {
+function wantedRate (head: ResponseHead, settings: ResponseSettings): number | undefined {
   return obeyedWish(STEERING.limitRate, head.headers, settings.obeyed)
 }
 

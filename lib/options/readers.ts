@@ -1,6 +1,5 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { flag as readFlag, isRecord, orSwitch } from './checks.ts'
-import { readFunction } from './functions.ts'
 import { readRows } from './read.ts'
 import { parseLifetime, parseSize, parseTime, show } from './units.ts'
 import type { Kind, Reader, Rows, Values } from './row.ts'
@@ -87,11 +86,6 @@ export function names (expected = 'a list of header names', least = 0): Reader<s
 
 function isName (value: unknown): value is string {
   return typeof value === 'string' && value !== ''
-}
-
-/** A function whose value is needed at once. */
-export function fn (expected = 'a function'): Reader<(...given: unknown[]) => unknown> {
-  return { kinds: ['function'], read: (option, value) => readFunction(option, value, expected) }
 }
 
 /** Options of their own. */

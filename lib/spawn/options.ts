@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { integer, isRecord } from '../options/checks.ts'
+import { checkKeys } from '../options/keys.ts'
 import { parseTime, show } from '../options/units.ts'
 
 /** An application as it was configured. Plain data: it goes from process to process. */
@@ -165,8 +166,6 @@ function optional (option: string, value: unknown, keys: readonly string[]): Rec
 
 function record (option: string, value: unknown, keys: readonly string[], expected: string): Record<string, unknown> {
   if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), expected)
-  for (const key of Object.keys(value)) {
-    if (!keys.includes(key)) throw new FST_SCGI_OPT_UNKNOWN(`${option}.${key}`, `: it has ${keys.join(', ')}`)
-  }
+  checkKeys(option, value, keys, 'it')
   return value
 }

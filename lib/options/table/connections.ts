@@ -59,10 +59,6 @@ export const bind = row(ofRoom(['text', 'object', 'function', 'flag'], BIND), {
 /** Idle time of a request that is held, from one look for a server to the next. */
 const HELD = '250ms'
 
-export const CONDITIONS = [
-  'error', 'timeout', 'invalid_header', 'http_500', 'http_503', 'http_403', 'http_404', 'http_429', 'non_idempotent',
-] as const
-
 export const NEXT_UPSTREAM = {
   on: row(ofRoom(['names']), { default: ['error', 'timeout'], doc: 'conditions; an empty list passes nothing on' }),
   tries: row(count(), { default: 0, directives: ['scgi_next_upstream_tries'], doc: 'most attempts of one request; 0 is without limit' }),

@@ -1,72 +1,31 @@
 import { FST_SCGI_NO_FAILOVER, FST_SCGI_NO_LIVE_UPSTREAMS, FST_SCGI_QUEUE_FULL, FST_SCGI_QUEUE_TIMEOUT } from '../errors.ts'
-import { failurePassesOn, mayResend, statusCountsAsFailure, statusPassesOn, type NextUpstream } from '../balancer/next-upstream.ts'
+import { failurePassesOn, mayResend, statusCountsAsFailure, statusPassesOn } from '../balancer/next-upstream.ts'
+import { Attempting } from './attempting.ts'
 import { currentContext } from '../runtime/context.ts'
-import { AttemptEvent, attemptsAreHeard, QueueEvent, queuesAreHeard } from './attempt-event.ts'
+import { follow, type Phase } from './phase.ts'
 import { GROUP_REFUSED } from '../runtime/diagnostics.ts'
 import { Hold } from './hold.ts'
+import { QueueEvent, queuesAreHeard } from './attempt-event.ts'
 import { toError } from '../runtime/caught.ts'
 import type { AsyncResource } from 'node:async_hooks'
+import type { Endpoint } from '../connections/protocol.ts'
 import type { Group } from '../balancer/group.ts'
-import type { PickRequest } from '../balancer/method.ts'
+import type { PassHandler, PassRequest, PassSettings } from './contract.ts'
 import type { Peer } from '../balancer/peer.ts'
-import type { Waiter } from '../balancer/queue.ts'
 import type { Selection } from '../balancer/selection.ts'
 import type { Stickiness } from '../balancer/sticky/stickiness.ts'
-import type { EncodableRequest, EncodedHead, Endpoint } from '../connections/protocol.ts'
+import type { Waiter } from '../balancer/queue.ts'
 import type { AttemptOutcome } from '../../types/upstream.ts'
 import type { Attempt } from '../../types/request.ts'
-import type {
-  ExchangeControl, ExchangeHandler, ExchangeTimeouts, RequestBody, ResponseHead, UpstreamError,
-} from '../../types/exchange.ts'
+import type { ExchangeHandler, ResponseHead, UpstreamError } from '../../types/exchange.ts'
 
-const NOT_ENCODED: EncodedHead = { head: Buffer.alloc(0), http: undefined }
-
-/** What is the same for every request of a mount. */
-export interface PassSettings {
-  readonly nextUpstream: NextUpstream
-  readonly timeouts: ExchangeTimeouts
-  readonly bufferSize: number
-  readonly socketKeepalive: number | undefined
-}
-
-/**
- * What is sent. For methods that look at the request it also tells the client's address and the request itself (`clientAddress`,
- * `source`: see PickRequest), best as getters, for most methods ask for neither.
- */
-export interface PassRequest extends PickRequest, EncodableRequest {
-  readonly method: string
-  readonly body: RequestBody | null
-  readonly localAddress: string | undefined
-  readonly localPort: number | undefined
-  /** The request asks for another protocol. */
-  readonly upgrade?: string | undefined
-  readonly transparent?: boolean | undefined
-}
-
-/** Receives the outcome: `onHead`, `onData` ..., `onEnd`, or `onError`, before or after `onHead`, as the last call. */
-export interface PassHandler {
-  onHead (head: ResponseHead): void
-  /**
-   * An informational head of an attempt, any but 100 and 101. Nothing may be ended by it.
-   * @param usual the protocol of its server has clients hear of it, unless the options say otherwise
-   */
-  onInterim? (head: ResponseHead, usual: boolean): void
-  onData (chunk: Buffer): void
-  onEnd (): void
-  /** After a 101: the server has taken what was written. */
-  onDrain? (): void
-  /** `error` is of the last attempt; after `onHead` the reply is incomplete. */
-  onError (error: Error): void
-  /** An attempt has ended. */
-  onAttempt (attempt: Attempt, error: Error | undefined): void
-}
+export type { PassHandler, PassRequest, PassSettings } from './contract.ts'
 
 /**
  * One pass of a request through a group: attempts on one server after the other until one answers or the rules of
  * `nextUpstream` end it. Every server taken is given back, once.
  */
 export class Pass implements ExchangeHandler, Waiter {
-  readonly attempts: Attempt[]
   /** From the head on: what Set-Cookie is to tell the client besides, so that it keeps its server. */
   setCookie: string | undefined = undefined
   readonly #group: Group<Endpoint>
@@ -75,29 +34,13 @@ export class Pass implements ExchangeHandler, Waiter {
   readonly #request: PassRequest
   readonly #handler: PassHandler
   readonly #context: AsyncResource
-  readonly #begun: number
-  #peer: Peer<Endpoint> | undefined
-  #control: ExchangeControl | undefined
-  #attempt: Attempt | undefined
-  #attemptBegun = 0
-  /** The running attempt has begun to write the request. */
-  #sent = false
-  #headGiven = false
-  #last = false
-  /** The status of the reply is one that counts as a failure. */
-  #failing = false
-  /** In the queue. */
-  #waiting = false
+  readonly #running: Attempting
+  #phase: Phase = 'begun'
+  /** From then on no further server is asked. */
+  #deadline: number
   /** From the moment on in which no server could be had. */
   #hold: Hold | undefined
-  /** Attempts that were begun. */
-  #made = 0
-  #encoded = NOT_ENCODED
-  #encodedFor: Endpoint | undefined
-  /** Why there is one more attempt, in the words of `nextUpstream`. */
-  #reason: string | undefined
-  /** Where somebody listens: the running attempt, and the wait in the queue. */
-  #event: AttemptEvent | undefined
+  /** The wait in the queue, where somebody listens. */
   #queued: QueueEvent | undefined
 
   /** @param context what the functions of the user's, and the handler, are called in */
@@ -111,10 +54,14 @@ export class Pass implements ExchangeHandler, Waiter {
     this.#settings = settings
     this.#request = request
     this.#handler = handler
-    this.attempts = attempts
-    this.#begun = settings.nextUpstream.timeout > 0 ? performance.now() : 0
-    const { tries } = settings.nextUpstream
+    this.#running = new Attempting(group, settings, request, handler, attempts, context)
+    const { tries, timeout } = settings.nextUpstream
+    this.#deadline = timeout > 0 ? performance.now() + timeout : Infinity
     if (tries > 0) this.#selection.limit(tries)
+  }
+
+  get attempts (): Attempt[] {
+    return this.#running.attempts
   }
 
   start (): void {
@@ -136,7 +83,6 @@ export class Pass implements ExchangeHandler, Waiter {
 
   /** For the queue, when the time is over. */
   expire (): void {
-    this.#waiting = false
     this.#leftQueue('timeout')
     const error = new FST_SCGI_QUEUE_TIMEOUT(this.#group.name, this.#group.queue?.timeout ?? 0)
     this.#context.runInAsyncScope(this.#refuse, this, error)
@@ -144,72 +90,68 @@ export class Pass implements ExchangeHandler, Waiter {
 
   /** The attempt that runs is the last: nobody waits for the answer any more. */
   settle (): void {
-    this.#last = true
+    this.#deadline = -Infinity
   }
 
   /** Stop reading the body of the reply. */
   pause (): void {
-    this.#control?.pause()
+    this.#running.control?.pause()
   }
 
   resume (): void {
-    this.#control?.resume()
+    this.#running.control?.resume()
   }
 
   /** After a 101: see `ExchangeControl`. */
   write (chunk: Buffer): boolean {
-    return this.#control?.write?.(chunk) ?? true
+    return this.#running.control?.write?.(chunk) ?? true
   }
 
   endWrite (): void {
-    this.#control?.endWrite?.()
+    this.#running.control?.endWrite?.()
   }
 
   /** Ends everything at once, without a further call of the handler save `onAttempt`. */
   abort (): void {
-    this.#hold?.end()
-    if (this.#waiting) {
-      this.#waiting = false
+    const phase = this.#phase
+    if (phase === 'begun' || phase === 'over') return
+    this.#phase = follow(phase, 'over')
+    if (phase === 'holding') {
+      this.#hold?.end()
+    } else if (phase === 'queued') {
       this.#group.queue?.leave(this)
       this.#leftQueue('abort')
+    } else {
+      const running = this.#running
+      running.control?.abort()
+      running.end(this.#selection, phase === 'answered' ? running.outcome : 'abort', undefined, false)
     }
-    if (this.#peer === undefined) return
-    this.#control?.abort()
-    const attempt = this.#endAttempt(undefined)
-    this.#release(this.#headGiven ? this.#outcome() : 'abort', attempt, undefined, false)
   }
 
   onConnect (): void {
-    this.#sent = true
-    if (this.#attempt !== undefined) this.#attempt.connectTime = this.#elapsed()
-    this.#event?.connected()
+    this.#phase = follow(this.#phase, 'sent')
+    this.#running.connected()
   }
 
   onHead (head: ResponseHead): void {
-    const attempt = this.#attempt
-    if (attempt !== undefined) {
-      attempt.headerTime = this.#elapsed()
-      attempt.status = head.statusCode
-    }
-    this.#event?.answered(head)
+    const running = this.#running
+    const { statusCode } = head
+    running.answered(head)
     this.#selection.answered()
-    if (head.statusCode >= 400 && statusPassesOn(this.#settings.nextUpstream, head.statusCode) &&
-        this.#selection.tries > 1 && this.#mayGoOn()) {
-      this.#control?.abort()
-      const failed = statusCountsAsFailure(head.statusCode) || this.#group.failOnStatus?.has(head.statusCode) === true
-      this.#release(failed ? 'failed' : 'next', this.#endAttempt(undefined))
-      this.#reason = `http_${head.statusCode}`
+    if (statusCode >= 400 && statusPassesOn(this.#settings.nextUpstream, statusCode) && this.#selection.tries > 1 && this.#mayGoOn()) {
+      running.control?.abort()
+      running.end(this.#selection, statusCountsAsFailure(statusCode) ? 'failed' : running.outcome === 'failed' ? 'failed' : 'next')
+      running.reason = `http_${statusCode}`
       this.start()
       return
     }
-    this.#failing = this.#group.failOnStatus?.has(head.statusCode) === true
     if (this.#group.sticky !== undefined && !this.#bind(this.#group.sticky, head)) return
-    this.#headGiven = true
+    this.#phase = follow(this.#phase, 'answered')
     this.#handler.onHead(head)
   }
 
   onInterim (head: ResponseHead): void {
-    this.#handler.onInterim?.(head, this.#peer?.target.protocol.earlyHints === true)
+    this.#handler.onInterim?.(head, this.#running.peer?.target.protocol.earlyHints === true)
   }
 
   onData (chunk: Buffer): void {
@@ -221,28 +163,25 @@ export class Pass implements ExchangeHandler, Waiter {
   }
 
   onEnd (): void {
-    this.#release(this.#outcome(), this.#endAttempt(undefined))
+    this.#phase = follow(this.#phase, 'over')
+    this.#running.end(this.#selection, this.#running.outcome)
     this.#handler.onEnd()
   }
 
   onError (error: UpstreamError): void {
-    if (this.#headGiven) {
-      this.#release(this.#outcome(), this.#endAttempt(error), error)
-      this.#handler.onError(error)
+    const running = this.#running
+    if (this.#phase === 'answered') {
+      this.#fail(error, running.outcome)
       return
     }
-    const peer = this.#peer
-    const control = this.#control
+    const { peer, control } = running
     if (control?.reused === true && control.bytesReceived === 0 && error.kind === 'error') {
       // The connection had gone stale: no fault of the server's, and no attempt of the request's.
-      if (peer !== undefined && this.#bodyLeft() && mayResend(this.#settings.nextUpstream, this.#request.method, this.#sent)) {
-        this.#exchange(peer, true)
-        return
-      }
-      this.#settleError(error, 'abort')
+      if (peer !== undefined && this.#mayResend) this.#send(peer, true)
+      else this.#failed(error, 'abort')
       return
     }
-    this.#settleError(error, error.kind === 'local' ? 'abort' : 'failed')
+    this.#failed(error, error.kind === 'local' ? 'abort' : 'failed')
   }
 
   #serve (): boolean {
@@ -261,11 +200,12 @@ export class Pass implements ExchangeHandler, Waiter {
     } catch (error) {
       // A function of the user's: the key of a hash, a method of their own.
       this.#leaveQueue()
+      this.#phase = follow(this.#phase, 'over')
       this.#handler.onError(toError(error))
       return true
     }
     if (peer === undefined) {
-      if (mayWait && this.#selection.full) return this.#waiting ? false : this.#wait()
+      if (mayWait && this.#selection.full) return this.#phase === 'queued' ? false : this.#wait()
       this.#leaveQueue()
       if (this.#holds()) return true
       if (this.#selection.held) this.#refuse(new FST_SCGI_NO_FAILOVER(this.#group.name), 503)
@@ -273,29 +213,26 @@ export class Pass implements ExchangeHandler, Waiter {
       return true
     }
     this.#leaveQueue()
-    this.#peer = peer
-    this.#made += 1
-    const attempt = this.#beginAttempt(peer.target.name)
-    if (attemptsAreHeard()) this.#event = new AttemptEvent(this.#group, peer, this.#request, attempt, this.#made - 1, this.#reason)
-    this.#exchange(peer, false)
+    this.#running.begin(peer)
+    this.#send(peer, false)
     return true
   }
 
   #wait (): boolean {
-    this.#waiting = true
+    this.#phase = follow(this.#phase, 'queued')
     const { queue } = this.#group
     if (queue?.enter(this) === true) {
-      if (this.#waiting && queuesAreHeard()) this.#queued = new QueueEvent(this.#group, this.#request)
-      return !this.#waiting
+      // It may have been served meanwhile.
+      const isWaiting = this.#phase === 'queued'
+      if (isWaiting && queuesAreHeard()) this.#queued = new QueueEvent(this.#group, this.#request)
+      return !isWaiting
     }
-    this.#waiting = false
     this.#refuse(new FST_SCGI_QUEUE_FULL(this.#group.name, queue?.size ?? 0))
     return true
   }
 
   #leaveQueue (): void {
-    if (!this.#waiting) return
-    this.#waiting = false
+    if (this.#phase !== 'queued') return
     this.#group.queue?.leave(this)
     this.#leftQueue('served')
   }
@@ -307,50 +244,41 @@ export class Pass implements ExchangeHandler, Waiter {
 
   /** Notes whose server it is that has answered. False where that has ended the request. */
   #bind (sticky: Stickiness<Endpoint>, head: ResponseHead): boolean {
-    const peer = this.#peer
+    const { peer, outcome } = this.#running
     // A reply that counts against its server is no reason to come again.
-    if (peer === undefined || this.#failing) return true
+    if (peer === undefined || outcome === 'failed') return true
     try {
       this.setCookie = sticky.answered(this.#request, this.#group.servers, peer, head)
       return true
     } catch (error) {
       // A function of the user's: the session of a reply, the domain of a cookie.
-      const failure = toError(error)
-      this.#control?.abort()
-      this.#release('abort', this.#endAttempt(failure), failure)
-      this.#handler.onError(failure)
+      this.#running.control?.abort()
+      this.#fail(toError(error), 'abort')
       return false
     }
   }
 
   /** No server took the request. */
   #refuse (error: Error, status = 502): void {
-    this.#beginAttempt(this.#group.name).status = status
-    this.#endAttempt(error)
+    this.#phase = follow(this.#phase, 'over')
+    this.#running.refuse(error, status)
     if (GROUP_REFUSED.hasSubscribers) GROUP_REFUSED.publish({ request: this.#request.source, group: this.#group, error })
     this.#handler.onError(error)
   }
 
-  #beginAttempt (address: string): Attempt {
-    this.#attemptBegun = performance.now()
-    const attempt: Attempt = this.#attempt = {
-      address,
-      status: undefined,
-      connectTime: undefined,
-      headerTime: undefined,
-      responseTime: undefined,
-      bytesSent: 0,
-      bytesReceived: 0,
-      responseLength: 0,
-    }
-    this.attempts.push(attempt)
-    return attempt
+  /** The attempt that runs has failed, and with it the pass. */
+  #fail (error: Error, outcome: AttemptOutcome): void {
+    this.#phase = follow(this.#phase, 'over')
+    this.#running.end(this.#selection, outcome, error)
+    this.#handler.onError(error)
   }
 
-  #settleError (error: UpstreamError, outcome: AttemptOutcome): void {
-    if (this.#attempt !== undefined && error.kind !== 'local') this.#attempt.status = error.statusCode
-    this.#release(outcome, this.#endAttempt(error), error)
-    this.#reason = error.kind
+  /** The attempt that runs has failed: another server is asked, if the rules have it so. */
+  #failed (error: UpstreamError, outcome: AttemptOutcome): void {
+    const running = this.#running
+    if (error.kind !== 'local') running.failed(error.statusCode)
+    running.end(this.#selection, outcome, error)
+    running.reason = error.kind
     if (outcome === 'failed' && failurePassesOn(this.#settings.nextUpstream, error.kind)) {
       if (this.#selection.tries > 0 && this.#mayGoOn()) {
         this.start()
@@ -358,6 +286,7 @@ export class Pass implements ExchangeHandler, Waiter {
       }
       if (this.#holds()) return
     }
+    this.#phase = follow(this.#phase, 'over')
     this.#handler.onError(error)
   }
 
@@ -365,102 +294,42 @@ export class Pass implements ExchangeHandler, Waiter {
   #holds (): boolean {
     const { nextUpstream } = this.#settings
     const { wait, tries } = nextUpstream
-    if (wait === 0 || (tries > 0 && this.#made >= tries) || !this.#mayGoOn()) return false
+    if (wait === 0 || (tries > 0 && this.#running.made >= tries) || !this.#mayGoOn()) return false
     this.#hold ??= new Hold(nextUpstream, () => this.#context.runInAsyncScope(this.#again, this))
-    return this.#hold.begin()
+    if (!this.#hold.begin()) return false
+    this.#phase = follow(this.#phase, 'holding')
+    return true
   }
 
   /** All servers are asked once more. */
   #again (): void {
     const { tries } = this.#settings.nextUpstream
     this.#selection = this.#group.begin(this.#request)
-    if (tries > 0) this.#selection.limit(tries - this.#made)
+    if (tries > 0) this.#selection.limit(tries - this.#running.made)
     this.start()
   }
 
   /** The conditions aside: whether the request may be sent to another server at all. */
   #mayGoOn (): boolean {
-    if (this.#last) return false
-    const { nextUpstream } = this.#settings
-    return mayResend(nextUpstream, this.#request.method, this.#sent) && this.#bodyLeft() &&
-      (nextUpstream.timeout === 0 || performance.now() - this.#begun < nextUpstream.timeout)
+    return this.#mayResend && (this.#deadline === Infinity || performance.now() < this.#deadline)
   }
 
-  /** The body can be sent (again): it can be replayed, or nothing has taken from it. */
-  #bodyLeft (): boolean {
-    return !this.#sent || this.#request.body === null || this.#request.body.replayable
+  /** What was sent may be sent again: by its method, and by its body, which can be replayed, or nothing has taken from it. */
+  get #mayResend (): boolean {
+    const { method, body } = this.#request
+    const isSent = this.#phase === 'sent'
+    return mayResend(this.#settings.nextUpstream, method, isSent) && (!isSent || body === null || body.replayable)
   }
 
-  #exchange (peer: Peer<Endpoint>, fresh: boolean): void {
-    const { timeouts, bufferSize, socketKeepalive } = this.#settings
-    const { method, body, localAddress, localPort, transparent } = this.#request
-    const endpoint = peer.target
-    this.#sent = false
-    const { protocol } = endpoint
-    const known = this.#encodedFor
-    const added = this.#event?.headers
-    if (added !== undefined || known?.pathPrefix !== endpoint.pathPrefix || known.keepalive !== endpoint.keepalive ||
-        known.protocol.encode !== protocol.encode) {
-      try {
-        this.#encoded = protocol.encode(this.#request, endpoint, added)
-      } catch (error) {
-        const failure = toError(error)
-        this.#release('abort', this.#endAttempt(failure), failure)
-        this.#handler.onError(failure)
-        return
-      }
-      // What is added is for this attempt alone.
-      this.#encodedFor = added === undefined ? endpoint : undefined
+  #send (peer: Peer<Endpoint>, fresh: boolean): void {
+    this.#phase = follow(this.#phase, 'connecting')
+    try {
+      this.#running.encode(peer.target)
+    } catch (error) {
+      // A function of the user's: the value of a parameter.
+      this.#fail(toError(error), 'abort')
+      return
     }
-    const control = this.#control = endpoint.exchange({
-      head: this.#encoded.head,
-      http: this.#encoded.http,
-      body,
-      method,
-      timeouts,
-      bufferSize,
-      localAddress,
-      localPort,
-      transparent,
-      socketKeepalive,
-      context: this.#context,
-      upgrade: this.#request.upgrade !== undefined,
-    }, this)
-    control.start(fresh)
-  }
-
-  #elapsed (): number {
-    return performance.now() - this.#attemptBegun
-  }
-
-  #endAttempt (error: Error | undefined): Attempt | undefined {
-    const attempt = this.#attempt
-    if (attempt === undefined) return undefined
-    this.#attempt = undefined
-    attempt.responseTime = this.#elapsed()
-    const control = this.#control
-    if (control !== undefined) {
-      attempt.bytesSent = control.bytesSent
-      attempt.bytesReceived = control.bytesReceived
-      attempt.responseLength = control.bodyReceived
-      this.#control = undefined
-    }
-    this.#handler.onAttempt(attempt, error)
-    return attempt
-  }
-
-  /** How an attempt has ended whose head was good. */
-  #outcome (): AttemptOutcome {
-    return this.#failing ? 'failed' : 'ok'
-  }
-
-  #release (outcome: AttemptOutcome, attempt: Attempt | undefined, error?: Error, complete?: boolean): void {
-    const peer = this.#peer
-    if (peer === undefined) return
-    this.#peer = undefined
-    const event = this.#event
-    this.#event = undefined
-    this.#selection.release(peer, outcome, attempt, error, complete)
-    event?.ended(outcome, error)
+    this.#running.send(peer, fresh, this)
   }
 }

@@ -14,7 +14,7 @@ import { spoolOf } from '../options/table/request.ts'
 import { atOnce } from '../options/functions.ts'
 import type { SpoolOptions } from '../files/spool.ts'
 import type { PathRules } from '../routing/canonical-path.ts'
-import type { PassSettings } from '../attempts/pass.ts'
+import type { PassSettings } from '../attempts/contract.ts'
 import type { DispatchOptions, ScgiDispatcherOptions } from '../../types/dispatcher.ts'
 
 /** Options of a dispatcher, checked and ready for use. */

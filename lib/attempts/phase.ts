@@ -1,0 +1,25 @@
+import { stepsOf } from '../runtime/transitions.ts'
+
+/**
+ * Where a request stands with its group:
+ * - `begun`: no server was chosen
+ * - `queued`: all that could serve it are busy, and it waits in the queue
+ * - `holding`: no server can be had, and it tries again from time to time
+ * - `connecting`: it has a server, which has got nothing of it
+ * - `sent`: the server may have got something of it, and has not answered
+ * - `answered`: the reply of this server is the one that counts
+ * - `over`: it has no server, and gets none
+ */
+export type Phase = 'begun' | 'queued' | 'holding' | 'connecting' | 'sent' | 'answered' | 'over'
+
+/** The next phase. @throws Error where it may not follow */
+export const follow = stepsOf<Phase>('a pass', {
+  begun: ['queued', 'holding', 'connecting', 'over'],
+  queued: ['holding', 'connecting', 'over'],
+  holding: ['queued', 'holding', 'connecting', 'over'],
+  // The next server, after one that could not be reached or had gone stale.
+  connecting: ['queued', 'holding', 'connecting', 'sent', 'over'],
+  sent: ['queued', 'holding', 'connecting', 'answered', 'over'],
+  answered: ['over'],
+  over: [],
+})

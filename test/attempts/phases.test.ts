@@ -1,0 +1,30 @@
+// Which phases of a pass may follow which: everything else is a mistake in the calls, and throws.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { follow, type Phase } from '../../lib/attempts/phase.ts'
+
+const PHASES: readonly Phase[] = ['begun', 'queued', 'holding', 'connecting', 'sent', 'answered', 'over']
+
+/** The phases that may follow. */
+function after (from: Phase): Phase[] {
+  return PHASES.filter(to => {
+    try {
+      return follow(from, to) === to
+    } catch {
+      return false
+    }
+  })
+}
+
+test('a pass goes on by the table alone: nothing is sent after a reply that counts, and nothing follows the end', () => {
+  assert.deepEqual(Object.fromEntries(PHASES.map(phase => [phase, after(phase)])), {
+    begun: ['queued', 'holding', 'connecting', 'over'],
+    queued: ['holding', 'connecting', 'over'],
+    holding: ['queued', 'holding', 'connecting', 'over'],
+    connecting: ['queued', 'holding', 'connecting', 'sent', 'over'],
+    sent: ['queued', 'holding', 'connecting', 'answered', 'over'],
+    answered: ['over'],
+    over: [],
+  })
+  assert.throws(() => follow('over', 'connecting'), /a pass cannot go from 'over' to 'connecting'/)
+})

@@ -38,7 +38,7 @@ const ROOMS = {
   // What sees the gateway from outside: the channels, and what the plugin shows.
   observe: ['options', 'runtime'],
   demo: ['files', 'server'],
-  run: ['connections', 'demo', 'inbound', 'observe', 'options', 'runtime', 'spawn'],
+  run: ['channel', 'connections', 'demo', 'inbound', 'observe', 'options', 'runtime', 'spawn'],
 }
 
 /** Only these may be used by nobody but the entry points. */

@@ -9,21 +9,23 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
  */
 export function logAccess (app: FastifyInstance, format: 'combined' | 'json' | AccessLogFormat, out: { write (line: string): void }): void {
   const make = format === 'combined' ? combined : format === 'json' ? json : format
-  const write = (request: FastifyRequest, reply: FastifyReply, time: Date, began: number): void => {
+  const write = (request: FastifyRequest, reply: FastifyReply, { time, began, ip }: Begun): void => {
     try {
-      const line = make(entryOf(request, reply, time, performance.now() - began), request, reply)
+      const remoteAddress = request.scgi?.clientAddress ?? ip
+      const entry = { ...entryOf(request, reply), time, remoteAddress, duration: performance.now() - began }
+      const line = make(entry, request, reply)
       if (typeof line === 'string' && line !== '') out.write(`${line.replace(/\r?\n$/, '')}\n`)
     } catch (error) {
       request.log.error({ err: error }, `the access log's function failed: ${toError(error).message}`)
     }
   }
   app.addHook('onRequest', (request, reply, done) => {
-    const time = new Date()
-    const began = performance.now()
     // One for all hops of an internal redirect: the reply is the same. What is to be told of the servers is there in the next turn.
     if ((request.scgi?.hop ?? 0) === 0 && !seen.has(reply.raw)) {
       seen.add(reply.raw)
-      reply.raw.once('close', () => setImmediate(write, request, reply, time, began))
+      // The address is gone with the connection.
+      const begun = { time: new Date(), began: performance.now(), ip: request.ip }
+      reply.raw.once('close', () => setImmediate(write, request, reply, begun))
     }
     done()
   })
@@ -31,12 +33,17 @@ export function logAccess (app: FastifyInstance, format: 'combined' | 'json' | A
 
 const seen = new WeakSet<object>()
 
-function entryOf (request: FastifyRequest, reply: FastifyReply, time: Date, duration: number): AccessLogEntry {
+/** What must be asked when a request comes. */
+interface Begun {
+  readonly time: Date
+  readonly began: number
+  readonly ip: string
+}
+
+function entryOf (request: FastifyRequest, reply: FastifyReply): Omit<AccessLogEntry, 'time' | 'remoteAddress' | 'duration'> {
   const { raw, scgi, headers } = request
   const begun = reply.raw.headersSent
   return {
-    time,
-    remoteAddress: scgi?.clientAddress ?? request.ip,
     remoteUser: userOf(headers.authorization),
     method: raw.method ?? '-',
     url: request.originalUrl,
@@ -44,7 +51,6 @@ function entryOf (request: FastifyRequest, reply: FastifyReply, time: Date, dura
     status: begun ? reply.raw.statusCode : 499,
     aborted: !reply.raw.writableFinished,
     bytes: bytesOf(request, reply),
-    duration,
     referer: headers.referer,
     userAgent: headers['user-agent'],
     requestId: request.id,

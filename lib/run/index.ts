@@ -14,6 +14,9 @@ import type { GatewayConfig, RunGatewayOptions, RunningGateway } from '../../typ
 
 export type * from '../../types/config.ts'
 
+/** Milliseconds for the last lines of the log. */
+const LAST_LINES = 1000
+
 /** The configuration as it is given: for its types, and so that an editor knows what may be written. */
 export function defineGateway (config: GatewayConfig): GatewayConfig {
   return config
@@ -57,6 +60,8 @@ export async function runHere (
   const close = async (): Promise<void> => {
     app.log.info('closing: requests in flight may finish')
     await Promise.all([app.close(), beside?.close()])
+    await logs.flush(LAST_LINES)
+    logs.close()
   }
   signals?.speakTo({ log: app.log, close })
   return {

@@ -89,8 +89,13 @@ export class LogWriter {
     const fd = this.#fd
     if (fd === undefined) return
     this.#fd = undefined
-    if (this.#writing) this.#idle.push(() => closeSync(fd))
-    else closeSync(fd)
+    // The number may be that of another file by the next line.
+    const end = (): void => {
+      this.#sink = (_bytes, done) => process.nextTick(done, new Error('the log is closed'), 0)
+      closeSync(fd)
+    }
+    if (this.#writing) this.#idle.push(end)
+    else end()
   }
 
   /** Waits until all lines are written, but no longer than so many milliseconds. */

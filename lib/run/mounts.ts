@@ -1,5 +1,7 @@
+import type { GroupChannel } from '../../types/channel.ts'
 import type { GatewayMount } from '../../types/config.ts'
 import type { Upstreams } from '../../types/options.ts'
+import type { GroupOptions } from '../../types/upstream.ts'
 
 /** Where the application is mounted. */
 export function prefixOf (mount: GatewayMount): string {
@@ -8,11 +10,48 @@ export function prefixOf (mount: GatewayMount): string {
 
 /** Whom its requests go to, for messages. */
 export function serversOf (mount: GatewayMount): string {
-  const upstreams: Upstreams = typeof mount === 'object' && 'upstreams' in mount ? mount.upstreams : mount
+  const upstreams = upstreamsOf(mount)
   if (typeof upstreams === 'string') return upstreams
   if (typeof upstreams === 'function') return 'what a function chooses'
   const servers = Array.isArray(upstreams) ? upstreams : upstreams.servers
   const names = servers.map(server => typeof server === 'string' ? server : 'address' in server ? server.address : server.name)
   const name = Array.isArray(upstreams) ? undefined : upstreams.name
   return name === undefined ? names.join(', ') : `${name}: ${names.join(', ')}`
+}
+
+/**
+ * The mounts with the groups that they make shared between the workers. Groups that were made elsewhere are shared where they were made so;
+ * those without a name are told apart by their addresses, and stay apart where two have the same.
+ */
+export function shareGroups (mounts: readonly GatewayMount[], shared: GroupChannel): GatewayMount[] {
+  const count = new Map<string, number>()
+  for (const mount of mounts) {
+    const key = groupKey(upstreamsOf(mount))
+    if (key !== undefined) count.set(key, (count.get(key) ?? 0) + 1)
+  }
+  return mounts.map(mount => {
+    const upstreams = upstreamsOf(mount)
+    const group = groupOf(upstreams)
+    if (group === undefined || group.shared !== undefined || (count.get(groupKey(upstreams) ?? '') ?? 0) > 1) return mount
+    const more = { upstreams: { ...group, shared } }
+    return typeof mount === 'object' && 'upstreams' in mount ? { ...mount, ...more } : more
+  })
+}
+
+function upstreamsOf (mount: GatewayMount): Upstreams {
+  return typeof mount === 'object' && 'upstreams' in mount ? mount.upstreams : mount
+}
+
+/** What can be shared: a group that the mount makes. One address alone, which may be another's group by its name, is none. */
+function groupOf (upstreams: Upstreams): GroupOptions | undefined {
+  if (Array.isArray(upstreams)) return { servers: upstreams }
+  // A group that is made has methods.
+  if (typeof upstreams !== 'object' || 'edit' in upstreams) return undefined
+  return upstreams
+}
+
+function groupKey (upstreams: Upstreams): string | undefined {
+  const group = groupOf(upstreams)
+  if (group === undefined) return undefined
+  return group.name ?? group.servers.map(server => typeof server === 'string' ? server : server.address).join(' ')
 }

@@ -1,6 +1,7 @@
 import { sumMetrics } from './worker-metrics.ts'
 import { toError } from '../runtime/caught.ts'
 import { Control } from './control.ts'
+import { clusterChannel } from '../channel/index.ts'
 import { ownApplications } from '../spawn/primary.ts'
 import { StartError } from './errors.ts'
 import { Generation } from './generation.ts'
@@ -37,6 +38,8 @@ export class Primary {
   constructor (workers: number) {
     this.#defaultWorkers = workers
     sumMetrics(() => this.#log)
+    // It passes on what the workers tell one another of their groups.
+    clusterChannel()
     const applications = ownApplications({
       info: (details, line) => this.#log?.info(details, line),
       warn: (details, line) => this.#log?.warn(details, line),

@@ -1,3 +1,5 @@
+import { clusterChannel } from '../channel/index.ts'
+import { shareGroups } from './mounts.ts'
 import { closeHandle, divertListen, type Handle, type Intake } from './handles.ts'
 import { build, type Built } from './build.ts'
 import { isOrder, type Order, type Plan, type Report } from './messages.ts'
@@ -53,7 +55,8 @@ export class GatewayWorker {
    */
   static async start (settings: Settings): Promise<GatewayWorker> {
     const logs = await Logs.open(settings.log, settings.accessLog, settings.fastify.logger, true)
-    const worker = new GatewayWorker(settings, logs, await build(settings, logs))
+    const shared = { ...settings, mounts: shareGroups(settings.mounts, clusterChannel()) }
+    const worker = new GatewayWorker(settings, logs, await build(shared, logs))
     worker.#obey()
     report({ scgi: 'loaded', plan: planOf(settings, logs) })
     return worker

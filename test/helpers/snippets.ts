@@ -87,8 +87,20 @@ export function asModule (code: string): string {
   if (/const app = /.test(text) && !text.includes('.listen(')) text += '\nawait app.listen({ port: 8080 })'
   // The log would be in the way of the test runner.
   text = text.replace(/\blogger: true\b/g, "logger: { level: 'silent' }")
+  if (text.includes('export default defineGateway(')) return asGateway(text)
   const made = /^const (app|server) = /m.exec(text)?.[1]
   return `${text}\n${made === undefined ? 'export {}' : `export { ${made} as made }`}\n`
+}
+
+/** A configuration file as a module that runs it in this process, on a port of its own, and writes no files. */
+function asGateway (code: string): string {
+  return `${code.replace('export default defineGateway(', 'const config = defineGateway(')}
+import { runGateway } from 'fastify-scgi/config'
+const { workers: _workers, pidFile: _pidFile, accessLog, ...others } = config
+const quiet = typeof accessLog === 'function' ? accessLog : false
+const gateway = await runGateway({ ...others, accessLog: quiet, listen: 0, log: { level: 'silent' } }, { signals: false })
+export const made = { close: () => gateway.close(), server: gateway.app?.server }
+`
 }
 
 /** TypeScript files of the tests, in a directory that neither git nor the linter looks at. */

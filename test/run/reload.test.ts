@@ -182,6 +182,36 @@ test('a worker that is killed is replaced, and no connection is refused meanwhil
   assert.deepEqual(await gateway.ended, { code: 0, signal: null })
 })
 
+test('workers share what they know of a group, and those of a reload learn it', { timeout: 120_000 }, async () => {
+  await using dir = await tempDir()
+  await using recorder = await startApplication(Promise.resolve())
+  const file = dir.file('gateway.config.mjs')
+  await writeFile(file, `export default { listen: 0, workers: 2, mounts: [{ prefix: '/app', upstreams: [${JSON.stringify(recorder.address)}, '127.0.0.1:1'] }], setup (app) {
+  const servers = () => [...app.scgi.groups][0].servers
+  app.get('/drain', async () => { [...app.scgi.groups][0].drain('127.0.0.1:1') })
+  app.get('/state', async () => process.pid + ' ' + servers()[1].state)
+} }`)
+  await using gateway = run('--config', file)
+  const url = await gateway.listening()
+  await send(`${url}/drain`)
+  const draining = async (before: ReadonlySet<string>): Promise<Set<string>> => {
+    const pids = new Set<string>()
+    while (pids.size < 2) {
+      const [pid = '', state] = (await send(`${url}/state`)).text.split(' ')
+      assert.ok(!before.has(pid))
+      if (state === 'draining') pids.add(pid)
+      else await delay(20)
+    }
+    return pids
+  }
+  const first = await draining(new Set())
+  gateway.kill('SIGHUP')
+  await gateway.printed(/reload: 2 new workers serve/)
+  await draining(first)
+  gateway.kill('SIGTERM')
+  assert.deepEqual(await gateway.ended, { code: 0, signal: null })
+})
+
 test('what cannot start leaves nothing behind', { timeout: 120_000 }, async () => {
   await using dir = await tempDir()
   const socket = dir.socket('web.sock')

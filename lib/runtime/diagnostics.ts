@@ -16,7 +16,7 @@ interface Listener<Message> {
 }
 
 /** What is published on one channel. Ask `hasSubscribers` before anything is made for it. */
-export class Topic<Name extends keyof ScgiChannels> {
+class Topic<Name extends keyof ScgiChannels> {
   readonly #channel: Typed<ScgiChannels[Name]>
 
   constructor (name: Name) {

@@ -85,29 +85,31 @@ test('who waits in a queue, and how that ends; who finds no place', async () => 
     answer: async x => {
       await new Promise<void>(resolve => { open.push(resolve) })
       await x.end(HELLO)
-    }
+    },
   })
-  await using gateway = await startGateway({
-    upstreams: { name: 'g', servers: [{ address: app.address, maxConns: 1 }], queue: { size: 1, timeout: '50ms' } },
-  })
+  const servers = [{ address: app.address, maxConns: 1 }]
+  await using patient = await startGateway({ upstreams: { name: 'patient', servers, queue: { size: 1, timeout: '60s' } } })
+  await using hasty = await startGateway({ upstreams: { name: 'hasty', servers, queue: { size: 1, timeout: '20ms' } } })
   using heard = listen()
   const of = (kind: string): string[] => heard.told.filter(line => line.startsWith(kind))
-  const first = fetch(gateway.url)
+  const first = fetch(patient.url)
   await turnsUntil(() => open.length === 1, 'the first', 10)
   assert.deepEqual(of('queue:'), [], 'who is served at once does not wait')
-  const late = fetch(gateway.url)
+  const served = fetch(patient.url)
   await turnsUntil(() => of('queue:wait').length === 1, 'the wait', 10)
-  assert.equal((await fetch(gateway.url)).status, 502)
-  assert.equal((await late).status, 502)
-  const served = fetch(gateway.url)
-  await turnsUntil(() => of('queue:wait').length === 2, 'the second wait', 10)
+  assert.equal((await fetch(patient.url)).status, 502)
   open.shift()?.()
   assert.equal((await first).status, 200)
   await turnsUntil(() => open.length === 1, 'the second', 10)
   open.shift()?.()
   await served
-  assert.deepEqual(of('queue:'), ['queue:wait g 1', 'queue:leave timeout true', 'queue:wait g 1', 'queue:leave served true'])
-  assert.deepEqual(of('group:'), ['group:refused g FST_SCGI_QUEUE_FULL', 'group:refused g FST_SCGI_QUEUE_TIMEOUT'])
+  const busy = fetch(hasty.url)
+  await turnsUntil(() => open.length === 1, 'the third', 10)
+  assert.equal((await fetch(hasty.url)).status, 502)
+  open.shift()?.()
+  await busy
+  assert.deepEqual(of('queue:'), ['queue:wait patient 1', 'queue:leave served true', 'queue:wait hasty 1', 'queue:leave timeout true'])
+  assert.deepEqual(of('group:'), ['group:refused patient FST_SCGI_QUEUE_FULL', 'group:refused hasty FST_SCGI_QUEUE_TIMEOUT'])
 })
 
 test('what the cache knew, and what was spooled', async () => {

@@ -3,7 +3,7 @@ import { isRecord } from '../options/checks.ts'
 import { ControlClient } from './ctl-client.ts'
 import { UsageError } from './errors.ts'
 
-export const CTL_USAGE = `Usage: fastify-scgi ctl [--socket PATH] [--group NAME] [--json] COMMAND ...
+const CTL_USAGE = `Usage: fastify-scgi ctl [--socket PATH] [--group NAME] [--json] COMMAND ...
 
 Sees and edits a gateway that runs, over the socket of its admin plugin (option
 'socket'). PATH may be in the environment, too: FASTIFY_SCGI_SOCKET.

@@ -47,7 +47,8 @@ export const admin: FastifyPluginAsync<AdminOptions> = async (scope, options) =>
 
   const operatorOf = (request: FastifyRequest): string => {
     if (own.has(request.raw.socket)) return nameOf(request.headers['x-gateway-operator'])
-    return settings.operator?.(request) ?? request.ip
+    // A client over a unix socket has no address.
+    return settings.operator?.(request) ?? (request.ip === undefined || request.ip === '' ? 'local' : request.ip)
   }
   for (const operation of OPERATIONS) {
     for (const url of operation.path === '/' ? ['/api', '/api/'] : [`/api${operation.path}`]) {

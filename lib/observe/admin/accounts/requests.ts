@@ -10,7 +10,7 @@ const MOST_ATTEMPTS = 20
 const MOST_PATH = 512
 
 /** An attempt, and what went wrong in it. */
-export interface SeenAttempt extends Attempt {
+interface SeenAttempt extends Attempt {
   readonly error: string | undefined
 }
 

@@ -12,7 +12,7 @@ export function number (value: number): string {
   return value.toLocaleString('en', { maximumFractionDigits: 1 })
 }
 
-export function duration (ms: number | null): string {
+function duration (ms: number | null): string {
   if (ms === null) return '–'
   if (ms < 10) return `${Number(ms.toFixed(1))} ms`
   return ms < 1000 ? `${Math.round(ms)} ms` : `${number(ms / 1000)} s`
@@ -30,7 +30,7 @@ export function span (seconds: number): string {
   return seconds < 172_800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} days`
 }
 
-export function since (moment: string, now: number): string {
+function since (moment: string, now: number): string {
   return span((now - Date.parse(moment)) / 1000)
 }
 
@@ -39,7 +39,7 @@ export function percent (share: number): string {
 }
 
 /** A line for one row of numbers, and bars for another, over the last hour. */
-export function graph (label: string, line: readonly (number | null)[], bars: readonly number[]): string {
+function graph (label: string, line: readonly (number | null)[], bars: readonly number[]): string {
   const top = line.reduce<number>((most, value) => Math.max(most, value ?? 0), 0)
   let path = ''
   let drawing = false
@@ -55,16 +55,16 @@ export function graph (label: string, line: readonly (number | null)[], bars: re
     `${bad === '' ? '' : `<path class="bad" d="${bad}"/>`}<path d="${path}"/></svg>`
 }
 
-export function stateText ({ state }: Pick<ServerModel, 'state'>): string {
+function stateText ({ state }: Pick<ServerModel, 'state'>): string {
   return state === 'down' ? 'disabled' : state
 }
 
 /** Everybody should look at it. */
-export function isSick ({ state }: Pick<ServerModel, 'state'>): boolean {
+function isSick ({ state }: Pick<ServerModel, 'state'>): boolean {
   return state === 'failed' || state === 'unhealthy' || state === 'ejected'
 }
 
-export function tagsOf ({ settings }: ServerModel): string {
+function tagsOf ({ settings }: ServerModel): string {
   const { weight, backup, spare, standby, lbset, route, redirect } = settings
   const tags = []
   if (weight !== 1) tags.push(`weight ${weight}`)
@@ -78,7 +78,7 @@ export function tagsOf ({ settings }: ServerModel): string {
 }
 
 /** Why a server is as it is, and what went wrong last. */
-export function wordsOf ({ reason, lastFailure, check }: ServerModel, now: number): string {
+function wordsOf ({ reason, lastFailure, check }: ServerModel, now: number): string {
   const words = []
   if (reason !== null) words.push(`<b>${escapeHtml(reason)}</b>`)
   if (lastFailure !== null && lastFailure.message !== reason) words.push(`Last failure ${since(lastFailure.at, now)} ago: ${escapeHtml(lastFailure.message)}`)
@@ -86,15 +86,15 @@ export function wordsOf ({ reason, lastFailure, check }: ServerModel, now: numbe
   return words.join('<br>')
 }
 
-export function serverId (group: string, server: string): string {
+function serverId (group: string, server: string): string {
   return escapeHtml(`s ${group} ${server}`.replace(/\s/g, '_'))
 }
 
-export function button (key: string, action: string, label: string, about: string): string {
+function button (key: string, action: string, label: string, about: string): string {
   return `<button type="button" class="act" data-k="${key}" data-do="${action}" aria-label="${label} ${escapeHtml(about)}">${label}</button>`
 }
 
-export function serverRow (group: string, server: ServerModel, now: number): string {
+function serverRow (group: string, server: ServerModel, now: number): string {
   const { id, name, state, settings, active, share, rate, served, failures, p50, p99, history } = server
   const { requests = [], failures: failed = [], p99: slowest = [] }: Partial<HistoryModel> = history ?? {}
   const out = state === 'draining' || state === 'down'
@@ -110,7 +110,7 @@ export function serverRow (group: string, server: ServerModel, now: number): str
 </div>`
 }
 
-export function groupFacts ({ active, rate, queue, sessions, processes, names }: GroupModel, now: number): string {
+function groupFacts ({ active, rate, queue, sessions, processes, names }: GroupModel, now: number): string {
   const facts = [`${number(rate)} requests a second`, `${number(active)} running`]
   if (queue !== null) facts.push(`${number(queue.waiting)} of ${number(queue.size)} waiting`)
   if (sessions !== null) facts.push(`${number(sessions)} sessions`)

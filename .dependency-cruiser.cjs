@@ -12,7 +12,8 @@ const ROOMS = {
   // Pure: no sockets, no Fastify.
   scgi: ['http', 'runtime'],
   balancer: ['bytes', 'options', 'runtime'],
-  cache: [...GROUND],
+  redis: ['runtime'],
+  cache: [...GROUND, 'redis'],
 
   // A request's way, in its order.
   inbound: [...GROUND],
@@ -30,7 +31,7 @@ const ROOMS = {
 
   // Other doors to the same rooms.
   accel: [...GROUND, 'filters', 'reply', 'request'],
-  channel: [...GROUND, 'group'],
+  channel: [...GROUND, 'group', 'redis'],
   client: [...GROUND, 'connections', 'reply', 'request', 'scgi'],
   dispatcher: [...GROUND, 'attempts', 'balancer', 'connections', 'exchange', 'group', 'inbound', 'reply', 'request', 'routing'],
   server: [...GROUND, 'inbound', 'scgi'],

@@ -1,3 +1,5 @@
+import type { Time } from './units.ts'
+
 /**
  * One thing that the processes of a channel know alike: the value of a key, since when, and by whose word. Of two events of one key the
  * one with the higher clock holds, of equal clocks the one of the greater process (compared as text), so that it does not matter in which
@@ -44,4 +46,14 @@ export interface GroupChannel {
   snapshot (): Promise<readonly ChannelEvent[]>
   /** Who is there, as far as is known now. */
   presence (): ChannelPresence
+}
+
+/** Options of `redisChannel`. */
+export interface RedisChannelOptions {
+  /** A client of `iovalkey`. It stays yours: another connection like it is opened beside it, and closed when nobody uses the channel. */
+  client: object
+  /** What the keys begin with: gateways with the same one share their groups. Default `'fastify-scgi'`. */
+  prefix?: string
+  /** Longest wait for an answer; then each process goes on by itself until Redis answers again. Default 250ms. */
+  timeout?: Time
 }

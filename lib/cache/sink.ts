@@ -1,4 +1,4 @@
-import { patiently } from './patience.ts'
+import { patiently } from '../runtime/patience.ts'
 import type { Timers } from '../runtime/timers.ts'
 import type { Writable } from 'node:stream'
 

@@ -1,4 +1,4 @@
-import { patiently } from './patience.ts'
+import { patiently } from '../runtime/patience.ts'
 import { isThenable, valueOf } from '../options/functions.ts'
 import { canBeSent } from './sendable.ts'
 import { plainKey, type StoreKey } from './key.ts'

@@ -14,7 +14,7 @@ const countOf = (presence: unknown): number => {
   return Array.isArray(members) ? members.length : 0
 }
 
-const processes = await forkChannelProcesses(3)
+const processes = forkChannelProcesses(3)
 const [one, two, three] = processes
 after(() => endProcesses(processes))
 
@@ -63,7 +63,7 @@ test('who is killed, or leaves, is no member any more', { timeout: 60_000 }, asy
 
 test('one that is frozen is no member until it goes on, and then hears what it has missed', { timeout: 60_000 }, async () => {
   assert(two)
-  const [four] = await forkChannelProcesses(1)
+  const [four] = forkChannelProcesses(1)
   assert(four)
   processes.push(four)
   await four.heard(({ told, presence }) => told === 'presence' && countOf(presence) === 2)

@@ -14,9 +14,12 @@ export class ChannelProcess {
   readonly #answers = new Map<number, { resolve: (value: unknown) => void, reject: (error: Error) => void }>()
   #waiting: (() => void)[] = []
   #lastId = 0
+  /** It listens: what is sent before is lost. */
+  readonly #ready: Promise<unknown>
 
   constructor (worker: Worker) {
     this.worker = worker
+    this.#ready = this.heard(({ told }) => told === 'ready')
     worker.on('message', (message: { id?: number, value?: unknown, error?: string, told?: string }) => {
       if (message.told !== undefined) {
         this.told.push({ ...message, told: message.told })
@@ -31,7 +34,8 @@ export class ChannelProcess {
     worker.once('exit', () => { for (const wake of this.#waiting.splice(0)) wake() })
   }
 
-  call (call: string, ...given: unknown[]): Promise<unknown> {
+  async call (call: string, ...given: unknown[]): Promise<unknown> {
+    await this.#ready
     const id = ++this.#lastId
     return new Promise((resolve, reject) => {
       this.#answers.set(id, { resolve, reject })
@@ -49,6 +53,11 @@ export class ChannelProcess {
     }
   }
 
+  /** Asks again and again, with each thing that it tells and each turn of a while, until the answer is right. */
+  async until (call: string, given: unknown[], check: (value: unknown) => boolean): Promise<void> {
+    while (!check(await this.call(call, ...given))) await new Promise(resolve => setTimeout(resolve, 20))
+  }
+
   /** As if what it has told so far had not been. */
   forget (): void {
     this.told.length = 0
@@ -56,8 +65,10 @@ export class ChannelProcess {
 }
 
 /** Forks so many workers of node:cluster, of which this process is the primary. */
-export async function forkChannelProcesses (count: number, env: Record<string, string> = {}): Promise<ChannelProcess[]> {
-  cluster.setupPrimary({ exec: fileURLToPath(new URL('channel-worker.ts', import.meta.url)), execArgv: ['--import', 'tsx'], silent: false })
+export function forkChannelProcesses (
+  count: number, env: Record<string, string> = {}, file: 'channel-worker.ts' | 'shared-worker.ts' = 'channel-worker.ts'
+): ChannelProcess[] {
+  cluster.setupPrimary({ exec: fileURLToPath(new URL(file, import.meta.url)), execArgv: ['--import', 'tsx'], silent: false })
   return Array.from({ length: count }, () => new ChannelProcess(cluster.fork(env)))
 }
 

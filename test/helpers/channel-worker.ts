@@ -20,3 +20,4 @@ process.on('message', async ({ id, call, given }: { id?: number, call: string, g
     process.send?.({ id, error: String(error) })
   }
 })
+process.send?.({ told: 'ready' })

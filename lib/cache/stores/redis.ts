@@ -1,20 +1,20 @@
 import { hash, randomUUID } from 'node:crypto'
 import { Writable } from 'node:stream'
 import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
-import { FST_SCGI_OPT_INVALID } from '../../errors.ts'
+import { FST_SCGI_CACHE_STORE, FST_SCGI_OPT_INVALID } from '../../errors.ts'
 import { Roster, type Listed } from '../../runtime/roster.ts'
 import { readRows } from '../../options/read.ts'
 import { REDIS_STORE } from '../../options/table/cache.ts'
 import { show } from '../../options/units.ts'
 import { readTags } from '../tags.ts'
 import { copyValue, entryKey, isValue, keyBytes, keyText, promisedLength, purgeTest, readKey } from './key.ts'
-import { connect, isRedisClient } from './redis/client.ts'
-import type { RedisClient } from './redis/client.ts'
-import { Guard } from './redis/guard.ts'
+import { connect, isRedisClient } from '../../redis/client.ts'
+import type { RedisClient } from '../../redis/client.ts'
+import { Guard } from '../../redis/guard.ts'
 import { COMMIT, GET, LIST, PURGE, PURGE_ONE, RANGE, TAG, UPDATE } from './redis/scripts.ts'
 import { varyMatches, variantText, varyNames } from './vary.ts'
 
-export type { RedisClient } from './redis/client.ts'
+export type { RedisClient } from '../../redis/client.ts'
 
 export interface RedisStoreOptions {
   /** `'redis://user:password@host:6379/0'`, `'rediss://...'` or the path of a unix socket. Needs the package `iovalkey`. */
@@ -50,6 +50,8 @@ interface Looked {
   readonly result: CacheStoreResult | undefined
 }
 
+const WORDS = { failure: (reason: string) => new FST_SCGI_CACHE_STORE(reason), meanwhile: 'the cache is taken for empty' }
+
 class RedisStore implements CacheStore {
   readonly #guard: Guard
   readonly #prefix: string
@@ -66,10 +68,10 @@ class RedisStore implements CacheStore {
     this.#maxEntrySize = maxEntrySize
     if (client !== undefined) {
       if (!isRedisClient(client) || url !== undefined) throw new FST_SCGI_OPT_INVALID('client', show(typeof client), "a Redis client, without 'url'")
-      this.#guard = new Guard({ client, owned: false, timeout, onWarning })
+      this.#guard = new Guard({ client, owned: false, timeout, onWarning, ...WORDS })
     } else {
       if (typeof url !== 'string' || url === '') throw new FST_SCGI_OPT_INVALID('url', show(url), "the URL of a server, or a 'client'")
-      this.#guard = new Guard({ client: connect(url, timeout), owned: true, timeout, onWarning })
+      this.#guard = new Guard({ client: connect(url, timeout), owned: true, timeout, onWarning, ...WORDS })
     }
   }
 

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { Script } from '../../../redis/script.ts'
 
 // What is in Redis, P being the prefix and H the SHA-1 of zone and key:
 //
@@ -41,16 +41,6 @@ end
 
 /** Lists of header names by which the entries of one key differ; with more, those used longest ago are forgotten. */
 const MAX_LISTS = 8
-
-export class Script {
-  readonly text: string
-  readonly sha: string
-
-  constructor (text: string) {
-    this.text = text
-    this.sha = hash('sha1', text)
-  }
-}
 
 /** text, method, headers... -> lists of names, meta, stale, body */
 export const GET = new Script(`${FIND}

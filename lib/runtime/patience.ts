@@ -1,4 +1,4 @@
-import type { Timers } from '../runtime/timers.ts'
+import type { Timers } from './timers.ts'
 
 const PARTS = 5
 

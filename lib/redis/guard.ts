@@ -1,9 +1,8 @@
-import { outside } from '../../../runtime/context.ts'
-import { FST_SCGI_CACHE_STORE } from '../../../errors.ts'
-import { patiently } from '../../patience.ts'
+import { outside } from '../runtime/context.ts'
+import { patiently } from '../runtime/patience.ts'
 import type { RedisClient } from './client.ts'
-import type { Timers } from '../../../runtime/timers.ts'
-import type { Script } from './scripts.ts'
+import type { Script } from './script.ts'
+import type { Timers } from '../runtime/timers.ts'
 
 export interface GuardOptions {
   readonly client: RedisClient
@@ -12,6 +11,10 @@ export interface GuardOptions {
   /** Milliseconds that a command may take. */
   readonly timeout: number
   readonly onWarning: (error: Error) => void
+  /** Makes an error of the reason. */
+  readonly failure: (reason: string) => Error
+  /** What holds until the server answers again, for the warning. */
+  readonly meanwhile: string
 }
 
 /** Commands without an answer, and the bytes in them; more are not sent. */
@@ -32,7 +35,7 @@ const clock: Pick<Timers, 'after'> = {
 }
 
 /**
- * Stands between the store and a server that may be gone, slow or frozen: no command takes longer than `timeout`, and after the first one
+ * Stands between whoever uses it and a server that may be gone, slow or frozen: no command takes longer than `timeout`, and after the first one
  * that failed none is sent until the server answers again. One warning for each time.
  */
 export class Guard {
@@ -65,7 +68,7 @@ export class Guard {
     return this.#isOpen && this.#pending < MAX_PENDING && this.#pendingBytes < MAX_PENDING_BYTES
   }
 
-  /** @throws FST_SCGI_CACHE_STORE */
+  /** @throws what `failure` makes */
   async run (script: Script, key: string, ...args: Argument[]): Promise<unknown> {
     try {
       const answer = await this.#within(this.#evaluate(script, [1, key, ...args]))
@@ -73,14 +76,14 @@ export class Guard {
       return answer
     } catch (error) {
       if (!isReplyError(error)) throw error
-      const failure = failed(error.message, error)
+      const failure = this.#failed(error.message, error)
       if (!this.#refused.has(script)) this.#options.onWarning(failure)
       this.#refused.add(script)
       throw failure
     }
   }
 
-  /** @throws FST_SCGI_CACHE_STORE */
+  /** @throws what `failure` makes */
   command (name: string, ...args: Argument[]): Promise<unknown> {
     return this.#within(this.#send(name, args))
   }
@@ -104,10 +107,10 @@ export class Guard {
   async #send (command: string, args: Argument[]): Promise<unknown> {
     const { client } = this.#options
     if (this.#starting !== undefined) await this.#starting
-    if (!this.isAvailable) throw failed('Redis does not answer')
+    if (!this.isAvailable) throw this.#failed('Redis does not answer')
     if (client.status !== 'ready') {
       this.#lose(`not connected (${client.status})`)
-      throw failed('Redis is not connected')
+      throw this.#failed('Redis is not connected')
     }
     let bytes = 0
     for (const arg of args) if (Buffer.isBuffer(arg)) bytes += arg.length
@@ -123,7 +126,7 @@ export class Guard {
         throw error
       }
       this.#lose(messageOf(error))
-      throw failed(messageOf(error), error)
+      throw this.#failed(messageOf(error), error)
     } finally {
       this.#pending--
       this.#pendingBytes -= bytes
@@ -137,7 +140,7 @@ export class Guard {
       const cancel = patiently(clock, timeout, () => {
         // One that has answered others meanwhile has only been asked too much at once.
         if (this.#answered === before) this.#lose(`no answer within ${timeout} ms`)
-        reject(failed(`no answer within ${timeout} ms`))
+        reject(this.#failed(`no answer within ${timeout} ms`))
       })
       work.then(resolve, reject).finally(cancel)
     })
@@ -147,11 +150,11 @@ export class Guard {
   #lose (reason: string): void {
     if (!this.#isOpen) return
     this.#isOpen = false
-    const { client, owned, onWarning } = this.#options
+    const { client, owned, onWarning, meanwhile } = this.#options
     // What waits for an answer would wait for ever, and so would the bytes that the server has not read.
     if (owned && client.status === 'ready') client.disconnect(true)
     this.#probeLater()
-    onWarning(failed(`${reason}; until Redis answers again the cache is taken for empty`))
+    onWarning(this.#failed(`${reason}; until Redis answers again ${meanwhile}`))
   }
 
   #probeLater (): void {
@@ -159,6 +162,12 @@ export class Guard {
       if (await this.#answers()) this.#isOpen = true
       else this.#probeLater()
     }, PAUSE).unref())
+  }
+
+  #failed (reason: string, cause?: unknown): Error {
+    const error = this.#options.failure(`Redis: ${reason}`)
+    if (cause !== undefined) error.cause = cause
+    return error
   }
 
   async #answers (): Promise<boolean> {
@@ -173,12 +182,6 @@ export class Guard {
     const late = new Promise<boolean>(resolve => { timer = setTimeout(resolve, timeout, false) })
     return Promise.race([answer, late]).finally(() => clearTimeout(timer))
   }
-}
-
-function failed (reason: string, cause?: unknown): Error {
-  const error = new FST_SCGI_CACHE_STORE(`Redis: ${reason}`)
-  if (cause !== undefined) error.cause = cause
-  return error
 }
 
 /** The server has answered, though not what was hoped for. */

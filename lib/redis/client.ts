@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { FST_SCGI_OPT_UNSUPPORTED } from '../../../errors.ts'
+import { FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 
 /** What the store needs of a client: iovalkey's or ioredis's `Redis`. */
 export interface RedisClient {

@@ -129,6 +129,20 @@ test('what the cache knew, and what was spooled', async () => {
   assert.equal(spooled.reduce((sum, bytes) => sum + bytes, 0), body.length)
 })
 
+test('a reply that is read ahead of a slow client goes into a file', async () => {
+  const body = Buffer.alloc(32_000_000, 'x')
+  await using app = await startRecorder({
+    answer: async x => {
+      await x.end(Buffer.concat([Buffer.from(`Content-Length: ${body.length}\r\n\r\n`), body]))
+    }
+  })
+  await using gateway = await startGateway({ upstreams: { name: 'g', servers: [app.address] } })
+  using heard = listen()
+  const reply = await fetch(gateway.url)
+  await turnsUntil(() => heard.told.some(line => /^spool:write reply \d+$/.test(line)), 'the file', 20)
+  assert.equal((await reply.arrayBuffer()).byteLength, body.length)
+})
+
 test('a client that goes away before it is answered', async () => {
   await using app = await startRecorder({ answer: async x => { await x.closed } })
   await using gateway = await startGateway({ upstreams: { name: 'g', servers: [app.address] } })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { after, beforeEach, test } from 'node:test'
-import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import { context, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import Fastify from 'fastify'
@@ -165,6 +165,22 @@ test('without a span of the request its client is the parent; a propagator that 
   } finally {
     propagation.disable()
   }
+})
+
+test('without an active span that of @fastify/otel is the parent, before what the client says', async () => {
+  await using app = await startRecorder({ answer: HELLO })
+  const span = trace.getTracer('server').startSpan('route', { kind: SpanKind.SERVER })
+  await using gateway = await startGateway(instance => {
+    instance.addHook('onRequest', (request, _reply, done) => {
+      Object.assign(request, { opentelemetry: () => ({ span, context: trace.setSpan(ROOT_CONTEXT, span) }) })
+      done()
+    })
+    instance.register(tracing)
+    instance.register(scgi, app.address)
+  })
+  await (await fetch(gateway.url, { headers: { traceparent: '00-11111111111111111111111111111111-2222222222222222-01' } })).text()
+  const [attempt] = await spans(1)
+  assert.equal(attempt?.parentSpanContext?.spanId, span.spanContext().spanId)
 })
 
 test('propagate: false leaves the client\'s traceparent as it is', async () => {

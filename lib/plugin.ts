@@ -78,13 +78,13 @@ function rootOf (fastify: FastifyInstance): Root {
   fastify.addHook('onClose', (_instance, done) => {
     caches.close().then(() => done(), done)
   })
+  // Applications that were started here serve to the last request, and are gone when the application is closed.
+  fastify.addHook('onClose', (_instance, done) => {
+    registry.close().then(() => done(), done)
+  })
   acceptUpgrades(fastify.server)
   drain(fastify, root.state, CLOSE_TIMEOUT)
   endConnections(fastify, root)
-  fastify.addHook('onClose', (_instance, done) => {
-    registry.close()
-    done()
-  })
   return root
 }
 

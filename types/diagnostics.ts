@@ -1,7 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Cache, CacheStatus } from './cache.ts'
 import type { ResponseHead, ServerAddress } from './exchange.ts'
-import type { BalanceEvent, ResolveEvent, ServerEditEvent, ServerListEvent, ServerStateEvent, ServerWeightEvent } from './live.ts'
+import type {
+  ApplicationOutputEvent, ApplicationProcessEvent, BalanceEvent, ResolveEvent, ServerEditEvent, ServerListEvent, ServerStateEvent, ServerWeightEvent,
+} from './live.ts'
 import type { Attempt, ScgiRequestInfo } from './request.ts'
 import type { AttemptOutcome, UpstreamServer, UpstreamServers } from './upstream.ts'
 
@@ -145,4 +147,6 @@ export interface ScgiChannels {
   'fastify-scgi:server:edited': ServerEditEvent
   'fastify-scgi:group:balance': BalanceEvent
   'fastify-scgi:group:resolve': ResolveEvent
+  'fastify-scgi:application:process': ApplicationProcessEvent
+  'fastify-scgi:application:output': ApplicationOutputEvent
 }

@@ -3,7 +3,7 @@ import type { NextUpstreamCondition, NextUpstreamOptions, ParamValue, RequestBuf
 import type { BindOptions, ResponseHead } from './exchange.ts'
 import type { Attempt } from './request.ts'
 import type { UpstreamGroup } from './live.ts'
-import type { Address, GroupOptions, ServerOptions, UpstreamServers } from './upstream.ts'
+import type { Address, GroupOptions, ServerEntry, UpstreamServers } from './upstream.ts'
 import type { Size, Time } from './units.ts'
 
 /** What undici is asked for: origin, path, method, headers, body. */
@@ -15,7 +15,7 @@ export type DispatchOptions = Dispatcher.DispatchOptions
  */
 export type DispatcherUpstreams =
   | Address
-  | (Address | ServerOptions)[]
+  | ServerEntry[]
   | GroupOptions<DispatchOptions>
   | UpstreamGroup
   | ((options: DispatchOptions) => UpstreamServers | Promise<UpstreamServers>)

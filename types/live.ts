@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { Address, Balance, ServerChanges, ServerOptions, ServerState, UpstreamServer, UpstreamServers } from './upstream.ts'
+import type { Address, Balance, ServerChanges, ServerEntry, ServerState, UpstreamServer, UpstreamServers } from './upstream.ts'
 
 /** A server stands otherwise than before. */
 export interface ServerStateEvent {
@@ -72,6 +72,29 @@ export interface UpstreamGroupDetails {
   }[]
 }
 
+/** A process of an application that a group has started. */
+export interface ApplicationProcessEvent {
+  readonly group: UpstreamGroup
+  /** Command and arguments. */
+  readonly application: string
+  readonly pid: number
+  /** `'exited'` by itself, by a signal from elsewhere, or because it was not ready in time; `'stopped'` by the gateway. */
+  readonly state: 'started' | 'exited' | 'stopped'
+  /** In words, how it has exited; `undefined` for the other states. */
+  readonly reason: string | undefined
+  /** Milliseconds until it is started again; `undefined` where it is not. */
+  readonly restartsIn: number | undefined
+}
+
+/** A line that a process of an application has written. */
+export interface ApplicationOutputEvent {
+  readonly group: UpstreamGroup
+  readonly application: string
+  readonly pid: number
+  readonly stream: 'stdout' | 'stderr'
+  readonly line: string
+}
+
 /** What a group tells of itself; the same goes over node:diagnostics_channel, to `fastify-scgi:server:state` and so on. */
 export interface GroupEvents {
   /** `fastify-scgi:server:state` */
@@ -88,6 +111,10 @@ export interface GroupEvents {
   balance: BalanceEvent
   /** `fastify-scgi:group:resolve` */
   resolve: ResolveEvent
+  /** `fastify-scgi:application:process` */
+  process: ApplicationProcessEvent
+  /** `fastify-scgi:application:output` */
+  output: ApplicationOutputEvent
 }
 
 /**
@@ -104,7 +131,7 @@ export interface UpstreamGroup extends UpstreamServers {
    * Adds a server, or those that its name has. Fulfilled when they are there.
    * Errors: those of the options at `register`, and FST_SCGI_OPT_INVALID for a server that the group has already.
    */
-  add (server: Address | ServerOptions): Promise<readonly UpstreamServer[]>
+  add (server: ServerEntry): Promise<readonly UpstreamServer[]>
   /**
    * Takes servers off the group. Exchanges that run go on to their end.
    * Errors: FST_SCGI_SERVER_DISCOVERED for one of several that the DNS knows of: it would be back with the next answer.

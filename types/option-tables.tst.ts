@@ -5,6 +5,7 @@ import type { CACHE, CREATE_CACHE, LOADER, REDIS_STORE, ROUNDS } from '../lib/op
 import type { BIND, NEXT_UPSTREAM, RESOLVER } from '../lib/options/table/connections.ts'
 import type { ACCEL, CLIENT, DISPATCHER, SERVER_SIDE } from '../lib/options/table/doors.ts'
 import type { GROUP, QUEUE, SERVER, TLS } from '../lib/options/table/group.ts'
+import type { PROCESSES, SPAWN } from '../lib/options/table/spawn.ts'
 import type { EXPECT, HEALTH, OUTLIER } from '../lib/options/table/health.ts'
 import type { EXCHANGE, REGISTER, REPLY } from '../lib/options/table/plugin.ts'
 import type { BUFFERING, HOOKS, SENDFILE, STORE, TEMP_PATH } from '../lib/options/table/reply.ts'
@@ -22,6 +23,7 @@ import type {
 import type { ScgiServerOptions } from './server.ts'
 import type { StickyApacheOptions, StickyCookieOptions, StickyLearnOptions } from './sticky.ts'
 import type { StoreOptions } from './store.ts'
+import type { SpawnOptions, SpawnProcessesOptions } from './spawn.ts'
 import type { GroupOptions, ServerOptions, ServerTlsOptions, UpstreamQueueOptions } from './upstream.ts'
 
 describe('the tables have the options of the types, no more and no fewer', () => {
@@ -40,7 +42,9 @@ describe('the tables have the options of the types, no more and no fewer', () =>
   })
   test('of groups and servers', () => {
     expect<keyof typeof GROUP>().type.toBe<keyof GroupOptions>()
-    expect<keyof typeof SERVER>().type.toBe<keyof ServerOptions>()
+    expect<keyof typeof SERVER>().type.toBe<keyof ServerOptions | 'spawn'>()
+    expect<keyof typeof SPAWN>().type.toBe<keyof SpawnOptions>()
+    expect<keyof typeof PROCESSES>().type.toBe<keyof SpawnProcessesOptions>()
     expect<keyof typeof TLS>().type.toBe<keyof ServerTlsOptions>()
     expect<keyof typeof QUEUE>().type.toBe<keyof UpstreamQueueOptions>()
     expect<keyof typeof HEALTH>().type.toBe<keyof HealthOptions>()

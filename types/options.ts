@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest, RouteShorthandOptions, FastifyContextConfig } from 'fastify'
 import type { UpstreamGroup } from './live.ts'
-import type { Address, GroupOptions, ServerOptions } from './upstream.ts'
+import type { Address, GroupOptions, ServerEntry } from './upstream.ts'
 import type { Size, Time } from './units.ts'
 import type { BufferingOptions } from './buffering.ts'
 import type { ResolverOptions } from './health.ts'
@@ -50,7 +50,7 @@ export type UpstreamSelector = (request: FastifyRequest) => Address | UpstreamGr
  * Where requests go: one address, a list of addresses and servers, a group in full, a group made by `createUpstreams`,
  * `'balancer://name'` for a group that is registered elsewhere in this application, or a function.
  */
-export type Upstreams = Address | (Address | ServerOptions)[] | GroupOptions | UpstreamGroup | UpstreamSelector
+export type Upstreams = Address | ServerEntry[] | GroupOptions | UpstreamGroup | UpstreamSelector
 
 export interface RequestBufferingOptions {
   /** Bytes of a body held in memory; what is longer goes to an unlinked temporary file. Default 16k. (client_body_buffer_size) */

@@ -1,4 +1,3 @@
-import type { UpstreamGroup } from './live.ts'
 import type { Time } from './units.ts'
 
 /** How many processes of an application run. */
@@ -52,27 +51,4 @@ export interface SpawnOptions {
     /** Time until it, and every process it has started, is killed. Default 5s. */
     timeout?: Time
   }
-}
-
-/** A process of an application that a group has started. */
-export interface ApplicationProcessEvent {
-  readonly group: UpstreamGroup
-  /** Command and arguments. */
-  readonly application: string
-  readonly pid: number
-  /** `'exited'` by itself, by a signal from elsewhere, or because it was not ready in time; `'stopped'` by the gateway. */
-  readonly state: 'started' | 'exited' | 'stopped'
-  /** In words, how it has exited; `undefined` for the other states. */
-  readonly reason: string | undefined
-  /** Milliseconds until it is started again; `undefined` where it is not. */
-  readonly restartsIn: number | undefined
-}
-
-/** A line that a process of an application has written. */
-export interface ApplicationOutputEvent {
-  readonly group: UpstreamGroup
-  readonly application: string
-  readonly pid: number
-  readonly stream: 'stdout' | 'stderr'
-  readonly line: string
 }

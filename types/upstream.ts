@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { StickyOptions } from './sticky.ts'
 import type { Time } from './units.ts'
 import type { GroupChannel } from './channel.ts'
+import type { SpawnOptions } from './spawn.ts'
 import type { HealthOptions, OutlierOptions, ResolverOptions } from './health.ts'
 
 /**
@@ -76,8 +77,20 @@ export interface ServerOptions {
 }
 
 /**
+ * A server that the gateway starts itself: `{ spawn: { command, args } }` in the place of an address. It speaks SCGI. See docs/spawn.md.
+ * Errors, when it is started: FST_SCGI_SPAWN. (lighttpd: bin-path)
+ */
+export interface SpawnedServerOptions extends Omit<ServerOptions, 'address' | 'resolve' | 'service' | 'tls'> {
+  spawn: SpawnOptions
+  address?: undefined
+}
+
+/** A server of a group: its address, or all that is said of it. */
+export type ServerEntry = Address | ServerOptions | SpawnedServerOptions
+
+/**
  * What an edit may change of a server that is in its group; what it does not name stays. `null` takes `retry`, `route` and `redirect`
- * away. `address`, `resolve`, `service` and `tls` stay as long as the server is in the group.
+ * away. `address`, `spawn`, `resolve`, `service` and `tls` stay as long as the server is in the group.
  */
 export interface ServerChanges extends Partial<Omit<ServerOptions, 'address' | 'resolve' | 'service' | 'tls' | 'retry' | 'route' | 'redirect'>> {
   retry?: Time | null
@@ -144,7 +157,7 @@ export interface UpstreamQueueOptions {
 export interface GroupOptions<Request = FastifyRequest> {
   /** Name of the group: what `'balancer://name'` finds, and what logs show when no server is left. Default: its addresses. */
   name?: string
-  servers: (Address | ServerOptions)[]
+  servers: ServerEntry[]
   /** Active checks of the servers; a list has one check for each protocol. Default: none. */
   health?: HealthOptions | HealthOptions[]
   /**
@@ -185,7 +198,7 @@ export type AttemptOutcome = 'ok' | 'failed' | 'next' | 'abort'
 /**
  * How a server stands: `up`, or why it gets no requests: `down` (by an edit or the configuration), `draining` (only requests
  * that are bound to it), `unhealthy` (active checks), `checking` (its first check, which is `mandatory`, is to come), `ejected` (it failed far more often than the others), `failed` (out for
- * its failures), `full` (at maxConns), `removed` (no longer in its group).
+ * its failures, or an application that was started here and does not run), `full` (at maxConns), `removed` (no longer in its group).
  */
 export type ServerState = 'up' | 'down' | 'draining' | 'unhealthy' | 'checking' | 'ejected' | 'failed' | 'full' | 'removed'
 

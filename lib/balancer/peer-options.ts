@@ -44,6 +44,8 @@ export interface PeerOptions<T> {
   drain?: boolean | undefined
   /** It serves nobody until somebody says whether it is healthy. Counts when the peer is made. Default false. (nginx: health_check mandatory) */
   checking?: boolean | undefined
+  /** Why it cannot serve at present, where whoever runs it says so. Default: it can. */
+  stopped?: string | undefined
   /** Its name in sticky sessions. Default: none. (nginx, Apache: route) */
   route?: string | undefined
   /** The route that stands in for its own. Default: none. (Apache: redirect) */
@@ -57,7 +59,7 @@ export interface PeerOptions<T> {
 export type StateChange = 'down' | 'up' | undefined
 
 /** What was edited on a peer that lives. */
-export type PeerEdit = 'weight' | 'down' | 'drain' | 'healthy' | 'ejected' | 'limits' | 'tier'
+export type PeerEdit = 'weight' | 'down' | 'drain' | 'healthy' | 'ejected' | 'stopped' | 'limits' | 'tier'
 
 /** What a peer needs of its group. */
 export interface PeerOwner<Peer> {

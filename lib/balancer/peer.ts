@@ -11,6 +11,7 @@ const UNHEALTHY = 4
 const EJECTED = 8
 const REMOVED = 16
 const CHECKING = 32
+const STOPPED = 64
 
 /** The share of a new sample in an average of times. */
 const SAMPLE = 0.05
@@ -50,8 +51,6 @@ export class Peer<T> implements UpstreamServer {
   lastError: Error | undefined = undefined
   /** What the latest failed attempt has met. */
   lastFailure: string | undefined = undefined
-  /** Why the peer is out, in the words of whoever took it out (a health check, the outlier detection). */
-  reason: string | undefined = undefined
 
   /** Round robin: the weight that counts at present; less than `weight` for a while after failures. */
   effectiveWeight: number
@@ -70,6 +69,8 @@ export class Peer<T> implements UpstreamServer {
   counted = false
 
   #blocks = 0
+  #reason: string | undefined = undefined
+  #stopped: string | undefined = undefined
   #ejectedUntil = -Infinity
   /** Since when the weight grows; NaN where it does not. */
   #rampBegan = NaN
@@ -108,6 +109,8 @@ export class Peer<T> implements UpstreamServer {
     this.preconnect = options.preconnect ?? 0
     this.limit = this.#limitOf()
     this.#blocks = (options.down === true ? DOWN : 0) | (options.drain === true ? DRAIN : 0) | (options.checking === true ? CHECKING : 0)
+    if (options.stopped !== undefined) this.#blocks |= STOPPED
+    this.#stopped = options.stopped
     this.#options = options
     this.#owner = owner
   }
@@ -149,6 +152,25 @@ export class Peer<T> implements UpstreamServer {
 
   set checking (checking: boolean) {
     this.#block(CHECKING, checking, 'healthy')
+  }
+
+  /** Why it cannot serve at present, as whoever runs it says. */
+  get stopped (): string | undefined {
+    return this.#stopped
+  }
+
+  set stopped (reason: string | undefined) {
+    this.#stopped = reason
+    this.#block(STOPPED, reason !== undefined, 'stopped')
+  }
+
+  /** Why the peer is out, in the words of whoever took it out (who runs it, a health check, the outlier detection). */
+  get reason (): string | undefined {
+    return this.#stopped ?? this.#reason
+  }
+
+  set reason (reason: string | undefined) {
+    this.#reason = reason
   }
 
   /** It was taken off its group. Exchanges may still run. */
@@ -195,6 +217,7 @@ export class Peer<T> implements UpstreamServer {
       this.#limit()
     }
     if (options.slowStart !== given.slowStart) this.slowStart = options.slowStart ?? 0
+    if (options.stopped !== given.stopped) this.stopped = options.stopped
     if (options.route !== given.route) this.route = options.route
     if (options.redirect !== given.redirect) this.redirect = options.redirect
     this.keepalive = options.keepalive ?? 0
@@ -279,6 +302,7 @@ export class Peer<T> implements UpstreamServer {
     if ((blocks & REMOVED) !== 0) return 'removed'
     if ((blocks & DOWN) !== 0) return 'down'
     if ((blocks & DRAIN) !== 0) return 'draining'
+    if ((blocks & STOPPED) !== 0) return 'failed'
     if ((blocks & UNHEALTHY) !== 0) return 'unhealthy'
     if ((blocks & CHECKING) !== 0) return 'checking'
     if ((blocks & EJECTED) !== 0 && this.#owner.now() < this.#ejectedUntil) return 'ejected'

@@ -55,12 +55,14 @@ class Core {
     this.closed = true
     if (this.#running.size > 0) await new Promise<void>(resolve => this.#waiting.push(resolve))
     this.#shut()
+    await this.#group?.stopped()
   }
 
   async destroy (reason: Error): Promise<void> {
     this.closed = true
     this.#shut()
     for (const request of this.#running.all()) request.abort(reason)
+    await this.#group?.stopped()
   }
 
   #shut (): void {

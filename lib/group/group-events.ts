@@ -1,4 +1,4 @@
-import { GROUP_BALANCE, GROUP_RESOLVE, SERVER_ADDED, SERVER_EDITED, SERVER_REMOVED, SERVER_STATE, SERVER_WEIGHT } from '../runtime/diagnostics.ts'
+import { APPLICATION_OUTPUT, APPLICATION_PROCESS, GROUP_BALANCE, GROUP_RESOLVE, SERVER_ADDED, SERVER_EDITED, SERVER_REMOVED, SERVER_STATE, SERVER_WEIGHT } from '../runtime/diagnostics.ts'
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { show } from '../options/units.ts'
 import type { GroupEvents } from '../../types/live.ts'
@@ -11,6 +11,8 @@ const CHANNELS: Channels = {
   edited: SERVER_EDITED,
   balance: GROUP_BALANCE,
   resolve: GROUP_RESOLVE,
+  process: APPLICATION_PROCESS,
+  output: APPLICATION_OUTPUT,
 }
 
 type Channels = { [E in keyof GroupEvents]: { readonly hasSubscribers: boolean, publish (event: GroupEvents[E]): void } }
@@ -19,7 +21,15 @@ type Listeners = { [E in keyof GroupEvents]: Set<(event: GroupEvents[E]) => void
 /** Who is told of what happens to a group. */
 export class GroupEmitter {
   readonly #listeners: Listeners = {
-    state: new Set(), added: new Set(), removed: new Set(), weight: new Set(), edited: new Set(), balance: new Set(), resolve: new Set(),
+    state: new Set(),
+    added: new Set(),
+    removed: new Set(),
+    weight: new Set(),
+    edited: new Set(),
+    balance: new Set(),
+    resolve: new Set(),
+    process: new Set(),
+    output: new Set(),
   }
 
   /** @throws FST_SCGI_OPT_INVALID */

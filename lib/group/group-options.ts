@@ -6,6 +6,7 @@ import { GROUP, SERVER } from '../options/table/group.ts'
 import { show } from '../options/units.ts'
 import { readBalance, type BalanceSettings } from './balance-options.ts'
 import { readWatch } from './discovery.ts'
+import { nameOf, readSpawn, type SpawnSettings } from '../spawn/options.ts'
 import { readSticky, type StickySettings } from './sticky-options.ts'
 import { readTls } from './tls-options.ts'
 import { readHealth, readOutlier, readResolver, requireCheck, type HealthCheck, type ResolverSettings } from './health-options.ts'
@@ -24,6 +25,8 @@ export interface ServerSettings {
   readonly given: string
   /** What the DNS is asked again and again; `undefined` where it is not. */
   readonly watch: WatchedName | undefined
+  /** The application that is started for it; `undefined` where it has an address. */
+  readonly spawn: Spawned | undefined
   /** The address less scheme and path: what its points on the circle of a consistent hash are made of. */
   readonly text: string
   readonly weight: number
@@ -44,6 +47,14 @@ export interface ServerSettings {
   readonly preconnect: number
   /** For a protocol over TLS. */
   readonly tls: TlsSettings | undefined
+}
+
+/** A server that is started here, as it was configured. */
+export interface Spawned {
+  /** The option, for errors. */
+  readonly option: string
+  readonly given: unknown
+  readonly settings: SpawnSettings
 }
 
 /** A group as it was configured. */
@@ -106,13 +117,16 @@ export function readServer (server: unknown, option: string, balance?: BalanceSe
   const given = typeof server === 'string' ? { address: server } : server
   if (!isRecord(given)) throw new FST_SCGI_OPT_INVALID(option, show(server), 'an address, or an object with an address')
   const options = readRows(SERVER, given, option, 'a server')
-  const address = parseAddress(typeof server === 'string' ? option : `${option}.address`, options.address, true)
+  const spawn = readSpawned(option, options)
+  const address = spawn === undefined ? parseAddress(typeof server === 'string' ? option : `${option}.address`, options.address, true) : placeOf(spawn)
   const protocol = protocolOf(address)
-  const text = textOf(options.address)
+  const written = spawn === undefined ? String(options.address) : `spawn:${nameOf(spawn.settings)}`
+  const text = textOf(written)
   const read: ServerSettings = {
     ...options,
     address,
-    given: String(options.address),
+    spawn,
+    given: written,
     watch: readWatch(option, { address, text, resolve: options.resolve, service: options.service }),
     text,
     keepalive: options.keepalive ?? protocol.keepalive,
@@ -126,6 +140,20 @@ export function readServer (server: unknown, option: string, balance?: BalanceSe
     throw new FST_SCGI_OPT_UNSUPPORTED(`${option}.slowStart`, `'${balance.name}' knows no weight that grows`)
   }
   return read
+}
+
+/** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED */
+function readSpawned (option: string, given: { readonly [Name in 'spawn' | 'address' | 'resolve' | 'service' | 'tls']: unknown }): Spawned | undefined {
+  if (given.spawn === undefined) return undefined
+  for (const name of ['address', 'service', 'tls'] as const) {
+    if (given[name] !== undefined) throw new FST_SCGI_OPT_UNSUPPORTED(`${option}.${name}`, "a server with 'spawn' listens where it is told, and speaks SCGI")
+  }
+  return { option: `${option}.spawn`, given: given.spawn, settings: readSpawn(`${option}.spawn`, given.spawn) }
+}
+
+/** What is known of where an application listens before it is started. */
+function placeOf ({ settings: { socket } }: Spawned): ParsedAddress {
+  return { protocol: 'scgi', hostname: undefined, port: 0, socketPath: socket === 'port' ? undefined : '', pathPrefix: '' }
 }
 
 /** What stands for the server on the circle of a consistent hash, as nginx would be given it. */

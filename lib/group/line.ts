@@ -10,12 +10,14 @@ export interface Member {
   readonly address: ServerAddress
   /** What the DNS says of it; `undefined` where nobody asked. */
   readonly found: Found | undefined
+  /** Why an application serves nobody there; `undefined` where it does, and for every other server. */
+  readonly stopped?: string | undefined
 }
 
 /** One entry of the option `servers`, or one that was added: a server, or those of a name. */
 export class Line {
   readonly server: ServerSettings
-  /** `undefined` until its name is resolved. */
+  /** `undefined` until its name is resolved, or its application is started. */
   members: readonly Member[] | undefined
   /** By key. */
   readonly endpoints = new Map<string, Endpoint>()
@@ -30,7 +32,9 @@ export class Line {
     this.server = server
     this.members = server.watch !== undefined
       ? []
-      : needsLookup(server.address) ? undefined : [{ address: literalAddress(server.address), found: undefined }]
+      : server.spawn !== undefined || needsLookup(server.address)
+        ? undefined
+        : [{ address: literalAddress(server.address), found: undefined }]
   }
 
   /** What the server at an address is recognised by in its group. */

@@ -99,6 +99,9 @@ export class Lines {
     const gone = new Set(lines)
     for (const { line } of lines.length > 0 ? [] : servers.values()) {
       if (line.server.watch !== undefined) throw new FST_SCGI_SERVER_DISCOVERED(name, line.server.given)
+      if (line.server.spawn !== undefined && (line.members ?? []).length > 1) {
+        throw new FST_SCGI_OPT_UNSUPPORTED('server', `${name} is one process of '${line.server.given}': disable it, or remove them all by that name`)
+      }
       line.members = (line.members ?? []).filter(({ address }) => address.name !== name)
       if (line.members.length === 0) gone.add(line)
     }

@@ -4,6 +4,7 @@ import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { literalAddress, needsLookup, resolveAddress, type Lookup } from '../connections/address.ts'
 import { systemTimers, type Timers } from '../runtime/timers.ts'
 import { show } from '../options/units.ts'
+import { Applications } from './applications.ts'
 import { Discovery } from './discovery.ts'
 import { Lines } from './lines.ts'
 import { MemberChecks } from './member-checks.ts'
@@ -51,6 +52,7 @@ export class Members {
   #balance: BalanceSettings
   readonly #discovery: Discovery<Line>
   readonly #checks: MemberChecks
+  readonly #applications: Applications
   readonly #outliers: OutlierDetector<Endpoint> | undefined
   /** The state of each peer that was told last. */
   readonly #told = new Map<EndpointPeer, ServerState>()
@@ -109,6 +111,13 @@ export class Members {
       endpoint: (peer, address) => this.#endpointAt(peer, address),
       onHealth: options.witness?.health,
     })
+    this.#applications = new Applications({
+      group: options.group,
+      emitter: options.emitter,
+      timers,
+      onServers: (line, members) => this.#served(line, members),
+      servers: line => this.#peersOf(line),
+    })
     for (const server of settings.servers) {
       const line = this.#lines.make(server)
       this.#lines.add(line)
@@ -136,14 +145,17 @@ export class Members {
   }
 
   /**
-   * Looks up the names that have not been yet, and starts.
-   * @throws FST_SCGI_RESOLVE
+   * Looks up the names that have not been yet, starts the applications that do not run, and all else. Nothing runs where that fails.
+   * @throws FST_SCGI_RESOLVE, FST_SCGI_SPAWN, FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED
    */
   async open (lookup?: Lookup): Promise<void> {
-    await Promise.all(this.#lines.list.map(async line => {
-      if (line.members !== undefined) return
-      line.members = (await resolveAddress(line.server.address, lookup)).map(address => ({ address, found: undefined }))
-    }))
+    const opened = await Promise.allSettled(this.#lines.list.map(async line => { line.members ??= await this.#open(line, lookup) }))
+    for (const result of opened) {
+      if (result.status === 'fulfilled') continue
+      this.#endApplications()
+      await this.stopped()
+      throw result.reason
+    }
     this.#resolved = true
     this.#arrange()
     await this.start()
@@ -191,6 +203,7 @@ export class Members {
     this.#discovery.stop()
     this.#checks.stop()
     this.#outliers?.stop()
+    this.#endApplications()
     this.closeIdle()
   }
 
@@ -207,21 +220,41 @@ export class Members {
     }
   }
 
+  /** Fulfilled when the applications that were to end have ended. */
+  stopped (): Promise<void> {
+    return this.#applications.stopped()
+  }
+
+  #endApplications (): void {
+    for (const line of this.#applications.stop()) {
+      line.members = undefined
+      this.#resolved = false
+    }
+  }
+
+  async #open (line: Line, lookup?: Lookup): Promise<Member[]> {
+    if (line.server.spawn !== undefined) return await this.#applications.open(line)
+    return (await resolveAddress(line.server.address, lookup)).map(address => ({ address, found: undefined }))
+  }
+
   closeIdle (): void {
     for (const peer of this.balancer.servers) peer.target.closeIdle()
   }
 
   /**
    * Adds a server, or those of its name.
-   * @throws FST_SCGI_OPT_INVALID, FST_SCGI_RESOLVE
+   * @throws FST_SCGI_OPT_INVALID, FST_SCGI_RESOLVE, FST_SCGI_SPAWN
    */
   async add (server: ServerSettings, option: string): Promise<EndpointPeer[]> {
     const line = this.#lines.make(server)
-    line.members ??= (await resolveAddress(server.address)).map(address => ({ address, found: undefined }))
-    // After the lookup: meanwhile it may have been added by somebody else.
+    const refusal = new FST_SCGI_OPT_INVALID(option, show(server.given), `a server that ${this.balancer.name} has not yet`)
+    if (this.#lines.find(server.given) !== undefined) throw refusal
+    line.members ??= await this.#open(line)
+    // Meanwhile it may have been added by somebody else.
     const names = new Set(this.balancer.servers.map(({ name }) => name))
     if (this.#lines.find(server.given) !== undefined || line.members.some(({ address }) => names.has(address.name))) {
-      throw new FST_SCGI_OPT_INVALID(option, show(server.given), `a server that ${this.balancer.name} has not yet`)
+      this.#applications.close(line)
+      throw refusal
     }
     this.#lines.add(line)
     this.#arrange()
@@ -236,7 +269,10 @@ export class Members {
   remove (name: string): EndpointPeer[] {
     const named = this.#lines.select(name)
     const peers = this.#peers(named.servers)
-    for (const line of this.#lines.remove(name, named)) this.#discovery.remove(line)
+    for (const line of this.#lines.remove(name, named)) {
+      this.#discovery.remove(line)
+      this.#applications.close(line)
+    }
     this.#arrange()
     return peers
   }
@@ -288,6 +324,13 @@ export class Members {
     if (this.#lines.list.includes(line)) this.#arrange()
   }
 
+  #served (line: Line, members: readonly Member[]): void {
+    // Not while it is being opened.
+    if (line.members === undefined || !this.#lines.list.includes(line)) return
+    line.members = members
+    this.#arrange()
+  }
+
   #resolving (line: Line, state: 'failed' | 'recovered', reason: string | undefined): void {
     const { group, emitter } = this.#options
     emitter.emit('resolve', () => ({ group, address: line.server.given, state, reason }))
@@ -309,7 +352,7 @@ export class Members {
     let target = line.endpoints.get(key)
     if (target === undefined) line.endpoints.set(key, target = endpoint(settings, address))
     else target.configure?.(settings)
-    return { ...peer(settings, address, target, key), checking: this.#checks.awaits(address) }
+    return { ...peer(settings, address, target, key), checking: this.#checks.awaits(address), stopped: member.stopped }
   }
 
   /** What connects to the host of a server at another port, and keeps no connection. */
@@ -335,6 +378,7 @@ export class Members {
       this.#failed.delete(peer)
       this.#outliers?.remove(peer)
       this.#checks.left(peer)
+      for (const line of this.#lines.list) if (line.endpoints.has(peer.key)) this.#applications.left(line, peer)
       this.#lines.forget(peer.key)
       peer.target.closeIdle()
       emitter.emit('removed', () => ({ group, server: peer }))
@@ -359,7 +403,7 @@ export class Members {
     if (state === previous) return
     this.#told.set(peer, state)
     emitter.emit('state', () => {
-      const reason = state === 'failed' ? peer.lastFailure : state === 'unhealthy' || state === 'ejected' ? peer.reason : undefined
+      const reason = state === 'failed' ? peer.stopped ?? peer.lastFailure : state === 'unhealthy' || state === 'ejected' ? peer.reason : undefined
       return { group, server: peer, state, previous, reason }
     })
   }
@@ -368,6 +412,7 @@ export class Members {
 /** The state, less what comes and goes with the requests, or with the time alone. */
 function stateOf (peer: EndpointPeer, failed: boolean): ServerState {
   const { state } = peer
+  if (state === 'failed' && peer.stopped !== undefined) return state
   if (state === 'full' || state === 'failed' || state === 'up') return failed ? 'failed' : 'up'
   return state
 }

@@ -3,6 +3,7 @@ import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED, FST_SCGI_UPSTREAM_NOT_A
 import { AnyServers } from './any-servers.ts'
 import { readResolver } from './health-options.ts'
 import { ServerGroup } from './server-group.ts'
+import { tellOutput, tellProcess } from '../spawn/tell.ts'
 import { maybeLater } from '../options/functions.ts'
 import { show } from '../options/units.ts'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
@@ -10,7 +11,10 @@ import type { Group } from '../balancer/group.ts'
 import type { Endpoint } from '../connections/protocol.ts'
 import type { ResolverOptions } from '../../types/health.ts'
 import type { Upstreams } from '../../types/options.ts'
-import type { BalanceEvent, ResolveEvent, ServerEditEvent, ServerListEvent, ServerStateEvent, ServerWeightEvent, UpstreamGroups } from '../../types/live.ts'
+import type {
+  ApplicationOutputEvent, ApplicationProcessEvent, BalanceEvent, ResolveEvent, ServerEditEvent, ServerListEvent, ServerStateEvent, ServerWeightEvent,
+  UpstreamGroups,
+} from '../../types/live.ts'
 
 /** Finds the group for a request. */
 export type Selector = (request: FastifyRequest) => Group<Endpoint> | Promise<Group<Endpoint>>
@@ -87,6 +91,7 @@ export class Registry {
       this.#enter(group, configured, stop)
     } catch (error) {
       group.abandon()
+      await group.stopped()
       throw error
     }
     return group === upstreams || group.named ? fixed(balancer) : { ...fixed(balancer), own: group }
@@ -120,14 +125,21 @@ export class Registry {
     return `\0${number}`
   }
 
-  /** Stops watching, checking and asking the DNS, and closes idle connections. */
-  close (): void {
-    for (const group of this.#watched.keys()) this.#leave(group)
+  /** Stops watching, checking and asking the DNS, closes idle connections, and ends applications. Fulfilled when they have ended. */
+  async close (): Promise<void> {
+    const ended: Promise<void>[] = []
+    for (const [group, unwatch] of this.#watched) {
+      group.release()
+      ended.push(group.stopped().finally(unwatch))
+    }
+    this.#watched.clear()
+    this.#configured.clear()
     for (const group of this.#chosen) group.release()
     this.#chosen.clear()
     this.#any.close()
     for (const { single } of this.#byAddress.values()) single.stop()
     this.#once.clear()
+    await Promise.all(ended)
   }
 
   #leave (group: ServerGroup): void {
@@ -165,11 +177,13 @@ export class Registry {
     const balance = (event: BalanceEvent): void =>
       this.#log.info({ upstream: { group: group.name } }, `the servers of ${group.name} take turns by ${event.balance}, no longer by ${event.previous}`)
     const resolve = (event: ResolveEvent): void => this.#tellResolve(event)
+    const process = (event: ApplicationProcessEvent): void => tellProcess(this.#log, event.application, event)
+    const output = (event: ApplicationOutputEvent): void => tellOutput(this.#log, event.application, event)
     group.on('state', state).on('added', added).on('removed', removed).on('weight', weight).on('edited', edited).on('balance', balance)
-      .on('resolve', resolve)
+      .on('resolve', resolve).on('process', process).on('output', output)
     return () => {
       group.off('state', state).off('added', added).off('removed', removed).off('weight', weight).off('edited', edited).off('balance', balance)
-        .off('resolve', resolve)
+        .off('resolve', resolve).off('process', process).off('output', output)
     }
   }
 
@@ -190,7 +204,9 @@ export class Registry {
     const details = detailsOf(event)
     const who = `upstream server ${server.name}`
     const why = reason === undefined ? '' : `: ${reason}`
-    if (state === 'failed') this.#log.warn(details, `${who} is taken out of ${group.name} after ${server.fails} failed attempts${why}`)
+    // An application that was started here: that it has ended is told when it does.
+    if (state === 'failed' && server.reason !== undefined) this.#log.warn(details, `${who} is out of ${group.name}${why}`)
+    else if (state === 'failed') this.#log.warn(details, `${who} is taken out of ${group.name} after ${server.fails} failed attempts${why}`)
     else if (state === 'unhealthy' && previous === 'checking') this.#log.warn(details, `${who} fails its first health check in ${group.name}${why}`)
     else if (state === 'unhealthy') this.#log.warn(details, `${who} is taken out of ${group.name} by its health check${why}`)
     else if (state === 'ejected') this.#log.warn(details, `${who} is ejected from ${group.name}${why}`)

@@ -7,7 +7,7 @@ import { readServer, type ServerSettings } from './group-options.ts'
 import type { BalanceSettings } from './balance-options.ts'
 
 /** The options of a server that may change while it is in its group. */
-export type Editable = Omit<ServerSettings, 'address' | 'given' | 'watch' | 'text' | 'tls'>
+export type Editable = Omit<ServerSettings, 'address' | 'given' | 'watch' | 'spawn' | 'text' | 'tls'>
 
 /** What an edit was given, as it was given. */
 type Changes = Readonly<Record<string, unknown>>
@@ -54,7 +54,7 @@ export function editOf (server: ServerSettings, changes: Changes, balance: Balan
 }
 
 function read (server: ServerSettings, present: ServerEdit, changes: Changes, balance?: BalanceSettings): ServerEdit {
-  const merged: Record<string, unknown> = { address: server.given }
+  const merged: Record<string, unknown> = server.spawn === undefined ? { address: server.given } : { spawn: server.spawn.given }
   for (const [name, value] of Object.entries({ ...present, ...changes })) {
     if (value !== null || !REMOVABLE.has(name)) merged[name] = value
   }

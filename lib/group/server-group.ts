@@ -14,7 +14,7 @@ import type { PeerOptions } from '../balancer/peer.ts'
 import type { Endpoint } from '../connections/protocol.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
 import type { GroupEvents, UpstreamGroup, UpstreamGroupDetails, UpstreamGroupState } from '../../types/live.ts'
-import type { Address, Balance, GroupOptions, ServerChanges, ServerOptions, UpstreamServer } from '../../types/upstream.ts'
+import type { Balance, GroupOptions, ServerChanges, ServerEntry, ServerOptions, UpstreamServer } from '../../types/upstream.ts'
 import type { FastifyRequest } from 'fastify'
 import type { Witness } from './witness.ts'
 
@@ -43,7 +43,7 @@ export class ServerGroup implements UpstreamGroup {
     this.#resolver = options.resolver
     for (const server of options.servers) this.#remember(server)
     this.named = name !== undefined
-    this.name = name ?? servers.map(({ address }) => needsLookup(address) ? `${address.hostname ?? ''}:${address.port}` : literalAddress(address).name).join(',')
+    this.name = name ?? servers.map(nameOf).join(',')
     const witness: Witness | undefined = settings.shared === undefined
       ? undefined
       : {
@@ -82,7 +82,7 @@ export class ServerGroup implements UpstreamGroup {
   /**
    * The balancer, once every name is resolved. What the group does beside the requests (health checks, names with `resolve`) goes on
    * from now on.
-   * @throws FST_SCGI_RESOLVE; it is tried again at the next call
+   * @throws FST_SCGI_RESOLVE, FST_SCGI_SPAWN; it is tried again at the next call
    */
   async open (lookup?: Lookup): Promise<Group<Endpoint>> {
     if (!this.#members.ready || this.#shared?.settled === false) {
@@ -128,6 +128,11 @@ export class ServerGroup implements UpstreamGroup {
     this.#members.stop()
   }
 
+  /** Fulfilled when the applications that were started for it, and are to end, have ended. */
+  stopped (): Promise<void> {
+    return this.#members.stopped()
+  }
+
   /** Whether a server has this address, as it is written. */
   lists (address: string): boolean {
     return this.#given.has(address)
@@ -147,9 +152,11 @@ export class ServerGroup implements UpstreamGroup {
     this.#members.closeIdle()
   }
 
-  async add (server: Address | ServerOptions): Promise<readonly UpstreamServer[]> {
+  async add (server: ServerEntry): Promise<readonly UpstreamServer[]> {
     const added = await this.#add(server)
-    this.#shared?.added(optionsOf(server))
+    const options = optionsOf(server)
+    // An application that is started here is a server of this process alone.
+    if (options !== undefined) this.#shared?.added(options)
     return added
   }
 
@@ -163,7 +170,7 @@ export class ServerGroup implements UpstreamGroup {
     const { health } = this.#settings
     const settings = readServer(server, 'server', this.#members.balance)
     requireCheck(health, settings.address, 'server.address', settings.given)
-    const added = await this.#members.add(settings, typeof server === 'string' ? 'server' : 'server.address')
+    const added = await this.#members.add(settings, typeof server === 'string' ? 'server' : settings.spawn === undefined ? 'server.address' : 'server.spawn')
     if (isServer(server)) this.#remember(server)
     return added
   }
@@ -253,18 +260,27 @@ export class ServerGroup implements UpstreamGroup {
     }
   }
 
-  #remember (server: Address | ServerOptions): void {
+  #remember (server: ServerEntry): void {
     const options = optionsOf(server)
+    // An application is started for its group alone.
+    if (options === undefined) return
     if (!this.#given.has(options.address)) this.#given.set(options.address, options)
   }
 }
 
-function optionsOf (server: Address | ServerOptions): ServerOptions {
-  return typeof server === 'string' ? { address: server } : { ...server }
+/** `undefined` for a server without an address. */
+function optionsOf (server: ServerEntry): ServerOptions | undefined {
+  if (typeof server === 'string') return { address: server }
+  return server.address === undefined ? undefined : { ...server }
+}
+
+function nameOf ({ address, spawn, given }: ServerSettings): string {
+  if (spawn !== undefined) return given
+  return needsLookup(address) ? `${address.hostname ?? ''}:${address.port}` : literalAddress(address).name
 }
 
 /** What it holds was read. */
-function isServer (server: unknown): server is Address | ServerOptions {
+function isServer (server: unknown): server is ServerEntry {
   return typeof server === 'string' || (typeof server === 'object' && server !== null && 'address' in server)
 }
 

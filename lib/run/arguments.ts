@@ -5,9 +5,11 @@ import { codeOf, toError } from '../runtime/caught.ts'
 import { StartError, UsageError } from './errors.ts'
 import { LOG_LEVELS } from './read-logs.ts'
 import { PLAIN_OPTIONS, readPlain, spellOut } from './plain-options.ts'
+import { splitWords } from './words.ts'
 import { readMode, readText, type Place } from './read-listen.ts'
 import type { GatewayConfig, GatewayFastifyOptions, ListenOptions } from '../../types/config.ts'
-import type { GroupOptions } from '../../types/upstream.ts'
+import type { SpawnOptions } from '../../types/spawn.ts'
+import type { GroupOptions, ServerEntry } from '../../types/upstream.ts'
 
 const PARAM_SETS = ['cgi', 'nginx', 'minimal'] as const
 
@@ -34,6 +36,7 @@ const OPTIONS = {
   workers: { type: 'string' },
   'trust-proxy': { type: 'string' },
   'max-header-size': { type: 'string' },
+  spawn: { type: 'string', multiple: true },
   prefix: { type: 'string' },
   params: { type: 'string' },
   'body-limit': { type: 'string' },
@@ -64,8 +67,9 @@ export function readArguments (args: string[]): Wanted {
   if (addresses[0] === 'reload') return readReload(values, addresses.slice(1))
   const what = values.print === true ? 'print' : values.test === true ? 'test' : 'run'
   if (values.config !== undefined) return { what, config: readFile(values, addresses) }
-  const demo = addresses.length === 0 && values.demo === true
-  if (addresses.length === 0 && !demo) throw new UsageError('no address given: where does the SCGI application listen?')
+  const none = addresses.length === 0 && values.spawn === undefined
+  const demo = none && values.demo === true
+  if (none && !demo) throw new UsageError('no address given: where does the SCGI application listen? Or which command starts it (--spawn)?')
   const [alone] = demo ? (['workers', 'test', 'print'] as const).filter(name => values[name] !== undefined) : []
   if (alone !== undefined) throw new UsageError(`--${alone} stands with an address, not with the demo`)
   for (const address of addresses) checkAddress(address)
@@ -87,7 +91,7 @@ function readShortForm (values: Values, addresses: string[]): GatewayConfig {
     mounts: [{
       ...table.mount,
       prefix,
-      upstreams: upstreamsOf(addresses, table),
+      upstreams: upstreamsOf(addresses, values.spawn ?? [], table),
       defaultParams: oneOf('--params', values.params ?? 'cgi', PARAM_SETS),
       ...(bodyLimit === undefined ? undefined : { bodyLimit }),
     }],
@@ -101,9 +105,25 @@ function readShortForm (values: Values, addresses: string[]): GatewayConfig {
 }
 
 /** A list, unless there is more to be said. */
-function upstreamsOf (addresses: string[], { group, server }: { group: object, server: object }): string[] | GroupOptions {
-  const servers = Object.keys(server).length === 0 ? addresses : addresses.map(address => ({ ...server, address }))
-  return Object.keys(group).length === 0 && servers === addresses ? addresses : { ...group, servers }
+function upstreamsOf (
+  addresses: string[], commands: string[], { group, server }: { group: object, server: object }
+): ServerEntry[] | GroupOptions {
+  const { spawn = {}, ...common }: { spawn?: object } = server
+  const [name] = Object.keys(spawn)
+  if (name !== undefined && commands.length === 0) throw new UsageError(`--spawn.${name} stands beside --spawn, which has the command`)
+  if ('command' in spawn) throw new UsageError("--spawn.command is said by --spawn: --spawn 'perl app.pl'")
+  const plain = Object.keys(common).length === 0
+  const servers: ServerEntry[] = [
+    ...addresses.map(address => plain ? address : { ...common, address }),
+    ...commands.map(command => ({ ...common, spawn: { ...spawn, ...readSpawned(command) } })),
+  ]
+  return Object.keys(group).length === 0 ? servers : { ...group, servers }
+}
+
+function readSpawned (text: string): SpawnOptions {
+  const [command, ...args] = splitWords('--spawn', text)
+  if (command === undefined) throw new UsageError("--spawn is empty: it is a command with its arguments, such as --spawn 'perl app.pl'")
+  return { command, args }
 }
 
 function parse (args: string[]) {

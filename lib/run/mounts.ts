@@ -1,7 +1,16 @@
 import type { GroupChannel } from '../../types/channel.ts'
 import type { GatewayMount } from '../../types/config.ts'
 import type { Upstreams } from '../../types/options.ts'
+import type { SpawnOptions } from '../../types/spawn.ts'
 import type { GroupOptions } from '../../types/upstream.ts'
+
+type Server = string | { readonly name: string } | { readonly address?: string | undefined, readonly spawn?: SpawnOptions }
+
+function nameOf (server: Server): string {
+  if (typeof server === 'string') return server
+  if ('name' in server) return server.name
+  return server.address ?? [server.spawn?.command ?? '', ...server.spawn?.args ?? []].join(' ')
+}
 
 /** Where the application is mounted. */
 export function prefixOf (mount: GatewayMount): string {
@@ -14,7 +23,7 @@ export function serversOf (mount: GatewayMount): string {
   if (typeof upstreams === 'string') return upstreams
   if (typeof upstreams === 'function') return 'what a function chooses'
   const servers = Array.isArray(upstreams) ? upstreams : upstreams.servers
-  const names = servers.map(server => typeof server === 'string' ? server : 'address' in server ? server.address : server.name)
+  const names = servers.map(server => nameOf(server))
   const name = Array.isArray(upstreams) ? undefined : upstreams.name
   return name === undefined ? names.join(', ') : `${name}: ${names.join(', ')}`
 }

@@ -14,6 +14,9 @@ import { Possessions } from './owned.ts'
 import { PidFile } from './pid-file.ts'
 import type { Plan } from './messages.ts'
 
+/** More lines of applications are lost until there is a log. */
+const MOST_EARLY = 1000
+
 /**
  * The process that serves nobody: it has the sockets, hands their connections to its workers, starts them anew where they die, and starts
  * others beside them for a reload. It never loads the configuration: the workers do, and tell what there is to know.
@@ -31,6 +34,8 @@ export class Primary {
   #pidFile: PidFile | undefined
   #logs: Logs | undefined
   #log: Teller | undefined
+  /** Lines that wait for the log. */
+  readonly #early: ((log: Teller) => void)[] = []
   #changing: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
@@ -41,10 +46,16 @@ export class Primary {
     // It passes on what the workers tell one another of their groups.
     clusterChannel()
     const applications = ownApplications({
-      info: (details, line) => this.#log?.info(details, line),
-      warn: (details, line) => this.#log?.warn(details, line),
+      info: (details, line) => this.#say(log => log.info(details, line)),
+      warn: (details, line) => this.#say(log => log.warn(details, line)),
     })
     this.possessions.add({ close: () => applications.close(), kill () {} })
+  }
+
+  /** Applications are started before it is known where the log goes. */
+  #say (line: (log: Teller) => void): void {
+    if (this.#log !== undefined) line(this.#log)
+    else if (this.#early.length < MOST_EARLY) this.#early.push(line)
   }
 
   get addresses (): string[] {
@@ -148,7 +159,8 @@ export class Primary {
     const before = this.#current
     this.#current = generation
     if (this.#logs !== logs) {
-      this.#log = logs.teller()
+      const log = this.#log = logs.teller()
+      for (const line of this.#early.splice(0)) line(log)
       this.#logs?.close()
       this.#logs = logs
     }

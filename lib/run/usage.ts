@@ -1,5 +1,6 @@
 /** What `--help` prints. */
 export const USAGE = `Usage: fastify-scgi [options] address...
+       fastify-scgi [options] --spawn COMMAND
        fastify-scgi --config FILE [--test | --print]
        fastify-scgi reload [--config FILE | --pid-file FILE]
        fastify-scgi ctl --socket PATH COMMAND (see ctl --help)
@@ -23,6 +24,9 @@ Options:
   --trust-proxy WHOM   proxies before this one whose X-Forwarded-* are believed:
                        addresses and networks with commas between, loopback, or true
   --max-header-size SIZE  largest head of a request (16k)
+  --spawn COMMAND      start the application: it listens on descriptor 0, is started
+                       again when it ends, and ends with the gateway; may be given
+                       several times
   --prefix PATH        path under which the application is mounted (/)
   --params SET         parameters the application gets: cgi, nginx or minimal (cgi)
   --body-limit SIZE    largest request body, such as 8k, 20m or 1g (1m)

@@ -1,11 +1,15 @@
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { createScgiServer } from '../../lib/server/index.ts'
+import { ROOT } from './snippets.ts'
 import { tempDir } from './temp.ts'
 import type { TempDir } from './temp.ts'
 import type { ScgiServer } from '../../lib/server/index.ts'
 
 /** The addresses that documentation may name: each becomes a live application. */
 const ADDRESS = /(?:127\.0\.0\.1|localhost|10\.0\.0\.\d+):40\d\d|unix:\/run\/[\w./-]+\.sock/g
+/** Applications that are started: those of the examples. */
+const SCRIPT = /(?<=[' ])app\.(?:pl|py)\b/g
 
 /** SCGI applications that answer with what they were sent: a line for each parameter, an empty one, the body. */
 export class Applications implements AsyncDisposable {
@@ -24,7 +28,7 @@ export class Applications implements AsyncDisposable {
   async rewrite (text: string): Promise<string> {
     const live = new Map<string, string>()
     for (const [address] of text.matchAll(ADDRESS)) live.set(address, await this.#start(address))
-    return text.replace(ADDRESS, address => live.get(address) ?? address).replace(/\bport: (?:8080|4000)\b/g, "port: 0, host: '127.0.0.1'")
+    return text.replace(SCRIPT, name => join(ROOT, 'examples/spawn', name)).replace(ADDRESS, address => live.get(address) ?? address).replace(/\bport: (?:8080|4000)\b/g, "port: 0, host: '127.0.0.1'")
   }
 
   async [Symbol.asyncDispose] (): Promise<void> {

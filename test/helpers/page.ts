@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { splitWords } from '../../lib/run/words.ts'
 import { Applications } from './applications.ts'
 import { runCli } from './cli.ts'
 import { RawClient } from './raw-client.ts'
@@ -45,7 +46,7 @@ export async function testPage (page: string): Promise<void> {
 async function runLine (line: string, applications: Applications): Promise<void> {
   const { name, scripts, peerDependencies } = await readManifest()
   for (const command of line.split(' && ')) {
-    const [program = '', verb = '', ...args] = command.split(' ')
+    const [program = '', verb = '', ...args] = splitWords('', command)
     if (program === 'npx' && verb === name) {
       await serve(args, applications)
     } else if (program === 'npm' && (verb === 'start' || verb === 'test')) {

@@ -2,6 +2,7 @@ import { count, flag, object, ofRoom, text, time } from '../readers.ts'
 import { row, type Rows } from '../row.ts'
 import { RESOLVER } from './connections.ts'
 import { HEALTH, OUTLIER } from './health.ts'
+import { SPAWN } from './spawn.ts'
 import { STICKY } from './sticky.ts'
 
 const routeName = text(/^[^\s\0,;]{1,96}$/, 'a name of 1 to 96 characters without blanks, commas and semicolons')
@@ -48,6 +49,9 @@ export const SERVER = {
   keepalive: row(count(), { otherwise: '0; HTTP: 32', doc: 'idle connections kept, where the server agrees: [connections](connections.md)' }),
   preconnect: row(count(), { default: 0, doc: 'connections opened ahead: [connections](connections.md)' }),
   tls: row(ofRoom(['object'], TLS), { otherwise: '', doc: 'how the server of an `https://` address is known: [TLS](http-members.md#tls)' }),
+  spawn: row(ofRoom(['object'], SPAWN), {
+    otherwise: 'none', directives: ['lighttpd: bin-path'], doc: 'in the place of `address`: an [application that is started here](spawn.md)',
+  }),
 } satisfies Rows
 
 export const QUEUE = {

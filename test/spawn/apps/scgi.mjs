@@ -20,6 +20,7 @@ const server = createServer(socket => {
     else answer()
   })
 })
+process.on('SIGUSR2', () => {})
 if (process.argv.includes('--deaf')) process.on('SIGTERM', () => {})
 const where = SCGI_PORT !== undefined ? { host: '127.0.0.1', port: Number(SCGI_PORT) } : SCGI_SOCKET !== undefined ? { path: SCGI_SOCKET } : { fd: 0 }
 server.listen(where, () => console.log(`listens, at ${process.pid}`))

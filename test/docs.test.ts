@@ -3,11 +3,12 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import ts from 'typescript'
+import { DEPLOYED } from './helpers/deployed.ts'
 import { testPage } from './helpers/page.ts'
 import { asModule, ModuleDir, readSnippets, ROOT } from './helpers/snippets.ts'
 
 const PAGES = readdirSync(join(ROOT, 'docs')).filter(name => name.endsWith('.md')).map(name => `docs/${name}`)
-for (const page of PAGES) await testPage(page)
+for (const page of PAGES) await testPage(page, page === 'docs/deploying.md' ? DEPLOYED : [])
 
 function read (file: string): string {
   return readFileSync(join(ROOT, file), 'utf8')

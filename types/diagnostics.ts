@@ -2,7 +2,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Cache, CacheStatus } from './cache.ts'
 import type { ResponseHead, ServerAddress } from './exchange.ts'
 import type {
-  ApplicationOutputEvent, ApplicationProcessEvent, BalanceEvent, ResolveEvent, ServerEditEvent, ServerListEvent, ServerStateEvent, ServerWeightEvent,
+  ApplicationOutputEvent, ApplicationProcessEvent, BalanceEvent, ResolveEvent, ServerEditEvent, ServerListEvent, ServerStateEvent,
+  ServerWeightEvent,
 } from './live.ts'
 import type { Attempt, ScgiRequestInfo } from './request.ts'
 import type { AttemptOutcome, UpstreamServer, UpstreamServers } from './upstream.ts'

@@ -12,7 +12,8 @@ import type { Endpoint } from '../connections/protocol.ts'
 import type { ResolverOptions } from '../../types/health.ts'
 import type { Upstreams } from '../../types/options.ts'
 import type {
-  ApplicationOutputEvent, ApplicationProcessEvent, BalanceEvent, ResolveEvent, ServerEditEvent, ServerListEvent, ServerStateEvent, ServerWeightEvent,
+  ApplicationOutputEvent, ApplicationProcessEvent, BalanceEvent, ResolveEvent, ServerEditEvent, ServerListEvent, ServerStateEvent,
+  ServerWeightEvent,
   UpstreamGroups,
 } from '../../types/live.ts'
 

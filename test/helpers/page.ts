@@ -21,8 +21,16 @@ export async function readManifest (): Promise<Manifest> {
   return JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
 }
 
-/** Makes a test of every snippet of a page. */
-export async function testPage (page: string): Promise<void> {
+/** The name of the file that a snippet is, by its note `file: NAME`. */
+export function fileOf (notes: readonly string[]): string | undefined {
+  return notes.map(note => /^file: (\S+)$/.exec(note)?.[1]).find(name => name !== undefined)
+}
+
+/**
+ * Makes a test of every snippet of a page.
+ * @param files those that are files, and have tests of their own
+ */
+export async function testPage (page: string, files: readonly string[] = []): Promise<void> {
   let applications: Applications
   let modules: ModuleDir
   before(async () => {
@@ -37,7 +45,7 @@ export async function testPage (page: string): Promise<void> {
     test(`${where} (${lang})`, async () => {
       if (lang === 'ts') await runSnippet(code, notes, applications, modules)
       else if (lang === 'sh') for (const line of code.split('\n')) await runLine(line, applications)
-      else assert.fail(`nobody knows how to run '${lang}'`)
+      else assert.ok(files.includes(fileOf(notes) ?? ''), `nobody knows how to run '${lang}'`)
     })
   }
 }

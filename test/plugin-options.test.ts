@@ -165,6 +165,25 @@ const WRONG: Record<string, unknown[]> = {
   'upstreams[0].tls.key': [5, '', 'x', null],
   'upstreams[0].tls.rejectUnauthorized': ['on', 1, null],
   'upstreams[0].tls.servername': ['', 5, 'a b', null],
+  'upstreams[0].spawn': ['perl app.pl', true, [], {}, null],
+  'upstreams[0].spawn.command': [undefined, '', 5, null],
+  'upstreams[0].spawn.args': ['app.pl', [5], ['{socket}'], null],
+  'upstreams[0].spawn.cwd': ['', 5, null],
+  'upstreams[0].spawn.env': ['A=a', [], { A: 5 }, null],
+  'upstreams[0].spawn.user': ['', -1, 'a b', null],
+  'upstreams[0].spawn.group': ['', 1.5, 'a b', null],
+  'upstreams[0].spawn.socket': ['unix', true, null],
+  'upstreams[0].spawn.processes': [0, '2', null, {}],
+  'upstreams[0].spawn.processes.min': [0, 3, '1', null],
+  'upstreams[0].spawn.processes.max': [undefined, 0, 1001, '2', null],
+  'upstreams[0].spawn.processes.idleTimeout': [0, 'x', null],
+  'upstreams[0].spawn.restart': ['on', 5, null],
+  'upstreams[0].spawn.restart.delay': [0, 'x', null],
+  'upstreams[0].spawn.restart.maxDelay': [0, 'x', 50, null],
+  'upstreams[0].spawn.readyTimeout': [0, 'x', null],
+  'upstreams[0].spawn.stop': ['SIGTERM', 5, null],
+  'upstreams[0].spawn.stop.signal': ['TERM', 15, null],
+  'upstreams[0].spawn.stop.timeout': ['x', -1, null],
   'upstreams[0].slow_start': ['1s'],
   'upstreams.name': [5, '', 'a b', 'a,b', 'a/b', null],
   'upstreams.servers': [[], 5, null, 'a', {}],
@@ -256,6 +275,8 @@ const zone = createCache({ name: 'options' })
 const BESIDE: Record<string, Record<string, unknown>> = {
   'upstreams.health': { type: 'scgi' },
   'upstreams.queue': { size: 1 },
+  'upstreams[0].spawn': { command: 'app' },
+  'upstreams[0].spawn.processes': { max: 2 },
   'upstreams.sticky': { route: [() => 'a'] },
   'upstreams.sticky.cookie': { name: 'srv', secret: SECRET },
   'upstreams.sticky.learn': { create: 'sid', lookup: 'sid' },
@@ -279,7 +300,7 @@ function place (path: string, value: unknown): Record<string, unknown> {
     const place = keys.slice(0, depth).join('.').replaceAll('.[', '[')
     // Of the kinds of sessions a group has one.
     const beside = place === 'upstreams.sticky' && name !== 'failover' ? {} : BESIDE[place]
-    return { ...beside, ...(place === 'upstreams' ? { servers: [upstreams] } : {}), ...(place === 'upstreams[0]' ? { address: depth < keys.length - 1 && name === 'tls' ? 'https://127.0.0.1' : upstreams } : {}), [name]: inner }
+    return { ...beside, ...(place === 'upstreams' ? { servers: [upstreams] } : {}), ...(place === 'upstreams[0]' && name !== 'spawn' ? { address: depth < keys.length - 1 && name === 'tls' ? 'https://127.0.0.1' : upstreams } : {}), [name]: inner }
   }
   if (keys[0] === 'resolver') return { upstreams: () => upstreams, allowAnyUpstream: true, ...Object(nest(0)) }
   return { upstreams, ...Object(nest(0)) }

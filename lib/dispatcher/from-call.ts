@@ -24,6 +24,7 @@ export class Call {
     this.reply = reply
     // Addresses are gone with the client's connection.
     this.view = new FastifyView(reply.request, WHOLE_PATH, passageOf(reply.request.raw))
+    this.view.takeServer(reply.request.raw)
   }
 
   static of ({ headers }: DispatchOptions): Call {

@@ -16,9 +16,10 @@ import type { FastifyRequest } from 'fastify'
 /** A request as it goes to the servers, whoever is there to hear the answer. */
 export class OutgoingRequest implements PassRequest {
   body: RequestBody | null = null
-  readonly localAddress: string | undefined
-  readonly localPort: number | undefined
-  readonly transparent: boolean | undefined
+  // From `prepare` on.
+  localAddress: string | undefined
+  localPort: number | undefined
+  transparent: boolean | undefined
   /** For balancing methods that ask for it. */
   readonly source: FastifyRequest
   readonly view: FastifyView
@@ -41,7 +42,7 @@ export class OutgoingRequest implements PassRequest {
     this.source = request
     this.passage = passage
     if (former === undefined) {
-      const { hooks, bind, encoder, upgrade } = service.mount
+      const { hooks, encoder, upgrade } = service.mount
       const view = new FastifyView(request, service.point, passage)
       const rewrite = hooks.rewriteRequestHeaders
       const asked = upgrade ? askedProtocol(request.raw, passage) : undefined
@@ -54,10 +55,6 @@ export class OutgoingRequest implements PassRequest {
         this.#upgrade = asked === undefined ? undefined : protocolOf(this.view.headers['upgrade'])
       }
       this.#target = request.raw.url ?? this.view.uri
-      const local = bind(request)
-      this.localAddress = local?.localAddress
-      this.localPort = local?.localPort
-      this.transparent = local?.transparent
     } else {
       this.view = former.view
       const { outgoing } = former
@@ -68,6 +65,18 @@ export class OutgoingRequest implements PassRequest {
       this.transparent = outgoing.transparent
       this.body = outgoing.body
     }
+  }
+
+  /**
+   * Sees to what only a server needs, while the client's connection stands: what the cache answers goes without.
+   * @throws what the user's function throws
+   */
+  prepare (): void {
+    this.view.takeServer(this.source.raw)
+    const local = this.#service.mount.bind(this.source)
+    this.localAddress = local?.localAddress
+    this.localPort = local?.localPort
+    this.transparent = local?.transparent
   }
 
   get method (): string {

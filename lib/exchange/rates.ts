@@ -1,5 +1,4 @@
 import { obeyedWish, STEERING } from '../http/accel-headers.ts'
-import { passageOf } from '../http/passage.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { ResponseSettings } from './response-options.ts'
 import type { FastifyRequest } from 'fastify'
@@ -9,7 +8,12 @@ function wantedRate (head: ResponseHead, settings: ResponseSettings): number | u
   return obeyedWish(STEERING.limitRate, head.headers, settings.obeyed)
 }
 
-/** The same of a reply: its own word, that of the application which redirected to it, or the option `clientLimitRate`. */
-export function replyRate (head: ResponseHead, settings: ResponseSettings, request: FastifyRequest): number | undefined {
-  return wantedRate(head, settings) ?? passageOf(request.raw)?.rate ?? settings.clientLimitRate?.(request)
+/**
+ * The same of a reply: its own word, that of the application which redirected to it, or the option `clientLimitRate`.
+ * @param passed what the application said which redirected to it
+ */
+export function replyRate (
+  head: ResponseHead, settings: ResponseSettings, request: FastifyRequest, passed: number | undefined
+): number | undefined {
+  return wantedRate(head, settings) ?? passed ?? settings.clientLimitRate?.(request)
 }

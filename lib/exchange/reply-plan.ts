@@ -1,6 +1,7 @@
 import { isConditional } from '../http/conditions.ts'
 import { steer } from '../http/accel-headers.ts'
 import { replyRate } from './rates.ts'
+import type { Passage } from '../http/passage.ts'
 import type { FilterPlan } from '../reply/plan.ts'
 import type { Mount } from './mount.ts'
 import type { ResponseSettings } from './response-options.ts'
@@ -15,6 +16,8 @@ interface Sending {
   readonly ownConditions: boolean
   /** The reply is read ahead of the client. */
   readonly buffering: boolean
+  /** How the request came to the route, if by an internal redirect. */
+  readonly passage: Passage | undefined
 }
 
 /** A plan for nothing as yet. */
@@ -31,7 +34,7 @@ export function lastingPlan (head: ResponseHead, response: ResponseSettings): La
 
 /** What the filters have to do with a reply; `undefined` where it is nothing, as with most. */
 export function planReply (
-  head: ResponseHead, given: FilterPlan | undefined, mount: Mount, request: FastifyRequest, { ownConditions, buffering }: Sending
+  head: ResponseHead, given: FilterPlan | undefined, mount: Mount, request: FastifyRequest, { ownConditions, buffering, passage }: Sending
 ): FilterPlan | undefined {
   const { response, cache } = mount
   let plan = given
@@ -47,7 +50,7 @@ export function planReply (
     }
   }
   plan = steer<FilterPlan>(head.headers, response.obeyed, plan, none)
-  const rate = replyRate(head, response, request)
+  const rate = replyRate(head, response, request, passage?.rate)
   if (rate !== undefined) {
     plan ??= {}
     plan.rate = buffering ? rate : 0

@@ -5,7 +5,6 @@ import { breakOff, clearHead, isHttp2, onReplyClose } from '../http/raw-reply.ts
 import { describe, forgetType } from '../http/described.ts'
 import { onlyOwn } from '../http/last-hook.ts'
 import { setPlan, takePlan, type FilterPlan } from '../reply/plan.ts'
-import { passageOf } from '../http/passage.ts'
 import { onRejection } from '../options/functions.ts'
 import { show } from '../options/units.ts'
 import { isMediaType } from '../request/view.ts'
@@ -19,6 +18,7 @@ import type { CachePolicy } from '../cache/options.ts'
 import type { StatusTeller } from '../cache/status-header.ts'
 import type { CachedEntry } from '../cache/entry.ts'
 import type { Mount } from './mount.ts'
+import type { Passage } from '../http/passage.ts'
 import type { FileRequest } from '../reply/plan.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -44,6 +44,8 @@ export class ReplySender {
   readonly #request: FastifyRequest
   readonly #reply: FastifyReply
   readonly #owner: ReplyOwner
+  /** How the request came to the route, if by an internal redirect. */
+  readonly passage: Passage | undefined
   /** The client's conditions were not sent on: they are answered here. */
   ownConditions = false
   /** Who has to say what of the reply, for Cache-Status. */
@@ -57,7 +59,8 @@ export class ReplySender {
   /** Whether the reply is read ahead: what limits the client's rate needs it. */
   buffering = true
 
-  constructor (mount: Mount, request: FastifyRequest, reply: FastifyReply, owner: ReplyOwner) {
+  constructor (mount: Mount, request: FastifyRequest, reply: FastifyReply, passage: Passage | undefined, owner: ReplyOwner) {
+    this.passage = passage
     this.#mount = mount
     this.#request = request
     this.#reply = reply
@@ -172,7 +175,7 @@ export class ReplySender {
     const spelling = this.#spelling(head)
     // What is complete, and what nobody but us touches any more, goes out as it is: most replies, and to describe them costs.
     const final = (body === undefined || Buffer.isBuffer(body)) && !this.#planned && spelling === undefined &&
-      passageOf(this.#request.raw) === undefined && onlyOwn(this.#request)
+      this.passage === undefined && onlyOwn(this.#request)
     if (!final) describe(this.#request, this.#reply, body, spelling)
     this.#reply.send(body)
   }
@@ -272,8 +275,7 @@ export class ReplySender {
     }
     joinLists(reply, headers)
     reply.headers(headers)
-    const passage = passageOf(request.raw)
-    if (passage !== undefined) passage.answered = true
+    if (this.passage !== undefined) this.passage.answered = true
     return headers
   }
 

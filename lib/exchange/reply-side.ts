@@ -64,7 +64,7 @@ export class ReplySide implements ReplySource, ReplyOwner, Instead {
     this.reply = reply
     this.passage = passage
     this.info = info
-    this.sender = new ReplySender(mount, request, reply, this)
+    this.sender = new ReplySender(mount, request, reply, passage, this)
   }
 
   get context (): AsyncResource {

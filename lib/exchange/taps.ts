@@ -163,7 +163,15 @@ export class Taps implements StoreOwner, UpdateOwner {
       pass.abort()
       return
     }
-    const update = new BackgroundUpdate(pass, group, this.#mount.pass, outgoing.forCache(plan), this, this.#client.request.log)
+    const request = outgoing.forCache(plan)
+    try {
+      request.prepare()
+    } catch (error) {
+      this.#client.request.log.error({ err: error }, 'a background update of the cache failed')
+      pass.abort()
+      return
+    }
+    const update = new BackgroundUpdate(pass, group, this.#mount.pass, request, this, this.#client.request.log)
     this.#state.running.add(update)
     update.start()
   }

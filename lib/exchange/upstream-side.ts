@@ -63,6 +63,12 @@ export class UpstreamSide {
     const { mount, bodyLimit } = this.#service
     const exchange = this.#exchange
     const given = this.#given
+    try {
+      this.outgoing.prepare()
+    } catch (error) {
+      exchange.answerError(error)
+      return
+    }
     if (this.#passage !== undefined && given === undefined) {
       // An earlier route has read what there was.
       const { body } = this.#passage

@@ -35,13 +35,15 @@ export function filterLayer (fastify: FastifyInstance): Locations {
   const root = rootOf(fastify)
   root.addHook('onRequest', (request, reply, done) => {
     beginStream(request.raw)
-    if (isClosed(request)) {
+    const passage = passageOf(request.raw)
+    if (isClosed(request, passage)) {
       reply.callNotFound()
       return
     }
-    restoreUrl(request)
+    if (passage !== undefined) restoreUrl(request, passage)
     restoreTarget(request.raw)
-    tellStatus(request, reply)
+    // The status of an error page is that of the error, for the hooks of its route too; an error of its own replaces it.
+    if (passage?.status !== undefined) reply.raw.statusCode = passage.status
     done()
   })
   // What was planned for a reply is not for the error that came in its place: another hook failed.
@@ -62,10 +64,4 @@ export function filterLayer (fastify: FastifyInstance): Locations {
     filterReply(request, reply, payload, done, locations)
   }))
   return locations
-}
-
-/** The status of an error page is that of the error, for the hooks of its route too; an error of its own replaces it. */
-function tellStatus ({ raw }: FastifyRequest, reply: FastifyReply): void {
-  const status = passageOf(raw)?.status
-  if (status !== undefined) reply.raw.statusCode = status
 }

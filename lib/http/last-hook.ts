@@ -1,10 +1,8 @@
+import { contextOf } from './route-context.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 type LastHook = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: () => void) => void
 
-/** Fastify's own name for the context of a route, which a request carries. */
-const CONTEXT = 'fastify.context'
-let symbol: symbol | undefined
 /** On hooks of ours, which see to what describes a body themselves. */
 const OWN = Symbol('fastify-scgi.own')
 
@@ -28,8 +26,7 @@ export function onlyOwn (request: FastifyRequest): boolean {
 }
 
 function hooksOf (request: FastifyRequest): unknown[] | undefined {
-  symbol ??= Object.getOwnPropertySymbols(request).find(({ description }) => description === CONTEXT)
-  const context: unknown = symbol === undefined ? undefined : Reflect.get(request, symbol)
-  if (typeof context !== 'object' || context === null || !('onSend' in context)) return undefined
+  const context = contextOf(request)
+  if (context === undefined || !('onSend' in context)) return undefined
   return Array.isArray(context.onSend) ? context.onSend : undefined
 }

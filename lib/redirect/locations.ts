@@ -1,6 +1,6 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { show } from '../options/units.ts'
-import { passageOf } from '../http/passage.ts'
+import { passageOf, type Passage } from '../http/passage.ts'
 import type { FastifyInstance, FastifyRequest, RouteHandlerMethod } from 'fastify'
 
 /** Where the router finds the named locations; a client that asks for it gets a 404. */
@@ -53,7 +53,6 @@ export class Locations {
 }
 
 /** On a named location the request's URL is what it was before: only the router saw another. */
-export function restoreUrl (request: FastifyRequest): void {
-  const passage = passageOf(request.raw)
-  if (passage?.location !== undefined && passage.url !== undefined) request.raw.url = passage.url
+export function restoreUrl (request: FastifyRequest, passage: Passage): void {
+  if (passage.location !== undefined && passage.url !== undefined) request.raw.url = passage.url
 }

@@ -31,8 +31,9 @@ export class FastifyView implements RequestView {
   readonly protocol: string
   readonly scheme: 'http' | 'https'
   readonly host: string
-  readonly serverAddr: string
-  readonly serverPort: number | string
+  /** Where the request came in; of the socket, and so empty until `takeServer`. */
+  serverAddr = ''
+  serverPort: number | string = ''
   readonly remoteAddr: string
   readonly remotePort: number | string
   readonly forwardedFor: string
@@ -51,7 +52,6 @@ export class FastifyView implements RequestView {
     const uri = request.originalUrl
     const path = splitPath(raw.url ?? uri, mount.segments, mount.rules)
     if ('error' in path) throw pathError(path)
-    const { socket } = raw
     this.method = raw.method ?? 'GET'
     this.uri = uri
     this.target = passage === undefined ? undefined : raw.url
@@ -62,8 +62,6 @@ export class FastifyView implements RequestView {
     this.protocol = raw.httpVersionMajor === 2 ? 'HTTP/2.0' : raw.httpVersionMinor === 0 ? 'HTTP/1.0' : 'HTTP/1.1'
     this.scheme = schemeOf(request)
     this.host = hostOf(request, uri)
-    this.serverAddr = plain(socket.localAddress)
-    this.serverPort = socket.localPort ?? ''
     const client = clientOf(request)
     this.remoteAddr = client.address
     this.remotePort = client.port
@@ -72,6 +70,12 @@ export class FastifyView implements RequestView {
     this.rawHeaders = raw.rawHeaders
     // Of request.headers it may be the type that the route has put there to get past Fastify's check.
     this.contentType = raw.headers['content-type'] ?? passage?.contentType
+  }
+
+  /** Takes the address down that the request came in at, which only those who send it to a server need. */
+  takeServer ({ socket }: FastifyRequest['raw']): void {
+    this.serverAddr = plain(socket.localAddress)
+    this.serverPort = socket.localPort ?? ''
   }
 
   /** The same request with the headers that a hook has made of what the client sent. */

@@ -1,4 +1,8 @@
 import { createServer } from 'node:net'
+import { isRecord } from '../options/checks.ts'
+import { GROUP, SERVER } from '../options/table/group.ts'
+import { REGISTER } from '../options/table/plugin.ts'
+import { Application } from './application.ts'
 import { build } from './build.ts'
 import { loadConfig } from './load-config.ts'
 import { Logs } from './logs.ts'
@@ -7,7 +11,8 @@ import { bindingsOf, listenOn } from './sockets.ts'
 import { codeOf } from '../runtime/caught.ts'
 import { keyOf } from './read-listen.ts'
 import { askRunning } from './control.ts'
-import type { GatewayConfig } from '../../types/config.ts'
+import type { Rows } from '../options/row.ts'
+import type { GatewayConfig, GatewayMount } from '../../types/config.ts'
 
 async function read (config: GatewayConfig | string): Promise<Settings> {
   return readConfig(typeof config === 'string' ? await loadConfig(config) : config)
@@ -52,9 +57,36 @@ export async function testConfig (config: GatewayConfig | string): Promise<strin
  * @throws StartError, FST_SCGI_OPT_*
  */
 export async function printConfig (config: GatewayConfig | string): Promise<string> {
-  const { listeners, workers = typeof config === 'string' ? 1 : undefined, ...settings } = await read(config)
+  const { listeners, workers = typeof config === 'string' ? 1 : undefined, mounts, fastify, ...settings } = await read(config)
+  const { app } = new Application(fastify)
   const listen = listeners.map(({ place, tls, http2 }) => ({ ...place, tls: tls ?? false, http2 }))
-  return `${JSON.stringify({ listen, workers, ...settings }, shown, 2)}\n`
+  const all = { listen, workers, fastify: { ...app.initialConfig, ...fastify }, mounts: mounts.map(mountInForce), ...settings }
+  await app.close()
+  return `${JSON.stringify(all, shown, 2)}\n`
+}
+
+function mountInForce (mount: GatewayMount): object {
+  const options = typeof mount === 'object' && 'upstreams' in mount ? mount : { upstreams: mount }
+  return { ...inForce(REGISTER, options), upstreams: groupInForce(options.upstreams) }
+}
+
+function groupInForce (upstreams: unknown): unknown {
+  const group = Array.isArray(upstreams) ? { servers: upstreams } : upstreams
+  // A group that is made shows itself; an address is one.
+  if (!isRecord(group) || 'edit' in group || !Array.isArray(group.servers)) return group
+  const servers = group.servers.map((server: unknown) => inForce(SERVER, isRecord(server) ? server : { address: server }))
+  return { ...inForce(GROUP, group), servers }
+}
+
+/** What is given, and the defaults of the rest; what has no single value is left out. */
+function inForce (rows: Rows, given: object): Record<string, unknown> {
+  const options: Record<string, unknown> = { ...given }
+  for (const [name, { default: otherwise, rows: inner }] of Object.entries(rows)) {
+    const value = options[name]
+    if (value === undefined && otherwise !== undefined) options[name] = otherwise
+    else if (isRecord(value) && inner !== undefined) options[name] = inForce(inner, value)
+  }
+  return options
 }
 
 const SECRETS = /^(?:key|cert|ca|pfx|passphrase|secret|password|ticketKeys)$/

@@ -103,7 +103,7 @@ export function readConfig (config: unknown): Settings {
 }
 
 /** @throws FST_SCGI_OPT_INVALID */
-export function readWorkers (value: unknown): number | undefined {
+function readWorkers (value: unknown): number | undefined {
   if (value === undefined) return undefined
   if (value === 'auto') return availableParallelism()
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > MOST_WORKERS) {

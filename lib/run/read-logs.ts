@@ -5,7 +5,7 @@ import { knownNames } from './names.ts'
 import type { AccessLogFormat, AccessLogOptions, GatewayLogOptions } from '../../types/config.ts'
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
-export type LogLevel = typeof LOG_LEVELS[number]
+type LogLevel = typeof LOG_LEVELS[number]
 
 /** Milliseconds in which equal failures are one line. */
 const SUM_UP = 10_000

@@ -14,7 +14,7 @@ const SAME_SIGNAL = 300
 const LAST_LINES = 1000
 
 /** What can be closed in an orderly way. */
-export interface Closable {
+interface Closable {
   close (): Promise<void>
 }
 

@@ -16,7 +16,7 @@ const CLOSE_TIMEOUT = 10_000
 const LAST_LINES = 1000
 
 /** Tells the primary what this worker has come to. */
-export function report (message: Report): void {
+function report (message: Report): void {
   process.send?.(message)
 }
 

@@ -106,6 +106,11 @@ test('what is in force is printed, with its defaults and without its secrets', a
   assert.deepEqual(printed.listen, [{ host: '127.0.0.1', port: 8443, backlog: 511, tls: { cert: '[hidden]', key: '[hidden]' }, http2: true }])
   assert.deepEqual([printed.setup, printed.drainTimeout, printed.log], ['[function plugins]', 3_600_000, { sumUp: 10_000 }])
   assert.ok(!JSON.stringify(printed).includes('hush'))
+  const { mounts: [mount = {}] = [], fastify = {} }: { mounts?: Record<string, unknown>[], fastify?: Record<string, unknown> } = printed
+  assert.deepEqual([mount.prefix, mount.readTimeout, mount.upgrade, mount.closeTimeout, fastify.bodyLimit], ['/a', '60s', true, '10s', 1_048_576])
+  const { upstreams }: { upstreams?: { balance?: string, servers?: object[] } } = mount
+  assert.equal(upstreams?.balance, 'round_robin')
+  assert.deepEqual(upstreams?.servers?.map(server => ({ ...server })).at(0), { ...upstreams?.servers?.[0], address: '127.0.0.1:4000', maxFails: 1, failTimeout: '10s' })
 })
 
 test('files: modules, functions of modules, JSON, and what is none', async () => {

@@ -47,6 +47,8 @@ function rootOf (fastify: FastifyInstance): Root {
   const registry = new Registry(fastify.log)
   const locations = filterLayer(fastify)
   const caches = new Caches(fastify.log)
+  caches.onPurge = (cache, match, soft) => registry.purged(cache, match, soft)
+  registry.onPurge = (cache, match, soft) => caches.purgeHere(cache, match, soft)
   const root: Root = {
     registry,
     state: { closing: false, running: new Roster(), caches, onIdle: undefined },

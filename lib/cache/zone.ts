@@ -66,6 +66,8 @@ export class CacheZone implements Cache {
   readonly keepStale: number
   /** Requests whose reply may yet be stored. */
   readonly active = new Roster<Active>()
+  /** Who tells other processes of purges. */
+  readonly purgeListeners = new Set<(match: PurgeMatch, soft: boolean) => void>()
   /** Background updates that run. */
   updating = 0
   /** Is told once of each outage of the store. */
@@ -129,6 +131,12 @@ export class CacheZone implements Cache {
 
   async purge (match: string | PurgeMatch, { soft = false }: { soft?: boolean } = {}): Promise<number> {
     const wanted = checkMatch(this.name, match)
+    for (const tell of this.purgeListeners) tell(wanted, soft)
+    return this.purgeHere(wanted, soft)
+  }
+
+  /** Purges in this process alone: the others do so themselves. */
+  async purgeHere (wanted: PurgeMatch, soft: boolean): Promise<number> {
     const test = 'key' in wanted ? (key: string) => key === wanted.key : 'glob' in wanted ? compileGlob(wanted.glob) : () => false
     this.#errors.deleteKeys(test)
     // What was fetched before the purge must not come after it.

@@ -1,4 +1,5 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
+import type { PurgeMatch } from '../../types/cache-store.ts'
 import type { CacheZone } from '../cache/zone.ts'
 import type { CacheRegistry } from '../../types/fastify.ts'
 import type { FastifyBaseLogger } from 'fastify'
@@ -10,6 +11,10 @@ const users = new WeakMap<CacheZone, number>()
 export class Caches implements CacheRegistry {
   readonly #zones = new Map<string, CacheZone>()
   readonly #log: FastifyBaseLogger
+  /** Hears of purges, for other processes to be told. */
+  onPurge: ((cache: string, match: PurgeMatch, soft: boolean) => void) | undefined
+  /** What this listens with, by cache. */
+  readonly #listeners = new Map<CacheZone, (match: PurgeMatch, soft: boolean) => void>()
 
   constructor (log: FastifyBaseLogger) {
     this.#log = log
@@ -27,7 +32,17 @@ export class Caches implements CacheRegistry {
     }
     this.#zones.set(zone.name, zone)
     users.set(zone, (users.get(zone) ?? 0) + 1)
+    const listener = (match: PurgeMatch, soft: boolean): void => this.onPurge?.(zone.name, match, soft)
+    this.#listeners.set(zone, listener)
+    zone.purgeListeners.add(listener)
     zone.onWarning = (message, error) => this.#log.warn({ err: error }, message)
+  }
+
+  /** Another process has purged a cache of that name. What fails here is told in the log. */
+  purgeHere (name: string, match: PurgeMatch, soft: boolean): void {
+    this.#zones.get(name)?.purgeHere(match, soft).catch((error: unknown) => {
+      this.#log.warn({ err: error }, `cache '${name}': a purge of another process could not be done here`)
+    })
   }
 
   get (name: string): CacheZone | undefined {
@@ -39,6 +54,8 @@ export class Caches implements CacheRegistry {
   }
 
   async close (): Promise<void> {
+    for (const [zone, listener] of this.#listeners) zone.purgeListeners.delete(listener)
+    this.#listeners.clear()
     const unused = [...this.#zones.values()].filter(zone => {
       const left = (users.get(zone) ?? 1) - 1
       users.set(zone, left)

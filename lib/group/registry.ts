@@ -9,6 +9,7 @@ import { show } from '../options/units.ts'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { Group } from '../balancer/group.ts'
 import type { Endpoint } from '../connections/protocol.ts'
+import type { PurgeMatch } from '../../types/cache-store.ts'
 import type { ResolverOptions } from '../../types/health.ts'
 import type { Upstreams } from '../../types/options.ts'
 import type {
@@ -41,6 +42,9 @@ export class Registry {
     [Symbol.iterator]: () => this.#watched.keys(),
   }
 
+  /** Purges caches where another process has. */
+  onPurge: (cache: string, match: PurgeMatch, soft: boolean) => void = () => {}
+  readonly #purge = (cache: string, match: PurgeMatch, soft: boolean): void => this.onPurge(cache, match, soft)
   readonly #named = new GroupRegistry<ServerGroup>()
   readonly #log: FastifyBaseLogger
   /** Every group in use, with the way to stop watching it. */
@@ -126,10 +130,21 @@ export class Registry {
     return `\0${number}`
   }
 
+  /** Tells the processes that share a group of a purge: over each channel once. */
+  purged (cache: string, match: PurgeMatch, soft: boolean): void {
+    const told = new Set<unknown>()
+    for (const { sharing } of this.#watched.keys()) {
+      if (sharing === undefined || told.has(sharing.channel)) continue
+      told.add(sharing.channel)
+      sharing.group.purged(cache, match, soft)
+    }
+  }
+
   /** Stops watching, checking and asking the DNS, closes idle connections, and ends applications. Fulfilled when they have ended. */
   async close (): Promise<void> {
     const ended: Promise<void>[] = []
     for (const [group, unwatch] of this.#watched) {
+      group.sharing?.group.purgeListeners.delete(this.#purge)
       group.release()
       ended.push(group.stopped().finally(unwatch))
     }
@@ -147,6 +162,7 @@ export class Registry {
     this.#watched.get(group)?.()
     this.#watched.delete(group)
     this.#configured.delete(group)
+    group.sharing?.group.purgeListeners.delete(this.#purge)
     group.release()
   }
 
@@ -162,6 +178,7 @@ export class Registry {
       throw error
     }
     this.#watched.set(group, stop)
+    group.sharing?.group.purgeListeners.add(this.#purge)
     group.hold()
     if (configured) this.#configured.add(group)
   }

@@ -16,6 +16,7 @@ import type { ServerAddress } from '../../types/exchange.ts'
 import type { GroupEvents, UpstreamGroup, UpstreamGroupDetails, UpstreamGroupState } from '../../types/live.ts'
 import type { Balance, GroupOptions, ServerChanges, ServerEntry, ServerOptions, UpstreamServer } from '../../types/upstream.ts'
 import type { FastifyRequest } from 'fastify'
+import type { GroupChannel } from '../../types/channel.ts'
 import type { Witness } from './witness.ts'
 
 /**
@@ -90,6 +91,12 @@ export class ServerGroup implements UpstreamGroup {
       await this.#opening
     }
     return this.#members.balancer
+  }
+
+  /** What it shares with other processes, and over which channel. */
+  get sharing (): { readonly group: SharedGroup, readonly channel: GroupChannel } | undefined {
+    const { shared: channel } = this.#settings
+    return this.#shared === undefined || channel === undefined ? undefined : { group: this.#shared, channel }
   }
 
   /** The balancer of a group that is open. */

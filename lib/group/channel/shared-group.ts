@@ -2,11 +2,12 @@ import { FST_SCGI_OPT_UNSUPPORTED } from '../../errors.ts'
 import { isLater } from './log.ts'
 import { Membership } from './membership.ts'
 import { SharedLimits } from './limits.ts'
-import { KEYS, packServer, readFound, readHealth, readKey, readUntil } from './values.ts'
+import { KEYS, packServer, readFound, readHealth, readKey, readPurge, readUntil } from './values.ts'
 import type { Group } from '../../balancer/group.ts'
 import type { Peer } from '../../balancer/peer.ts'
 import type { Endpoint } from '../../connections/protocol.ts'
 import type { ChannelEvent, GroupChannel } from '../../../types/channel.ts'
+import type { PurgeMatch } from '../../../types/cache-store.ts'
 import type { ServerOptions } from '../../../types/upstream.ts'
 import type { Found } from '../resolve/watch.ts'
 import type { Witness } from '../witness.ts'
@@ -38,11 +39,16 @@ const EDIT = 'edit '
 /** A return that was so many milliseconds ago is one of a while ago, of which this process was told late. */
 const LATE = 500
 
+/** So long those hear of a purge, in milliseconds, who could not be reached. */
+const PURGE_KEPT = 3_600_000
+
 /** A group that processes share: tells them what this one finds out and edits, and does here what they tell. */
 export class SharedGroup implements Witness {
   readonly #options: SharedGroupOptions
   readonly #membership: Membership
   readonly #limits: SharedLimits
+  /** Who purges caches where another process has. */
+  readonly purgeListeners = new Set<(cache: string, match: PurgeMatch, soft: boolean) => void>()
   /** What was found out elsewhere is being entered: it is not to be told again. */
   #applying = false
   /** Of each address that was added or removed the event that holds here. */
@@ -86,6 +92,10 @@ export class SharedGroup implements Witness {
 
   removed (server: string): void {
     this.#servers.set(server, this.#membership.say(KEYS.server(server), null))
+  }
+
+  purged (cache: string, match: PurgeMatch, soft: boolean): void {
+    this.#membership.say(KEYS.purge(cache, match), { cache, match, soft }, PURGE_KEPT)
   }
 
   balanced (balance: unknown): void {
@@ -161,6 +171,7 @@ export class SharedGroup implements Witness {
       if (kind === 'edit') this.#applyEdit(event, rest)
       else if (kind === 'server') this.#applyServer(rest)
       else if (kind === 'balance') this.#options.target.setBalance(event.value ?? undefined)
+      else if (kind === 'purge') this.#applyPurge(event)
       else if (kind === 'session') this.#applySession(event, rest)
       else if (kind === 'found') this.#options.target.find(rest, readFound(event.value) ?? [])
       else if (kind === 'shares' || kind === 'held') this.#limits.heard(event, rest)
@@ -219,6 +230,11 @@ export class SharedGroup implements Witness {
       // It comes with the servers of its name, or has left.
       if (!isUnknown(error)) warn(this.#options.group, event, error)
     }
+  }
+
+  #applyPurge ({ value }: ChannelEvent): void {
+    const purge = readPurge(value)
+    if (purge !== undefined) for (const listener of this.purgeListeners) listener(purge.cache, purge.match, purge.soft)
   }
 
   #applySession ({ value, until }: ChannelEvent, session: string): void {

@@ -1,4 +1,5 @@
 import { isRecord } from '../../options/checks.ts'
+import type { PurgeMatch } from '../../../types/cache-store.ts'
 import type { ServerOptions } from '../../../types/upstream.ts'
 import type { Found } from '../resolve/watch.ts'
 import type { Held, Shares } from './shares.ts'
@@ -17,6 +18,7 @@ export const KEYS = {
   ejected: (server: string) => `ejected ${server}`,
   session: (session: string) => `session ${session}`,
   shares: (server: string) => `shares ${server}`,
+  purge: (cache: string, match: object) => `purge ${JSON.stringify([cache, match])}`,
   held: (process: string, server: string) => `held ${process} ${server}`,
 } as const
 
@@ -61,6 +63,17 @@ export function readFound (value: unknown): Found[] | undefined {
     if (typeof host !== 'string' || typeof port !== 'number') return []
     return [{ host, port, weight: typeof weight === 'number' ? weight : undefined, backup: backup === true }]
   })
+}
+
+/** A purge of a cache; what is to be purged is looked at by the cache. */
+export function readPurge (value: unknown): { cache: string, match: PurgeMatch, soft: boolean } | undefined {
+  if (!isRecord(value) || !isRecord(value['match'])) return undefined
+  const { cache, match, soft } = value
+  const { key, glob, tag } = match
+  if (typeof cache !== 'string') return undefined
+  if (typeof key === 'string') return { cache, match: { key }, soft: soft === true }
+  if (typeof glob === 'string') return { cache, match: { glob }, soft: soft === true }
+  return typeof tag === 'string' ? { cache, match: { tag }, soft: soft === true } : undefined
 }
 
 export function readShares (value: unknown): Shares {

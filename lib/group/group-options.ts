@@ -50,7 +50,7 @@ export interface ServerSettings {
 }
 
 /** A server that is started here, as it was configured. */
-export interface Spawned {
+interface Spawned {
   /** The option, for errors. */
   readonly option: string
   readonly given: unknown

@@ -10,7 +10,7 @@ import type { ExchangeControl, ExchangeHandler, ExchangeRequest, ServerAddress }
 const PRECONNECT_TIMEOUT = 2000
 
 /** A server that speaks SCGI. */
-export class ScgiEndpoint implements Endpoint {
+class ScgiEndpoint implements Endpoint {
   readonly protocol = scgi
   readonly address: ServerAddress
   #settings: PoolSettings

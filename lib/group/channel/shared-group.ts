@@ -15,7 +15,7 @@ import type { Witness } from '../witness.ts'
 type EndpointPeer = Peer<Endpoint>
 
 /** What is done in this process by the word of another. */
-export interface SharedTarget {
+interface SharedTarget {
   readonly balancer: Group<Endpoint>
   lead (leads: boolean): void
   judge (peer: EndpointPeer, healthy: boolean, reason: string | undefined): void

@@ -18,6 +18,8 @@ const LOOK = 50
 const LAST_WORDS = 100
 /** A process that has lived so long did not die of its start. */
 const STABLE = 10_000
+/** So long one that has ended again and again has to live, to be believed. */
+const PROBATION = 1000
 /** Of what it said last, in the reason. */
 const MOST_SAID = 200
 
@@ -50,8 +52,7 @@ export class ManagedProcess {
   #started = 0
   #said = ''
   #ready = false
-  /** It has ended by a signal, of its own or of somebody's. */
-  #signalled = false
+  #looping = false
   #cancel = (): void => {}
   #ending: Promise<void> | undefined
   #ended = (): void => {}
@@ -79,7 +80,7 @@ export class ManagedProcess {
    * is back at once: nobody needs to be told.
    */
   get looping (): boolean {
-    return !this.#ready && (this.crashes > 1 || (this.crashes === 1 && !this.#signalled))
+    return this.#looping
   }
 
   get stopping (): boolean {
@@ -157,6 +158,7 @@ export class ManagedProcess {
     this.#child = undefined
     this.reason = `it cannot be started: ${error.message}`
     this.crashes += 1
+    this.#looping = true
     this.#begin.reject(error)
     this.#options.onChange()
     this.#ended()
@@ -184,9 +186,17 @@ export class ManagedProcess {
 
   #isReady (): void {
     this.#ready = true
-    this.reason = undefined
+    // Whoever sent it requests now would wait for an answer of one that dies again.
+    if (this.#looping) this.#cancel = this.#options.timers.after(PROBATION, () => this.#proven())
+    else this.reason = undefined
     this.#options.onChange()
     this.#begin.resolve()
+  }
+
+  #proven (): void {
+    this.#looping = false
+    this.reason = undefined
+    this.#options.onChange()
   }
 
   #hear (pid: number, stream: 'stdout' | 'stderr', line: string): void {
@@ -222,7 +232,7 @@ export class ManagedProcess {
       return
     }
     this.crashes = timers.now() - this.#started >= STABLE ? 1 : this.crashes + 1
-    this.#signalled = signal !== null
+    if (this.crashes > 1 || signal === null) this.#looping = true
     const how = signal === null ? `exited with code ${code ?? 0}` : `was ended by ${signal}`
     this.reason = `${this.#name} ${how}${this.#said === '' ? '' : `: ${this.#said.slice(0, MOST_SAID)}`}`
     const restartsIn = this.#pause()

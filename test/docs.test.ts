@@ -47,6 +47,7 @@ test('the pages of their own have every option of theirs', () => {
     ['sticky', ['StickyCookieOptions', 'StickyLearnOptions', 'StickyApacheOptions', 'StickyFailover'], ['balancing']],
     ['accel', ['AccelOptions'], ['response']],
     ['store', ['StoreOptions'], ['response']],
+    ['config', ['GatewayConfig', 'ListenOptions', 'ListenTlsOptions', 'ListenCertificate', 'GatewayLogOptions', 'AccessLogOptions', 'RunGatewayOptions'], ['running']],
   ] as const) {
     const text = pages.map(page => read(`docs/${page}.md`)).join('\n')
     for (const type of types) {

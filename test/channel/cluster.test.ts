@@ -76,3 +76,25 @@ test('one that is frozen is no member until it goes on, and then hears what it h
   await two.call('publish', event('d', 1))
   await four.heard(({ event: told }) => isEvent(told) && told.key === 'd')
 })
+
+test('a group over it: an edit at one holds in all; when the one that checks is killed another one does', { timeout: 60_000 }, async () => {
+  clusterChannel()
+  const group = { servers: ['127.0.0.1:9', '127.0.0.1:8'], health: { type: 'connect', interval: '1s', jitter: 0, fails: 1 } }
+  const sharing = forkChannelProcesses(3, { GROUP: JSON.stringify(group) }, 'shared-worker.ts')
+  processes.push(...sharing)
+  await Promise.all(sharing.map(each => each.call('open')))
+  const [first] = sharing
+  await first?.call('edit', '127.0.0.1:9', { weight: 6 })
+  await Promise.all(sharing.map(each => each.heard(
+    ({ told, server, state }) => told === 'state' && server === '127.0.0.1:9' && state === 'unhealthy')))
+  await Promise.all(sharing.map(each => each.heard(({ told, changes }) => told === 'edited' && isRecord(changes) && changes['weight'] === 6)))
+  for (const each of sharing) each.forget()
+  const checker = await Promise.any(sharing.map(async each => {
+    await each.heard(({ told }) => told === 'check')
+    return each
+  }))
+  const others = sharing.filter(each => each !== checker)
+  assert.ok(others.every(({ told }) => !told.some(each => each.told === 'check')))
+  checker.worker.process.kill('SIGKILL')
+  await Promise.any(others.map(each => each.heard(({ told }) => told === 'check')))
+})

@@ -5,6 +5,7 @@ import { parseRedirect, targetRefused } from '../http/accel-values.ts'
 import { carriedHeaders } from '../http/carried.ts'
 import { passageOf, type CarriedHeaders } from '../http/passage.ts'
 import { toError } from '../runtime/caught.ts'
+import { withCookie } from './header-lists.ts'
 import { setOwn } from '../runtime/own-property.ts'
 import type { Redirect } from '../reply/plan.ts'
 import type { FallbackPage, FileRequest } from '../reply/plan.ts'
@@ -98,11 +99,6 @@ export function divertWithCookie (diversion: Diversion, line: string): Diversion
 
 function carrying (headers: CarriedHeaders, line: string): CarriedHeaders {
   return { ...headers, 'set-cookie': withCookie(headers['set-cookie'], line) }
-}
-
-/** Cookies, and one more. */
-export function withCookie (cookies: string | readonly string[] | undefined, line: string): string[] {
-  return cookies === undefined ? [line] : typeof cookies === 'string' ? [cookies, line] : [...cookies, line]
 }
 
 function toTarget (value: string, headers: CarriedHeaders, opensInternal: boolean): Diversion {

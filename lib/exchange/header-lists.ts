@@ -1,4 +1,3 @@
-import { withCookie } from './diversion.ts'
 import type { FastifyReply } from 'fastify'
 
 /** Headers that are lists, to which whoever answers adds (RFC 9110 section 5.3). */
@@ -39,4 +38,9 @@ function union (name: string, lists: readonly string[]): string {
     if (text !== '' && !members.has(text.toLowerCase())) members.set(text.toLowerCase(), text)
   }
   return name === 'vary' && members.has('*') ? '*' : [...members.values()].join(', ')
+}
+
+/** Cookies, and one more. */
+export function withCookie (cookies: string | readonly string[] | undefined, line: string): string[] {
+  return cookies === undefined ? [line] : typeof cookies === 'string' ? [cookies, line] : [...cookies, line]
 }

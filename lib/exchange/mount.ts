@@ -17,6 +17,7 @@ import { EXCHANGE } from '../options/table/plugin.ts'
 import { spoolOf } from '../options/table/request.ts'
 import { atOnce } from '../options/functions.ts'
 import type { BodySettings } from '../request/body-reader.ts'
+import type { ReplySettings } from '../reply/settings.ts'
 import type { PathRules } from '../routing/canonical-path.ts'
 import type { PassSettings } from '../attempts/contract.ts'
 import type { CacheOptions } from '../../types/cache.ts'
@@ -24,25 +25,22 @@ import type { ExchangeHooks, ExchangeOptions } from '../../types/options.ts'
 import type { FastifyRequest } from 'fastify'
 
 /** Options of a mount, checked and ready for use. */
-export interface Mount {
+export interface Mount extends ReplySettings {
   readonly encoder: ParamsEncoder<FastifyRequest>
   readonly pass: PassSettings
   readonly body: BodySettings
   readonly bind: Bind
-  readonly filter: HeaderFilter
   /** How the reply is read ahead of the client. */
   readonly buffering: ReplyBuffering
   readonly response: ResponseSettings
   /** How paths are read. */
   readonly paths: PathRules
   readonly store: Store<FastifyRequest> | undefined
-  readonly cache: CachePolicy<FastifyRequest> | undefined
   readonly ignoreClientAbort: boolean
   /** Informational replies (1xx) are handed on, by what the server speaks. */
   readonly earlyHints: boolean | undefined
   /** A client may ask for another protocol. */
   readonly upgrade: boolean
-  readonly preserveHeaderCase: boolean
   readonly hooks: ExchangeHooks
 }
 

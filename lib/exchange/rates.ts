@@ -1,10 +1,10 @@
 import { obeyedWish, STEERING } from '../http/accel-headers.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
-import type { ResponseSettings } from './response-options.ts'
+import type { ReplyRules } from '../reply/settings.ts'
 import type { FastifyRequest } from 'fastify'
 
 /** Bytes a second to the client as the application wants it (X-Accel-Limit-Rate); 0 is without limit, `undefined` where it does not say. */
-function wantedRate (head: ResponseHead, settings: ResponseSettings): number | undefined {
+function wantedRate (head: ResponseHead, settings: ReplyRules): number | undefined {
   return obeyedWish(STEERING.limitRate, head.headers, settings.obeyed)
 }
 
@@ -13,7 +13,7 @@ function wantedRate (head: ResponseHead, settings: ResponseSettings): number | u
  * @param passed what the application said which redirected to it
  */
 export function replyRate (
-  head: ResponseHead, settings: ResponseSettings, request: FastifyRequest, passed: number | undefined
+  head: ResponseHead, settings: ReplyRules, request: FastifyRequest, passed: number | undefined
 ): number | undefined {
   return wantedRate(head, settings) ?? passed ?? settings.clientLimitRate?.(request)
 }

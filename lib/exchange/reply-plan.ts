@@ -3,8 +3,7 @@ import { steer } from '../http/accel-headers.ts'
 import { replyRate } from './rates.ts'
 import type { Passage } from '../http/passage.ts'
 import type { FilterPlan } from '../reply/plan.ts'
-import type { Mount } from './mount.ts'
-import type { ResponseSettings } from './response-options.ts'
+import type { ReplyRules, ReplySettings } from '../reply/settings.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { FastifyRequest } from 'fastify'
 
@@ -26,7 +25,7 @@ function none (): FilterPlan {
 }
 
 /** What a reply says that an internal redirect answers: it holds for the reply of the target. */
-export function lastingPlan (head: ResponseHead, response: ResponseSettings): Lasting {
+export function lastingPlan (head: ResponseHead, response: ReplyRules): Lasting {
   const lasting = steer<Lasting>(head.headers, response.obeyed, undefined, none) ?? none()
   if (lasting.rate !== undefined) lasting.rateAfter = response.clientLimitRateAfter
   return lasting
@@ -34,7 +33,8 @@ export function lastingPlan (head: ResponseHead, response: ResponseSettings): La
 
 /** What the filters have to do with a reply; `undefined` where it is nothing, as with most. */
 export function planReply (
-  head: ResponseHead, given: FilterPlan | undefined, mount: Mount, request: FastifyRequest, { ownConditions, buffering, passage }: Sending
+  head: ResponseHead, given: FilterPlan | undefined, mount: ReplySettings, request: FastifyRequest,
+  { ownConditions, buffering, passage }: Sending
 ): FilterPlan | undefined {
   const { response, cache } = mount
   let plan = given

@@ -7,7 +7,7 @@ import { onlyOwn } from '../http/last-hook.ts'
 import { setPlan, takePlan, type FilterPlan } from '../reply/plan.ts'
 import { onRejection } from '../options/functions.ts'
 import { show } from '../options/units.ts'
-import { isMediaType } from '../request/view.ts'
+import { isMediaType } from '../http/media-type.ts'
 import { EntryBody } from '../reply/entry-body.ts'
 import { lastingPlan, planReply, type Lasting } from './reply-plan.ts'
 import { watchClient } from '../reply/client-watch.ts'
@@ -17,7 +17,7 @@ import type { AsyncResource } from 'node:async_hooks'
 import type { CachePolicy } from '../cache/options.ts'
 import type { StatusTeller } from '../cache/status-header.ts'
 import type { CachedEntry } from '../cache/entry.ts'
-import type { Mount } from './mount.ts'
+import type { ReplySettings } from '../reply/settings.ts'
 import type { Passage } from '../http/passage.ts'
 import type { FileRequest } from '../reply/plan.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
@@ -40,7 +40,7 @@ const KERNEL_TAKES = 16_384
 
 /** Sends what an application has answered: head and body in one piece, or as a stream. */
 export class ReplySender {
-  readonly #mount: Mount
+  readonly #mount: ReplySettings
   readonly #request: FastifyRequest
   readonly #reply: FastifyReply
   readonly #owner: ReplyOwner
@@ -59,7 +59,7 @@ export class ReplySender {
   /** Whether the reply is read ahead: what limits the client's rate needs it. */
   buffering = true
 
-  constructor (mount: Mount, request: FastifyRequest, reply: FastifyReply, passage: Passage | undefined, owner: ReplyOwner) {
+  constructor (mount: ReplySettings, request: FastifyRequest, reply: FastifyReply, passage: Passage | undefined, owner: ReplyOwner) {
     this.passage = passage
     this.#mount = mount
     this.#request = request
@@ -97,7 +97,7 @@ export class ReplySender {
   }
 
   /** A reply whose body comes as a stream; it is destroyed where the reply cannot be sent. */
-  stream (head: ResponseHead, body: Readable, onResponse: Mount['hooks']['onResponse']): void {
+  stream (head: ResponseHead, body: Readable, onResponse: ReplySettings['hooks']['onResponse']): void {
     const reply = this.#reply
     body.once('error', () => this.#streamFailed(onResponse !== undefined))
     try {
@@ -225,7 +225,7 @@ export class ReplySender {
     this.#owner.sendError(error)
   }
 
-  #handOver (onResponse: NonNullable<Mount['hooks']['onResponse']>, response: Parameters<NonNullable<Mount['hooks']['onResponse']>>[2]): void {
+  #handOver (onResponse: NonNullable<ReplySettings['hooks']['onResponse']>, response: Parameters<NonNullable<ReplySettings['hooks']['onResponse']>>[2]): void {
     const failed = (error: unknown): void => {
       response.body.destroy()
       this.#failed(error)

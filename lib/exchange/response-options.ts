@@ -11,6 +11,7 @@ import { headerName } from '../http/token.ts'
 import { isFunction, orSwitch } from '../options/checks.ts'
 import { compileErrorPages } from '../redirect/error-pages.ts'
 import type { FallbackPages } from '../reply/plan.ts'
+import type { ReplyRules } from '../reply/settings.ts'
 import type { ExchangeOptions } from '../../types/options.ts'
 import type { FastifyRequest } from 'fastify'
 
@@ -19,9 +20,7 @@ const OBEYED = steeringHeaders(({ option, obeyedBy }) => option === 'ignoreHeade
 const IGNORABLE: readonly string[] = [...OBEYED, ...CACHE_HEADERS]
 
 /** What becomes of a reply, as far as the options say it. */
-export interface ResponseSettings {
-  /** Names of the headers that steer this reply, in lower case, less those of `ignoreHeaders`. */
-  readonly obeyed: ReadonlySet<string>
+export interface ResponseSettings extends ReplyRules {
   /** Lower-case name of the header of an internal redirect after Apache's rules. */
   readonly internalRedirect: string | undefined
   readonly sendfile: { readonly header: string, readonly roots: readonly Root[] } | undefined
@@ -30,14 +29,8 @@ export interface ResponseSettings {
   /** `'handler'`: what has no page goes to Fastify's handlers. */
   readonly interceptErrors: boolean | 'handler'
   readonly errorPages: FallbackPages | undefined
-  readonly forceRanges: boolean
   /** Bytes a second from the application. */
   readonly limitRate: ((request: FastifyRequest) => number) | undefined
-  /** Bytes a second to the client. */
-  readonly clientLimitRate: ((request: FastifyRequest) => number) | undefined
-  readonly clientLimitRateAfter: number
-  /** Milliseconds; 0 is without limit. */
-  readonly clientSendTimeout: number
 }
 
 const { interceptErrors, recursiveErrorPages, forceRanges, clientLimitRateAfter, clientSendTimeout } = EXCHANGE

@@ -1,5 +1,5 @@
 import { addCookie } from './header-lists.ts'
-import type { Mount } from './mount.ts'
+import type { ReplySettings } from '../reply/settings.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
@@ -8,7 +8,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
  * @throws what the user's hooks throw, and what Node.js says to headers that cannot be sent
  */
 export function sendSwitch (
-  mount: Mount, request: FastifyRequest, reply: FastifyReply, head: ResponseHead, cookie: string | undefined
+  mount: ReplySettings, request: FastifyRequest, reply: FastifyReply, head: ResponseHead, cookie: string | undefined
 ): void {
   const { raw } = reply
   let headers = mount.filter.apply(head, false)

@@ -1,7 +1,6 @@
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
 import { pathError, splitPath } from '../routing/canonical-path.ts'
 import { clientOf } from '../http/client-address.ts'
-import { TOKEN } from '../http/token.ts'
 import { plain } from '../http/plain-address.ts'
 import { rewrittenHeaders } from './rewritten-headers.ts'
 import type { Passage } from '../http/passage.ts'
@@ -14,7 +13,6 @@ const SLASH = 47
 const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)/i
 /** RFC 3986 section 3.2.2, with a port. It goes into SERVER_NAME and into the links that applications make. */
 const HOST = /^(?:\[[0-9a-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d*)?$/i
-const MEDIA_TYPE = new RegExp(`^\\s*${TOKEN}/${TOKEN}\\s*(?:;|$)`)
 
 /**
  * A request as the application will see it, taken down when it arrives: addresses and the like are gone with the client's
@@ -126,11 +124,6 @@ function valueOf (header: string | string[] | undefined): string | undefined {
 }
 
 const CONDITIONS = new Set(['range', 'if-range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'])
-
-/** A media type as Fastify takes it. */
-export function isMediaType (type: unknown): boolean {
-  return typeof type === 'string' && MEDIA_TYPE.test(type)
-}
 
 /** What X-Forwarded-Proto of a trusted proxy says is passed over where it is no scheme. */
 function schemeOf (request: FastifyRequest): 'http' | 'https' {

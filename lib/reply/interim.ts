@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import { isGone, isHttp2 } from '../http/raw-reply.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ReplySettings } from '../reply/settings.ts'
+import type { ReplySettings } from './settings.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 
 /** Hints that a client has not taken yet; beyond that it gets no more of them. */

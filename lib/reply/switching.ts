@@ -1,5 +1,5 @@
 import { addCookie } from './header-lists.ts'
-import type { ReplySettings } from '../reply/settings.ts'
+import type { ReplySettings } from './settings.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 

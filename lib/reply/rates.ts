@@ -1,6 +1,6 @@
 import { obeyedWish, STEERING } from '../http/accel-headers.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
-import type { ReplyRules } from '../reply/settings.ts'
+import type { ReplyRules } from './settings.ts'
 import type { FastifyRequest } from 'fastify'
 
 /** Bytes a second to the client as the application wants it (X-Accel-Limit-Rate); 0 is without limit, `undefined` where it does not say. */

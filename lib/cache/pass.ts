@@ -4,10 +4,9 @@ import { currentContext } from '../runtime/context.ts'
 import { follow, type Phase } from './phase.ts'
 import { judge, renew } from './storability.ts'
 import { readClientControl, type ClientControl } from './client-control.ts'
-import { staleLeave } from './rfc-storing.ts'
+import { isAboutClient, isFreshEnough, leaveOf, seconds, staleOnStatus, toleratesStale, withinError } from './staleness.ts'
 import { cacheStatusMember, type StatusReport, type StatusTeller } from './status-header.ts'
-import { listsTag } from '../http/entity-tags.ts'
-import { methodKey, StoreKey, type LookupHeaders } from './key.ts'
+import { methodKey, StoreKey } from './key.ts'
 import { rangeTooFar } from './range-offset.ts'
 import { readTags } from './tags.ts'
 import { SHORT, ShortSink } from './short-sink.ts'
@@ -15,6 +14,7 @@ import { StoreSink, type SinkOwner } from './sink.ts'
 import { deleteEntry, updateEntry } from './update.ts'
 import { variantKey } from './vary.ts'
 import type { AsyncResource } from 'node:async_hooks'
+import type { CacheHost as Host, CacheRequest, FetchPlan, HeadDecision, StoreFeeder } from './contract.ts'
 import type { CacheRules } from './rules.ts'
 import type { CacheZone } from './zone.ts'
 import type { FetchFailure } from './use-stale.ts'
@@ -25,62 +25,10 @@ import type { CacheStatus, HeaderValues } from '../../types/cache.ts'
 import type { CacheStoreResult, CacheStoreValue } from '../../types/cache-store.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 
-export interface CacheRequest {
-  readonly method: string
-  /** The evaluated key. */
-  readonly key: string
-  /** The client's headers by lower-case name. They are not changed while the request lasts. */
-  readonly headers: LookupHeaders
-  /** Gives the headers that the application sees, which select the variant. Default: `headers`. It may throw. */
-  readonly seen?: () => LookupHeaders
-  /** The option `bypass` says not to look. */
-  readonly bypass: boolean
-}
+export type { CacheRequest, FetchPlan, HeadDecision, StoreFeeder } from './contract.ts'
 
-/** How the application is to be asked. */
-export interface FetchPlan {
-  /** Send GET although the client sent HEAD: the body is for the cache alone. */
-  readonly asGet: boolean
-  /** Leave out the client's Range, If-Range, If-Match, If-None-Match, If-Modified-Since and If-Unmodified-Since. */
-  readonly strip: boolean
-  /** Value of If-None-Match and of If-Modified-Since to send: what is stored is to be revalidated. */
-  readonly etag: string | undefined
-  readonly lastModified: string | undefined
-}
-
-/**
- * What the gateway does with a reply after its head:
- * - `pass`: it goes to the client as it is
- * - `store`: it does, and each piece of the body goes to `onData` too, then `onEnd` or `onError`
- * - `again`: the reply says nothing about the entry: the exchange is to be given up, and `fetchAgain()` called
- * - `revalidated`, `stale`: the exchange is over, and `entry` goes to the client instead
- *
- * Of a background update nothing goes to anybody: all but `store` end the exchange.
- */
-export type HeadDecision = 'pass' | 'store' | 'again' | 'revalidated' | 'stale'
-
-/** Who feeds the store. */
-export interface StoreFeeder {
-  /** The store takes more, after `onData` said false. */
-  onStoreDrain (): void
-}
-
-/** The gateway as the cache sees it. None of the methods may throw. */
-export interface CacheHost extends StoreFeeder {
-  /** What it is called in. Default: where the pass is made. */
-  readonly context?: AsyncResource
-  /** Answers with an entry. The cache is done with the request. */
-  serve (entry: CachedEntry): void
-  /**
-   * Answers as it would an error of this status. The cache is done with the request.
-   * @param remembered of an earlier request; else there is nothing for a client that wants what is stored alone
-   */
-  serveError (statusCode: number, remembered: boolean): void
-  /** Asks the application; `onHead`, `onError` or `abort` of the pass must follow. */
-  fetch (plan: FetchPlan): void
-  /** Asks the application beside a reply that is being served, for the pass that is given, and sets its `feeder`. */
-  fetchInBackground (pass: CachePass, plan: FetchPlan): void
-}
+/** The gateway as the cache sees it. */
+export type CacheHost = Host<CachePass>
 
 /**
  * One request and the cache, from the lookup to the stored reply. The gateway begins it with `start()`, is told what to do, and tells
@@ -174,12 +122,14 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed, StatusTel
     const zone = this.#zone
     const now = zone.clock.now()
     if (this.#phase !== 'fetching') return 'pass'
-    if (this.status === 'EXPIRED' && this.#staleOnStatus(head.statusCode, now)) {
+    const stored = this.status === 'EXPIRED' ? this.#expired : undefined
+    if (stored !== undefined && staleOnStatus(stored, head.statusCode, rules, this.#client, now)) {
       this.#forwardStatus = head.statusCode
       this.#serveStale()
       return 'stale'
     }
-    if (this.#conditional && head.statusCode === 304 && !this.#isForClient(head)) {
+    const theirs = this.#request.headers['if-none-match']
+    if (this.#conditional && head.statusCode === 304 && !isAboutClient(head, this.#expired?.etag, theirs, rules)) {
       // It may be about any of the tags that were sent, and does not say which.
       if (this.#combined && head.headers['etag'] === undefined) return 'again'
       this.#forwardStatus = 304
@@ -239,10 +189,9 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed, StatusTel
     const now = zone.clock.now()
     const stored = this.#expired
     if (this.status === 'EXPIRED' && stored !== undefined) {
-      const { byMount, byReply } = this.#leave(stored)
-      if ((byMount && this.#rules.useStale.onFailure(failure)) || (failure !== 'local' && this.#withinError(stored, now, byMount, byReply))) {
-        return this.#serveStale()
-      }
+      const { byMount, byReply } = leaveOf(stored, this.#rules)
+      const isGranted = failure !== 'local' && withinError(stored, this.#client, now, byMount, byReply)
+      if (isGranted || (byMount && this.#rules.useStale.onFailure(failure))) return this.#serveStale()
     }
     const valid = this.#mayStore && !this.#background && (statusCode === 502 || statusCode === 504) ? this.#rules.valid.of(statusCode) : 0
     if (valid > 0) this.#rememberError(statusCode, [], now, now + valid)
@@ -269,7 +218,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed, StatusTel
     }
     const now = zone.clock.now()
     const isFresh = found !== undefined && found.value.staleAt >= now && found.value.deleteAt > now
-    if (isFresh && !this.#key.unknown && this.#isFreshEnough(found, now)) {
+    if (isFresh && !this.#key.unknown && isFreshEnough(found, this.#client, now)) {
       this.#serve(found, 'HIT')
       return
     }
@@ -407,8 +356,8 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed, StatusTel
     const rules = this.#rules
     const { locks } = this.#zone
     const { value } = entry
-    const { byMount, byReply } = this.#leave(value)
-    if (byMount && this.#toleratesStale(value, now)) {
+    const { byMount, byReply } = leaveOf(value, this.#rules)
+    if (byMount && toleratesStale(value, this.#client, now)) {
       this.#serve(entry, 'STALE')
       return
     }
@@ -491,49 +440,6 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed, StatusTel
     const plan: FetchPlan = { asGet: this.#mayStore && this.#request.method === 'HEAD', strip: this.#mayStore, etag, lastModified }
     if (this.#background) this.#host.fetchInBackground(this, plan)
     else this.#host.fetch(plan)
-  }
-
-  /** Whether a fresh entry is fresh enough for a client that has a say in it. */
-  #isFreshEnough (entry: CachedEntry, now: number): boolean {
-    const client = this.#client
-    if (client === undefined) return true
-    if (client.noCache || (client.maxAge !== -1 && entry.age(now) > client.maxAge)) return false
-    return client.minFresh === -1 || entry.value.staleAt - now >= client.minFresh * 1000
-  }
-
-  /** The client takes an entry that has been stale for no longer than this. */
-  #toleratesStale (value: CacheStoreValue, now: number): boolean {
-    const client = this.#client
-    if (client === undefined || client.noCache || client.maxStale === -1) return false
-    return value.staleAt < now && now - value.staleAt <= client.maxStale * 1000
-  }
-
-  #leave (value: CacheStoreValue): { byMount: boolean, byReply: boolean } {
-    return this.#rules.rfc === undefined ? ANY_LEAVE : staleLeave(value, this.#rules)
-  }
-
-  #staleOnStatus (statusCode: number, now: number): boolean {
-    const stored = this.#expired
-    if (stored === undefined) return false
-    const { byMount, byReply } = this.#leave(stored)
-    if (byMount && this.#rules.useStale.onStatus(statusCode)) return true
-    return this.#rules.rfc !== undefined && SERVER_FAILED.has(statusCode) && this.#withinError(stored, now, byMount, byReply)
-  }
-
-  /** Within the time of `stale-if-error`, of the reply or of a client that has a say in it (RFC 5861 section 4). */
-  #withinError (stored: CacheStoreValue, now: number, byMount: boolean, byReply: boolean): boolean {
-    if (this.#client?.noCache === true) return false
-    const granted = byReply ? seconds(stored, 'stale-if-error') : 0
-    const asked = byMount ? Math.max(0, this.#client?.staleIfError ?? 0) * 1000 : 0
-    return now <= stored.staleAt + Math.max(granted, asked)
-  }
-
-  /** The 304 is about an entity tag of the client's, not about that of the entry. */
-  #isForClient ({ headers: { etag } }: ResponseHead): boolean {
-    const own = this.#expired?.etag
-    if (this.#rules.rfc === undefined || typeof etag !== 'string' || own === undefined) return false
-    const theirs = this.#request.headers['if-none-match']
-    return typeof theirs === 'string' && !listsTag(own, etag) && listsTag(theirs, etag)
   }
 
   statusMember (name: string): string {
@@ -638,13 +544,4 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed, StatusTel
     this.#lockKey = undefined
     this.#zone.locks.release(lockKey, this, stored)
   }
-}
-
-const ANY_LEAVE = { byMount: true, byReply: true }
-
-/** Statuses that `stale-if-error` is about (RFC 5861 section 4). */
-const SERVER_FAILED = new Set([500, 502, 503, 504])
-
-function seconds (value: CacheStoreValue, directive: 'stale-while-revalidate' | 'stale-if-error'): number {
-  return (value.cacheControlDirectives?.[directive] ?? 0) * 1000
 }

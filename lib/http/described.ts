@@ -1,4 +1,4 @@
-import { asOwn, onLast } from './last-hook.ts'
+import { asOwn, onLast } from './route-hooks.ts'
 import { isHttp2, removeHeader } from './raw-reply.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 

@@ -1,9 +1,9 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
-import { Readable } from 'node:stream'
 import { isConditional } from '../http/conditions.ts'
 import { breakOff, clearHead, isHttp2, onReplyClose } from '../http/raw-reply.ts'
 import { describe, forgetType } from '../http/described.ts'
-import { onlyOwn } from '../http/last-hook.ts'
+import { keepType } from '../http/untyped.ts'
+import { onlyOwn } from '../http/route-hooks.ts'
 import { setPlan, takePlan, type FilterPlan } from './plan.ts'
 import { onRejection } from '../options/functions.ts'
 import { show } from '../options/units.ts'
@@ -14,6 +14,7 @@ import { watchClient } from './client-watch.ts'
 import { addCookie, joinLists } from './header-lists.ts'
 import { sendSwitch } from './switching.ts'
 import type { AsyncResource } from 'node:async_hooks'
+import type { Readable } from 'node:stream'
 import type { CachePolicy } from '../cache/options.ts'
 import type { StatusTeller } from '../cache/status-header.ts'
 import type { CachedEntry } from '../cache/entry.ts'
@@ -84,13 +85,8 @@ export class ReplySender {
       }
       const whole = pieces.length === 1 ? first : joined(first, pieces, length)
       if (whole.length > KERNEL_TAKES) this.#watchClient()
-      // Fastify gives every Buffer a type, and the application gave none.
-      if (!isMediaType(headers['content-type'])) {
-        reply.header('content-length', whole.length)
-        this.#send(head, Readable.from([whole], { objectMode: false }))
-      } else {
-        this.#send(head, whole)
-      }
+      if (!isMediaType(headers['content-type'])) keepType(this.#request, reply, whole)
+      this.#send(head, whole)
     } catch (error) {
       this.#failed(error)
     }

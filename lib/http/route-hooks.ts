@@ -1,7 +1,7 @@
 import { contextOf } from './route-context.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-type LastHook = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: () => void) => void
+type RouteHook = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: () => void) => void
 
 /** On hooks of ours, which see to what describes a body themselves. */
 const OWN = Symbol('fastify-scgi.own')
@@ -12,9 +12,15 @@ export function asOwn<Hook extends object> (hook: Hook): Hook {
 }
 
 /** Has a hook run after all onSend hooks of a request's route, wherever they were added; Fastify has no such place of its own. */
-export function onLast (request: FastifyRequest, hook: LastHook): void {
+export function onLast (request: FastifyRequest, hook: RouteHook): void {
   const hooks = hooksOf(request)
   if (hooks !== undefined && hooks.at(-1) !== hook) hooks.push(hook)
+}
+
+/** Has a hook run before all onSend hooks of a request's route. */
+export function onFirst (request: FastifyRequest, hook: RouteHook): void {
+  const hooks = hooksOf(request)
+  if (hooks !== undefined && hooks[0] !== hook) hooks.unshift(hook)
 }
 
 /** The onSend hooks of a request's route are all ours: nobody else can put another body in the place of the one that is sent. */

@@ -1,10 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Server } from 'node:net'
 
 /**
  * Milliseconds in which a client may use a connection that it has open, and is told that it is the last time. A connection that is closed
  * while its request is on the way costs the client that request.
  */
 const LAST_WORD = 5000
+/** Milliseconds from one look at the open connections to the next. */
+const LOOK = 50
 
 const SWITCHING_PROTOCOLS = 101
 
@@ -24,12 +27,14 @@ export class Activity {
   /**
    * Has every reply end its connection from now on, and waits until nothing is under way, but no longer than so many milliseconds (0: without
    * limit). Event streams and tunnels are under way for as long as their clients are there.
+   * @param servers have the connections that clients may still use
    */
-  async end (limit: number): Promise<void> {
+  async end (limit: number, servers: readonly Server[]): Promise<void> {
     this.#leaving = true
     for (const raw of this.#running) endsConnection(raw)
     const until = limit === 0 ? Infinity : performance.now() + limit
-    await wait(Math.min(LAST_WORD, until - performance.now()))
+    const lastWord = Math.min(performance.now() + LAST_WORD, until)
+    while (performance.now() < lastWord && await haveConnections(servers)) await wait(Math.min(LOOK, lastWord - performance.now()))
     while (this.#running.size > 0 && performance.now() < until) {
       await new Promise<void>(resolve => {
         const timer = until === Infinity ? undefined : setTimeout(resolve, Math.min(until - performance.now(), 2 ** 31 - 1))
@@ -65,6 +70,14 @@ export class Activity {
 /** The client is told with the head of the reply. HTTP/2 has other means. */
 function endsConnection (reply: FastifyReply['raw']): void {
   if (!reply.headersSent && reply.req.httpVersionMajor < 2) reply.shouldKeepAlive = false
+}
+
+async function haveConnections (servers: readonly Server[]): Promise<boolean> {
+  const counts = await Promise.all(servers.map(server => new Promise<number>(resolve => {
+    // It fails where a server is closed.
+    server.getConnections((error, count) => resolve(error === null ? count : 0))
+  })))
+  return counts.some(count => count > 0)
 }
 
 function wait (milliseconds: number): Promise<void> {

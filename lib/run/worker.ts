@@ -78,7 +78,7 @@ export class GatewayWorker {
   #do (order: Order, connection: Handle | undefined): void {
     if (order.scgi === 'connection') this.#take(order.listener, connection)
     else if (order.scgi === 'listen') this.#listen(order.addresses).catch(reportFailure)
-    else if (order.scgi === 'drain') this.#end(this.#built.activity.end(order.timeout))
+    else if (order.scgi === 'drain') this.#end(this.#built.activity.end(order.timeout, this.#servers))
     else if (order.scgi === 'close') this.#end(Promise.resolve())
     else this.#reopen()
   }

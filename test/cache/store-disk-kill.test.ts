@@ -3,14 +3,12 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, utimesSync } from 'node:fs'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { DiskStore } from '../../lib/cache/stores/disk.ts'
-import { compile } from '../helpers/compiled.ts'
+import { compiled } from '../helpers/compiled.ts'
 import { KEYS, originBody } from '../helpers/disk-writer.ts'
 import { tempDir } from '../helpers/temp.ts'
 import { alive, bodyOf, keyOf } from './store-kit.ts'
 
-const WRITER = fileURLToPath(new URL('../helpers/disk-writer.ts', import.meta.url))
 const KILLS = 52
 /** Processes that write into the directory at the same time. */
 const TOGETHER = 4
@@ -30,7 +28,7 @@ async function killOne (writer: string, path: string, seed: number): Promise<voi
 
 test(`what processes leave behind that share a directory and are killed, ${KILLS} times, is whole and the origin's`, { timeout: 120_000 }, async () => {
   await using dir = await tempDir()
-  await using writer = await compile(WRITER)
+  const writer = compiled('test/helpers/disk-writer.ts')
   let entries = 0
   let seed = 1
   const store = new DiskStore({ path: dir.path, levels: '1', loader: { delay: '1h' } })
@@ -47,7 +45,7 @@ test(`what processes leave behind that share a directory and are killed, ${KILLS
     }
   }
   for (let kills = 0; kills < KILLS; kills += TOGETHER) {
-    await Promise.all(Array.from({ length: TOGETHER }, () => killOne(writer.path, dir.path, seed++)))
+    await Promise.all(Array.from({ length: TOGETHER }, () => killOne(writer, dir.path, seed++)))
     await check()
   }
   assert.ok(entries > KILLS, `${entries} entries were read`)

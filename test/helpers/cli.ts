@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { compiled } from './compiled.ts'
 import type { ChildProcess } from 'node:child_process'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -63,7 +64,7 @@ export class RunningCommand implements AsyncDisposable {
 
 /** Runs a TypeScript file of this project. */
 export function runScript (file: string, args: string[] = [], env: Record<string, string> = {}): RunningCommand {
-  return new RunningCommand(process.execPath, ['--import', 'tsx', file, ...args], env)
+  return new RunningCommand(process.execPath, [compiled(file), ...args], env)
 }
 
 /** Runs the command `fastify-scgi`. */

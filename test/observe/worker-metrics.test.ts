@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { runCli } from '../helpers/cli.ts'
+import { compiled } from '../helpers/compiled.ts'
 import { startRecorder } from '../helpers/recorder.ts'
 import { tempDir } from '../helpers/temp.ts'
 
@@ -11,7 +12,7 @@ test('the workers of a configuration are summed, counters and servers each in th
   await using app = await startRecorder()
   const dir = await tempDir()
   const file = dir.file('gateway.config.mjs')
-  const metrics = pathToFileURL('lib/observe/metrics/index.ts').href
+  const metrics = pathToFileURL(compiled('lib/observe/metrics/index.ts')).href
   await writeFile(file, `
     import metrics from ${JSON.stringify(metrics)}
     export default {

@@ -3,15 +3,14 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, openSync, closeSync, readFileSync, renameSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
 import { freePort, waitForListener } from '../helpers/ready.ts'
 import { runCli } from '../helpers/cli.ts'
+import { compiled } from '../helpers/compiled.ts'
 import { startRecorder, type Recorder } from '../helpers/recorder.ts'
 import { tempDir } from '../helpers/temp.ts'
 import { eventually } from '../gateway/kit.ts'
 
-const CLI = fileURLToPath(new URL('../../lib/run/bin.ts', import.meta.url))
 /** Of a log of its own level, a request writes some hundred bytes: together more than a pipe and the buffer hold. */
 const REQUESTS = 30
 const LONG = 'x'.repeat(60_000)
@@ -19,7 +18,7 @@ const LONG = 'x'.repeat(60_000)
 /** Starts the gateway, writes more into its log than that takes, and ends it. */
 async function serveAndEnd (recorder: Recorder, stdout: 'pipe' | number, ...more: string[]): Promise<void> {
   const port = await freePort()
-  const child = spawn(process.execPath, ['--max-http-header-size=100000', '--import', 'tsx', CLI, '--listen', String(port), ...more, recorder.address], {
+  const child = spawn(process.execPath, ['--max-http-header-size=100000', compiled('lib/run/bin.ts'), '--listen', String(port), ...more, recorder.address], {
     stdio: ['ignore', stdout, 'ignore'],
   })
   const ended = once(child, 'exit')

@@ -3,15 +3,12 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import http from 'node:http'
-import { fileURLToPath } from 'node:url'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { RunningCommand } from '../helpers/cli.ts'
-import { compile, type Compiled } from '../helpers/compiled.ts'
+import { runCli } from '../helpers/cli.ts'
 import { startRecorder, type Recorder } from '../helpers/recorder.ts'
 import { tempDir } from '../helpers/temp.ts'
 
-const BIN = fileURLToPath(new URL('../../lib/run/bin.ts', import.meta.url))
 /** So many reloads; more are for those who have the time. */
 const RELOADS = Number(process.env.TEST_RELOADS ?? 2)
 const CLIENTS = 6
@@ -63,19 +60,27 @@ function config (listen: unknown, address: string, more = ''): string {
   workers: 2,
   log: { level: 'info' },
   accessLog: () => '',
-  mounts: [{ prefix: '/app', readTimeout: '10m', clientBodyTimeout: '10m', upstreams: { name: 'app', servers: [${JSON.stringify(address)}] } }],
-  setup (app) { app.get('/pid', async () => process.pid) },
+  mounts: [{ prefix: '/app', readTimeout: '10m', clientBodyTimeout: '10m', upstreams: { name: 'app', servers: [${JSON.stringify(address)}, '127.0.0.1:1'] } }],
+  setup (app) {
+    app.get('/pid', async () => process.pid)
+    app.get('/drain', async () => { [...app.scgi.groups][0].drain('127.0.0.1:1') })
+    app.get('/state', async () => process.pid + ' ' + [...app.scgi.groups][0].servers[1].state)
+  },
   ${more}
 }
 `
 }
 
-let compiled: Compiled
-before(async () => { compiled = await compile(BIN) })
-after(async () => { await compiled[Symbol.asyncDispose]() })
-
-function run (...args: string[]): RunningCommand {
-  return new RunningCommand(process.execPath, [compiled.path, ...args])
+/** Waits until both workers, which are none of those of before, know that the second server drains. */
+async function draining (url: string, before: ReadonlySet<string>): Promise<Set<string>> {
+  const pids = new Set<string>()
+  while (pids.size < 2) {
+    const [pid = '', state] = (await send(`${url}/state`)).text.split(' ')
+    assert.ok(!before.has(pid), 'a new worker answers')
+    if (state === 'draining') pids.add(pid)
+    else await delay(20)
+  }
+  return pids
 }
 
 async function * slowly (until: Promise<void>): AsyncGenerator<string> {
@@ -84,7 +89,7 @@ async function * slowly (until: Promise<void>): AsyncGenerator<string> {
   yield 'last'
 }
 
-test(`${RELOADS} reloads under load, and a wrong configuration between them`, { timeout: 170_000 }, async () => {
+test(`${RELOADS} reloads under load: what is known of servers survives, and a wrong configuration changes nothing`, { timeout: 170_000 }, async () => {
   await using dir = await tempDir()
   let endStreams = (): void => {}
   await using recorder = await startApplication(new Promise<void>(resolve => { endStreams = resolve }))
@@ -92,12 +97,11 @@ test(`${RELOADS} reloads under load, and a wrong configuration between them`, { 
   const pidFile = dir.file('gateway.pid')
   const right = config([0, `unix:${dir.socket('web.sock')}`], recorder.address, `pidFile: ${JSON.stringify(pidFile)},`)
   await writeFile(file, right)
-  await using gateway = run('--config', file)
+  await using gateway = runCli('--config', file)
   const url = await gateway.listening()
   await gateway.printed(/2 workers serve/)
-  const pids = new Set<string>()
-  for (let i = 0; i < 4; i++) pids.add((await send(`${url}/pid`)).text)
-  assert.equal(pids.size, 2, 'both workers serve')
+  await send(`${url}/drain`)
+  const pids = await draining(url, new Set())
 
   // The load: some keep their connections, some do not. All are counted.
   using load = { stop: false, [Symbol.dispose] () { this.stop = true } }
@@ -123,16 +127,13 @@ test(`${RELOADS} reloads under load, and a wrong configuration between them`, { 
   for (let i = 0; i < RELOADS; i++) {
     streams.push(send(`${url}/app/events`))
     uploads.push(send(`${url}/app/upload`, { method: 'POST', body: slowly(uploaded) }))
-    const before = await send(`${url}/pid`)
     gateway.kill('SIGHUP')
     await gateway.printed(new RegExp(`(?:reload: 2 new workers serve[^]*?){${i + 1}}`))
-    const { text } = await send(`${url}/pid`)
-    assert.ok(!pids.has(text) && text !== before.text, 'a new worker answers')
-    pids.add(text)
+    for (const pid of await draining(url, pids)) pids.add(pid)
   }
 
   await writeFile(file, right.replace('upstreams:', 'upstream:'))
-  await using failed = run('reload', '--config', file)
+  await using failed = runCli('reload', '--config', file)
   assert.deepEqual(await failed.ended, { code: 1, signal: null })
   assert.match(failed.stderr, /^fastify-scgi: nothing is changed: there is no option 'mounts\[0\]\.upstream'[^\n]*\n$/)
   await gateway.printed(/reload: nothing is changed: there is no option 'mounts\[0\]/)
@@ -163,7 +164,7 @@ test('a worker that is killed is replaced, and no connection is refused meanwhil
   app.get('/pid', async () => process.pid)
   app.get('/die', () => process.exit(7))
 } }`)
-  await using gateway = run('--config', file)
+  await using gateway = runCli('--config', file)
   const url = await gateway.listening()
   const first = (await send(`${url}/pid`)).text
   process.kill(Number(first), 'SIGKILL')
@@ -182,42 +183,12 @@ test('a worker that is killed is replaced, and no connection is refused meanwhil
   assert.deepEqual(await gateway.ended, { code: 0, signal: null })
 })
 
-test('workers share what they know of a group, and those of a reload learn it', { timeout: 120_000 }, async () => {
-  await using dir = await tempDir()
-  await using recorder = await startApplication(Promise.resolve())
-  const file = dir.file('gateway.config.mjs')
-  await writeFile(file, `export default { listen: 0, workers: 2, mounts: [{ prefix: '/app', upstreams: [${JSON.stringify(recorder.address)}, '127.0.0.1:1'] }], setup (app) {
-  const servers = () => [...app.scgi.groups][0].servers
-  app.get('/drain', async () => { [...app.scgi.groups][0].drain('127.0.0.1:1') })
-  app.get('/state', async () => process.pid + ' ' + servers()[1].state)
-} }`)
-  await using gateway = run('--config', file)
-  const url = await gateway.listening()
-  await send(`${url}/drain`)
-  const draining = async (before: ReadonlySet<string>): Promise<Set<string>> => {
-    const pids = new Set<string>()
-    while (pids.size < 2) {
-      const [pid = '', state] = (await send(`${url}/state`)).text.split(' ')
-      assert.ok(!before.has(pid))
-      if (state === 'draining') pids.add(pid)
-      else await delay(20)
-    }
-    return pids
-  }
-  const first = await draining(new Set())
-  gateway.kill('SIGHUP')
-  await gateway.printed(/reload: 2 new workers serve/)
-  await draining(first)
-  gateway.kill('SIGTERM')
-  assert.deepEqual(await gateway.ended, { code: 0, signal: null })
-})
-
 test('what cannot start leaves nothing behind', { timeout: 120_000 }, async () => {
   await using dir = await tempDir()
   const socket = dir.socket('web.sock')
   const file = dir.file('gateway.config.json')
   await writeFile(file, JSON.stringify({ listen: [`unix:${socket}`, 'unix:/none/such.sock'], pidFile: dir.file('pid') }))
-  await using gateway = run('--config', file)
+  await using gateway = runCli('--config', file)
   assert.deepEqual(await gateway.ended, { code: 1, signal: null })
   assert.equal(gateway.stderr, 'fastify-scgi: cannot listen on unix:/none/such.sock: its directory does not exist, or may not be written\n')
   assert.equal(gateway.stdout, '')

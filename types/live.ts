@@ -70,6 +70,32 @@ export interface UpstreamGroupDetails {
     /** Why the DNS gave no answer the last time. */
     readonly failure: string | undefined
   }[]
+  /** What was started for it (`spawn`). */
+  readonly applications: readonly {
+    /** Command and arguments. */
+    readonly name: string
+    /** By which its servers can be edited: `'spawn:perl app.pl'`. */
+    readonly address: string
+    /** Names of its servers; others at the next start. */
+    readonly servers: readonly string[]
+    readonly processes: readonly ApplicationProcess[]
+  }[]
+}
+
+/** How a process of an application stands. Where the primary of a cluster owns it, its workers know this within a second. */
+export interface ApplicationProcess {
+  /** `undefined` while it does not run. */
+  readonly pid: number | undefined
+  /** `'starting'`: it does not listen yet; `'waiting'`: it has ended, and is started again after `restart.delay`. */
+  readonly state: 'starting' | 'running' | 'waiting' | 'stopping'
+  /** Since when; milliseconds since the epoch. */
+  readonly since: number
+  /** So often it was started again. */
+  readonly restarts: number
+  /** Why it serves nobody, such as how it has ended; `undefined` where it does. */
+  readonly reason: string | undefined
+  /** The last line that it has written, its first 200 characters. */
+  readonly lastLine: string | undefined
 }
 
 /** A process of an application that a group has started. */

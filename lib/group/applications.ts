@@ -3,7 +3,7 @@ import { nameOf } from '../spawn/options.ts'
 import { openApplication } from '../spawn/index.ts'
 import type { Timers } from '../runtime/timers.ts'
 import type { Application, ApplicationServer } from '../spawn/contract.ts'
-import type { UpstreamGroup } from '../../types/live.ts'
+import type { UpstreamGroup, UpstreamGroupDetails } from '../../types/live.ts'
 import type { GroupEmitter } from './group-events.ts'
 import type { Line, Member } from './line.ts'
 
@@ -28,6 +28,7 @@ export interface ApplicationsOptions {
 }
 
 interface Opened {
+  readonly name: string
   readonly application: Application
   /** Servers that were taken off, and still have exchanges. */
   readonly left: Set<Loaded>
@@ -59,7 +60,7 @@ export class Applications {
       onProcess: report => emitter.emit('process', () => ({ group, application: name, ...report })),
       onOutput: report => emitter.emit('output', () => ({ group, application: name, ...report })),
     }, timers)
-    const opened: Opened = { application, left: new Set() }
+    const opened: Opened = { name, application, left: new Set() }
     this.#opened.set(line, opened)
     let servers
     try {
@@ -70,6 +71,12 @@ export class Applications {
     }
     if (spawn.settings.min < spawn.settings.max) this.#cancel ??= timers.after(LOOK, () => this.#look())
     return membersOf(servers)
+  }
+
+  /** All of them, and how their processes stand. */
+  details (): UpstreamGroupDetails['applications'] {
+    return [...this.#opened].map(([line, { name, application: { processes } }]) =>
+      ({ name, address: line.server.given, servers: this.#options.servers(line).map(server => server.name), processes }))
   }
 
   /** A server of a line was taken off. */

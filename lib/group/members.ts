@@ -217,6 +217,7 @@ export class Members {
         servers: (line.members ?? []).map(({ address }) => address.name),
         ...this.#discovery.stateOf(line),
       })),
+      applications: this.#applications.details(),
     }
   }
 

@@ -12,7 +12,7 @@ import { nameOf, type SpawnSettings } from './options.ts'
 import { checkCommand } from './preflight.ts'
 import { ManagedProcess } from './process.ts'
 import { freePort, type Place } from './ready.ts'
-import type { Application, ApplicationListener, ApplicationServer } from './contract.ts'
+import type { Application, ApplicationListener, ApplicationServer, ProcessState } from './contract.ts'
 
 /** What a start waits for, at most, in milliseconds: Fastify gives plugins ten seconds. */
 const PATIENCE = 8000
@@ -63,6 +63,10 @@ export class OwnApplication implements Application {
       throw codeOf(error).startsWith('FST_SCGI_') ? error : causedBy(new FST_SCGI_SPAWN(nameOf(this.#settings), toError(error).message), error)
     }
     return this.#servers()
+  }
+
+  get processes (): readonly ProcessState[] {
+    return [...this.#processes, ...this.#leaving.keys()].map(({ state }) => state)
   }
 
   load (active: ReadonlyMap<string, number>): void {

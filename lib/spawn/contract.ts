@@ -16,6 +16,17 @@ export interface ProcessReport {
   readonly restartsIn: number | undefined
 }
 
+/** How a process stands. */
+export interface ProcessState {
+  readonly pid: number | undefined
+  readonly state: 'starting' | 'running' | 'waiting' | 'stopping'
+  /** Milliseconds since the epoch. */
+  readonly since: number
+  readonly restarts: number
+  readonly reason: string | undefined
+  readonly lastLine: string | undefined
+}
+
 /** What a process has said. */
 export interface OutputReport {
   readonly pid: number
@@ -40,6 +51,8 @@ export interface Application {
   start (): Promise<readonly ApplicationServer[]>
   /** So many exchanges run with each of its servers, by address. */
   load (active: ReadonlyMap<string, number>): void
+  /** How its processes stand, those included that are about to end. */
+  readonly processes: readonly ProcessState[]
   /** Ends its processes. Fulfilled when they are gone. */
   stop (): Promise<void>
 }

@@ -1,5 +1,5 @@
 import { isRecord } from '../options/checks.ts'
-import type { ApplicationServer } from './contract.ts'
+import type { ApplicationServer, ProcessState } from './contract.ts'
 import type { SpawnSettings } from './options.ts'
 import type { PlainError } from './tell.ts'
 
@@ -20,6 +20,7 @@ export type FromPrimary =
   | { readonly what: 'started', readonly id: number, readonly servers: readonly ApplicationServer[] }
   | { readonly what: 'failed', readonly id: number, readonly error: PlainError }
   | { readonly what: 'servers', readonly id: number, readonly servers: readonly ApplicationServer[] }
+  | { readonly what: 'processes', readonly id: number, readonly processes: readonly ProcessState[] }
   | { readonly what: 'stopped', readonly id: number }
 
 export function wrap (body: FromWorker | FromPrimary): { type: string, body: FromWorker | FromPrimary } {
@@ -50,5 +51,5 @@ function isFromWorker (body: unknown): body is FromWorker {
 
 function isFromPrimary (body: unknown): body is FromPrimary {
   return isRecord(body) && typeof body['id'] === 'number' &&
-    (Array.isArray(body['servers']) || (body['what'] === 'failed' && isRecord(body['error'])) || body['what'] === 'stopped')
+    (Array.isArray(body['servers']) || (body['what'] === 'processes' && Array.isArray(body['processes'])) || (body['what'] === 'failed' && isRecord(body['error'])) || body['what'] === 'stopped')
 }

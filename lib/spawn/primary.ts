@@ -10,12 +10,16 @@ import { plain, tellOutput, tellProcess, type ApplicationLog } from './tell.ts'
 const OUTLIVE = 30_000
 /** Milliseconds from one look at the load to the next. */
 const LOOK = 100
+/** Workers are told at each of so many looks how the processes stand, where that has changed: they may write many lines. */
+const LOOKS = 10
 
 /** One of the applications that a worker uses. */
 interface Use {
   readonly worker: Worker
   readonly id: number
   active: ReadonlyMap<string, number>
+  /** What it was told last of the processes. */
+  told: string
 }
 
 interface Owned {
@@ -45,9 +49,12 @@ export function ownApplications (log: ApplicationLog, timers: Timers = systemTim
   const ending = new Set<Promise<void>>()
   process.env[OWNER_VARIABLE] = String(process.pid)
   let cancelLook = timers.after(LOOK, look)
+  let looks = 0
 
   function look (): void {
+    looks += 1
     for (const one of owned.values()) {
+      if (looks % LOOKS === 0) tellProcesses(one)
       const active = new Map<string, number>()
       for (const use of one.uses) for (const [address, count] of use.active) active.set(address, (active.get(address) ?? 0) + count)
       one.application.load(active)
@@ -55,12 +62,21 @@ export function ownApplications (log: ApplicationLog, timers: Timers = systemTim
     cancelLook = timers.after(LOOK, look)
   }
 
+  function tellProcesses ({ application: { processes }, uses }: Owned): void {
+    const text = JSON.stringify(processes)
+    for (const use of uses) {
+      if (use.told === text) continue
+      use.told = text
+      say(use.worker, { what: 'processes', id: use.id, processes })
+    }
+  }
+
   function say (worker: Worker, body: FromPrimary): void {
     if (worker.isConnected()) worker.send(wrap(body), () => {})
   }
 
   function start (worker: Worker, { id, option, settings }: Extract<FromWorker, { what: 'start' }>): void {
-    const use: Use = { worker, id, active: new Map() }
+    const use: Use = { worker, id, active: new Map(), told: '' }
     const one = keyFor(worker, settings, key => open(key, option, settings))
     one.cancel()
     one.uses.add(use)

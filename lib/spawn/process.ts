@@ -10,7 +10,7 @@ import { listens, type Place } from './ready.ts'
 import { nameOf, type SpawnSettings } from './options.ts'
 import type { Timers } from '../runtime/timers.ts'
 import type { Identity } from './identity.ts'
-import type { OutputReport, ProcessReport } from './contract.ts'
+import type { OutputReport, ProcessReport, ProcessState } from './contract.ts'
 
 /** Milliseconds from one look whether it listens to the next. */
 const LOOK = 50
@@ -20,7 +20,7 @@ const LAST_WORDS = 100
 const STABLE = 10_000
 /** So long one that has ended again and again has to live, to be believed. */
 const PROBATION = 1000
-/** Of what it said last, in the reason. */
+/** Characters of what it said last, where that is told. */
 const MOST_SAID = 200
 
 export interface ManagedProcessOptions {
@@ -50,7 +50,12 @@ export class ManagedProcess {
   #child: ChildProcess | undefined
   /** When it was started, by the timers. */
   #started = 0
+  /** Since when it stands as it does; milliseconds since the epoch. */
+  #since = Date.now()
+  #starts = 0
   #said = ''
+  /** Its last line, in the life before included. */
+  #lastLine: string | undefined
   #ready = false
   #looping = false
   #cancel = (): void => {}
@@ -87,6 +92,18 @@ export class ManagedProcess {
     return this.#ending !== undefined
   }
 
+  get state (): ProcessState {
+    const pid = this.#child?.pid
+    return {
+      pid,
+      state: this.stopping ? 'stopping' : this.#ready ? 'running' : pid !== undefined || this.#starts === 0 ? 'starting' : 'waiting',
+      since: this.#since,
+      restarts: Math.max(0, this.#starts - 1),
+      reason: this.reason,
+      lastLine: this.#lastLine,
+    }
+  }
+
   /** Ends it, in its own way where it is fast enough. Fulfilled when it is gone. */
   stop (): Promise<void> {
     this.#ending ??= this.#stop()
@@ -96,6 +113,7 @@ export class ManagedProcess {
   async #stop (): Promise<void> {
     const { timers, settings } = this.#options
     this.#cancel()
+    this.#since = Date.now()
     const child = this.#child
     if (child?.pid === undefined) {
       this.#begin.resolve()
@@ -140,6 +158,8 @@ export class ManagedProcess {
       stdio: [place.fd ?? 'ignore', 'pipe', 'pipe'],
     }))
     this.#started = timers.now()
+    this.#since = Date.now()
+    this.#starts += 1
     this.#said = ''
     const { pid } = child
     child.once('error', error => { if (pid === undefined) this.#refused(error) })
@@ -156,6 +176,7 @@ export class ManagedProcess {
 
   #refused (error: Error): void {
     this.#child = undefined
+    this.#since = Date.now()
     this.reason = `it cannot be started: ${error.message}`
     this.crashes += 1
     this.#looping = true
@@ -186,6 +207,7 @@ export class ManagedProcess {
 
   #isReady (): void {
     this.#ready = true
+    this.#since = Date.now()
     // Whoever sent it requests now would wait for an answer of one that dies again.
     if (this.#looping) this.#cancel = this.#options.timers.after(PROBATION, () => this.#proven())
     else this.reason = undefined
@@ -201,6 +223,7 @@ export class ManagedProcess {
 
   #hear (pid: number, stream: 'stdout' | 'stderr', line: string): void {
     if (stream === 'stderr') this.#said = line
+    this.#lastLine = line.slice(0, MOST_SAID)
     this.#options.onOutput({ pid, stream, line })
   }
 
@@ -226,6 +249,7 @@ export class ManagedProcess {
   #over (pid: number, code: number | null, signal: NodeJS.Signals | null): void {
     const { timers, onProcess } = this.#options
     this.#child = undefined
+    this.#since = Date.now()
     if (this.stopping) {
       onProcess({ pid, state: 'stopped', reason: undefined, restartsIn: undefined })
       this.#ended()

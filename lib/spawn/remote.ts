@@ -2,7 +2,7 @@ import cluster from 'node:cluster'
 import { FST_SCGI_SPAWN } from '../errors.ts'
 import { fromPrimary, OWNER_VARIABLE, wrap, type FromPrimary, type FromWorker } from './messages.ts'
 import { nameOf, type SpawnSettings } from './options.ts'
-import type { Application, ApplicationListener, ApplicationServer } from './contract.ts'
+import type { Application, ApplicationListener, ApplicationServer, ProcessState } from './contract.ts'
 
 let nextId = 0
 const heard = new Map<number, (message: FromPrimary) => void>()
@@ -19,6 +19,7 @@ export class RemoteApplication implements Application {
   readonly #settings: SpawnSettings
   readonly #listener: ApplicationListener
   #said = ''
+  #processes: readonly ProcessState[] = []
 
   constructor (option: string, settings: SpawnSettings, listener: ApplicationListener) {
     this.#option = option
@@ -35,16 +36,28 @@ export class RemoteApplication implements Application {
       }
       process.once('disconnect', lost)
       heard.set(this.#id, message => {
-        if (message.what === 'servers') this.#listener.onServers(message.servers)
-        else if (message.what === 'started') resolve(message.servers)
+        if (message.what === 'servers') {
+          this.#listener.onServers(message.servers)
+          return
+        }
+        if (message.what === 'processes') {
+          this.#processes = message.processes
+          return
+        }
+        if (message.what === 'started') resolve(message.servers)
         else if (message.what === 'failed') {
           heard.delete(this.#id)
           reject(Object.assign(new Error(message.error.message), { code: message.error.code, statusCode: 500 }))
         }
-        if (message.what !== 'servers') process.off('disconnect', lost)
+        process.off('disconnect', lost)
       })
       this.#send({ what: 'start', id: this.#id, option: this.#option, settings: this.#settings })
     })
+  }
+
+  /** As the primary has told last. */
+  get processes (): readonly ProcessState[] {
+    return this.#processes
   }
 
   load (active: ReadonlyMap<string, number>): void {

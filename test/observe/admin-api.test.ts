@@ -229,6 +229,17 @@ test('edits are kept in a file, and made again at the next start', async () => {
     assert.equal((await gateway.api('GET', '/groups/app')).body.balance, 'least_conn')
     assert.ok(gateway.log.some(({ msg }) => /is not made again: edit/.test(msg)))
   }
+  // One that is possible only after another, and one that the configuration has made already.
+  await writeFile(state, JSON.stringify({
+    version: 1,
+    groups: { app: { members: [{ add: { address: a } }, { remove: d }], servers: { [b]: { backup: true } }, balance: 'round_robin' } },
+  }))
+  {
+    await using gateway = await startAdmin([a, b], { state }, undefined, 'ip_hash')
+    const { body } = await gateway.api('GET', '/groups/app')
+    assert.deepEqual([body.balance, body.servers.map((server: { settings: { backup: boolean } }) => server.settings.backup)], ['round_robin', [false, true]])
+    assert.deepEqual(gateway.log.filter(({ level }) => level === 40), [])
+  }
   await writeFile(state, '{"version":1,"groups":[]')
   await assert.rejects(startAdmin(servers, { state }), { code: 'FST_SCGI_OPT_INVALID', message: /option 'state'/ })
 })

@@ -3,7 +3,7 @@ import scgi, { createCache } from '../../lib/index.ts'
 import { admin } from '../../lib/observe/admin/index.ts'
 import { createScgiServer, type ScgiServer } from '../../lib/server/index.ts'
 import { once } from 'node:events'
-import type { AdminOptions, Cache, ServerOptions } from '../../types/index.ts'
+import type { AdminOptions, Balance, Cache, ServerEntry } from '../../types/index.ts'
 
 /** An answer of the API. */
 export interface ApiAnswer {
@@ -75,14 +75,14 @@ export class Backends implements AsyncDisposable {
 }
 
 export async function startAdmin (
-  servers: readonly (string | ServerOptions)[], options: AdminOptions = {}, setup?: (app: FastifyInstance) => void
+  servers: readonly ServerEntry[], options: AdminOptions = {}, setup?: (app: FastifyInstance) => void, balance: Balance = 'round_robin'
 ): Promise<AdminGateway> {
   const log: AdminGateway['log'] = []
   const app = Fastify({ logger: { level: 'info', stream: { write: (line: string) => { log.push(JSON.parse(line)) } } } })
   const cache = createCache({ name: 'pages' })
   app.register(admin, { prefix: '/gateway', ...options })
   app.register(scgi, { prefix: '/cached', upstreams: 'balancer://app', cache: { zone: cache } })
-  app.register(scgi, { upstreams: { name: 'app', servers: [...servers] }, nextUpstream: ['error', 'http_503'] })
+  app.register(scgi, { upstreams: { name: 'app', servers: [...servers], balance }, nextUpstream: ['error', 'http_503'] })
   setup?.(app)
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
   let token: string | undefined

@@ -50,13 +50,7 @@ export class Keep {
         warn(`${this.#path} has edits of ${name}, and there is no group of that name`, new Error('no such group'))
         continue
       }
-      for (const [what, redo] of steps(group, kept)) {
-        try {
-          await redo()
-        } catch (error) {
-          warn(`an edit of ${name} is not made again: ${what}`, toError(error))
-        }
-      }
+      for (const { what, error } of await redoAll(steps(group, kept))) warn(`an edit of ${name} is not made again: ${what}`, error)
     }
   }
 
@@ -136,19 +130,55 @@ function enter (kept: KeptGroup, edit: KeptEdit): void {
   }
 }
 
-/** What makes the edits of a group anew, in an order in which they can be. */
-function steps (group: UpstreamGroup, kept: KeptGroup): [what: string, redo: () => unknown][] {
+interface Step {
+  readonly what: string
+  redo (): unknown
+}
+
+/** An edit may be possible only after another one, whatever their order was. Returns those that are not possible at all. */
+async function redoAll (steps: readonly Step[]): Promise<{ what: string, error: Error }[]> {
+  const refused: { step: Step, error: Error }[] = []
+  for (const step of steps) {
+    try {
+      await step.redo()
+    } catch (error) {
+      refused.push({ step, error: toError(error) })
+    }
+  }
+  if (refused.length === 0 || refused.length === steps.length) return refused.map(({ step: { what }, error }) => ({ what, error }))
+  return await redoAll(refused.map(({ step }) => step))
+}
+
+/** What makes the edits of a group anew. Servers that are there already were added by a process that shares the group, or by the configuration. */
+function steps (group: UpstreamGroup, kept: KeptGroup): Step[] {
   // What the file holds is checked by the group itself, as any options are.
   const call = (method: 'add' | 'remove' | 'edit' | 'setBalance', ...given: unknown[]): unknown => {
     const redo: Function = group[method]
     return Reflect.apply(redo, group, given)
   }
+  const member = (entry: KeptGroup['members'][number]): Step => {
+    if ('remove' in entry) {
+      return { what: `remove ${entry.remove}`, redo: () => namesOf(group).has(entry.remove) ? call('remove', entry.remove) : undefined }
+    }
+    const { address } = entry.add
+    return { what: `add ${String(address)}`, redo: () => typeof address === 'string' && namesOf(group).has(address) ? undefined : call('add', entry.add) }
+  }
   return [
-    ...kept.members.map(member => {
-      if ('add' in member) return [`add ${String(member.add['address'])}`, () => call('add', member.add)] satisfies [string, () => unknown]
-      return [`remove ${member.remove}`, () => call('remove', member.remove)] satisfies [string, () => unknown]
-    }),
-    ...Object.entries(kept.servers).map(([server, changes]) => [`edit ${server}`, () => call('edit', server, changes)] satisfies [string, () => unknown]),
-    ...(kept.balance === undefined ? [] : [['balance', () => call('setBalance', kept.balance)] satisfies [string, () => unknown]]),
+    ...kept.members.map(member),
+    ...Object.entries(kept.servers).map(([server, changes]): Step => ({ what: `edit ${server}`, redo: () => call('edit', server, changes) })),
+    ...(kept.balance === undefined ? [] : [{ what: 'balance', redo: () => call('setBalance', kept.balance) }]),
   ]
+}
+
+/** Everything by which servers of a group can be named now. */
+function namesOf (group: UpstreamGroup): ReadonlySet<string> {
+  const { names, applications } = group.details()
+  return new Set([...group.servers.map(({ name }) => name), ...[...names, ...applications].map(({ address }) => address)])
+}
+
+/** By which name a server can be found at the next start; `undefined` where there is none, as for one of several processes of an application. */
+export function lastingName (group: UpstreamGroup, server: string): string | undefined {
+  const application = group.details().applications.find(({ servers }) => servers.includes(server))
+  if (application === undefined) return server
+  return application.servers.length === 1 ? application.address : undefined
 }

@@ -109,11 +109,12 @@ export class AdminService {
 
   /**
    * An edit was made: it is told, and kept.
+   * @param edit `undefined` for one that ends with the process
    * @throws FST_SCGI_ADMIN_STATE where it cannot be kept
    */
-  async edited (group: UpstreamGroup, edit: KeptEdit, by: string, what: string): Promise<void> {
+  async edited (group: UpstreamGroup, edit: KeptEdit | undefined, by: string, what: string): Promise<void> {
     this.tell(by, what, { group: group.name, etag: etagOf(group) })
-    await this.#keep?.add(group.name, edit)
+    if (edit !== undefined) await this.#keep?.add(group.name, edit)
   }
 
   tell (by: string, what: string, details: object = {}): void {

@@ -1,5 +1,6 @@
 import { STEPS } from '../accounts/history.ts'
 import { FST_SCGI_ADMIN_INPUT, FST_SCGI_ADMIN_NOT_FOUND } from '../../../errors.ts'
+import { lastingName } from '../keep.ts'
 import { etagOf, settingsOf, type GroupModel, type ServerModel } from './model.ts'
 import { NEW_SERVER_OPTIONS } from './schemas.ts'
 import { count, objectOf, requireMatch, type Answer, type Call, type Operation, type Query } from './route.ts'
@@ -131,8 +132,9 @@ export const GROUP_OPERATIONS: readonly Operation[] = [
     async run (call) {
       const { group, server } = serverOf(call)
       requireMatch(call, etagOf(server))
+      const lasting = lastingName(group, server.name)
       group.remove(server.name)
-      await call.service.edited(group, { kind: 'remove', server: server.name }, call.operator, `removes ${server.name} from ${group.name}`)
+      await call.service.edited(group, lasting === undefined ? undefined : { kind: 'remove', server: lasting }, call.operator, `removes ${server.name} from ${group.name}`)
       return groupAnswer(call, group)
     },
   },
@@ -181,7 +183,8 @@ async function edit (call: Call, changes: Record<string, unknown>): Promise<Answ
   requireMatch(call, etagOf(server))
   const before = settingsOf(server)
   Reflect.apply(group.edit, group, [server.name, changes])
-  await call.service.edited(group, { kind: 'edit', server: server.name, changes }, call.operator, `edits ${server.name} of ${group.name}: ${differences(before, server)}`)
+  const lasting = lastingName(group, server.name)
+  await call.service.edited(group, lasting === undefined ? undefined : { kind: 'edit', server: lasting, changes }, call.operator, `edits ${server.name} of ${group.name}: ${differences(before, server)}`)
   return serverAnswer(call, group, server)
 }
 

@@ -4,7 +4,7 @@ import type { HistoryPoints } from '../accounts/history.ts'
 import type { ServerAccounts } from '../accounts/servers.ts'
 import type { SeenRequest } from '../accounts/requests.ts'
 import type { Cache, CacheEntry, CacheStats, CacheStatus } from '../../../../types/cache.ts'
-import type { UpstreamGroup } from '../../../../types/live.ts'
+import type { ApplicationProcess, UpstreamGroup } from '../../../../types/live.ts'
 import type { UpstreamServer } from '../../../../types/upstream.ts'
 
 // What the API answers with. The document (schemas.ts) describes these shapes, and a test compares both.
@@ -69,8 +69,21 @@ export interface GroupModel {
   readonly names: readonly {
     readonly address: string, readonly servers: readonly string[], readonly asksAgain: string | null, readonly failure: string | null
   }[]
+  readonly applications: readonly {
+    readonly name: string, readonly servers: readonly string[], readonly processes: readonly ApplicationProcessModel[]
+  }[]
   readonly servers: readonly ServerModel[]
   readonly etag: string
+}
+
+/** A process of an application that the gateway has started. */
+export interface ApplicationProcessModel {
+  readonly pid: number | null
+  readonly state: ApplicationProcess['state']
+  readonly since: string
+  readonly restarts: number
+  readonly reason: string | null
+  readonly lastLine: string | null
 }
 
 export interface CacheModel {
@@ -142,9 +155,16 @@ export function groupModel (group: UpstreamGroup, accounts: ServerAccounts, now:
     names: details.names.map(({ address, servers: found, nextAt, failure }) => ({
       address, servers: found, asksAgain: nextAt === undefined ? null : time(nextAt), failure: failure ?? null,
     })),
+    applications: details.applications.map(({ name, servers: offered, processes }) => ({
+      name, servers: offered, processes: processes.map(processModel),
+    })),
     servers,
     etag: etagOf(group),
   }
+}
+
+function processModel ({ pid, state, since, restarts, reason, lastLine }: ApplicationProcess): ApplicationProcessModel {
+  return { pid: pid ?? null, state, since: time(since), restarts, reason: reason ?? null, lastLine: lastLine ?? null }
 }
 
 interface Context {

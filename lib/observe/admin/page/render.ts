@@ -122,6 +122,14 @@ function groupFacts ({ active, rate, queue, sessions, processes, names }: GroupM
   return facts.map(fact => `<li>${fact}</li>`).join('')
 }
 
+/** The processes that the gateway has started; nothing where there are none. */
+function processTable ({ name, applications }: GroupModel, now: number): string {
+  const all = applications.flatMap(({ name: application, processes }) => processes.map(each => ({ application, ...each })))
+  const rows = all.map(({ application, pid, state, since: from, restarts, reason, lastLine }) =>
+    `<tr class="${state === 'waiting' ? 'sick' : ''}"><th scope="row">${escapeHtml(application)}</th><td class="num">${pid ?? '–'}</td><td class="num"><b class="badge">${state}</b> <small>for ${since(from, now)}</small></td><td class="num">${number(restarts)}</td><td class="says"><div tabindex="0">${reason === null ? '' : `<b>${escapeHtml(reason)}</b> `}${lastLine === null || reason?.endsWith(lastLine) === true ? '' : `<code>${escapeHtml(lastLine)}</code>`}</div></td></tr>`)
+  return rows.length === 0 ? '' : `<table class="processes"><caption>Processes of ${escapeHtml(name)}</caption><thead><tr><th scope="col">Application</th><th scope="col">Process</th><th scope="col">State</th><th scope="col">Restarts</th><th scope="col">Last line</th></tr></thead><tbody>${rows.join('')}</tbody></table>`
+}
+
 export function groupSection (group: GroupModel, now: number): string {
   const id = escapeHtml(group.id)
   return `<section class="group" data-group="${id}" aria-labelledby="g-${id}">
@@ -130,6 +138,7 @@ export function groupSection (group: GroupModel, now: number): string {
 <div class="tools"><button type="button" class="act" data-do="method" aria-label="Method of ${escapeHtml(group.name)}">Method</button><button type="button" class="act" data-do="add" aria-label="Add a server to ${escapeHtml(group.name)}">Add server</button><button type="button" class="act" data-do="reset" aria-label="Reset the counters of ${escapeHtml(group.name)}">Reset counters</button></div></header>
 <div role="table" aria-label="Servers of ${escapeHtml(group.name)}"><div role="row" class="heads"><span role="columnheader">Server</span><span role="columnheader">State</span><span role="columnheader">Load</span><span role="columnheader">Requests</span><span role="columnheader">Latency</span><span role="columnheader">Failures</span><span role="columnheader" class="act">Actions</span></div>
 <div role="rowgroup" class="servers">${group.servers.map(server => serverRow(group.id, server, now)).join('')}</div></div>
+<div class="applications" data-k="applications">${processTable(group, now)}</div>
 </section>`
 }
 
@@ -169,5 +178,5 @@ export function summary (groups: readonly GroupModel[]): string {
 /** All of them, for the script. */
 export const SHARED = [
   escapeHtml, number, duration, size, span, since, percent, graph, stateText, isSick, tagsOf, wordsOf, serverId, button, serverRow,
-  groupFacts, groupSection, cacheCard, requestList, editList, summary,
+  groupFacts, processTable, groupSection, cacheCard, requestList, editList, summary,
 ].map(String).join('\n')

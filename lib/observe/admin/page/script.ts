@@ -90,8 +90,8 @@ const place = (container, id, items, make) => {
   }
   for (const row of rows.values()) row.remove()
 }
-const put = (selector, html) => {
-  const element = find(selector)
+const put = (selector, html, from) => {
+  const element = find(selector, from)
   if (element === null) return
   const fresh = parse('<div>' + html + '</div>')
   if (element.innerHTML !== fresh.innerHTML) element.innerHTML = fresh.innerHTML
@@ -109,6 +109,7 @@ const show = () => {
       else {
         patch(find('header', section), '<header>' + parse(groupSection({ ...whole, servers: [] }, now)).querySelector('header').innerHTML + '</header>')
         place(find('.servers', section), 'server', group.servers, server => serverRow(id, server, now))
+        put('.applications', processTable(group, now), section)
       }
       rows.delete(id)
     }

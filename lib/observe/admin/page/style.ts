@@ -87,6 +87,12 @@ table { width: 100%; border-collapse: collapse; font-size: .92rem }
 th { text-align: left; color: var(--soft); font-weight: 500 }
 th, td { border-top: 1px solid var(--line); padding: .35rem .6rem .35rem 0; vertical-align: top; overflow-wrap: anywhere }
 thead th, thead td { border-top: 0; white-space: nowrap }
+.processes { margin-top: .8rem }
+.processes caption { text-align: left; font-weight: 600; padding-bottom: .3rem; overflow-wrap: anywhere }
+.processes .says { width: 45% }
+.processes .says div { height: 2.9em; overflow: auto }
+.processes td { padding-right: 1rem }
+.processes .sick .says b { color: var(--warn) }
 .num { white-space: nowrap; font-variant-numeric: tabular-nums }
 .search { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; margin-bottom: .8rem }
 .search label { flex: 1 1 14rem }
@@ -122,6 +128,14 @@ footer { color: var(--soft); font-size: .9rem; padding-bottom: 4rem }
   .server .name { grid-column: 1 / 3 }
   .server .state { grid-column: 3 / -1; text-align: right }
   .server .words { grid-row: 2 }
+}
+@media (max-width: 48rem) {
+  .processes thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
+  .processes tr { display: flex; flex-wrap: wrap; gap: 0 1rem; border-top: 1px solid var(--line); padding: .35rem 0 }
+  .processes th, .processes td { border: 0; padding: .1rem 0 }
+  .processes th, .processes .says { flex-basis: 100%; width: auto }
+  .processes td:nth-child(2)::before { content: "process " }
+  .processes td:nth-child(4)::after { content: " restarts" }
 }
 @media (max-width: 30rem) {
   .fields { grid-template-columns: minmax(0, 1fr); gap: .2rem }

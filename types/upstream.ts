@@ -7,47 +7,47 @@ import type { HealthOptions, OutlierOptions, ResolverOptions } from './health.ts
 
 /**
  * An address of an SCGI server: `'localhost:4000'`, `'[::1]:4000'`, `'unix:/run/app.sock'`, `'scgi://host[:4000][/path]'`,
- * `'unix:/run/app.sock|scgi://name/path'`. The default port is 4000. A path is put before PATH_INFO.
- * In a group also of an HTTP server: `'http://host[:80][/path]'`, `'https://host[:443][/path]'`; a path is put before that of the
+ * `'unix:/run/app.sock|scgi://name/path'`. The default port is 4000. A path is put in front of PATH_INFO.
+ * In a group also of an HTTP server: `'http://host[:80][/path]'`, `'https://host[:443][/path]'`; its path is put in front of that of the
  * request (see docs/http-members.md).
  */
 export type Address = string
 
 /** One server of a group (nginx: the `server` directive of `upstream`; Apache: BalancerMember). */
 export interface ServerOptions {
-  /** Where the server listens. A name with several addresses stands for several servers with equal options. */
+  /** Where the server listens. A name with several addresses is several servers with the same options. */
   address: Address
   /** Share of the requests relative to the other servers, 1 or more. Default 1. (nginx: weight) */
   weight?: number
-  /** Most exchanges at a time; 0 is without limit. Default 0. (nginx: max_conns) */
+  /** Maximum number of concurrent requests; 0 means no limit. Default 0. (nginx: max_conns) */
   maxConns?: number
   /**
-   * Failed attempts within `failTimeout` that take the server out; 0 never does. Default 1. A group of one server
-   * ignores it. (nginx: max_fails)
+   * Failed attempts within `failTimeout` that take the server out; 0 means never. Default 1. Ignored in a group of one
+   * server. (nginx: max_fails)
    */
   maxFails?: number
-  /** The time in which `maxFails` counts, and for which the server then is out. Default 10s. (nginx: fail_timeout) */
+  /** Time in which failures are counted, and for which the server is then out. Default 10s. (nginx: fail_timeout) */
   failTimeout?: Time
-  /** Used only when no other server can be. Default false. (nginx: backup) */
+  /** Used only if no other server is available. Default false. (nginx: backup) */
   backup?: boolean
-  /** Permanently out of use. Default false. (nginx: down) */
+  /** Permanently unavailable. Default false. (nginx: down) */
   down?: boolean
-  /** Gets no new requests save those that are bound to it by a sticky session. Default false. (nginx: drain) */
+  /** Gets no new requests except those bound to it by a sticky session. Default false. (nginx: drain) */
   drain?: boolean
   /**
-   * Time in which the weight grows from 0 to what it is, when the server comes back (from failures, a failed check, an edit) or
-   * is added, but not at the start of the process. Not with the methods hash, ip_hash and random. Default 0, at once. (nginx: slow_start)
+   * Time in which the weight grows from 0 to its value after the server comes back (from failures, a failed check, an edit) or
+   * is added, but not when the process starts. Not with the methods hash, ip_hash and random. Default 0, at once. (nginx: slow_start)
    */
   slowStart?: Time
-  /** Servers of a lower set come first; those of a higher one serve while none of a lower can. 0 or more. Default 0. (Apache: lbset) */
+  /** Set of the server; higher sets are used while no server of a lower set is available. 0 or more. Default 0. (Apache: lbset) */
   lbset?: number
-  /** Takes the place of one server of its set for as long as that one is out. Default false. (Apache: hot spare, status=+R) */
+  /** Replaces a server of its set while that one is out. Default false. (Apache: hot spare, status=+R) */
   spare?: boolean
-  /** Serves while no other server of its set can. Default false. (Apache: hot standby, status=+H) */
+  /** Used while no other server of its set is available. Default false. (Apache: hot standby, status=+H) */
   standby?: boolean
   /**
-   * Time for which failures keep the server out, instead of `failTimeout` and its single probe: after it they are forgotten, and it
-   * gets its share of the requests again. 0: it is never out. Default: none. (Apache: retry)
+   * How long failures keep the server out, instead of `failTimeout` and its single probe. After that the failures are forgotten, and the
+   * server gets its full share of requests again. 0: it is never out. Default: none. (Apache: retry)
    */
   retry?: Time
   /** Name of the server in sticky sessions, 1 to 96 characters. (nginx: route; Apache: route) */
@@ -55,42 +55,42 @@ export interface ServerOptions {
   /** The route whose server gets the sessions of this server while it is out. (Apache: redirect) */
   redirect?: string
   /**
-   * Look the name up in the DNS again and again: when an answer has run out, servers come and go with the next one, and those that stay
-   * keep their state. The application starts, too, while there is no answer: the line then has no servers. Default false: the name is
-   * looked up once, at the start, in the system's way. (nginx: resolve)
+   * Keep resolving the name: it is queried in the DNS again whenever an answer expires, and servers are added and removed; those that stay
+   * keep their state. The application also starts without an answer; the name then has no servers. Default false: the name is
+   * looked up once at startup, through the operating system. (nginx: resolve)
    */
   resolve?: boolean
   /**
-   * Take servers, ports and weights from the SRV records of this service of the name, with `resolve`. `'http'` asks for
-   * `_http._tcp.name`; one with a dot stands before the name as it is. The address has no port. Records of the lowest priority serve,
-   * the others are backups; their weights count where `weight` is 1. (nginx: service)
+   * Take servers, ports and weights from the SRV records of this service; needs `resolve`. `'http'` queries
+   * `_http._tcp.name`; a value with a dot is put in front of the name unchanged. The address must not have a port. Records with the lowest
+   * priority are the servers, the others are backups; their weights apply if `weight` is 1. (nginx: service)
    */
   service?: string
   /**
-   * Idle connections kept for reuse, where the server agrees to it (see docs/connections.md). Default 0, off; 32 for an HTTP server.
+   * Idle connections to keep, if the server supports it (see docs/connections.md). Default 0, off; 32 for an HTTP server.
    */
   keepalive?: number
-  /** Connections opened ahead of the requests, at most 2 s old. Default 0, off. Not for servers with a single worker, nor for HTTP ones. */
+  /** Connections to open in advance, at most 2 s old. Default 0, off. Not for servers with a single worker, nor for HTTP servers. */
   preconnect?: number
-  /** How the server of an `https://` address is known. */
+  /** TLS options of an `https://` address. */
   tls?: ServerTlsOptions
 }
 
 /**
- * A server that the gateway starts itself: `{ spawn: { command, args } }` in the place of an address. It speaks SCGI. See docs/spawn.md.
- * Errors, when it is started: FST_SCGI_SPAWN. (lighttpd: bin-path)
+ * A server that the gateway starts itself: `{ spawn: { command, args } }` instead of an address. It speaks SCGI. See docs/spawn.md.
+ * Errors at startup: FST_SCGI_SPAWN. (lighttpd: bin-path)
  */
 export interface SpawnedServerOptions extends Omit<ServerOptions, 'address' | 'resolve' | 'service' | 'tls'> {
   spawn: SpawnOptions
   address?: undefined
 }
 
-/** A server of a group: its address, or all that is said of it. */
+/** A server of a group: an address, or an object. */
 export type ServerEntry = Address | ServerOptions | SpawnedServerOptions
 
 /**
- * What an edit may change of a server that is in its group; what it does not name stays. `null` takes `retry`, `route` and `redirect`
- * away. `address`, `spawn`, `resolve`, `service` and `tls` stay as long as the server is in the group.
+ * Options of a server that an edit can change; those that are not named do not change. `null` unsets `retry`, `route` and `redirect`.
+ * `address`, `spawn`, `resolve`, `service` and `tls` cannot be edited.
  */
 export interface ServerChanges extends Partial<Omit<ServerOptions, 'address' | 'resolve' | 'service' | 'tls' | 'retry' | 'route' | 'redirect'>> {
   retry?: Time | null
@@ -98,45 +98,45 @@ export interface ServerChanges extends Partial<Omit<ServerOptions, 'address' | '
   redirect?: string | null
 }
 
-/** TLS to one server. */
+/** TLS options of a server. */
 export interface ServerTlsOptions {
-  /** Certificates of the authorities that may vouch for the server, in PEM. Default: those that Node.js knows. */
+  /** Trusted CA certificates, in PEM. Default: those of Node.js. */
   ca?: string | Buffer | (string | Buffer)[]
-  /** Certificate that this side shows, in PEM; with `key`. Default none. */
+  /** Client certificate, in PEM; needs `key`. Default none. */
   cert?: string | Buffer
   /** Private key of `cert`, in PEM. */
   key?: string | Buffer
-  /** Refuse a server whose certificate does not hold. Default true. */
+  /** Refuse a server whose certificate is not valid. Default true. */
   rejectUnauthorized?: boolean
-  /** The name that is asked for (SNI) and that the certificate must bear. Default: the one in the address. */
+  /** Name sent in SNI, which the certificate must match. Default: the one in the address. */
   servername?: string
 }
 
-/** What a balancing method of one's own may know. */
+/** What a custom balancing method (`select`) gets. */
 export interface BalanceContext<Request = FastifyRequest> {
-  /** The request; `undefined` where there is none. */
+  /** The request; `undefined` if there is none. */
   readonly request: Request | undefined
   /** Address of the client. */
   readonly clientAddress: string | undefined
-  /** The servers that may serve now, at least one: up, below maxConns, not yet tried for this request. */
+  /** The servers to choose from, at least one: available, below maxConns, not yet tried for this request. */
   readonly servers: readonly UpstreamServer[]
 }
 
 /**
- * How the servers of a group take turns, always among those that can serve:
- * - `'round_robin'`: by weight, each server's turns spread evenly over the cycle (nginx's default; Apache: byrequests)
- * - `'least_conn'`: the fewest running exchanges for its weight (nginx: least_conn)
- * - `{ leastTime }`: the shortest average time until the head or the last byte, load and weight considered; with `inflight` the
- *   age of running exchanges counts, too (nginx: least_time)
- * - `'ip_hash'`: clients of one network keep their server (nginx: ip_hash)
- * - `{ hash }`: requests of one key keep their server; with `consistent` (ketama) also when servers come and go. A key that is
- *   `''` or `undefined` leaves it to round robin (nginx: hash)
- * - `'random'`, `{ random: 'two' }`: by chance; the less loaded one of two by chance, with `leastTime` the faster one by the rules above
+ * Balancing method, which chooses among the servers that can serve:
+ * - `'round_robin'`: in turn, by weight, with the turns of a server spread over the cycle (nginx's default; Apache: byrequests)
+ * - `'least_conn'`: the fewest requests in progress relative to the weight (nginx: least_conn)
+ * - `{ leastTime }`: the shortest average time until the head or the last byte, weighted by load and weight; with `inflight` the
+ *   age of requests in progress counts, too (nginx: least_time)
+ * - `'ip_hash'`: the same server for all clients of a network (nginx: ip_hash)
+ * - `{ hash }`: the same server for all requests with a key; with `consistent` (ketama) also when other servers come and go. For
+ *   `''` and `undefined` round robin is used (nginx: hash)
+ * - `'random'`, `{ random: 'two' }`: at random; the less loaded of two chosen at random, with `leastTime` the faster of the two
  *   (nginx: random, random two, random two least_time)
- * - `'bytraffic'`: the fewest bytes for its weight (Apache: bytraffic)
- * - `'bybusyness'`: the fewest running exchanges, whatever its weight (Apache: bybusyness)
- * - `{ select }`: a function that gives one of `context.servers`, or `undefined` for round robin. It is asked at each attempt; what
- *   it throws, and `FST_SCGI_SELECT` for any other value, is the answer to the request
+ * - `'bytraffic'`: the fewest bytes relative to the weight (Apache: bytraffic)
+ * - `'bybusyness'`: the fewest requests in progress, regardless of weight (Apache: bybusyness)
+ * - `{ select }`: a function that returns one of `context.servers`, or `undefined` for round robin. It is called for each attempt. An error
+ *   that it throws is the answer to the request; so is `FST_SCGI_SELECT` for any other result
  */
 export type Balance<Request = FastifyRequest> =
   | 'round_robin' | 'least_conn' | 'ip_hash' | 'random' | 'bytraffic' | 'bybusyness'
@@ -145,64 +145,64 @@ export type Balance<Request = FastifyRequest> =
   | { random: 'two', leastTime?: 'header' | 'lastByte', inflight?: boolean }
   | { select: (context: BalanceContext<Request>) => UpstreamServer | undefined }
 
-/** Requests that wait for a server. (nginx: queue) */
+/** Queue of requests that wait for a server. (nginx: queue) */
 export interface UpstreamQueueOptions {
-  /** So many requests may wait; one more is answered with 502 (`FST_SCGI_QUEUE_FULL`). */
+  /** Maximum number of waiting requests; one more is answered with 502 (`FST_SCGI_QUEUE_FULL`). */
   size: number
-  /** The longest wait; then the answer is 502 (`FST_SCGI_QUEUE_TIMEOUT`). Default 60s. */
+  /** Maximum time to wait; then the answer is 502 (`FST_SCGI_QUEUE_TIMEOUT`). Default 60s. */
   timeout?: Time
 }
 
 /** A group of servers (nginx: `upstream`; Apache: `balancer://`). See docs/balancing.md. */
 export interface GroupOptions<Request = FastifyRequest> {
-  /** Name of the group: what `'balancer://name'` finds, and what logs show when no server is left. Default: its addresses. */
+  /** Name of the group, in logs and errors, and in `'balancer://name'`. Default: its addresses. */
   name?: string
   servers: ServerEntry[]
   /** Active checks of the servers; a list has one check for each protocol. Default: none. */
   health?: HealthOptions | HealthOptions[]
   /**
-   * What processes share of the group of this name: `clusterChannel()` or `redisChannel()` of `fastify-scgi/channel`. One of them asks the
-   * DNS and checks health for all; failures, ejections, edits, learnt sessions and `maxConns` are those of all. Default: none, each
-   * process is by itself. See docs/cluster.md. (nginx: zone, zone_sync)
+   * Channel over which processes share the group with this name: `clusterChannel()` or `redisChannel()` of `fastify-scgi/channel`. One of
+   * them queries the DNS and checks the servers for all; failures, ejections, edits, learnt sessions and `maxConns` are shared. Default: none,
+   * nothing is shared. See docs/cluster.md. (nginx: zone, zone_sync)
    */
   shared?: GroupChannel
   /** Eject servers that fail far more often than they should. Default: off. */
   outlier?: OutlierOptions
-  /** Who is asked for the names of servers with `resolve`. */
+  /** DNS servers for names with `resolve`. */
   resolver?: ResolverOptions
-  /** How the servers take turns. Default `'round_robin'`. */
+  /** Balancing method. Default `'round_robin'`. */
   balance?: Balance<Request>
-  /** Which requests are bound to one server. Default: none. (nginx: sticky; Apache: stickysession) */
+  /** Bind the requests of a session to one server. Default: none. (nginx: sticky; Apache: stickysession) */
   sticky?: StickyOptions<Request>
-  /** Requests wait, first come, first served, while every server that lives is at its maxConns. Default: they do not. (nginx: queue) */
+  /** Let requests wait, first come, first served, while every live server is at maxConns. Default: none. (nginx: queue) */
   queue?: UpstreamQueueOptions
   /**
-   * Statuses that count as a failure of the server that answered with them. The client gets the reply all the same, unless
-   * `nextUpstream` passes the request on. Default: none. (Apache: failonstatus)
+   * Statuses that count as a failure of the server. The client still gets the reply, unless
+   * `nextUpstream` sends the request to another server. Default: none. (Apache: failonstatus)
    */
   failOnStatus?: number[]
   /**
-   * When failures keep every server out, forget them all and try again at once, rather than answer 502 until a `failTimeout` is over.
+   * If all servers are out after failures, use them all again at once instead of answering 502 until a `failTimeout` is over.
    * Default false. (Apache: forcerecovery)
    */
   forceRecovery?: boolean
 }
 
 /**
- * How an attempt ended, as the balancer sees it. `ok` and `next` (the reply goes on to another server, but the server
- * answered) show that the server lives; `failed` counts against it; `abort` says nothing about it either way: the client
- * went away, or this machine failed before the server could.
+ * Outcome of an attempt for the balancer. `ok`, and `next` (the server answered, but the request goes on to another one),
+ * show that the server works; `failed` counts against it; `abort` says nothing about it: the client
+ * disconnected, or this machine failed before the server could.
  */
 export type AttemptOutcome = 'ok' | 'failed' | 'next' | 'abort'
 
 /**
- * How a server stands: `up`, or why it gets no requests: `down` (by an edit or the configuration), `draining` (only requests
- * that are bound to it), `unhealthy` (active checks), `checking` (its first check, which is `mandatory`, is to come), `ejected` (it failed far more often than the others), `failed` (out for
+ * State of a server: `up`, or why it gets no requests: `down` (by an edit or the configuration), `draining` (only requests
+ * that are bound to it), `unhealthy` (active checks), `checking` (waiting for its `mandatory` first check), `ejected` (it failed far more often than the others), `failed` (out for
  * its failures, or an application that was started here and does not run), `full` (at maxConns), `removed` (no longer in its group).
  */
 export type ServerState = 'up' | 'down' | 'draining' | 'unhealthy' | 'checking' | 'ejected' | 'failed' | 'full' | 'removed'
 
-/** A server of a group as the balancer keeps it. */
+/** A server of a group, as the balancer sees it. */
 export interface UpstreamServer {
   readonly name: string
   readonly weight: number
@@ -219,22 +219,22 @@ export interface UpstreamServer {
   readonly keepalive: number
   readonly preconnect: number
   readonly down: boolean
-  /** Takes only requests that are bound to it. */
+  /** Gets only requests that are bound to it. */
   readonly drain: boolean
-  /** What active health checks found; true where there are none, false while the first is to come and `mandatory`. */
+  /** Result of the health checks; true without checks, false until a `mandatory` first check has passed. */
   readonly healthy: boolean
   readonly state: ServerState
-  /** Why it is out, where whoever took it out has said so. */
+  /** Why it is out, if known. */
   readonly reason: string | undefined
-  /** Its name in sticky sessions. */
+  /** Name of the server in sticky sessions. */
   readonly route: string | undefined
-  /** The route whose server gets its sessions while it is out. */
+  /** Route of the server that gets its sessions while it is out. */
   readonly redirect: string | undefined
-  /** Exchanges running now. */
+  /** Requests in progress. */
   readonly active: number
-  /** Failed attempts that count at present. */
+  /** Failed attempts that currently count. */
   readonly fails: number
-  /** Out because of failed attempts, at this moment. */
+  /** Currently out after failed attempts. */
   readonly failed: boolean
   /** Attempts that it has answered. */
   readonly served: number

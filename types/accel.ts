@@ -1,21 +1,21 @@
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
 
-/** Options of `fastify-scgi/accel`: the headers by which a reply steers the way it is sent, for any route of the instance. */
+/** Options of `fastify-scgi/accel`: X-Accel-* and X-Sendfile for any route of the instance. */
 export interface AccelOptions {
   /**
-   * Whose replies may steer: asked for each reply that has one of the headers. The headers of others go to the client like any other.
-   * Say no to whatever a stranger may have had a hand in.
+   * Says whether to obey the headers of a reply; called for each reply that has one of them. Otherwise they are sent to the client like any other
+   * header. Return false for replies whose headers others can influence.
    */
   trust: (request: FastifyRequest, reply: FastifyReply) => boolean
   /**
-   * Where X-Accel-Redirect may lead: paths, which stand for everything that begins with them, and names of `locations`. A target that is
-   * not among them is answered with 404. Default: X-Accel-Redirect is not obeyed.
+   * Allowed targets of X-Accel-Redirect: paths, which include everything that begins with them, and names of `locations`. Any other target
+   * is answered with 404. Default: X-Accel-Redirect is ignored.
    */
   redirectTo?: string[]
   /** Named locations, for `X-Accel-Redirect: @name`. */
   locations?: Record<string, RouteHandlerMethod>
-  /** Directories below which X-Sendfile may name files; a relative name is taken from the first. Default: X-Sendfile is not obeyed. */
+  /** Directory or directories whose files X-Sendfile may name; a relative name is relative to the first. Default: X-Sendfile is ignored. */
   root?: string | string[]
-  /** The header that names a file. Default `'X-Sendfile'`. */
+  /** Header that names a file. Default `'X-Sendfile'`. */
   sendfileHeader?: string
 }

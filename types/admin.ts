@@ -1,38 +1,38 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import type { Time } from './units.ts'
 
-/** Options of `fastify-scgi/admin`: the operator's page, and the API beneath it. Register it with a `prefix`, `'/gateway'` say. */
+/** Options of `fastify-scgi/admin`: the operator's page and its API. Register it with a `prefix`, such as `'/gateway'`. */
 export interface AdminOptions {
-  /** Path below which page and API are. Default `''`: that of the instance which registers. */
+  /** Path of the page; the API is below it. Default `''`: the prefix of the registering instance. */
   prefix?: string
   /**
-   * Who may see and edit: an `onRequest` hook, which answers or fails the requests of all others. It is asked for everything but what comes
-   * over `socket`. Default: requests over the loopback interface or a unix socket may in which no header says that a proxy has passed
-   * them on (X-Forwarded-*, Forwarded, X-Real-IP, Via and their like), and nobody else.
+   * An `onRequest` hook that decides who may see and edit: it answers or fails the requests of everybody else. It is called for all requests
+   * except those over `socket`. Default: only clients on the loopback interface or a unix socket whose requests have no header of a proxy
+   * (X-Forwarded-*, Forwarded, X-Real-IP, Via and the like).
    */
   authorize?: (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => unknown
   /**
-   * Host names by which page and API may be called, beside IP addresses and `localhost`: `'gateway.example'`, or with a port. Any other Host
-   * is refused, so that no web page can make its own name stand for this gateway (DNS rebinding). Default: none.
+   * Host names that the page and the API answer to, beside IP addresses and `localhost`: `'gateway.example'`, or with a port. Any other Host
+   * is refused, so that a web page cannot point its own name at this gateway (DNS rebinding). Default: none.
    */
   hosts?: string[]
-  /** Who an edit is by, for the log. Default: the client's address, or over `socket` the user of the command. */
+  /** Who makes an edit, for the log. Default: the client's address, or over `socket` the user of the command. */
   operator?: (request: FastifyRequest) => string | undefined
   /**
-   * What the tokens of pages are signed with, 16 characters or more. Processes that serve the same clients need the same. Default: a secret
-   * of the process.
+   * Key that signs the tokens, at least 16 characters. Processes that serve the same clients need the same key. Default: random, for this
+   * process.
    */
   secret?: string
   /**
-   * A file that keeps the edits made here: it is written in one piece, and read when the application starts. Its directory must exist.
-   * Default: edits last as long as the process. (nginx: state)
+   * A file that keeps the edits made here. It is replaced atomically, and read at startup. Its directory must exist.
+   * Default: edits end with the process. (nginx: state)
    */
   state?: string
   /**
-   * Path of a unix socket that serves page and API, and nothing else, to the user of the process (mode 0600) without asking `authorize`: for
+   * Path of a unix socket that serves only the page and the API, to the user of the process (mode 0600) and without `authorize`: for
    * `fastify-scgi ctl --socket`. Default: none.
    */
   socket?: string
-  /** Requests that take so long are listed among the slow ones. Default 1s. */
+  /** Requests that take at least this long are listed as slow. Default 1s. */
   slow?: Time
 }

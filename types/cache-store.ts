@@ -1,8 +1,8 @@
 import type { Readable, Writable } from 'node:stream'
 
-/** What an entry is found by. One key may have several variants, which differ in `headers`. */
+/** Key of an entry. A key may have several variants, which differ in `headers`. */
 export interface CacheStoreKey {
-  /** Name of the zone, `'scgi:'` put before it; without a NUL. */
+  /** `'scgi:'` and the name of the cache; without a NUL. */
   origin: string
   /** Always `'GET'`: HEAD is served from the same entry. */
   method: string
@@ -16,70 +16,70 @@ export interface CacheStoreKey {
 export interface CacheStoreValue {
   statusCode: number
   statusMessage: string
-  /** The application's headers by lower-case name, those that clients do not get included. */
+  /** The application's headers by lower-case name, including those that clients do not get. */
   headers: Record<string, string | string[]>
-  /** Request headers that select the variant, with the values of the request that it was made for; null where that one had none. */
+  /** Request headers that select the variant, with the values of the original request; null for a header that it did not have. */
   vary?: Record<string, string | string[] | null>
   etag?: string
-  /** `stale-while-revalidate` and `stale-if-error`, in seconds, where they are granted. */
+  /** `stale-while-revalidate` and `stale-if-error`, in seconds, if present. */
   cacheControlDirectives?: { 'stale-while-revalidate'?: number, 'stale-if-error'?: number }
   cachedAt: number
-  /** Fresh until then. */
+  /** When it stops being fresh. */
   staleAt: number
-  /** Of no use after that; the store may drop it then. */
+  /** When it can no longer be used; the store may drop it then. */
   deleteAt: number
 }
 
-/** What a store found: never an entry that is not whole. It belongs to the store: nobody may change it, nor the bytes of its body. */
+/** An entry found in a store; it is always complete. It belongs to the store: neither it nor the bytes of its body may be changed. */
 export interface CacheStoreResult extends CacheStoreValue {
   /** A stream may hold an open file: read it or destroy it. It stays readable when the entry is replaced or removed. */
   body?: Readable | Iterable<Buffer | string> | AsyncIterable<Buffer | string> | Buffer | string
-  /** Length of the body in bytes, where the store knows it without reading. */
+  /** Length of the body in bytes, if the store knows it without reading. */
   size?: number
 }
 
-/** An entry as a store lists it. */
+/** An entry in a list. */
 export interface CacheStoreListed {
   key: CacheStoreKey
   value: CacheStoreValue
-  /** Length of the body in bytes, where the store knows it. */
+  /** Length of the body in bytes, if the store knows it. */
   size?: number | undefined
 }
 
-/** What is purged: one key with all its variants, every key that a glob matches (`*` any text, `?` one character), every entry with a tag. */
+/** What to purge: a key with all its variants, every key that matches a glob (`*` is any text, `?` one character), or every entry with a tag. */
 export type PurgeMatch = { key: string } | { glob: string } | { tag: string }
 
 /**
- * Where a cache keeps its entries. The first three methods are undici's `CacheStore`, so that one of those can be used; the others
- * are optional and make a store better. `testCacheStore` tries all of this on a store of your own.
+ * Where a cache keeps its entries. The first three methods are those of undici's `CacheStore`, so that a store for undici can be used; the
+ * others are optional improvements. `testCacheStore` tests a store of your own against all of this.
  */
 export interface CacheStore {
-  /** An entry, expired ones up to `deleteAt` included. */
+  /** Finds an entry, including expired ones until `deleteAt`. */
   get (key: CacheStoreKey): CacheStoreResult | Promise<CacheStoreResult | undefined> | undefined
   /**
-   * Takes the body of an entry; it is there when the stream has finished, and replaces what was. A stream that is destroyed leaves
-   * nothing behind. `undefined` refuses the entry. The store refuses it later by destroying the stream, without an error (too large,
-   * purged meanwhile) or with one (the disk is full).
+   * Returns a stream for the body of an entry. When the stream has finished, the entry can be found and replaces the earlier one. A destroyed
+   * stream leaves nothing behind. `undefined` refuses the entry. The store can also refuse it later by destroying the stream, without an error
+   * (too large, purged meanwhile) or with one (the disk is full).
    */
   createWriteStream (key: CacheStoreKey, value: CacheStoreValue): Writable | undefined
-  /** Removes a key with all its variants, and what is being written to it. Rejects where it could not be done. */
+  /** Removes a key with all its variants, including those that are being written. Rejects on failure. */
   delete (key: CacheStoreKey): void | Promise<void>
   /**
-   * Changes an entry's head and times and leaves its body and `vary` (a revalidation, a soft purge). False where the entry is gone, has
-   * another `etag` than `value` (it was replaced meanwhile), or has no room for the new head.
+   * Changes the head and the times of an entry, but not its body and `vary` (after a revalidation, a soft purge). Returns false if the entry
+   * does not exist, has another `etag` than `value` (it was replaced meanwhile), or has no room for the new head.
    */
   updateMeta?(key: CacheStoreKey, value: CacheStoreValue): boolean | Promise<boolean>
   /**
-   * A part of an entry's body, both ends included; the rest is not read. `undefined` where the entry is gone, or the range is not inside
-   * its body. `of` is what `get` gave: the part is one of that entry, and its `body`, if it is a stream, is used up by this.
+   * Returns a part of the body of an entry, both ends included, without reading the rest; `undefined` if the entry does not exist or the range
+   * is outside its body. `of` is the result of `get`: the part must belong to that entry, whose `body` is consumed if it is a stream.
    */
   openRange?(key: CacheStoreKey, start: number, end: number, of?: CacheStoreResult):
     Readable | Buffer | undefined | Promise<Readable | Buffer | undefined>
-  /** Removes entries, or with `soft` makes them stale. Returns their number. Rejects where it could not be done. */
+  /** Removes entries, or with `soft` makes them stale. Returns their number. Rejects on failure. */
   purge?(origin: string, match: PurgeMatch, soft: boolean): number | Promise<number>
-  /** The entries of a zone, each variant with the request headers that select it. */
+  /** The keys of a cache, each variant with the request headers that select it. */
   keys?(origin: string): AsyncIterable<CacheStoreKey> | Iterable<CacheStoreKey>
-  /** The entries of a zone without their bodies, for an operator to look at: to be listed is no use of an entry. Default: `keys`, and `get` for each. */
+  /** The entries of a cache without their bodies, for operators; listing an entry does not count as using it. Default: `keys`, and `get` for each. */
   list?(origin: string): AsyncIterable<CacheStoreListed> | Iterable<CacheStoreListed>
   stats?(): { entries: number, bytes: number }
   close?(): void | Promise<void>

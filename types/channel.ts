@@ -1,59 +1,58 @@
 import type { Time } from './units.ts'
 
 /**
- * One thing that the processes of a channel know alike: the value of a key, since when, and by whose word. Of two events of one key the
- * one with the higher clock holds, of equal clocks the one of the greater process (compared as text), so that it does not matter in which
- * order, or how often, they arrive.
+ * A value that the processes of a channel share. Of two events with the same key, the one with the higher clock wins; if the clocks are equal,
+ * the one with the greater `process` (compared as text). So events may arrive in any order, and more than once.
  */
 export interface ChannelEvent {
-  /** Name of the group, as all processes call it. */
+  /** Name of the group, the same in all processes. */
   readonly group: string
-  /** What it is about. */
+  /** Key of the value within the group. */
   readonly key: string
-  /** Anything that JSON can hold; `null` for what is no more. */
+  /** Any JSON value; `null` for a removed one. */
   readonly value: unknown
-  /** Milliseconds since 1970 or later: it is always after every event that the process had heard of. */
+  /** Milliseconds since 1970, or later: always after every event that the process has received. */
   readonly clock: number
-  /** Who says so. */
+  /** The process that published it. */
   readonly process: string
-  /** Milliseconds since 1970, after which nobody needs it any more. Default: never. */
+  /** When it expires, in milliseconds since 1970. Default: never. */
   readonly until?: number
 }
 
-/** Who is there. */
+/** The processes of a channel. */
 export interface ChannelPresence {
   /** This process. */
   readonly process: string
-  /** All that live, this one included; who has been there for longest comes first. As it was known last, while not connected. */
+  /** All live processes including this one, the oldest first. While not connected: the last known ones. */
   readonly members: readonly string[]
-  /** The others hear this process. While they do not each one goes on by itself. */
+  /** Whether the others receive this process's events. If not, each process continues on its own. */
   readonly connected: boolean
 }
 
 /**
- * What groups of several processes share: the option `shared` of `createUpstreams`. Made by `clusterChannel()`, `redisChannel()`, or by
- * yourself. No method throws or waits: what cannot be sent is dropped, and made up for when the channel is back.
+ * Channel over which processes share their groups: the option `shared` of `createUpstreams`. Made by `clusterChannel()`, `redisChannel()`, or by
+ * yourself. No method throws or waits: events that cannot be sent are dropped, and made up for once the channel is connected again.
  */
 export interface GroupChannel {
-  /** Tells the others, and keeps the event for those who come later. */
+  /** Sends an event to the others, and keeps it for processes that join later. */
   publish (event: ChannelEvent): void
   /**
-   * Joins. `listener` hears of the events of others (of its own again does no harm), `onPresence` of who comes and goes, and of the
-   * connection; after each outage of that what was missed is to be had from `snapshot`. Returns what leaves again.
+   * Joins the channel. `listener` gets the events of the others (its own may come back to it), `onPresence` every change of the processes
+   * and of the connection. After an outage, `snapshot` has the events that were missed. Returns a function that leaves the channel.
    */
   subscribe (listener: (event: ChannelEvent) => void, onPresence?: (presence: ChannelPresence) => void): () => void
-  /** The latest event of each key. Rejected where nobody answers. */
+  /** The latest event of each key. Rejects if there is no answer. */
   snapshot (): Promise<readonly ChannelEvent[]>
-  /** Who is there, as far as is known now. */
+  /** The processes that are known at this time. */
   presence (): ChannelPresence
 }
 
 /** Options of `redisChannel`. */
 export interface RedisChannelOptions {
-  /** A client of `iovalkey`. It stays yours: another connection like it is opened beside it, and closed when nobody uses the channel. */
+  /** A client of `iovalkey`. You close it yourself; a second connection like it is opened, and closed when the channel is no longer used. */
   client: object
-  /** What the keys begin with: gateways with the same one share their groups. Default `'fastify-scgi'`. */
+  /** Prefix of the keys; gateways with the same prefix share their groups. Default `'fastify-scgi'`. */
   prefix?: string
-  /** Longest wait for an answer; then each process goes on by itself until Redis answers again. Default 250ms. */
+  /** Maximum time to wait for an answer; after that each process continues on its own until Redis answers again. Default 250ms. */
   timeout?: Time
 }

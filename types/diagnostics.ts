@@ -8,56 +8,56 @@ import type {
 import type { Attempt, ScgiRequestInfo } from './request.ts'
 import type { AttemptOutcome, UpstreamServer, UpstreamServers } from './upstream.ts'
 
-/** One pass of a client's request through the gateway. Start and end have the same object. */
+/** A client's request in the gateway; after an internal redirect, a new one. The messages at start and end are the same object. */
 export interface RequestMessage {
   readonly request: FastifyRequest
   readonly reply: FastifyReply
-  /** `request.scgi` of this pass. */
+  /** `request.scgi` */
   readonly info: ScgiRequestInfo
-  /** Who is to answer; `undefined` until it is chosen. */
+  /** The group that answers; `undefined` until it is chosen. */
   readonly group: UpstreamServers | undefined
   /** `performance.now()` at its start. */
   readonly begun: number
   /**
-   * At the end: the status that the client got, 499 where it was gone before. Where an internal redirect or an error page has led
-   * elsewhere, it is the status that this pass had come to.
+   * At the end: the status that the client got, or 499 if it had disconnected. Before an internal redirect or an error page, the status
+   * that led to it.
    */
   readonly statusCode: number | undefined
-  /** At the end: milliseconds from its start until the client had the last byte, or was gone. */
+  /** At the end: milliseconds from its start until the client had the last byte or disconnected. */
   readonly duration: number | undefined
 }
 
 /** One exchange with one server. All messages about it are the same object. */
 export interface AttemptMessage {
-  /** On whose behalf: a FastifyRequest; for `ScgiDispatcher` undici's DispatchOptions. */
+  /** A FastifyRequest; for `ScgiDispatcher` undici's DispatchOptions. */
   readonly request: unknown
   readonly method: string
   readonly group: UpstreamServers
   readonly server: UpstreamServer
   readonly address: ServerAddress
-  /** Times, bytes and status as far as they are known by now. */
+  /** Times, bytes and status, as far as they are known. */
   readonly attempt: Attempt
-  /** Attempts that this pass has made before. */
+  /** Number of earlier attempts for this request. */
   readonly resendCount: number
   /**
-   * What made this attempt one more, in the words of `nextUpstream`: `'error'`, `'timeout'`, `'invalid_header'`, `'http_503'`.
-   * `undefined` for the first.
+   * Why there is another attempt, in the terms of `nextUpstream`: `'error'`, `'timeout'`, `'invalid_header'`, `'http_503'`.
+   * `undefined` for the first attempt.
    */
   readonly reason: string | undefined
   /** From `fastify-scgi:attempt:head` on. */
   readonly head: ResponseHead | undefined
   /** At the end. */
   readonly outcome: AttemptOutcome | undefined
-  /** At the end, where one has ended it. */
+  /** At the end, if it failed. */
   readonly error: Error | undefined
   /**
-   * Within `fastify-scgi:attempt:start`: sends a header with this attempt, in the place of the client's of that name. It goes where a
-   * client's would: `passRequestHeaders` may leave it out, and the same name in `params` goes before it.
+   * During `fastify-scgi:attempt:start`: sends a header with this attempt instead of the client's header of that name. It is treated like
+   * a header of the client: `passRequestHeaders` may leave it out, and `params` take precedence.
    */
   setHeader (name: string, value: string): void
 }
 
-/** No server could be had for a request. */
+/** No server was available for a request. */
 export interface RefusedMessage {
   /** As in `AttemptMessage`. */
   readonly request: unknown
@@ -73,18 +73,18 @@ export interface QueueMessage {
   readonly group: UpstreamServers
   /** Requests in the queue when it came, itself included. */
   readonly length: number
-  /** How its wait has ended: it was `'served'`, gave up (`'timeout'`), or its client did (`'abort'`). */
+  /** How the wait ended: the request was `'served'`, timed out, or the client disconnected (`'abort'`). */
   readonly outcome: 'served' | 'timeout' | 'abort' | undefined
-  /** At the end: milliseconds that it has waited. */
+  /** At the end: milliseconds in the queue. */
   readonly waited: number | undefined
 }
 
-/** A request has asked a cache. */
+/** A cache was asked for a request. */
 export interface CacheLookupMessage {
   readonly cache: Cache
-  /** As `cache.key` gives it, the method before it where it is in the key. */
+  /** The result of `cache.key`, with the method in front if that is part of the key. */
   readonly key: string
-  /** What is known after the lookup. An EXPIRED entry may yet prove REVALIDATED or be served STALE: `request.scgi.cacheStatus` says so at the end. */
+  /** Status after the lookup. EXPIRED may still become REVALIDATED or STALE: see `request.scgi.cacheStatus` at the end. */
   readonly status: CacheStatus
 }
 
@@ -93,19 +93,19 @@ export interface HealthCheckMessage {
   /** Name of the group. */
   readonly group: string
   readonly server: UpstreamServer
-  /** Why the check has failed; `undefined` where it has passed. */
+  /** Why the check failed; `undefined` if it passed. */
   readonly reason: string | undefined
   /** Milliseconds. */
   readonly duration: number
 }
 
-/** The DNS was asked for a name of a server with `resolve`. */
+/** The DNS was queried for the name of a server with `resolve`. */
 export interface DnsAnswerMessage {
-  /** The name of the question: of a host, or of a service's SRV records. */
+  /** The name that was queried: that of a host, or of the SRV records of a service. */
   readonly name: string
-  /** Why there is no answer: the question and the code of Node.js. */
+  /** Why there is no answer: the query and the code of Node.js. */
   readonly reason: string | undefined
-  /** Servers that follow from the answer; without one those that stay. */
+  /** Number of servers in the answer, or of those that stay if there is none. */
   readonly found: number
   /** Milliseconds. */
   readonly duration: number
@@ -113,26 +113,26 @@ export interface DnsAnswerMessage {
 
 /** Bytes were written into a temporary file. */
 export interface SpoolWriteMessage {
-  /** Whose body it is. */
+  /** Which body it is. */
   readonly kind: 'request' | 'reply'
   readonly bytes: number
 }
 
 /**
- * What is published on which channel of node:diagnostics_channel. Nothing is made for a channel that nobody listens to. A listener is
- * called while the request waits, and in its asynchronous context; what it throws is an uncaught exception of Node.js, and none of the
- * request's.
+ * Channels of node:diagnostics_channel and their messages. No message is created for a channel without listeners. Listeners are called
+ * synchronously, in the asynchronous context of the request; an error that they throw is an uncaught exception of Node.js and does not
+ * affect the request.
  */
 export interface ScgiChannels {
   'fastify-scgi:request:start': RequestMessage
   'fastify-scgi:request:end': RequestMessage
   /** A server was chosen, and nothing is sent yet. */
   'fastify-scgi:attempt:start': AttemptMessage
-  /** The connection stands, and the request is about to be written. */
+  /** The connection is established, and the request is about to be written. */
   'fastify-scgi:attempt:connect': AttemptMessage
-  /** The head of the reply is there. */
+  /** The head of the reply has arrived. */
   'fastify-scgi:attempt:head': AttemptMessage
-  /** It is over, and entered in the accounts of the server. */
+  /** The attempt has ended and is counted for the server. */
   'fastify-scgi:attempt:end': AttemptMessage
   'fastify-scgi:group:refused': RefusedMessage
   'fastify-scgi:queue:wait': QueueMessage

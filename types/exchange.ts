@@ -5,9 +5,9 @@ import type { Readable } from 'node:stream'
  * Where one server listens. Host names are resolved before they get here: `host` is an IP literal.
  */
 export interface ServerAddress {
-  /** What the server speaks, as the scheme of its address says it: `'scgi'`, `'http'` or `'https'`. Default `'scgi'`. */
+  /** Protocol of the server, from the scheme of its address: `'scgi'`, `'http'` or `'https'`. Default `'scgi'`. */
   readonly protocol?: string | undefined
-  /** The name that was resolved to `host`, for TLS; `undefined` where the address names no host. */
+  /** The name that was resolved to `host`, for TLS; `undefined` if the address has no host name. */
   readonly hostname?: string | undefined
   /** `'10.0.0.1:4000'`, `'[::1]:4000'` or `'unix:/run/app.sock'`: nginx's format, used in logs, errors and `upstreamAddr`. */
   readonly name: string
@@ -18,20 +18,20 @@ export interface ServerAddress {
   /** Path of the unix socket; `undefined` for TCP. */
   readonly socketPath: string | undefined
   /**
-   * Path of the address without its trailing slash; empty when there is none. That of `scgi://host/path` is put before PATH_INFO and
-   * decoded, that of `http://host/path` before the path of the request and percent-encoded.
+   * Path of the address without a trailing slash; empty if there is none. The path of `scgi://host/path` is decoded and put in front of
+   * PATH_INFO, that of `http://host/path` is percent-encoded and put in front of the path of the request.
    */
   readonly pathPrefix: string
 }
 
-/** The address that connections to the servers come from, with more to say of it. */
+/** The local address to connect from, as an object. */
 export interface BindOptions {
   /** `'addr'`, `'addr:port'` or `'[v6]:port'`. */
   address: string
   /**
-   * The address need not be one of this machine's: the client's, so that servers see it as their peer. Needs Linux, the package `koffi`,
-   * CAP_NET_RAW or CAP_NET_ADMIN, and routes by which the servers' answers come here. `FST_SCGI_OPT_UNSUPPORTED` names what is missing;
-   * where a function of `bind` gives it, the request fails with 500 (`FST_SCGI_LOCAL`). Default false. (scgi_bind ... transparent)
+   * Allow an address that this machine does not have, such as the client's, so that servers see it as their peer. Needs Linux, the package
+   * `koffi`, CAP_NET_RAW or CAP_NET_ADMIN, and routes that lead the servers' replies here. `FST_SCGI_OPT_UNSUPPORTED` names what is missing;
+   * if a function `bind` returned it, the request fails with 500 (`FST_SCGI_LOCAL`). Default false. (scgi_bind ... transparent)
    */
   transparent?: boolean
 }
@@ -48,8 +48,8 @@ export interface LocalAddress {
 export type ExchangePhase = 'connect' | 'send' | 'head' | 'body'
 
 /**
- * What kind of failure ended an exchange, in the words of `nextUpstream`; `local` is a failure of this machine
- * (a bind that failed, no file descriptor left), which is never retried.
+ * Kind of failure that ended an exchange, in the terms of `nextUpstream`; `local` is a failure of this machine
+ * (bind failed, no file descriptors left), which is never retried.
  */
 export type FailureKind = 'error' | 'timeout' | 'invalid_header' | 'local'
 
@@ -65,16 +65,16 @@ export interface UpstreamError extends Error {
 
 /** The parsed head of an application's reply. */
 export interface ResponseHead {
-  /** 200 to 599, or 101 in answer to `ExchangeRequest.upgrade`; of an interim head 102 to 199. */
+  /** 200 to 599, or 101 in answer to `ExchangeRequest.upgrade`; for an informational head 102 to 199. */
   readonly statusCode: number
-  /** Reason phrase of the application; empty when it gave none. */
+  /** Reason phrase of the application, or empty. */
   readonly statusMessage: string
   /**
-   * Every header line of the reply by lower-case name, values as latin1 text. Repeated lines are an array, save for the
-   * single-valued headers, of which the first counts. Content-Length and Transfer-Encoding are in it as received.
+   * All headers of the reply by lower-case name, values as latin1 text. Repeated headers are an array, except for
+   * single-valued headers, of which the first counts. Content-Length and Transfer-Encoding are included as received.
    */
   readonly headers: Readonly<Record<string, string | string[]>>
-  /** Name and value of each line as the application wrote them, in order, duplicates included: `[name, value, name, value, ...]`. */
+  /** Name and value of each header as the application wrote them, in order, including duplicates: `[name, value, name, value, ...]`. */
   readonly rawHeaders: readonly string[]
   /** Value of Content-Length, or -1. */
   readonly contentLength: number
@@ -84,7 +84,7 @@ export interface ResponseHead {
   readonly nph: boolean
 }
 
-/** Time limits of one exchange, in milliseconds; 0 is without limit. */
+/** Time limits of an exchange, in milliseconds; 0 means no limit. */
 export interface ExchangeTimeouts {
   readonly connect: number
   readonly send: number
@@ -148,11 +148,11 @@ export interface ExchangeRequest {
  * Nothing is called after `abort()`. None of the methods may throw.
  */
 export interface ExchangeHandler {
-  /** The connection stands and the first byte of the request is about to be written: from here on the request counts as sent. */
+  /** The connection is established and the first byte of the request is about to be written: from here on the request counts as sent. */
   onConnect (): void
   /** The head is complete and valid. */
   onHead (head: ResponseHead): void
-  /** An informational head has come before that one, any but 100 and 101. The exchange must not be ended by it. Default: it is passed over. */
+  /** An informational head other than 100 and 101 has arrived before the final head. It must not end the exchange. Default: it is ignored. */
   onInterim? (head: ResponseHead): void
   /** A piece of the decoded body; the receiver owns it. */
   onData (chunk: Buffer): void
@@ -163,21 +163,21 @@ export interface ExchangeHandler {
   onError (error: UpstreamError): void
 }
 
-/** The caller's hand on a running exchange. */
+/** Controls a running exchange. */
 export interface ExchangeControl {
   /**
-   * Begins; the handler may be called before this returns.
-   * @param fresh do not use a connection that stands already
+   * Starts the exchange; the handler may be called before this returns.
+   * @param fresh do not use a connection that is already open
    */
   start (fresh?: boolean): void
-  /** Stop reading the body; the read timeout stands still meanwhile. */
+  /** Stops reading the body; the read timeout is suspended meanwhile. */
   pause (): void
   resume (): void
-  /** After a 101: sends bytes to the server. False where it takes no more for now: `onDrain` follows. */
+  /** After a 101: sends bytes to the server. Returns false if it takes no more for now; `onDrain` follows. */
   write? (chunk: Buffer): boolean
   /** After a 101: nothing more will be sent. The server may still send. */
   endWrite? (): void
-  /** End the exchange at once, without a further call of the handler. */
+  /** Ends the exchange at once. The handler is not called any more. */
   abort (): void
   /** Bytes of the request handed to the socket, netstring included. */
   readonly bytesSent: number
@@ -185,6 +185,6 @@ export interface ExchangeControl {
   readonly bytesReceived: number
   /** Bytes of the reply after its head, surplus past Content-Length included; from an HTTP server, bytes of its payload. */
   readonly bodyReceived: number
-  /** The request went over a socket that was connected before (`keepalive`, `preconnect`). */
+  /** The request used a connection that was already open (`keepalive`, `preconnect`). */
   readonly reused: boolean
 }

@@ -12,13 +12,13 @@ export interface CacheRegistry extends Iterable<Cache> {
 
 /** `fastify.scgi` */
 export interface ScgiDecorator {
-  /** The groups that registrations use, with the state of their servers and the means to edit them. */
+  /** The groups in use, with the state of their servers and methods to edit them. */
   readonly groups: UpstreamGroups
-  /** The caches by name; one that a function `zone` chooses is here once it was chosen. */
+  /** The caches by name; one that is chosen by a function `zone` appears once it has been chosen. */
   readonly caches: CacheRegistry
   /**
-   * Adds a named location: a handler that only an internal redirect leads to (`X-Accel-Redirect: @name`, an error page `'@name'`). Method
-   * and URL of the request are then what they were. Errors: FST_SCGI_OPT_INVALID for a name that is taken or does not begin with '@'.
+   * Adds a named location: a handler that only an internal redirect can reach (`X-Accel-Redirect: @name`, an error page `'@name'`). Method
+   * and URL of the request do not change. Errors: FST_SCGI_OPT_INVALID if the name is taken or does not begin with '@'.
    * (nginx: location @name)
    */
   location (name: string, handler: RouteHandlerMethod): void
@@ -29,25 +29,25 @@ export type FastifyScgi = FastifyPluginAsync<FastifyScgiOptions>
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What the gateway keeps for this application. */
+    /** Groups, caches and named locations of the gateway. */
     scgi: ScgiDecorator
   }
   interface FastifyRequest {
-    /** What became of this request in the gateway; null where it did not go through one. */
+    /** Attempts, times and statuses of this request in the gateway; null if it did not go through it. */
     scgi: ScgiRequestInfo | null
   }
   interface FastifyReply {
-    /** Answers with what an SCGI application answers. Make the options once, not for each request. */
+    /** Passes the request to an SCGI application and sends its reply. Create the options once, not for each request. */
     scgi (options: ReplyScgiOptions): this
   }
   interface FastifyContextConfig {
     scgi?: {
-      /** The route answers internal redirects only; a client that asks for it gets a 404. Default false. (nginx: internal) */
+      /** Only internal redirects can reach the route; clients get a 404. Default false. (nginx: internal) */
       internal?: boolean
     }
   }
   interface FastifyRegister {
-    /** The upstreams alone: an address, a list of servers, a group. */
+    /** Only the upstreams: an address, a list of servers, a group. */
     (
       plugin: FastifyScgi,
       upstreams: Extract<Upstreams, string | readonly unknown[] | UpstreamGroup>

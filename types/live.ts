@@ -1,73 +1,73 @@
 import type { FastifyRequest } from 'fastify'
 import type { Address, Balance, ServerChanges, ServerEntry, ServerState, UpstreamServer, UpstreamServers } from './upstream.ts'
 
-/** A server stands otherwise than before. */
+/** The state of a server has changed. */
 export interface ServerStateEvent {
   readonly group: UpstreamGroup
   readonly server: UpstreamServer
-  /** Never `'full'`, which comes and goes with the requests, nor `'removed'`, which is an event of its own. */
+  /** Never `'full'`, which changes with every request, nor `'removed'`, which has its own event. */
   readonly state: ServerState
   readonly previous: ServerState
-  /** Why, in words, where there is more to tell. */
+  /** The reason in words, if there is one. */
   readonly reason: string | undefined
 }
 
-/** A server came into its group, or left it. */
+/** A server was added to its group or removed from it. */
 export interface ServerListEvent {
   readonly group: UpstreamGroup
   readonly server: UpstreamServer
 }
 
-/** A server's weight was set. */
+/** The weight of a server was changed. */
 export interface ServerWeightEvent {
   readonly group: UpstreamGroup
   readonly server: UpstreamServer
   readonly weight: number
 }
 
-/** Options of a server were set to others than before. */
+/** Options of a server were changed. */
 export interface ServerEditEvent {
   readonly group: UpstreamGroup
   readonly server: UpstreamServer
-  /** Those that differ, with the values that hold now: times in milliseconds, `undefined` for what it has no more. */
+  /** The options that changed, with their new values: times in milliseconds, `undefined` for options that were unset. */
   readonly changes: { readonly [Option in keyof ServerChanges]?: string | number | boolean | undefined }
 }
 
-/** The servers of a group take turns in another way. */
+/** The balancing method of a group was changed. */
 export interface BalanceEvent {
   readonly group: UpstreamGroup
-  /** As `UpstreamGroup.balance` has it. */
+  /** Same as `UpstreamGroup.balance`. */
   readonly balance: string
   readonly previous: string
 }
 
-/** The DNS gives no answer for a name of the group any more, or does so again. */
+/** A name of the group no longer resolves, or resolves again. */
 export interface ResolveEvent {
   readonly group: UpstreamGroup
-  /** As it is written in the options. */
+  /** As written in the options. */
   readonly address: Address
   readonly state: 'failed' | 'recovered'
-  /** The question and the code of Node.js: `'app.example: ESERVFAIL'`. */
+  /** The query and the code of Node.js: `'app.example: ESERVFAIL'`. */
   readonly reason: string | undefined
 }
 
-/** What there is to know of a group beside its servers. */
+/** Details of a group, beside its servers. */
 export interface UpstreamGroupDetails {
-  /** Requests that wait for a server, and how many may; `undefined` where none do. */
+  /** Number of waiting requests, and the maximum; `undefined` without a queue. */
   readonly queue: { readonly waiting: number, readonly size: number } | undefined
-  /** Sessions that were learnt (`sticky.learn`); `undefined` where none are. */
+  /** Number of learnt sessions; `undefined` without `sticky.learn`. */
   readonly sessions: number | undefined
-  /** The processes that share the group (`shared`), and whether this one is connected with them; `undefined` where it is shared with none. */
+  /** The processes that share the group (`shared`), and whether this one is connected to them; `undefined` if it is not shared. */
   readonly processes: { readonly count: number, readonly connected: boolean } | undefined
   /** The host names among the addresses. */
   readonly names: readonly {
-    /** As it is written in the options. */
+    /** As written in the options. */
     readonly address: Address
-    /** Names of the servers that it has become. */
+    /** Names of its servers. */
     readonly servers: readonly string[]
-    /** With `resolve`: when the DNS is asked again, in milliseconds since the epoch. */
+    /** With `resolve`: time of the next DNS query, in milliseconds since the epoch. */
     readonly nextAt: number | undefined
-    /** Why the DNS gave no answer the last time. */
+    /** Why the last DNS query had no answer. */
     readonly failure: string | undefined
   }[]
   /** What was started for it (`spawn`). */
@@ -106,13 +106,13 @@ export interface ApplicationProcessEvent {
   readonly pid: number
   /** `'exited'` by itself, by a signal from elsewhere, or because it was not ready in time; `'stopped'` by the gateway. */
   readonly state: 'started' | 'exited' | 'stopped'
-  /** In words, how it has exited; `undefined` for the other states. */
+  /** How it exited, in words; `undefined` for the other states. */
   readonly reason: string | undefined
-  /** Milliseconds until it is started again; `undefined` where it is not. */
+  /** Milliseconds until it is restarted; `undefined` if it is not. */
   readonly restartsIn: number | undefined
 }
 
-/** A line that a process of an application has written. */
+/** A line of output of an application's process. */
 export interface ApplicationOutputEvent {
   readonly group: UpstreamGroup
   readonly application: string
@@ -121,7 +121,7 @@ export interface ApplicationOutputEvent {
   readonly line: string
 }
 
-/** What a group tells of itself; the same goes over node:diagnostics_channel, to `fastify-scgi:server:state` and so on. */
+/** Events of a group. They are also published on node:diagnostics_channel, as `fastify-scgi:server:state` and so on. */
 export interface GroupEvents {
   /** `fastify-scgi:server:state` */
   state: ServerStateEvent
@@ -144,56 +144,56 @@ export interface GroupEvents {
 }
 
 /**
- * A group that several registrations may share; made by `createUpstreams`. What is edited here holds at once, for requests that are yet
- * to choose a server, and until the process ends: nothing is written anywhere.
+ * A group that several registrations may share; made by `createUpstreams`. Edits take effect at once, for requests that have not chosen
+ * a server yet, and last until the process ends.
  *
- * `server` is the name of one (`'10.0.0.1:4000'`), or an address as it was given in the options, which stands for all the servers that it
- * has become. Errors: FST_SCGI_SERVER_UNKNOWN where the group has none of that name.
+ * `server` is the name of a server (`'10.0.0.1:4000'`), or an address as written in the options, which stands for all its servers.
+ * Errors: FST_SCGI_SERVER_UNKNOWN if the group has no such server.
  */
 export interface UpstreamGroup extends UpstreamServers {
-  /** How the servers take turns: the name of the method, `'hash'`, `'least_time'`, `'random two'` and `'select'` among them. */
+  /** Name of the balancing method, such as `'round_robin'`, `'hash'`, `'least_time'`, `'random two'` or `'select'`. */
   readonly balance: string
   /**
-   * Adds a server, or those that its name has. Fulfilled when they are there.
-   * Errors: those of the options at `register`, and FST_SCGI_OPT_INVALID for a server that the group has already.
+   * Adds a server, or all servers that its name resolves to. Resolves when they have been added.
+   * Errors: those of the options at `register`, and FST_SCGI_OPT_INVALID if the group already has the server.
    */
   add (server: ServerEntry): Promise<readonly UpstreamServer[]>
   /**
-   * Takes servers off the group. Exchanges that run go on to their end.
-   * Errors: FST_SCGI_SERVER_DISCOVERED for one of several that the DNS knows of: it would be back with the next answer.
+   * Removes servers. Requests in progress are finished.
+   * Errors: FST_SCGI_SERVER_DISCOVERED for one of several servers from the DNS: the next answer would add it again.
    */
   remove (server: string): readonly UpstreamServer[]
   /**
-   * Sets options of servers, all those that are named or none. A running exchange goes on as it began; everything else goes by the new
-   * values at once: `maxConns` that is raised lets waiting requests go, `maxFails` and `retry` count the failures that there were,
-   * and connections that are kept beyond `keepalive` are closed. Returns the servers.
-   * Errors: those of the options at `register`; FST_SCGI_OPT_UNSUPPORTED for an option that cannot change, FST_SCGI_OPT_INVALID also
-   * where all servers would be backups, or spares.
+   * Sets options of servers; if one value is invalid, none is set. Requests in progress do not change; everything else uses the new
+   * values at once: a higher `maxConns` releases waiting requests, `maxFails` and `retry` apply to earlier failures,
+   * and idle connections beyond `keepalive` are closed. Returns the servers.
+   * Errors: those of the options at `register`; FST_SCGI_OPT_UNSUPPORTED for an option that cannot be edited, FST_SCGI_OPT_INVALID also
+   * if all servers would be backups or spares.
    */
   edit (server: string, changes: ServerChanges): readonly UpstreamServer[]
   /**
-   * Sets how the servers take turns.
-   * Errors: those of `balance` at `register`; FST_SCGI_OPT_UNSUPPORTED where a server has a `slowStart`, of which the method knows nothing.
+   * Changes the balancing method.
+   * Errors: those of `balance` at `register`; FST_SCGI_OPT_UNSUPPORTED if a server has a `slowStart` that the method does not support.
    */
   setBalance<Request = FastifyRequest> (balance: Balance<Request>): void
-  /** No new requests, save those that are bound to the server. */
+  /** Sends no new requests to the server, except those bound to it. */
   drain (server: string): void
   /** Undoes `drain` and `disable`. */
   enable (server: string): void
-  /** No requests at all: `down`. Exchanges that run go on to their end. */
+  /** Sends no requests to the server (`down`). Requests in progress are finished. */
   disable (server: string): void
-  /** Sets the share of the requests: an integer of 1 or more. Errors: FST_SCGI_OPT_INVALID. */
+  /** Sets the weight: an integer of at least 1. Errors: FST_SCGI_OPT_INVALID. */
   setWeight (server: string, weight: number): void
-  /** Calls `listener` at each such event; what it throws is an uncaught exception. */
+  /** Calls `listener` for each such event; an error that it throws is an uncaught exception. */
   on<E extends keyof GroupEvents> (event: E, listener: (event: GroupEvents[E]) => void): this
   off<E extends keyof GroupEvents> (event: E, listener: (event: GroupEvents[E]) => void): this
-  /** What there is to know beside the servers, for an operator to see. */
+  /** Details beside the servers, for operators. */
   details (): UpstreamGroupDetails
-  /** What there is to know of the servers, for an operator to see. */
+  /** State of the servers, for operators. */
   toJSON (): UpstreamGroupState
 }
 
-/** A group as `JSON.stringify` shows it. */
+/** A group in JSON. */
 export interface UpstreamGroupState {
   readonly name: string
   readonly balance: string
@@ -203,8 +203,8 @@ export interface UpstreamGroupState {
   > & { readonly lastError: string | undefined })[]
 }
 
-/** `fastify.scgi.groups`: the groups that the registrations of this application use. */
+/** `fastify.scgi.groups`: the groups that this application uses. */
 export interface UpstreamGroups extends Iterable<UpstreamGroup> {
-  /** The group of that name, in upper or lower case. One that was given no name has that of its addresses. */
+  /** The group with this name (case-insensitive). A group without a name is called by its addresses. */
   get (name: string): UpstreamGroup | undefined
 }

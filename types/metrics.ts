@@ -1,19 +1,19 @@
 import type { LogLevel, onRequestHookHandler } from 'fastify'
 import type { OpenMetricsContentType, PrometheusContentType, Registry } from 'prom-client'
 
-/** A registry of prom-client, whichever format it has by itself. */
+/** A registry of prom-client, of either format. */
 export type MetricsRegistry = Registry<PrometheusContentType> | Registry<OpenMetricsContentType>
 
 /** Options of `app.register(metrics, options)`. Errors: FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN. */
 export interface MetricsOptions {
-  /** Where the metrics are entered, and what the endpoint shows, your own metrics included. Default: prom-client's `register`. */
+  /** Registry of the metrics. The endpoint shows all of it, including your own metrics. Default: prom-client's `register`. */
   registry?: MetricsRegistry
-  /** Path of the route that answers scrapes; false adds none. Default `'/metrics'`. */
+  /** Path of the route for scrapes; false for none. Default `'/metrics'`. */
   endpoint?: string | false
-  /** Hooks of that route (onRequest) that let a scrape in, or answer it. Default: everybody is let in. */
+  /** `onRequest` hooks of that route, which allow or answer a scrape. Default: everybody is allowed. */
   authorize?: onRequestHookHandler | onRequestHookHandler[]
-  /** Level of the log for that route. Default: the application's. */
+  /** Log level of that route. Default: the application's. */
   logLevel?: LogLevel
-  /** Upper bounds of the buckets of times, in seconds, ascending. Default 0.001 to 60. */
+  /** Upper bounds of the histogram buckets, in seconds, ascending. Default 0.001 to 60. */
   buckets?: number[]
 }

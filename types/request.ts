@@ -1,34 +1,34 @@
 import type { CacheStatus } from './cache.ts'
 import type { ResponseHead } from './exchange.ts'
 
-/** One attempt, that is one exchange with one server. Times are milliseconds from the start of the attempt; undefined where it did not come to it. */
+/** One attempt: one exchange with one server. Times are milliseconds from the start of the attempt, undefined if it did not get that far. */
 export interface Attempt {
-  /** Address of the server, or the group's name when no server could be selected. */
+  /** Address of the server, or the name of the group if no server could be chosen. */
   address: string
-  /** Status of the reply, 502 or 504 where the attempt failed; undefined when it was ended by the client or by this machine. */
+  /** Status of the reply, or 502 or 504 if the attempt failed; undefined if the client or this machine ended it. */
   status: number | undefined
   connectTime: number | undefined
   headerTime: number | undefined
   responseTime: number | undefined
   /** Bytes of the request that were written. */
   bytesSent: number
-  /** Bytes of the reply, head included. */
+  /** Bytes of the reply, including its head. */
   bytesReceived: number
   /** Bytes of the reply's body. */
   responseLength: number
 }
 
-/** What `request.scgi` tells of a request that went through the gateway. The strings have nginx's format, `undefined` before the first attempt. */
+/** `request.scgi` of a request that went through the gateway. The strings have nginx's format, and are `undefined` before the first attempt. */
 export interface ScgiRequestInfo {
   /** Every attempt so far, in order. */
   readonly attempts: readonly Attempt[]
-  /** What the cache did, `undefined` where it had nothing to do. (`$upstream_cache_status`) */
+  /** What the cache did; `undefined` if it was not used. (`$upstream_cache_status`) */
   readonly cacheStatus: CacheStatus | undefined
-  /** `$remote_addr`: the client's address, as REMOTE_ADDR has it. Of what trusted proxies say (`trustProxy`) only addresses count. */
+  /** `$remote_addr`: the client's address, as in REMOTE_ADDR. Anything from trusted proxies (`trustProxy`) that is not an address is ignored. */
   readonly clientAddress: string
-  /** Number of internal redirects before this pass. */
+  /** Number of internal redirects so far. */
   readonly hop: number
-  /** What the application answered last, hidden headers included. */
+  /** Head of the application's last reply, including hidden headers. */
   readonly head: ResponseHead | undefined
   /** `$upstream_addr` */
   readonly upstreamAddr: string | undefined
@@ -46,8 +46,8 @@ export interface ScgiRequestInfo {
   readonly upstreamBytesSent: string | undefined
   /** `$upstream_bytes_received` */
   readonly upstreamBytesReceived: string | undefined
-  /** `$upstream_http_NAME`: a header of the last reply, hidden ones included; repeated lines joined with `, `. */
+  /** `$upstream_http_NAME`: a header of the last reply, including hidden ones; repeated headers are joined with `, `. */
   header (name: string): string | undefined
-  /** `$upstream_cookie_NAME`: value of a cookie that the last reply sets. */
+  /** `$upstream_cookie_NAME`: value of a cookie set by the last reply. */
   cookie (name: string): string | undefined
 }

@@ -1,39 +1,39 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Size, Time } from './units.ts'
 
-/** The parameters of one SCGI request, as the gateway sent them, by name. The object has no prototype. */
+/** The parameters of an SCGI request by name, as the gateway sent them. The object has no prototype. */
 export type ScgiParams = Readonly<Record<string, string>>
 
-/** A request as `createScgiServer` hands it to the application. */
+/** A request to an application of `createScgiServer`. */
 export interface ScgiServerRequest extends IncomingMessage {
-  /** Every parameter of the request, among them those that are no HTTP header: SCRIPT_NAME, REMOTE_USER, what `scgi_param` added. */
+  /** All parameters of the request, including those that are not HTTP headers: SCRIPT_NAME, REMOTE_USER, those added with `scgi_param`. */
   readonly scgi: ScgiParams
 }
 
-/** The application: called once a request, like the listener of `http.createServer`. */
+/** The application: called once per request, like the listener of `http.createServer`. */
 export type ScgiRequestListener = (request: ScgiServerRequest, response: ServerResponse<ScgiServerRequest>) => void
 
 /** Options of `createScgiServer` and `scgiServerFactory`. */
 export interface ScgiServerOptions {
-  /** Begin a reply with `HTTP/1.1 200 OK` ("non-parsed headers") instead of `Status: 200 OK`. Default false. */
+  /** Start a reply with `HTTP/1.1 200 OK` ("non-parsed headers") instead of `Status: 200 OK`. Default false. */
   nph?: boolean
   /**
-   * Let REMOTE_ADDR, REMOTE_PORT and HTTPS decide `request.socket.remoteAddress`, `remotePort`, `remoteFamily` and `encrypted`.
-   * false leaves what the system knows of the connection, which is the gateway's end. Default true.
+   * Take `request.socket.remoteAddress`, `remotePort`, `remoteFamily` and `encrypted` from REMOTE_ADDR, REMOTE_PORT and HTTPS.
+   * With false they describe the connection itself, that is the gateway. Default true.
    */
   trustGateway?: boolean
-  /** Keep the connection for the next request where the gateway asks for it (SCGI_KEEPALIVE=1). Default true. */
+  /** Keep the connection for the next request if the gateway asks for it (SCGI_KEEPALIVE=1). Default true. */
   keepalive?: boolean
-  /** How long a kept connection may be idle; 0 is without limit. Default 5s. */
+  /** How long a kept connection may be idle; 0 means no limit. Default 5s. */
   keepAliveTimeout?: Time
-  /** Requests served on one connection; 0 is without limit. Default 0. */
+  /** Maximum number of requests per connection; 0 means no limit. Default 0. */
   maxRequestsPerSocket?: number
-  /** Largest parameter block of a request in bytes; a longer one is answered with 431. Default 64k. */
+  /** Maximum size of the parameters of a request in bytes; more is answered with 431. Default 64k. */
   maxParamsSize?: Size
-  /** Time for the parameters of a request to arrive; then 408. 0 is without limit. Default 60s. */
+  /** Time in which the parameters of a request must arrive; then 408. 0 means no limit. Default 60s. */
   headersTimeout?: Time
-  /** Time for the whole request to arrive, its body included; then 408. 0 is without limit. Default 0. */
+  /** Time in which the whole request must arrive, including its body; then 408. 0 means no limit. Default 0. */
   requestTimeout?: Time
-  /** Inactivity after which a socket emits 'timeout', and is destroyed where nobody listens; 0 is without limit. Default 0. */
+  /** Inactivity after which a socket emits 'timeout', and is destroyed if there is no listener; 0 means no limit. Default 0. */
   timeout?: Time
 }

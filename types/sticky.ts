@@ -2,40 +2,40 @@ import type { FastifyRequest } from 'fastify'
 import type { ResponseHead } from './exchange.ts'
 import type { Time } from './units.ts'
 
-/** A cookie of the gateway's own, which names the client's server. (nginx: sticky cookie) */
+/** A cookie set by the gateway, which identifies the server. (nginx: sticky cookie) */
 export interface StickyCookieOptions<Request = FastifyRequest> {
   /** Name of the cookie. */
   name: string
   /**
-   * Key of the HMAC-SHA256 that stands for a server (for its `route`, else its address), 16 bytes or more. Required, unless `nginxSid`: all
-   * gateways that a client may come to must have the same one, and so must this one after a restart. Of a list the first one makes cookies, and
-   * those of the others still hold.
+   * Key of the HMAC-SHA256 that identifies a server (by its `route` or its address), at least 16 bytes. Required without `nginxSid`. All
+   * gateways that a client may use need the same key, also after a restart. The first key of a list signs new cookies; cookies of the other
+   * keys remain valid.
    */
   secret?: string | Buffer | (string | Buffer)[]
   /**
-   * Write what nginx writes: the `route`, else the MD5 of the address. For clients that come to nginx and to this gateway. Whoever guesses
-   * an address can tell whether it is one of a server. Default false.
+   * Write the same value as nginx: the `route`, or the MD5 of the address, for clients that use both nginx and this gateway. It lets a client
+   * check whether a guessed address is that of a server. Default false.
    */
   nginxSid?: boolean
   /**
-   * How long the client keeps the cookie, 1 s or more, also in days, weeks and years (`'30d'`, `'1y'`), counted from its latest reply: each reply
-   * then sets the cookie. `'max'`: until the end of 2037. Default: until the browser is closed. (expires=)
+   * How long the client keeps the cookie, at least 1 s, also in days, weeks and years (`'30d'`, `'1y'`). It counts from the latest reply: every
+   * reply sets the cookie again. `'max'`: until the end of 2037. Default: until the browser is closed. (expires=)
    */
   expires?: Time | 'max'
-  /** Domain whose hosts get the cookie, or a function of the request. Default: none, the host alone. (domain=) */
+  /** Domain attribute, or a function of the request. Default: none, only this host. (domain=) */
   domain?: string | ((request: Request) => string | undefined)
-  /** Path below which the cookie is sent; `''` for no such attribute, as nginx has it. Default `'/'`. (path=) */
+  /** Path attribute; `''` for none, as in nginx. Default `'/'`. (path=) */
   path?: string
-  /** Keep the cookie from scripts. Default true, unlike nginx. (httponly) */
+  /** HttpOnly: hide the cookie from scripts. Default true, unlike nginx. (httponly) */
   httpOnly?: boolean
   /**
-   * Send the cookie over HTTPS only; `'auto'`: where the client came over TLS, as REQUEST_SCHEME has it (`trustProxy` counts). Default
+   * Secure: send the cookie over HTTPS only; `'auto'`: if the client uses TLS, as in REQUEST_SCHEME (see `trustProxy`). Default
    * false. (secure)
    */
   secure?: boolean | 'auto'
   /**
-   * Which requests from other sites carry the cookie, or a function of the request, of which a text that is none of the three is `'strict'`.
-   * `'none'` needs `secure`. Default: none, as the browser has it. (samesite=)
+   * SameSite attribute, or a function of the request; any other string that it returns means `'strict'`.
+   * `'none'` needs `secure`. Default: none, the browser decides. (samesite=)
    */
   sameSite?: 'strict' | 'lax' | 'none' | ((request: Request) => string | undefined)
 }
@@ -43,49 +43,49 @@ export interface StickyCookieOptions<Request = FastifyRequest> {
 /** Sessions that the gateway learns from the application's replies. (nginx: sticky learn) */
 export interface StickyLearnOptions<Request = FastifyRequest> {
   /**
-   * The session that a reply begins, `undefined` or `''` where it begins none: a function of the request and the head of the reply, or the name of a
-   * cookie that the reply sets. It is asked as soon as the head is there. (create=, header)
+   * Session that a reply starts: a function of the request and the head of the reply that returns it (`undefined` or `''` for none), or the name
+   * of a cookie that the reply sets. It is called as soon as the head has arrived. (create=, header)
    */
   create: string | ((request: Request, head: ResponseHead) => string | undefined)
-  /** The session that a request belongs to, or the name of the cookie that it carries. (lookup=) */
+  /** Session of a request: a function, or the name of a cookie. (lookup=) */
   lookup: string | ((request: Request) => string | undefined)
-  /** Time after which a session that nobody uses is forgotten. Default 10m. (timeout=) */
+  /** Time after which an unused session is forgotten. Default 10m. (timeout=) */
   timeout?: Time
-  /** So many sessions are known, about 160 bytes each; one more takes the place of the one that was not used for the longest time. Default 10000. (zone=) */
+  /** Maximum number of sessions, about 160 bytes each; one more replaces the least recently used. Default 10000. (zone=) */
   maxEntries?: number
 }
 
 /** Sessions whose ids end in the route of their server: `abc123.a`. (Apache: stickysession) */
 export interface StickyApacheOptions {
-  /** Cookie with the session id. It or `param` is needed. */
+  /** Cookie with the session id. This or `param` is required. */
   cookie?: string
-  /** Parameter of the URL with the session id, in its path (`/cart;sid=abc123.a`) or its query. It comes before the cookie. */
+  /** Parameter of the URL with the session id, in its path (`/cart;sid=abc123.a`) or its query. It takes precedence over the cookie. */
   param?: string
   /**
-   * What stands between the session and the route, one character; the first one in the id counts. `false`: the id is nothing but the route.
+   * Character between the session and the route; the first one in the id counts. `false`: the id is just the route.
    * Default `'.'`. (Apache: stickysessionsep)
    */
   separator?: string | false
 }
 
-/** What all kinds of sessions have. */
+/** Options of all kinds of sessions. */
 export interface StickyFailover {
   /**
-   * A request whose server is out goes to another one. With false it goes to no other, save those that `redirect` names, and the answer is
+   * Send a request whose server is out to another one. With false it may only go to servers named by `redirect`; otherwise the answer is
    * 503 (`FST_SCGI_NO_FAILOVER`). Default true. (Apache: nofailover)
    */
   failover?: boolean
 }
 
 /**
- * Requests that are bound to a server, in one of four ways. Whatever the way, a server that is draining still gets its own; one that is down,
- * unhealthy, ejected, out for its failures or at maxConns does not. See docs/balancing.md.
+ * How requests are bound to a server, in one of four ways. A draining server still gets its own requests; a server that is down,
+ * unhealthy, ejected, out after failures or at maxConns does not. See docs/balancing.md.
  */
 export type StickyOptions<Request = FastifyRequest> = StickyFailover & (
   | { /** The gateway gives the client a cookie. */ cookie: StickyCookieOptions<Request> }
-  | { /** The request says the `route`: functions of it, of which the first counts that gives the route of a server. (nginx: sticky route) */
+  | { /** The request has the `route`: functions of the request; the first that returns the route of a server counts. (nginx: sticky route) */
     route: ((request: Request) => string | undefined)[]
   }
-  | { /** The application has sessions, and the gateway notes which server began each. */ learn: StickyLearnOptions<Request> }
-  | { /** The application has sessions whose ids end in a `route`. */ apache: StickyApacheOptions }
+  | { /** The application has sessions, and the gateway remembers which server started each. */ learn: StickyLearnOptions<Request> }
+  | { /** The application's session ids end in a `route`. */ apache: StickyApacheOptions }
 )

@@ -6,7 +6,7 @@ import { PARAMETERS } from './request.ts'
 /** Of `new ScgiDispatcher()`. */
 export const DISPATCHER = {
   ...PARAMETERS,
-  forwarded: row(word(['pass', 'drop']), { default: 'pass', doc: "pass or drop X-Forwarded-* among the request headers" }),
+  forwarded: row(word(['pass', 'drop']), { default: 'pass', doc: 'pass or drop X-Forwarded-* among the request headers' }),
   scriptName: row(text(/^(?:\/[^\0?#]*[^\0?#/])?$/, "'', or a path that begins with '/' and does not end in one"), {
     default: '', doc: 'part of the path that is SCRIPT_NAME; PATH_INFO is the rest',
   }),

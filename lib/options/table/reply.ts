@@ -65,7 +65,7 @@ export const SENDING = {
 /** What is done with a reply instead of sending it. */
 export const ANSWERS = {
   interceptErrors: row(word([true, false, 'handler'], "true, false or 'handler'"), {
-    default: false, directives: ['scgi_intercept_errors'], doc: "replace replies with status 300 and above by `errorPages`",
+    default: false, directives: ['scgi_intercept_errors'], doc: 'replace replies with status 300 and above by `errorPages`',
   }),
   errorPages: row(ofRoom(['object']), { otherwise: 'none', directives: ['error_page'], doc: 'what to send instead of an error, by status' }),
   recursiveErrorPages: row(flag, { default: false, directives: ['recursive_error_pages'], doc: 'apply `errorPages` to error pages that fail, too' }),
@@ -90,7 +90,7 @@ export const HEADERS = {
 
 export const HOOKS = {
   rewriteRequestHeaders: row(ofRoom(['function']), { otherwise: 'none', doc: 'function of the request headers that returns those to send' }),
-  rewriteHeaders: row(ofRoom(['function']), { otherwise: 'none', doc: "function of the reply headers that returns those for the client" }),
-  onResponse: row(ofRoom(['function']), { otherwise: 'none', doc: "called with the reply instead of sending it" }),
+  rewriteHeaders: row(ofRoom(['function']), { otherwise: 'none', doc: 'function of the reply headers that returns those for the client' }),
+  onResponse: row(ofRoom(['function']), { otherwise: 'none', doc: 'called with the reply instead of sending it' }),
   onError: row(ofRoom(['function']), { otherwise: 'none', doc: "called instead of Fastify's error handler if no server has replied" }),
 } satisfies Rows

@@ -40,7 +40,7 @@ export const STICKY_APACHE = {
 
 export const STICKY = {
   cookie: row(object(STICKY_COOKIE, `an object with ${Object.keys(STICKY_COOKIE).join(', ')}`), {
-    otherwise: 'none', doc: "a cookie set by the gateway, which identifies the server",
+    otherwise: 'none', doc: 'a cookie set by the gateway, which identifies the server',
   }),
   route: row(ofRoom(['list']), { otherwise: 'none', doc: 'functions of the request; the first that returns the route of a server counts' }),
   learn: row(object(STICKY_LEARN, `an object with ${Object.keys(STICKY_LEARN).join(', ')}`), {

@@ -178,7 +178,7 @@ export interface ExchangeOptions {
   /** Cache replies. Default false. (scgi_cache) */
   cache?: CacheOptions | false
   /**
-   * Default of `cache.rules`, for presets such as `nginxDefaults`. It has no effect without `cache`.
+   * Value of `cache.rules` unless that is set, for presets such as `nginxDefaults`. It has no effect without `cache`.
    * Default `'rfc9111'`.
    */
   cacheRules?: 'rfc9111' | 'nginx'

@@ -144,7 +144,7 @@ test('the last server that can serve is never ejected', () => {
   if (one === undefined || two === undefined || three === undefined) throw new Error('no servers')
   one.healthy = false
   two.drain = true
-  three.maxConns = 1
+  three.configure({ name: three.name, key: three.key, target: three.target, maxConns: 1 })
   const held = group.begin()
   while (held.next() !== three) held.release(group.servers[3] ?? three, 'ok')
   send(100, 'D')

@@ -45,7 +45,7 @@ test('If-None-Match goes before If-Modified-Since, and a date after the last cha
 test('a range of what is stored whole is 206, whether or not the application offers ranges (RFC 9110 14.2)', async () => {
   await using dir = await tempDir()
   await using recorder = await startRecorder({ answer: `Cache-Control: max-age=60\r\nETag: "v"\r\nLast-Modified: ${MODIFIED}\r\nContent-Length: 10\r\n\r\n${BODY}` })
-  for (const cache of [createCache({ name: 'b' }), createCache({ name: 'c', path: dir.path })]) {
+  for (const cache of [createCache({ name: 'b' }), createCache({ name: 'c', path: dir.path, storeTimeout: '30s' })]) {
     await using gateway = await startGateway({ upstreams: recorder.address, cache: { zone: cache } })
     await rawRequest(gateway, get('/'))
     const rows: [number, string, string | undefined, string[]][] = [

@@ -13,7 +13,7 @@ import type { CacheOptions, CreateCacheOptions } from '../../types/index.ts'
 
 let caches = 0
 function options (recorder: Recorder, cache: Partial<CacheOptions> = {}, zone: Partial<CreateCacheOptions> = {}) {
-  const own = createCache({ name: `c${caches++}`, ...zone })
+  const own = createCache({ name: `c${caches++}`, storeTimeout: '30s', ...zone })
   return { upstreams: recorder.address, cache: { zone: own, valid: '1h', statusHeader: 'X-Cache', ...cache } }
 }
 

@@ -22,7 +22,7 @@ interface Child extends AsyncDisposable {
 
 /** A number in the next message of the child. */
 async function told (child: ChildProcess, name: string): Promise<number> {
-  const [message]: unknown[] = await once(child, 'message', { signal: AbortSignal.timeout(10_000) })
+  const [message]: unknown[] = await once(child, 'message', { signal: AbortSignal.timeout(60_000) })
   return Number(typeof message === 'object' && message !== null ? Reflect.get(message, name) : NaN)
 }
 
@@ -49,7 +49,7 @@ async function startChild (address: string, requestBuffering: string, buffering:
  */
 async function growth (child: Child, before: number, moved: () => number, end: number): Promise<number> {
   let most = 0
-  const deadline = Date.now() + 20_000
+  const deadline = Date.now() + 60_000
   for (let last = -1, still = 0; (still < 200 || last < end) && Date.now() < deadline;) {
     most = Math.max(most, await child.rss() - before)
     still = moved() === last ? still + 1 : 0

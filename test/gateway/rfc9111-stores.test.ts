@@ -60,7 +60,7 @@ test('a 304 updates the head in every store, also by more than there was room fo
   let zones = 0
   const makers: [string, () => Cache][] = [
     ['memory', () => createCache({ name: `s${zones++}` })],
-    ['disk', () => createCache({ name: `s${zones++}`, path: dir.path })],
+    ['disk', () => createCache({ name: `s${zones++}`, path: dir.path, storeTimeout: '30s' })],
   ]
   if (redis !== undefined) makers.push(['redis', () => createCache({ name: `s${zones++}`, store: redisStore({ url: redis.url }) })])
   for (const protocol of ['scgi', 'http'] as const) {
@@ -99,7 +99,7 @@ test('an unsafe request takes entries away for every process that shares the sto
   await using app = await startApp('scgi', ({ method }) => method === 'GET'
     ? { status: 200, headers: { 'Cache-Control': 'max-age=60', Vary: 'Accept-Language' }, body: BODY }
     : { status: 200, headers: {} })
-  const makers: (() => Cache)[] = [() => createCache({ name: 'shared', path: dir.path })]
+  const makers: (() => Cache)[] = [() => createCache({ name: 'shared', path: dir.path, storeTimeout: '30s' })]
   if (redis !== undefined) makers.push(() => createCache({ name: 'shared', store: redisStore({ url: redis.url }) }))
   for (const make of makers) {
     await using one = await startGateway({ upstreams: app.upstream, cache: { zone: make(), statusHeader: 'X-Cache' } })

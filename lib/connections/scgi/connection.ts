@@ -1,4 +1,5 @@
 import { attend, AttentiveSocket } from '../last-words.ts'
+import { Spares } from '../spares.ts'
 import { ServerConnection, targetOf, type ConnectionOptions, type ServerConnectionOwner } from '../connection.ts'
 import { transparentSocket, type NewSocketOptions, type TransparentOptions } from '../transparent.ts'
 import type { Socket } from 'node:net'
@@ -12,21 +13,18 @@ export interface ConnectionOwner extends ServerConnectionOwner {
   onSocketError (error: NodeJS.ErrnoException): void
 }
 
-/** So many closed connections wait for their next use, for each buffer size. */
-const MAX_SPARE = 256
-
 /** The connections of one buffer size share what they read into, and those that are closed are opened again. */
 interface Family {
   // A read and the callback that consumes it are one synchronous step, so all sockets can read into one buffer.
   readonly buffer: Buffer
-  readonly spare: Connection[]
+  readonly spare: Spares<Connection>
 }
 
 const families = new Map<number, Family>()
 
 function familyOf (bufferSize: number): Family {
   let family = families.get(bufferSize)
-  if (family === undefined) families.set(bufferSize, family = { buffer: Buffer.allocUnsafeSlow(bufferSize), spare: [] })
+  if (family === undefined) families.set(bufferSize, family = { buffer: Buffer.allocUnsafeSlow(bufferSize), spare: new Spares() })
   return family
 }
 
@@ -52,7 +50,7 @@ export class Connection extends ServerConnection<ConnectionOwner> {
     const { host } = address
     const connection = transparent === true && localAddress !== undefined && host !== undefined
       ? new Connection(family, { localAddress, localPort, host })
-      : family.spare.pop() ?? new Connection(family)
+      : family.spare.take() ?? new Connection(family)
     connection.owner = owner
     try {
       connection.#open(address, options, connectTimeout)
@@ -99,7 +97,7 @@ export class Connection extends ServerConnection<ConnectionOwner> {
       else owner.context.runInAsyncScope(owner.onSocketError, owner, error)
     })
     socket.on('close', hadError => {
-      if (!hadError && !this.#spoilt && family.spare.length < MAX_SPARE) family.spare.push(this)
+      if (!hadError && !this.#spoilt) family.spare.keep(this)
     })
   }
 

@@ -80,7 +80,7 @@ for (const [server, client] of WAYS) {
     const begun = performance.now()
     await app.close()
     const took = performance.now() - begun
-    assert.ok(took < 2000, `${took} ms`)
+    assert.ok(took < 8000, `${took} ms`)
     await closed
   })
 }
@@ -103,7 +103,7 @@ test('half a second head on a connection that was kept', async () => {
   const begun = performance.now()
   await app.close()
   const took = performance.now() - begun
-  assert.ok(took >= 90 && took < 2000, `${took} ms`)
+  assert.ok(took >= 90 && took < 8000, `${took} ms`)
   await closed
 })
 

@@ -111,7 +111,7 @@ test('closeTimeout cuts what does not end: a stream, a silent application, an up
   await upload.write(bytes(['POST / HTTP/1.1', 'Host: x', 'Content-Length: 100'], 'x'))
   await recorder.received(2)
   const took = await timed(gateway)
-  assert.ok(took >= 95 && took < 1000, `${took} ms`)
+  assert.ok(took >= 95 && took < 8000, `${took} ms`)
   assert.equal((await streaming.response()).cut, true)
   await Promise.all([streaming.closed, silent.closed, upload.closed])
   await recorder.idle()
@@ -138,7 +138,7 @@ test('what an application finishes without its client (ignoreClientAbort) is wai
       finish()
     }
     const took = await closing
-    assert.ok(ends ? took < 2000 : took >= 95 && took < 2000, `${took} ms`)
+    assert.ok(ends ? took < 8000 : took >= 95 && took < 8000, `${took} ms`)
     await recorder.idle()
     assert.equal(gateway.app.scgi.groups.get('g')?.servers[0]?.active, 0)
   }

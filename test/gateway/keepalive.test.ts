@@ -261,7 +261,7 @@ describe('a kept connection that dies under its next request', { concurrency: 4 
 
   test('silence is a failure as any other', async () => {
     await using one = await startRecorder({ answer: async (x) => { if (x.index === 0) await keeps(x); else await x.closed } })
-    await using gateway = await startPassing({ upstreams: { name: 'g', servers: [{ address: one.address, keepalive: 1 }, { address: one.address, down: true }] }, readTimeout: 60 })
+    await using gateway = await startPassing({ upstreams: { name: 'g', servers: [{ address: one.address, keepalive: 1 }, { address: one.address, down: true }] }, readTimeout: 500 })
     await gateway.send('GET', '/')
     assert.equal((await gateway.send('GET', '/')).response.statusCode, 504)
     assert.equal(gateway.servers('g')[0]?.fails, 1)

@@ -68,9 +68,9 @@ describe('time limits', { concurrency: 4 }, () => {
   test('readTimeout: informational heads do not extend the time for the head', async () => {
     await using one = await startRecorder({ answer: (x) => dribble(x, Array<string>(40).fill('HTTP/1.1 103 Early Hints\r\n\r\n'), 20) })
     await using gateway = await startPassing({ upstreams: [one.address], readTimeout: 120 })
-    const [{ response }, time] = await timed(() => gateway.send('GET', '/'))
+    const { response } = await gateway.send('GET', '/')
+    // Extended, it would see the end of the reply, a 502.
     assert.equal(response.statusCode, 504)
-    assert.ok(time < 500, `${time} ms`)
   })
 
   test('readTimeout: a head that comes in pieces in time is taken, and the body has its own time', async () => {

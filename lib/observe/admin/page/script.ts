@@ -81,7 +81,7 @@ const place = (container, id, items, make) => {
   for (const [key, item] of items) {
     let row = rows.get(key)
     rows.delete(key)
-    const html = make(item)
+    const html = make(item, key)
     if (row === undefined) row = parse(html)
     else patch(row, html)
     const next = before === null ? container.firstElementChild : before.nextElementSibling
@@ -109,7 +109,10 @@ const show = () => {
       else {
         patch(find('header', section), '<header>' + parse(groupSection({ ...whole, servers: [] }, now)).querySelector('header').innerHTML + '</header>')
         place(find('.servers', section), 'server', group.servers, server => serverRow(id, server, now))
-        put('.applications', processTable(group, now), section)
+        const processes = processesOf(group)
+        const body = find('.processes tbody', section)
+        if (body === null || processes.size === 0) put('.applications', processTable(group, now), section)
+        else place(body, 'process', processes, (each, key) => processRow(key, each, now))
       }
       rows.delete(id)
     }

@@ -49,6 +49,8 @@ const READS: readonly Attempt[] = [
     'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded', 'forwarded', 'x-real-ip', 'via', 'x-client-ip', 'true-client-ip',
     'cf-connecting-ip', 'fastly-client-ip', 'x-cluster-client-ip', 'x-original-forwarded-for', 'x-original-url', 'x-envoy-external-address', 'x-proxyuser-ip',
     'x-amzn-trace-id', 'x-varnish', 'proxy-connection', 'x-remote-addr',
+    'x-originating-ip', 'fly-client-ip', 'x-nf-client-connection-ip', 'wl-proxy-client-ip', 'x-sucuri-clientip', 'ali-cdn-real-ip', 'max-forwards', 'x-scheme',
+    'x-rewrite-url', 'front-end-https', 'surrogate-capability', 'x_forwarded_for', 'x-request-start',
   ].map(name => ({ title: `a proxy that says ${name}`, headers: { [name]: '127.0.0.1' }, ...FORBIDDEN })),
   { title: 'another site that fetches', headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }, ...FORBIDDEN },
   { title: 'a neighbour at another port that fetches', headers: { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors' }, ...FORBIDDEN },
@@ -58,7 +60,9 @@ const READS: readonly Attempt[] = [
   { title: 'the page itself that fetches', headers: { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors' }, status: 200 },
   { title: 'what is not there, by a stranger', path: '/gateway/none', host: ['evil.example'], ...HOST },
   { title: 'what is not there', path: '/gateway/none', status: 404, code: 'FST_SCGI_ADMIN_NOT_FOUND' },
-  { title: 'another method', method: 'OPTIONS', status: 404, code: 'FST_SCGI_ADMIN_NOT_FOUND' },
+  ...['x-request-id', 'x-requested-with', 'traceparent', 'clip', 'x-skip'].map(name => ({ title: `a client that says ${name}`, headers: { [name]: 'a' }, status: 200 })),
+  ...['/gateway', '/gateway/', '/gateway/api/groups', '/gateway/none'].flatMap(path => ['OPTIONS', 'PUT', 'PROPFIND', 'TRACE'].map(method =>
+    ({ title: `what the application might have at ${path}`, method, path, status: 404, code: 'FST_SCGI_ADMIN_NOT_FOUND' }))),
 ]
 
 const EDITS: readonly Attempt[] = [

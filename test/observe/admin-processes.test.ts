@@ -35,7 +35,7 @@ test('processes: number, state, restarts, how the last one ended, and the last l
   assert.match(String(ended?.reason), / was ended by SIGKILL/)
   assert.deepEqual(left, other)
   const page = await (await fetch(`${gateway.url}/gateway`, { headers: { connection: 'close' } })).text()
-  assert.ok(page.includes(`<td class="num">${String(other?.pid)}</td>`) && page.includes(`listens, at ${String(one?.pid)}`))
+  assert.ok(page.includes(`data-k="pid">${String(other?.pid)}</td>`) && page.includes(`listens, at ${String(one?.pid)}`))
   assert.ok(page.includes('was ended by SIGKILL') && page.includes('node scgi.mjs &#60;b&#62;</th>'))
 })
 

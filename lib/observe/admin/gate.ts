@@ -6,7 +6,14 @@ import type { FastifyRequest } from 'fastify'
  * Headers by which a proxy says that a request came from somewhere else. One that says nothing of the kind cannot be told from a client of
  * this machine, which is why `authorize` belongs before every gateway that others can reach.
  */
-const PROXY = /^(?:x-forwarded(?:-.+)?|forwarded|via|x-real-ip|(?:x-|true-|fastly-|cf-)?(?:client|connecting|cluster-client)-ip|x-original-.+|x-proxy.*|proxy-.+|x-envoy-.+|x-(?:amzn|azure|cloud|appengine)-.+|cf-.+|cdn-.+|x-client-.+|x-host|x-remote-.+|x-arr-.+|x-haproxy-.+|x-nginx-.+|x-varnish|x-traefik-.+)$/
+const PROXY = new RegExp([
+  // X-Forwarded-*, Forwarded, Max-Forwards; Proxy-*, X-ProxyUser-IP, WL-Proxy-Client-IP; CDN-Loop, CF-Ray, X-CDN-*
+  'forward', 'proxy', '(?:^|-)(?:cdn|cf)-',
+  // X-Real-IP, CF-Connecting-IP, Fastly-Client-IP, X-Sucuri-ClientIP, X-Remote-Addr
+  '(?:-|client|real|user|remote)(?:ip|addr)$', '^(?:x-)?(?:client|remote|originating|original|rewrite|coming)-',
+  '^via$', '^surrogate-', '^front-end-https$', '^x-(?:host|scheme|varnish|request-start)$',
+  '^x-(?:envoy|amzn|amz-cf|azure|cloud|appengine|arr|haproxy|nginx|traefik|vercel|nf|akamai|fastly)-',
+].join('|'))
 
 /** How a request may come in. */
 export interface Gate {
@@ -36,7 +43,7 @@ export function refuse (gate: Gate, request: FastifyRequest): Error | undefined 
   if (remoteAddress !== undefined && !isLoopback(remoteAddress)) {
     return new FST_SCGI_ADMIN_FORBIDDEN("only clients of this machine may, as there is no option 'authorize'")
   }
-  const proxy = Object.keys(request.raw.headers).find(name => PROXY.test(name))
+  const proxy = Object.keys(request.raw.headers).find(name => PROXY.test(name.replaceAll('_', '-')))
   if (proxy !== undefined) return new FST_SCGI_ADMIN_FORBIDDEN(`a proxy has passed the request on (${proxy}), and there is no option 'authorize'`)
   // That is what nginx sends by default, and nobody else does nowadays.
   if (request.raw.httpVersion === '1.0') return new FST_SCGI_ADMIN_FORBIDDEN("HTTP/1.0 is what proxies speak, and there is no option 'authorize'")

@@ -1,6 +1,7 @@
 import { FST_SCGI_ADMIN_FORBIDDEN, FST_SCGI_ADMIN_NOT_FOUND, FST_SCGI_ADMIN_TOKEN, FST_SCGI_OPT_UNSUPPORTED } from '../../errors.ts'
 import { isThenable } from '../../options/functions.ts'
 import { isRecord } from '../../options/checks.ts'
+import { serveMethods } from '../../options/methods.ts'
 import { codeOf, statusOf, toError } from '../../runtime/caught.ts'
 import { EventStream } from './api/events.ts'
 import { openApi } from './api/openapi.ts'
@@ -69,9 +70,16 @@ export const admin: FastifyPluginAsync<AdminOptions> = async (scope, options) =>
     events.serve(reply.raw, HEADERS)
   })
   servePage(scope, service, request => tokens.make(operatorOf(request)))
-  // What is not here is not to be looked for in an application that has the rest of the paths.
-  if (scope.prefix !== '') scope.all('/*', request => { throw new FST_SCGI_ADMIN_NOT_FOUND(`'${request.url.split('?', 1)[0] ?? ''}' here`) })
+  if (scope.prefix !== '') refuseOthers(scope)
   live(scope, settings, { service, events, own })
+}
+
+/** What is not here is not to be looked for in an application that has the rest of the paths, and may have any method. */
+function refuseOthers (scope: FastifyInstance): void {
+  serveMethods(scope, undefined)
+  const refuseOther = (request: FastifyRequest): never => { throw new FST_SCGI_ADMIN_NOT_FOUND(`'${request.url.split('?', 1)[0] ?? ''}' here`) }
+  scope.all('/*', refuseOther)
+  scope.route({ method: scope.supportedMethods.filter(method => method !== 'GET' && method !== 'HEAD'), url: '/', handler: refuseOther })
 }
 
 /** From the start of the application to its end. */

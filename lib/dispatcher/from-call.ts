@@ -1,7 +1,7 @@
 import { errors } from 'undici'
 import { NGINX_PATHS } from '../routing/canonical-path.ts'
 import { FastifyView } from '../request/view.ts'
-import { passageOf } from '../http/passage.ts'
+import { redirectStateOf } from '../http/redirect-state.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { DispatchOptions } from '../../types/dispatcher.ts'
 
@@ -23,7 +23,7 @@ export class Call {
     this.request = reply.request
     this.reply = reply
     // Addresses are gone with the client's connection.
-    this.view = new FastifyView(reply.request, WHOLE_PATH, passageOf(reply.request.raw))
+    this.view = new FastifyView(reply.request, WHOLE_PATH, redirectStateOf(reply.request.raw))
     this.view.takeServer(reply.request.raw)
   }
 

@@ -8,7 +8,7 @@ import { RequestInfo } from '../exchange/info.ts'
 import { breakOff, clearHead, onReplyClose } from '../http/raw-reply.ts'
 import { refusedCoding } from '../inbound/transfer-coding.ts'
 import { takeTurn } from '../inbound/turn.ts'
-import { passageOf } from '../http/passage.ts'
+import { redirectStateOf } from '../http/redirect-state.ts'
 import { HeaderFilter, textHeaders } from '../reply/response-headers.ts'
 import { toError } from '../runtime/caught.ts'
 import { ScgiDispatcher } from './dispatcher.ts'
@@ -44,7 +44,7 @@ class FromInfo extends RequestInfo {
   override readonly attempts: Attempt[]
 
   constructor (request: FastifyRequest, { attempts }: DispatchContext) {
-    super(passageOf(request.raw))
+    super(redirectStateOf(request.raw))
     // The list is the dispatcher's, and grows.
     this.attempts = attempts
   }

@@ -4,7 +4,7 @@ import { onRejection } from '../options/functions.ts'
 import { breakOff, isHttp2 } from '../http/raw-reply.ts'
 import { setPlan, type FallbackPage, type FilterPlan } from '../reply/plan.ts'
 import { toPage, type Diversion } from './diversion.ts'
-import type { CarriedHeaders, Passage } from '../http/passage.ts'
+import type { CarriedHeaders, RedirectState } from '../http/redirect-state.ts'
 import type { Mount } from './mount.ts'
 import type { ReplySender } from '../reply/sender.ts'
 import type { RequestInfo } from './info.ts'
@@ -16,7 +16,7 @@ export interface Instead {
   readonly mount: Mount
   readonly request: FastifyRequest
   readonly reply: FastifyReply
-  readonly passage: Passage | undefined
+  readonly redirected: RedirectState | undefined
   readonly info: RequestInfo
   readonly sender: ReplySender
   /** Of the application's reply, where there was one. */
@@ -117,9 +117,9 @@ function pageFor (instead: Instead, error: Error): FallbackPage | undefined {
   return pagesOf(instead)?.pages.find(statusOf(error), instead.request)
 }
 
-function pagesOf ({ mount, passage }: Instead): Required<Pick<FilterPlan, 'pages'>> | undefined {
+function pagesOf ({ mount, redirected }: Instead): Required<Pick<FilterPlan, 'pages'>> | undefined {
   const { errorPages } = mount.response
-  return errorPages === undefined || passage?.lastPage === true ? undefined : { pages: errorPages }
+  return errorPages === undefined || redirected?.lastPage === true ? undefined : { pages: errorPages }
 }
 
 /** The hook onError threw. */

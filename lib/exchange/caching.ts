@@ -37,10 +37,10 @@ export function openCache (
  * The default key. After an internal redirect the same URL stands for something else; in a named location it is what the client asked
  * another for; and where PATH_INFO is not what the URL says, as with `rewriteUrl` or `rewritePrefix`, it goes before it.
  */
-function ownKey ({ view, passage, isRewritten }: OutgoingRequest): string {
+function ownKey ({ view, redirected, isRewritten }: OutgoingRequest): string {
   const { scheme, host, target, uri, pathInfo } = view
   const key = defaultKey(scheme, host, requestUri(target ?? uri))
-  const location = passage?.location
+  const location = redirected?.location
   const whole = isRewritten ? withPath(pathInfo, key) : key
   return location === undefined ? whole : `${location} ${whole}`
 }

@@ -3,7 +3,7 @@ import { FST_SCGI_INTERCEPTED } from '../errors.ts'
 import { isAccel, obeyedWish, STEERING } from '../http/accel-headers.ts'
 import { parseRedirect, targetRefused } from '../http/accel-values.ts'
 import { carriedHeaders } from '../http/carried.ts'
-import { passageOf, type CarriedHeaders } from '../http/passage.ts'
+import { redirectStateOf, type CarriedHeaders } from '../http/redirect-state.ts'
 import { toError } from '../runtime/caught.ts'
 import { withCookie } from '../reply/header-lists.ts'
 import { setOwn } from '../runtime/own-property.ts'
@@ -62,7 +62,7 @@ function intercept (
   const kept: CarriedHeaders = statusCode === 401 && challenge !== undefined ? { 'www-authenticate': challenge } : NONE
   let toHandler = interceptErrors === 'handler'
   if (errorPages?.has(statusCode) === true) {
-    if (passageOf(request.raw)?.lastPage === true) {
+    if (redirectStateOf(request.raw)?.lastPage === true) {
       // Replaced all the same, but not by a page again.
       toHandler = true
     } else {

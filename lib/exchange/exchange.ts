@@ -9,7 +9,7 @@ import { logAttempt, logLeft } from './log.ts'
 import { isBuffered, ReplySide } from './reply-side.ts'
 import { OutgoingRequest } from './outgoing.ts'
 import { answerTo, sendDiversion, sendFailure } from './answer.ts'
-import { passageOf } from '../http/passage.ts'
+import { redirectStateOf } from '../http/redirect-state.ts'
 import { refusedCoding } from '../inbound/transfer-coding.ts'
 import { RequestInfo } from './info.ts'
 import { sendInterim } from '../reply/interim.ts'
@@ -47,15 +47,15 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
   /** @throws FST_SCGI_BAD_REQUEST, and what the user's hooks throw */
   constructor (service: Service, state: GatewayState, request: FastifyRequest, reply: FastifyReply) {
     const { mount } = service
-    const passage = passageOf(request.raw)
-    const outgoing = new OutgoingRequest(service, request, passage)
-    const info = this.#info = request.scgi = new RequestInfo(passage)
+    const redirected = redirectStateOf(request.raw)
+    const outgoing = new OutgoingRequest(service, request, redirected)
+    const info = this.#info = request.scgi = new RequestInfo(redirected)
     info.clientAddress = outgoing.clientAddress
     this.#request = request
     this.#mount = mount
     this.#state = state
-    this.#upstream = new UpstreamSide(this, service, passage, outgoing, info.attempts)
-    this.#client = new ReplySide(this, mount, state, this.#upstream, reply, passage, info)
+    this.#upstream = new UpstreamSide(this, service, redirected, outgoing, info.attempts)
+    this.#client = new ReplySide(this, mount, state, this.#upstream, reply, redirected, info)
     this.#taps = mount.cache === undefined && mount.store === undefined ? undefined : new Taps(mount, state, this.#upstream, this.#client)
     if (this.#client.watch(this.#clientClosed)) state.running.add(this)
     else this.#phase = follow(this.#phase, 'over')

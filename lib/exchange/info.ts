@@ -1,6 +1,6 @@
 import type { CachePass } from '../cache/pass.ts'
 import type { CacheStatus } from '../../types/cache.ts'
-import type { Passage } from '../http/passage.ts'
+import type { RedirectState } from '../http/redirect-state.ts'
 import type { Attempt, ScgiRequestInfo } from '../../types/request.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 
@@ -13,9 +13,9 @@ export class RequestInfo implements ScgiRequestInfo {
   /** The passes before internal redirects. */
   readonly #former: readonly ScgiRequestInfo[]
 
-  constructor (passage: Passage | undefined) {
-    this.hop = passage === undefined ? 0 : passage.hops
-    this.#former = passage === undefined ? NONE : passage.former
+  constructor (redirected: RedirectState | undefined) {
+    this.hop = redirected === undefined ? 0 : redirected.hops
+    this.#former = redirected === undefined ? NONE : redirected.former
   }
 
   /** The cache's part in it. */

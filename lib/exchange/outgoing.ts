@@ -3,7 +3,7 @@ import { withHeaders } from '../request/added-headers.ts'
 import { FastifyView } from '../request/view.ts'
 import { splitPath } from '../routing/canonical-path.ts'
 import type { IncomingMessage } from 'node:http'
-import type { Passage } from '../http/passage.ts'
+import type { RedirectState } from '../http/redirect-state.ts'
 import type { Service } from './service.ts'
 import type { Group } from '../balancer/group.ts'
 import type { FetchPlan } from '../cache/pass.ts'
@@ -23,7 +23,7 @@ export class OutgoingRequest implements PassRequest {
   /** For balancing methods that ask for it. */
   readonly source: FastifyRequest
   readonly view: FastifyView
-  readonly passage: Passage | undefined
+  readonly redirected: RedirectState | undefined
   readonly #service: Service
   /** The target that was routed. */
   readonly #target: string
@@ -31,21 +31,21 @@ export class OutgoingRequest implements PassRequest {
   readonly #upgrade: string | undefined
 
   /**
-   * @param passage how the request came here, if by an internal redirect
+   * @param redirected how the request came here, if by an internal redirect
    * @param former the same request, taken down before, of which only the view is another
    * @throws FST_SCGI_BAD_REQUEST, and what the user's hooks throw
    */
   constructor (
-    service: Service, request: FastifyRequest, passage: Passage | undefined, former?: { outgoing: OutgoingRequest, view: FastifyView }
+    service: Service, request: FastifyRequest, redirected: RedirectState | undefined, former?: { outgoing: OutgoingRequest, view: FastifyView }
   ) {
     this.#service = service
     this.source = request
-    this.passage = passage
+    this.redirected = redirected
     if (former === undefined) {
       const { hooks, encoder, upgrade } = service.mount
-      const view = new FastifyView(request, service.point, passage)
+      const view = new FastifyView(request, service.point, redirected)
       const rewrite = hooks.rewriteRequestHeaders
-      const asked = upgrade ? askedProtocol(request.raw, passage) : undefined
+      const asked = upgrade ? askedProtocol(request.raw, redirected) : undefined
       if (rewrite === undefined) {
         this.view = view
         this.#upgrade = asked
@@ -151,14 +151,14 @@ export class OutgoingRequest implements PassRequest {
     // Most requests have nothing to be left out, and a copy costs.
     if (!asGet && etag === undefined && lastModified === undefined && !(strip && this.view.isConditional)) return this
     const view = this.view.with(asGet ? 'GET' : this.method, strip, etag, lastModified)
-    return new OutgoingRequest(this.#service, this.source, this.passage, { outgoing: this, view })
+    return new OutgoingRequest(this.#service, this.source, this.redirected, { outgoing: this, view })
   }
 }
 
-function askedProtocol (raw: IncomingMessage, passage: Passage | undefined): string | undefined {
+function askedProtocol (raw: IncomingMessage, redirected: RedirectState | undefined): string | undefined {
   const protocol = upgradeOf(raw)?.protocol
   // What answers with the status of an error cannot answer with 101.
-  return protocol === undefined || passage?.status !== undefined ? undefined : protocol
+  return protocol === undefined || redirected?.status !== undefined ? undefined : protocol
 }
 
 function protocolOf (upgrade: string | string[] | undefined): string | undefined {

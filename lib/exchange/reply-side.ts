@@ -13,7 +13,7 @@ import type { Exchanging } from './exchanging.ts'
 import type { GatewayState } from './drain.ts'
 import type { Instead } from './answer.ts'
 import type { Mount } from './mount.ts'
-import type { Passage } from '../http/passage.ts'
+import type { RedirectState } from '../http/redirect-state.ts'
 import type { RequestInfo } from './info.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -30,7 +30,7 @@ export class ReplySide implements ReplySource, ReplyOwner, Instead {
   readonly mount: Mount
   readonly request: FastifyRequest
   readonly reply: FastifyReply
-  readonly passage: Passage | undefined
+  readonly redirected: RedirectState | undefined
   readonly info: RequestInfo
   readonly sender: ReplySender
   head: ResponseHead | undefined
@@ -52,7 +52,7 @@ export class ReplySide implements ReplySource, ReplyOwner, Instead {
   #stream: ReplyStream | BufferedReply | undefined
 
   constructor (
-    exchange: Exchanging, mount: Mount, state: GatewayState, upstream: UpstreamSide, reply: FastifyReply, passage: Passage | undefined,
+    exchange: Exchanging, mount: Mount, state: GatewayState, upstream: UpstreamSide, reply: FastifyReply, redirected: RedirectState | undefined,
     info: RequestInfo
   ) {
     const { request } = reply
@@ -62,9 +62,9 @@ export class ReplySide implements ReplySource, ReplyOwner, Instead {
     this.mount = mount
     this.request = request
     this.reply = reply
-    this.passage = passage
+    this.redirected = redirected
     this.info = info
-    this.sender = new ReplySender(mount, request, reply, passage, this)
+    this.sender = new ReplySender(mount, request, reply, redirected, this)
   }
 
   get context (): AsyncResource {

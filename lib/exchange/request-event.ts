@@ -1,4 +1,4 @@
-import { passageOf } from '../http/passage.ts'
+import { redirectStateOf } from '../http/redirect-state.ts'
 import { REQUEST_END, REQUEST_START } from '../runtime/diagnostics.ts'
 import type { RequestMessage } from '../../types/diagnostics.ts'
 import type { ScgiRequestInfo } from '../../types/request.ts'
@@ -34,8 +34,8 @@ class RequestEvent implements RequestMessage {
   #status (): number {
     const { raw } = this.reply
     const { info } = this
-    const passage = passageOf(this.request.raw)
-    if (passage !== undefined && passage.hops > info.hop) {
+    const redirected = redirectStateOf(this.request.raw)
+    if (redirected !== undefined && redirected.hops > info.hop) {
       const own = info.head?.statusCode ?? info.attempts.at(-1)?.status
       if (own !== undefined) return own
     }

@@ -5,7 +5,7 @@ import { UpstreamRate } from '../reply/rate.ts'
 import type { Readable } from 'node:stream'
 import type { Group } from '../balancer/group.ts'
 import type { Endpoint } from '../connections/protocol.ts'
-import type { Passage } from '../http/passage.ts'
+import type { RedirectState } from '../http/redirect-state.ts'
 import type { OutgoingRequest } from './outgoing.ts'
 import type { Exchanging } from './exchanging.ts'
 import type { Service } from './service.ts'
@@ -30,7 +30,7 @@ export class UpstreamSide {
   #given: Buffer | string | Readable | undefined
   readonly #exchange: Exchanging & PassHandler
   readonly #service: Service
-  readonly #passage: Passage | undefined
+  readonly #redirected: RedirectState | undefined
   readonly #attempts: Attempt[]
   #reader: BodyReader | undefined
   #held = 0
@@ -38,11 +38,11 @@ export class UpstreamSide {
   #timer: NodeJS.Timeout | undefined
 
   constructor (
-    exchange: Exchanging & PassHandler, service: Service, passage: Passage | undefined, outgoing: OutgoingRequest, attempts: Attempt[]
+    exchange: Exchanging & PassHandler, service: Service, redirected: RedirectState | undefined, outgoing: OutgoingRequest, attempts: Attempt[]
   ) {
     this.#exchange = exchange
     this.#service = service
-    this.#passage = passage
+    this.#redirected = redirected
     this.outgoing = outgoing
     this.#attempts = attempts
   }
@@ -55,7 +55,7 @@ export class UpstreamSide {
 
   /** The application gets a body with the request. */
   get sendsBody (): boolean {
-    return this.#service.mount.body.pass && sendsBody(this.outgoing.source, this.#passage, this.#given)
+    return this.#service.mount.body.pass && sendsBody(this.outgoing.source, this.#redirected, this.#given)
   }
 
   /** Has the body read; when it is there the exchange is told to ask. */
@@ -69,9 +69,9 @@ export class UpstreamSide {
       exchange.answerError(error)
       return
     }
-    if (this.#passage !== undefined && given === undefined) {
+    if (this.#redirected !== undefined && given === undefined) {
       // An earlier route has read what there was.
-      const { body } = this.#passage
+      const { body } = this.#redirected
       if (body !== null && body.length > bodyLimit) exchange.answerError(new FST_SCGI_BODY_TOO_LARGE(bodyLimit))
       else exchange.ask(mount.body.pass ? body : null)
       return

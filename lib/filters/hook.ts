@@ -5,7 +5,7 @@ import { hideInside } from '../http/client-error.ts'
 import { evaluateByRfc, evaluateConditions, isConditional, NOT_MODIFIED_REMOVES } from '../http/conditions.ts'
 import { describeAgain, settle } from '../http/described.ts'
 import { openFile, openUrlPath, type FileCallback } from './file.ts'
-import { passageOf, type Passage } from '../http/passage.ts'
+import { redirectStateOf, type RedirectState } from '../http/redirect-state.ts'
 import { takePlan, type FilterPlan, type SeekableBody } from '../reply/plan.ts'
 import { breakOff, clearHead, isGone, isHttp2, onReplyClose, removeHeader } from '../http/raw-reply.ts'
 import { planRanges, type HeaderChanges } from '../http/ranges.ts'
@@ -27,10 +27,10 @@ const OF_THE_BODY = ['etag', 'content-length', 'content-encoding', 'last-modifie
  */
 export function filterReply (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done, locations: Locations): void {
   const plan = takePlan(reply)
-  const passage = passageOf(request.raw)
-  if (passage?.status !== undefined) tellStatus(passage, passage.status, reply)
+  const redirected = redirectStateOf(request.raw)
+  if (redirected?.status !== undefined) tellStatus(redirected, redirected.status, reply)
   payload = hideInside(request, reply, payload)
-  if (plan === undefined && (passage === undefined || !passage.lasts)) {
+  if (plan === undefined && (redirected === undefined || !redirected.lasts)) {
     done(null, payload)
   } else {
     // A hook may have put another body in the place of the one that the plan was made for.
@@ -44,7 +44,7 @@ export function filterReply (request: FastifyRequest, reply: FastifyReply, paylo
 }
 
 /** The hooks that follow see the status that the client gets, whatever the page itself was answered with. */
-function tellStatus ({ answered }: Passage, status: number, reply: FastifyReply): void {
+function tellStatus ({ answered }: RedirectState, status: number, reply: FastifyReply): void {
   if (reply.statusCode === status || (reply.statusCode >= 400 && !answered)) return
   reply.code(status)
   resetPhrase(reply)
@@ -54,7 +54,7 @@ function tellStatus ({ answered }: Passage, status: number, reply: FastifyReply)
 export function carryOut (
   plan: FilterPlan, request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done, locations: Locations
 ): void {
-  const passage = passageOf(request.raw)
+  const redirected = redirectStateOf(request.raw)
   if (plan.redirect !== undefined) {
     discard(payload)
     try {
@@ -64,9 +64,9 @@ export function carryOut (
     }
   } else if (plan.file !== undefined) {
     discard(payload)
-    sendFile(plan, passage, request, reply, done, error => fallBack(error, plan, request, reply, done, locations))
+    sendFile(plan, redirected, request, reply, done, error => fallBack(error, plan, request, reply, done, locations))
   } else {
-    finish(plan, passage, request, reply, plan.seekable ?? payload, done)
+    finish(plan, redirected, request, reply, plan.seekable ?? payload, done)
   }
 }
 
@@ -100,7 +100,7 @@ function fallBack (error: Error, plan: FilterPlan, request: FastifyRequest, repl
 }
 
 function sendFile (
-  plan: FilterPlan, passage: Passage | undefined, request: FastifyRequest, reply: FastifyReply, done: Done, failed: (error: Error) => void
+  plan: FilterPlan, redirected: RedirectState | undefined, request: FastifyRequest, reply: FastifyReply, done: Done, failed: (error: Error) => void
 ): void {
   const { file } = plan
   const [root] = file?.roots ?? []
@@ -123,9 +123,9 @@ function sendFile (
     reply.header('etag', found.etag)
     if (!reply.hasHeader('content-type')) reply.header('content-type', found.type)
     // As the page of an error it is not what the client asked for: nothing is said of when that was changed, and no range is offered.
-    const isPage = passage?.status !== undefined && passage.status !== 200
+    const isPage = redirected?.status !== undefined && redirected.status !== 200
     if (!isPage) reply.header('last-modified', found.lastModified)
-    finish(isPage ? { ...plan, conditions: false, ranges: false } : plan, passage, request, reply, found, done)
+    finish(isPage ? { ...plan, conditions: false, ranges: false } : plan, redirected, request, reply, found, done)
   }
   if (file === undefined || root === undefined) done()
   else if (file.urlPath === true) openUrlPath(root, file.value, opened)
@@ -133,10 +133,10 @@ function sendFile (
 }
 
 function finish (
-  plan: FilterPlan, passage: Passage | undefined, request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done
+  plan: FilterPlan, redirected: RedirectState | undefined, request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done
 ): void {
   try {
-    const charset = plan.charset ?? passage?.charset
+    const charset = plan.charset ?? redirected?.charset
     if (charset !== undefined) setCharset(request, reply, charset)
     const conditioned = (plan.conditions ?? false) !== false && reply.statusCode === 200 && isConditional(request)
     let payload = conditioned ? answerConditions(plan.conditions === 'rfc9110', request, reply, body, done) : body
@@ -145,8 +145,8 @@ function finish (
     else if (isSeekable(payload)) payload = wholeBody(request, reply, payload)
     // Over HTTP/2 Fastify ends what broke off as if it were complete.
     if (isHttp2(reply.raw) && payload !== body && isStream(payload)) payload.once('error', () => breakOff(reply.raw))
-    const rate = plan.rate ?? passage?.rate
-    const after = plan.rateAfter ?? passage?.rateAfter ?? 0
+    const rate = plan.rate ?? redirected?.rate
+    const after = plan.rateAfter ?? redirected?.rateAfter ?? 0
     done(null, rate !== undefined && rate > 0 ? throttled(request, reply, payload, rate, after) : payload)
   } catch (error) {
     discard(body)

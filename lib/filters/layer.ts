@@ -5,7 +5,7 @@ import { filterReply } from './hook.ts'
 import { isClosed } from '../routing/internal.ts'
 import { asOwn } from '../http/route-hooks.ts'
 import { Locations, restoreUrl } from '../redirect/locations.ts'
-import { passageOf } from '../http/passage.ts'
+import { redirectStateOf } from '../http/redirect-state.ts'
 import { takePlan } from '../reply/plan.ts'
 import { restoreTarget, Router } from '../routing/router.ts'
 import type { DoneFuncWithErrOrRes, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -35,15 +35,15 @@ export function filterLayer (fastify: FastifyInstance): Locations {
   const root = rootOf(fastify)
   root.addHook('onRequest', (request, reply, done) => {
     beginStream(request.raw)
-    const passage = passageOf(request.raw)
-    if (isClosed(request, passage)) {
+    const redirected = redirectStateOf(request.raw)
+    if (isClosed(request, redirected)) {
       reply.callNotFound()
       return
     }
-    if (passage !== undefined) restoreUrl(request, passage)
+    if (redirected !== undefined) restoreUrl(request, redirected)
     restoreTarget(request.raw)
     // The status of an error page is that of the error, for the hooks of its route too; an error of its own replaces it.
-    if (passage?.status !== undefined) reply.raw.statusCode = passage.status
+    if (redirected?.status !== undefined) reply.raw.statusCode = redirected.status
     done()
   })
   // What was planned for a reply is not for the error that came in its place: another hook failed.

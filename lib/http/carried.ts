@@ -1,4 +1,4 @@
-import type { CarriedHeaders } from './passage.ts'
+import type { CarriedHeaders } from './redirect-state.ts'
 
 /** X-Accel-Redirect takes these along, and nothing else of the reply. */
 const CARRIED = ['content-type', 'set-cookie', 'content-disposition', 'cache-control', 'expires', 'accept-ranges']

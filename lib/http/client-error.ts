@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import { passageOf } from './passage.ts'
+import { redirectStateOf } from './redirect-state.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** Errors of ours that are being answered. */
@@ -30,7 +30,7 @@ function withoutInside (payload: string, { raw }: FastifyRequest, reply: Fastify
   const error = answered.get(reply)
   const inside = error !== undefined && statusCode >= 500
     ? error.message
-    : passageOf(raw) === undefined ? undefined : `Route ${raw.method}:${raw.url} not found`
+    : redirectStateOf(raw) === undefined ? undefined : `Route ${raw.method}:${raw.url} not found`
   if (inside === undefined || !payload.includes('"message"')) return undefined
   let shown: unknown
   try {

@@ -1,6 +1,6 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { show } from '../options/units.ts'
-import { passageOf, type Passage } from '../http/passage.ts'
+import { redirectStateOf, type RedirectState } from '../http/redirect-state.ts'
 import type { FastifyInstance, FastifyRequest, RouteHandlerMethod } from 'fastify'
 
 /** Where the router finds the named locations; a client that asks for it gets a 404. */
@@ -41,7 +41,7 @@ export class Locations {
       url: PATH,
       config: { scgi: { internal: true } },
       handler (request, reply) {
-        const handler = handlers.get(passageOf(request.raw)?.location ?? '')
+        const handler = handlers.get(redirectStateOf(request.raw)?.location ?? '')
         if (handler === undefined) {
           reply.callNotFound()
           return reply
@@ -53,6 +53,6 @@ export class Locations {
 }
 
 /** On a named location the request's URL is what it was before: only the router saw another. */
-export function restoreUrl (request: FastifyRequest, passage: Passage): void {
-  if (passage.location !== undefined && passage.url !== undefined) request.raw.url = passage.url
+export function restoreUrl (request: FastifyRequest, redirected: RedirectState): void {
+  if (redirected.location !== undefined && redirected.url !== undefined) request.raw.url = redirected.url
 }

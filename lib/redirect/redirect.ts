@@ -3,7 +3,7 @@ import { causedBy, FST_SCGI_LOCATION_UNKNOWN, FST_SCGI_REDIRECT_CYCLE } from '..
 import { show } from '../options/units.ts'
 import { Router } from '../routing/router.ts'
 import { targetRefused } from '../http/accel-values.ts'
-import { beginPassage, passageOf } from '../http/passage.ts'
+import { beginRedirectState, redirectStateOf } from '../http/redirect-state.ts'
 import type { FilterPlan, Redirect } from '../reply/plan.ts'
 import type { Locations } from './locations.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -18,7 +18,7 @@ const MAX_HOPS = 10
 export function follow (redirect: Redirect, plan: FilterPlan, request: FastifyRequest, reply: FastifyReply, locations: Locations): void {
   const { raw } = request
   const { target } = redirect
-  if ((passageOf(raw)?.hops ?? 0) >= MAX_HOPS) {
+  if ((redirectStateOf(raw)?.hops ?? 0) >= MAX_HOPS) {
     throw causedBy(new FST_SCGI_REDIRECT_CYCLE(MAX_HOPS), new Error(`the next would lead to ${show(target)}`))
   }
   const location = target.startsWith('@') ? target : undefined
@@ -26,29 +26,29 @@ export function follow (redirect: Redirect, plan: FilterPlan, request: FastifyRe
   const method = location !== undefined || raw.method === 'HEAD' ? raw.method : 'GET'
   const reason = location === undefined ? Router.of(request.server).refuses({ method, headers: raw.headers }, target) : undefined
   if (reason !== undefined) throw targetRefused(target, reason)
-  const passage = beginPassage(request, reply)
-  passage.hops += 1
-  passage.opensInternal = redirect.opensInternal
-  passage.location = location
-  passage.lastPage ||= redirect.lastPage === true
+  const redirected = beginRedirectState(request, reply)
+  redirected.hops += 1
+  redirected.opensInternal = redirect.opensInternal
+  redirected.location = location
+  redirected.lastPage ||= redirect.lastPage === true
   // What an error page leads to is the page all the same.
-  if (redirect.errorPage === true) passage.status = redirect.status
-  passage.answered = false
-  passage.carry(redirect.headers)
-  passage.body = plan.body ?? passage.body
-  passage.charset = plan.charset ?? passage.charset
-  passage.rate = plan.rate ?? passage.rate
-  passage.rateAfter = plan.rateAfter ?? passage.rateAfter
-  if (request.scgi !== null && request.scgi !== undefined) passage.former.push(request.scgi)
-  passage.strip(request, redirect.errorPage === true)
+  if (redirect.errorPage === true) redirected.status = redirect.status
+  redirected.answered = false
+  redirected.carry(redirect.headers)
+  redirected.body = plan.body ?? redirected.body
+  redirected.charset = plan.charset ?? redirected.charset
+  redirected.rate = plan.rate ?? redirected.rate
+  redirected.rateAfter = plan.rateAfter ?? redirected.rateAfter
+  if (request.scgi !== null && request.scgi !== undefined) redirected.former.push(request.scgi)
+  redirected.strip(request, redirect.errorPage === true)
   clearHead(reply)
   reply.hijack()
-  request.log.debug({ url: raw.url, target, hop: passage.hops }, `internal redirect to ${target}`)
+  request.log.debug({ url: raw.url, target, hop: redirected.hops }, `internal redirect to ${target}`)
   if (location === undefined) {
     raw.url = target
     raw.method = method
   } else {
-    passage.url = raw.url
+    redirected.url = raw.url
     raw.url = locations.urlFor(raw.url ?? '/')
   }
   request.server.routing(raw, reply.raw)

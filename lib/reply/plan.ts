@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { RequestBody } from '../../types/exchange.ts'
 import type { Root } from '../files/root.ts'
-import type { CarriedHeaders } from '../http/passage.ts'
+import type { CarriedHeaders } from '../http/redirect-state.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** A file that answers instead of the payload. */

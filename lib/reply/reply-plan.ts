@@ -1,7 +1,7 @@
 import { isConditional } from '../http/conditions.ts'
 import { steer } from '../http/accel-headers.ts'
 import { replyRate } from './rates.ts'
-import type { Passage } from '../http/passage.ts'
+import type { RedirectState } from '../http/redirect-state.ts'
 import type { FilterPlan } from './plan.ts'
 import type { ReplyRules, ReplySettings } from './settings.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
@@ -16,7 +16,7 @@ interface Sending {
   /** The reply is read ahead of the client. */
   readonly buffering: boolean
   /** How the request came to the route, if by an internal redirect. */
-  readonly passage: Passage | undefined
+  readonly redirected: RedirectState | undefined
 }
 
 /** A plan for nothing as yet. */
@@ -34,7 +34,7 @@ export function lastingPlan (head: ResponseHead, response: ReplyRules): Lasting 
 /** What the filters have to do with a reply; `undefined` where it is nothing, as with most. */
 export function planReply (
   head: ResponseHead, given: FilterPlan | undefined, mount: ReplySettings, request: FastifyRequest,
-  { ownConditions, buffering, passage }: Sending
+  { ownConditions, buffering, redirected }: Sending
 ): FilterPlan | undefined {
   const { response, cache } = mount
   let plan = given
@@ -50,7 +50,7 @@ export function planReply (
     }
   }
   plan = steer<FilterPlan>(head.headers, response.obeyed, plan, none)
-  const rate = replyRate(head, response, request, passage?.rate)
+  const rate = replyRate(head, response, request, redirected?.rate)
   if (rate !== undefined) {
     plan ??= {}
     plan.rate = buffering ? rate : 0

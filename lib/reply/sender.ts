@@ -19,7 +19,7 @@ import type { CachePolicy } from '../cache/options.ts'
 import type { StatusTeller } from '../cache/status-header.ts'
 import type { CachedEntry } from '../cache/entry.ts'
 import type { ReplySettings } from './settings.ts'
-import type { Passage } from '../http/passage.ts'
+import type { RedirectState } from '../http/redirect-state.ts'
 import type { FileRequest } from './plan.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -46,7 +46,7 @@ export class ReplySender {
   readonly #reply: FastifyReply
   readonly #owner: ReplyOwner
   /** How the request came to the route, if by an internal redirect. */
-  readonly passage: Passage | undefined
+  readonly redirected: RedirectState | undefined
   /** The client's conditions were not sent on: they are answered here. */
   ownConditions = false
   /** Who has to say what of the reply, for Cache-Status. */
@@ -60,8 +60,8 @@ export class ReplySender {
   /** Whether the reply is read ahead: what limits the client's rate needs it. */
   buffering = true
 
-  constructor (mount: ReplySettings, request: FastifyRequest, reply: FastifyReply, passage: Passage | undefined, owner: ReplyOwner) {
-    this.passage = passage
+  constructor (mount: ReplySettings, request: FastifyRequest, reply: FastifyReply, redirected: RedirectState | undefined, owner: ReplyOwner) {
+    this.redirected = redirected
     this.#mount = mount
     this.#request = request
     this.#reply = reply
@@ -171,7 +171,7 @@ export class ReplySender {
     const spelling = this.#spelling(head)
     // What is complete, and what nobody but us touches any more, goes out as it is: most replies, and to describe them costs.
     const final = (body === undefined || Buffer.isBuffer(body)) && !this.#planned && spelling === undefined &&
-      this.passage === undefined && onlyOwn(this.#request)
+      this.redirected === undefined && onlyOwn(this.#request)
     if (!final) describe(this.#request, this.#reply, body, spelling)
     this.#reply.send(body)
   }
@@ -271,7 +271,7 @@ export class ReplySender {
     }
     joinLists(reply, headers)
     reply.headers(headers)
-    if (this.passage !== undefined) this.passage.answered = true
+    if (this.redirected !== undefined) this.redirected.answered = true
     return headers
   }
 

@@ -36,12 +36,12 @@ export function findBody (request: FastifyRequest, given: Buffer | string | Read
 /**
  * Whether the application gets a body with a request, whoever it comes from: the client, a hook, the one who forwards the request, an
  * earlier route.
- * @param passage how the request came here, if by an internal redirect
+ * @param redirected how the request came here, if by an internal redirect
  */
 export function sendsBody (
-  request: FastifyRequest, passage: { readonly body: RequestBody | null } | undefined, given: Buffer | string | Readable | undefined
+  request: FastifyRequest, redirected: { readonly body: RequestBody | null } | undefined, given: Buffer | string | Readable | undefined
 ): boolean {
-  if (passage !== undefined && given === undefined) return passage.body !== null && passage.body.length > 0
+  if (redirected !== undefined && given === undefined) return redirected.body !== null && redirected.body.length > 0
   const body: unknown = given ?? request.body
   if (body === undefined || body === null) return announcesBody(request)
   return typeof body === 'string' || Buffer.isBuffer(body) ? body.length > 0 : true

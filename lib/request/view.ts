@@ -3,7 +3,7 @@ import { pathError, splitPath } from '../routing/canonical-path.ts'
 import { clientOf } from '../http/client-address.ts'
 import { plain } from '../http/plain-address.ts'
 import { rewrittenHeaders } from './rewritten-headers.ts'
-import type { Passage } from '../http/passage.ts'
+import type { RedirectState } from '../http/redirect-state.ts'
 import type { MountPoint } from '../routing/place.ts'
 import type { RequestView } from './params.ts'
 import type { RequestHeaders } from '../../types/options.ts'
@@ -41,10 +41,10 @@ export class FastifyView implements RequestView {
   readonly rewritten: boolean = false
 
   /**
-   * @param passage how the request came here, if by an internal redirect
+   * @param redirected how the request came here, if by an internal redirect
    * @throws FST_SCGI_BAD_REQUEST for a path that cannot be served
    */
-  constructor (request: FastifyRequest, mount: MountPoint, passage: Passage | undefined) {
+  constructor (request: FastifyRequest, mount: MountPoint, redirected: RedirectState | undefined) {
     const { raw } = request
     // request.url may be what rewriteUrl made of it; the application gets what the client sent.
     const uri = request.originalUrl
@@ -52,7 +52,7 @@ export class FastifyView implements RequestView {
     if ('error' in path) throw pathError(path)
     this.method = raw.method ?? 'GET'
     this.uri = uri
-    this.target = passage === undefined ? undefined : raw.url
+    this.target = redirected === undefined ? undefined : raw.url
     this.scriptName = path.scriptName
     this.pathInfo = mount.rewritePrefix + path.pathInfo
     this.documentUri = mount.rewritePrefix === '' ? path.documentUri : path.scriptName + this.pathInfo
@@ -67,7 +67,7 @@ export class FastifyView implements RequestView {
     this.headers = request.headers
     this.rawHeaders = raw.rawHeaders
     // Of request.headers it may be the type that the route has put there to get past Fastify's check.
-    this.contentType = raw.headers['content-type'] ?? passage?.contentType
+    this.contentType = raw.headers['content-type'] ?? redirected?.contentType
   }
 
   /** Takes the address down that the request came in at, which only those who send it to a server need. */

@@ -1,7 +1,7 @@
 import { FST_SCGI_PATH_TOO_LONG } from '../errors.ts'
 import { canonicalUrl, pathError, type PathRules } from './canonical-path.ts'
 import { pathOf, queryPart } from '../http/path.ts'
-import { keepOriginalUrl, passageOf } from '../http/passage.ts'
+import { keepOriginalUrl, redirectStateOf } from '../http/redirect-state.ts'
 import { route, type Router } from './router.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RoutePlace } from './place.ts'
@@ -44,12 +44,12 @@ export function judge (request: FastifyRequest, landing: Landing): string | Erro
 /** Routes a request again. Its hooks run for the new target; REQUEST_URI stays the client's. */
 export function routeAgain (request: FastifyRequest, reply: FastifyReply, target: string): void {
   const { raw } = request
-  const passage = passageOf(raw)
+  const redirected = redirectStateOf(raw)
   keepOriginalUrl(request)
-  if (passage?.location !== undefined) {
+  if (redirected?.location !== undefined) {
     // The path was the client's own, and opens nothing.
-    passage.location = undefined
-    passage.opensInternal = false
+    redirected.location = undefined
+    redirected.opensInternal = false
   }
   reply.hijack()
   route(request.server, raw, reply.raw, target)

@@ -1,13 +1,13 @@
 import { contextOf } from '../http/route-context.ts'
-import type { Passage } from '../http/passage.ts'
+import type { RedirectState } from '../http/redirect-state.ts'
 import type { FastifyRequest } from 'fastify'
 
 /**
  * The route answers internal redirects only, and this request is none.
- * @param passage how the request came here, if by an internal redirect
+ * @param redirected how the request came here, if by an internal redirect
  */
-export function isClosed (request: FastifyRequest, passage: Passage | undefined): boolean {
-  return isInternal(request) && passage?.opensInternal !== true
+export function isClosed (request: FastifyRequest, redirected: RedirectState | undefined): boolean {
+  return isInternal(request) && redirected?.opensInternal !== true
 }
 
 /** Asked of every request of the whole application. */

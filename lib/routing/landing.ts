@@ -1,5 +1,5 @@
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
-import { passageOf } from '../http/passage.ts'
+import { redirectStateOf } from '../http/redirect-state.ts'
 import { canonicalUrl, type PathRules } from './canonical-path.ts'
 import { pathOf, queryPart } from '../http/path.ts'
 import { judge, routeAgain, type Landing } from './canonical.ts'
@@ -18,7 +18,7 @@ export function landingOf (fastify: FastifyInstance, pattern: string, paths: Pat
 export function landingOfRequest (request: FastifyRequest, paths: PathRules): Landing {
   const router = Router.of(request.server)
   const { url } = request.routeOptions
-  const place = url === undefined || passageOf(request.raw)?.location !== undefined ? undefined : router.place(url)
+  const place = url === undefined || redirectStateOf(request.raw)?.location !== undefined ? undefined : router.place(url)
   return { router, place, segments: place?.segments ?? 0, rules: rulesOf(router, paths) }
 }
 
@@ -51,7 +51,7 @@ export function mayStay (request: FastifyRequest, reply: FastifyReply, landing: 
   const { raw } = request
   const bodyless = body === undefined && !raw.readableDidRead && !isParsed(request.body)
   if (typeof verdict !== 'string') reply.send(verdict)
-  else if (bodyless || passageOf(raw) !== undefined) routeAgain(request, reply, verdict)
+  else if (bodyless || redirectStateOf(raw) !== undefined) routeAgain(request, reply, verdict)
   else if (landing.router.leadsTo(landing.place, raw, verdict) === true) return true
   else reply.send(new FST_SCGI_BAD_REQUEST('the path leads elsewhere than it is spelt, and the body has been read'))
   return false
@@ -68,7 +68,7 @@ function isParsed (body: unknown): boolean {
 export function toDirectory (request: FastifyRequest, reply: FastifyReply, { rules }: Landing): void {
   const { raw, originalUrl } = request
   // What the client asked for, also where rewriteUrl made something else of it; an internal redirect has a target of its own.
-  const asked = passageOf(raw) === undefined ? originalUrl : raw.url ?? '/'
+  const asked = redirectStateOf(raw) === undefined ? originalUrl : raw.url ?? '/'
   const url = canonicalUrl(asked, 0, rules)
   const path = typeof url === 'string' && !url.endsWith('/') ? url : pathOf(raw.url ?? '/') ?? '/'
   // A path that begins with two slashes would be the name of a host.

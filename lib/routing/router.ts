@@ -1,4 +1,4 @@
-import { passageOf } from '../http/passage.ts'
+import { redirectStateOf } from '../http/redirect-state.ts'
 import { escaped, hasStandIns, routable } from '../bytes/path-bytes.ts'
 import { RoutePlace, type RouteParams } from './place.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -113,7 +113,7 @@ export class Router {
     const target = url === undefined ? undefined : routable(url)
     if (target === undefined) return
     // Where the application has led it, its path is not for the client to see, and an error of the router would show it.
-    if (passageOf(raw) === undefined && !this.#isOurs(raw, target)) return
+    if (redirectStateOf(raw) === undefined && !this.#isOurs(raw, target)) return
     written.set(raw, { before: url, target })
     // The first to ask for it would take down what only the router is meant to see.
     if (!('originalUrl' in raw) || raw.originalUrl === undefined) Object.assign(raw, { originalUrl: url })

@@ -15,7 +15,7 @@ const CONDITIONS = ['range', 'if-range', 'if-match', 'if-none-match', 'if-modifi
 const OF_SUCCESS = new Set(['content-type', 'accept-ranges', 'content-disposition'])
 
 /** What stays with a request of a client while internal redirects lead it from one route to another. */
-export class Passage {
+export class RedirectState {
   /** Number of internal redirects so far. */
   hops = 0
   /** The latest one opens internal locations. */
@@ -130,19 +130,19 @@ export function keepOriginalUrl (request: FastifyRequest): void {
   Object.defineProperty(request.raw, 'originalUrl', { configurable: true, get: () => originalUrl, set: () => {} })
 }
 
-const passages = new WeakMap<object, Passage>()
+const states = new WeakMap<object, RedirectState>()
 
 /** What is known of the internal redirects of a request; `undefined` where there were none. */
-export function passageOf (raw: FastifyRequest['raw']): Passage | undefined {
-  return passages.get(raw)
+export function redirectStateOf (raw: FastifyRequest['raw']): RedirectState | undefined {
+  return states.get(raw)
 }
 
 /** The same, begun where there were none. */
-export function beginPassage (request: FastifyRequest, reply: FastifyReply): Passage {
-  let passage = passages.get(request.raw)
-  if (passage === undefined) {
-    passage = new Passage(request, reply)
-    passages.set(request.raw, passage)
+export function beginRedirectState (request: FastifyRequest, reply: FastifyReply): RedirectState {
+  let redirected = states.get(request.raw)
+  if (redirected === undefined) {
+    redirected = new RedirectState(request, reply)
+    states.set(request.raw, redirected)
   }
-  return passage
+  return redirected
 }

@@ -17,7 +17,7 @@ import { ClientConnections } from './inbound/connections.ts'
 import { furtherServers } from './inbound/further-servers.ts'
 import { takeTurn } from './inbound/turn.ts'
 import { landingOf, landingOfRequest, mayStay, pointOf, stayOrLeave, toDirectory } from './routing/landing.ts'
-import { Roster } from './runtime/roster.ts'
+import { ActiveList } from './runtime/active-list.ts'
 import { toError } from './runtime/caught.ts'
 import { REGISTER } from './options/table/plugin.ts'
 import { show } from './options/units.ts'
@@ -51,7 +51,7 @@ function rootOf (fastify: FastifyInstance): Root {
   registry.onPurge = (cache, match, soft) => caches.purgeHere(cache, match, soft)
   const root: Root = {
     registry,
-    state: { closing: false, running: new Roster(), caches, onIdle: undefined },
+    state: { closing: false, running: new ActiveList(), caches, onIdle: undefined },
     closeTimeout: undefined,
     services: new WeakMap(),
   }
@@ -134,7 +134,7 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
   const path = mount.paths.mergeSlashes ? prefix.replace(/\/\/+/g, '/') : prefix
   const inner = { prefix: path.replace(/\/$/, ''), ...(options.logLevel === undefined ? undefined : { logLevel: options.logLevel }) }
   await fastify.register(async scope => {
-    const state: GatewayState = { closing: false, running: new Roster(), caches: root.state.caches, onIdle: undefined }
+    const state: GatewayState = { closing: false, running: new ActiveList(), caches: root.state.caches, onIdle: undefined }
     drain(scope, state, closeTimeout)
     mountRoutes(scope, options, { mount, select, state, bodyLimit, rewritePrefix }, path.length > 1 && path.endsWith('/'))
   }, inner)

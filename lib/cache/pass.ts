@@ -18,7 +18,7 @@ import type { CacheHost as Host, CacheRequest, FetchPlan, HeadDecision, StoreFee
 import type { CacheRules } from './rules.ts'
 import type { CacheZone } from './zone.ts'
 import type { FetchFailure } from './use-stale.ts'
-import type { Listed } from '../runtime/roster.ts'
+import type { Listed } from '../runtime/active-list.ts'
 import type { LockUser } from './lock.ts'
 import type { Lookup } from './store-guard.ts'
 import type { CacheStatus, HeaderValues } from '../../types/cache.ts'

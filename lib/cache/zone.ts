@@ -9,7 +9,7 @@ import { compileGlob } from './glob.ts'
 import { listEntries } from './listing.ts'
 import { purgeBySearch } from './purge.ts'
 import { RememberedErrors } from './remembered-errors.ts'
-import { Roster, type Listed } from '../runtime/roster.ts'
+import { ActiveList, type Listed } from '../runtime/active-list.ts'
 import { show } from '../options/units.ts'
 import { StoreGuard, type Putter, type TempWriter } from './store-guard.ts'
 import { UseCounter } from './use-counter.ts'
@@ -65,7 +65,7 @@ export class CacheZone implements Cache {
   readonly clock: Timers
   readonly keepStale: number
   /** Requests whose reply may yet be stored. */
-  readonly active = new Roster<Active>()
+  readonly active = new ActiveList<Active>()
   /** Who tells other processes of purges. */
   readonly purgeListeners = new Set<(match: PurgeMatch, soft: boolean) => void>()
   /** Background updates that run. */

@@ -3,7 +3,7 @@ import { literalAddress, needsLookup, parseAddress, resolveAddress, type ParsedA
 import { ClientRequest, type ClientServer, type ClientSettings, type RequestOwner } from './request.ts'
 import { isUnbound, parseFixedAddress } from '../connections/local-address.ts'
 import { ConnectionPool } from '../connections/scgi/pool.ts'
-import { Roster } from '../runtime/roster.ts'
+import { ActiveList } from '../runtime/active-list.ts'
 import { readRows } from '../options/read.ts'
 import { initialDelay } from '../options/table/connections.ts'
 import { CLIENT } from '../options/table/doors.ts'
@@ -24,7 +24,7 @@ export class ScgiClient {
   readonly #keepalive: number
   readonly #preconnect: number
   readonly #connectTimeout: number
-  readonly #running = new Roster<ClientRequest>()
+  readonly #running = new ActiveList<ClientRequest>()
   #servers: readonly ClientServer[] | undefined
   #resolving: Promise<readonly ClientServer[]> | undefined
   #closed = false

@@ -8,7 +8,7 @@ import { ReplyStream, type ReplySource } from '../reply/reply-stream.ts'
 import { BodyCollector, BytesBody, StreamBody, givesBytes, release, unreadable } from '../request/body.ts'
 import { toError } from '../runtime/caught.ts'
 import type { ConnectionPool } from '../connections/scgi/pool.ts'
-import type { Listed } from '../runtime/roster.ts'
+import type { Listed } from '../runtime/active-list.ts'
 import type { ScgiClientRequest, ScgiClientResponse, ScgiParamBytes } from '../../types/client.ts'
 import type {
   ExchangeHandler, ExchangeRequest, ExchangeTimeouts, RequestBody, ResponseHead, ServerAddress, UpstreamError,

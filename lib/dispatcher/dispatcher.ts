@@ -2,7 +2,7 @@ import { Dispatcher, errors } from 'undici'
 import { Group } from '../balancer/group.ts'
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { ServerGroup } from '../group/server-group.ts'
-import { Roster } from '../runtime/roster.ts'
+import { ActiveList } from '../runtime/active-list.ts'
 import { maybeLater } from '../options/functions.ts'
 import { show } from '../options/units.ts'
 import { toError } from '../runtime/caught.ts'
@@ -20,7 +20,7 @@ class Core {
   readonly #find: Find
   /** The group that is always meant. */
   readonly #group: ServerGroup | undefined
-  readonly #running = new Roster<DispatchedRequest>()
+  readonly #running = new ActiveList<DispatchedRequest>()
   /** Called when the last request is over. */
   readonly #waiting: (() => void)[] = []
 

@@ -1,6 +1,6 @@
 import type { Caches } from './cache-registry.ts'
 import type { FastifyInstance } from 'fastify'
-import type { Listed, Roster } from '../runtime/roster.ts'
+import type { Listed, ActiveList } from '../runtime/active-list.ts'
 
 /** Something that an application waits for when it closes. */
 export interface Running extends Listed {
@@ -15,7 +15,7 @@ export interface GatewayState {
   /** The application is closing: connections are not to be kept. */
   closing: boolean
   /** Exchanges that run, with or without their client. */
-  readonly running: Roster<Running>
+  readonly running: ActiveList<Running>
   readonly caches: Caches
   /** Called when the last of them has ended. */
   onIdle: (() => void) | undefined

@@ -10,7 +10,7 @@ import { describeClient, forgetClient, ScgiIncomingMessage } from './request.ts'
 import { KeepaliveServerResponse, ScgiServerResponse } from './response.ts'
 import type { ScgiRequestHead } from '../scgi/netstring.ts'
 import type { ServerSettings } from './options.ts'
-import type { Listed } from '../runtime/roster.ts'
+import type { Listed } from '../runtime/active-list.ts'
 
 /** What a connection needs of its server. The limits may change while it lives, as those of `http.Server`. */
 export interface ConnectionHost {

@@ -1,6 +1,6 @@
 import { Server } from 'node:http'
 import { Server as NetServer } from 'node:net'
-import { Roster } from '../runtime/roster.ts'
+import { ActiveList } from '../runtime/active-list.ts'
 import type { Socket } from 'node:net'
 import { ServerConnection } from './connection.ts'
 import { parseServerOptions } from './options.ts'
@@ -27,7 +27,7 @@ const MAX_SWEEP = 1000
 export class ScgiServer extends Server implements ConnectionHost {
   /** The options as they were read, with their defaults. */
   readonly settings: ServerSettings
-  readonly #connections = new Roster<ServerConnection>()
+  readonly #connections = new ActiveList<ServerConnection>()
   readonly #warn: Warn | undefined
   readonly #warnings = new Warnings()
   #sweeper: NodeJS.Timeout | undefined

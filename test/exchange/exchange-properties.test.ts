@@ -17,7 +17,7 @@ import { GatewayExchange } from '../../lib/exchange/exchange.ts'
 import { compileMount } from '../../lib/exchange/mount.ts'
 import { filterLayer } from '../../lib/filters/layer.ts'
 import { acceptUpgrades } from '../../lib/inbound/upgrades.ts'
-import { Roster } from '../../lib/runtime/roster.ts'
+import { ActiveList } from '../../lib/runtime/active-list.ts'
 import { FakeTimers } from '../helpers/timers.ts'
 import { tempDir, type TempDir } from '../helpers/temp.ts'
 import type { Endpoint } from '../../lib/connections/protocol.ts'
@@ -307,7 +307,7 @@ class World {
   constructor (app: FastifyInstance, options: (zone: CacheZone, temp: TempDir) => ExchangeOptions, temp: TempDir) {
     this.#app = app
     this.zone.onWarning = () => {}
-    this.state = { closing: false, running: new Roster(), caches: new Caches(app.log), onIdle: undefined }
+    this.state = { closing: false, running: new ActiveList(), caches: new Caches(app.log), onIdle: undefined }
     const servers = ['a', 'b'].map(server => new Server(server, this.exchanges, this.faults))
     this.#group = new Group<Endpoint>({ name: 'g', peers: servers.map(server => ({ name: server.name, target: server, maxFails: 0 })) })
     const mount = compileMount({
@@ -395,7 +395,7 @@ class World {
     const { zone, state } = this
     const left: string[] = []
     const count = (what: string, number: number): void => { if (number !== 0) left.push(`${number} ${what}`) }
-    count('exchanges on the roster', state.running.size)
+    count('exchanges on the list', state.running.size)
     count('places on servers', this.#group.servers.reduce((sum, { active }) => sum + active, 0))
     count('locks of the cache', zone.locks.size)
     count('requests that wait for a lock', zone.locks.waiting)

@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { crc32 } from 'node:zlib'
 import type { CacheStore, CacheStoreKey, CacheStoreListed, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
-import { Roster } from '../../runtime/roster.ts'
+import { ActiveList } from '../../runtime/active-list.ts'
 import { readTags } from '../tags.ts'
 import { DiskBody } from './disk/body.ts'
 import type { BodyPart } from './disk/body.ts'
@@ -33,7 +33,7 @@ export class DiskStore implements CacheStore {
   readonly loaded: Promise<void>
   readonly #settings: DiskSettings
   readonly #shelf: Shelf
-  readonly #writers = new Roster<DiskWriter>()
+  readonly #writers = new ActiveList<DiskWriter>()
   readonly #manager: DiskManager
   readonly #rounds: { readonly manager: Rounds, readonly loader: Rounds }
   /** Which writing of an entry a result is of. */

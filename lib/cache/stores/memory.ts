@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream'
 import { LRUCache } from 'lru-cache'
 import type { CacheStore, CacheStoreKey, CacheStoreListed, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
-import { Roster, type Listed } from '../../runtime/roster.ts'
+import { ActiveList, type Listed } from '../../runtime/active-list.ts'
 import { outside } from '../../runtime/context.ts'
 import { CREATE_CACHE } from '../../options/table/cache.ts'
 import { parseLifetime, parseSize } from '../../options/units.ts'
@@ -53,7 +53,7 @@ export class MemoryStore implements CacheStore {
   readonly #index = new MemoryIndex<Entry>(entry => this.#lru.delete(entry))
   readonly #tags = new Map<string, Set<Entry>>()
   #short = new ShortBodies()
-  readonly #writers = new Roster<MemoryWriter>()
+  readonly #writers = new ActiveList<MemoryWriter>()
   #order = 0
   #closed = false
   #timer: NodeJS.Timeout | undefined

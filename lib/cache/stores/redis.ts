@@ -2,7 +2,7 @@ import { hash, randomUUID } from 'node:crypto'
 import { Writable } from 'node:stream'
 import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
 import { FST_SCGI_CACHE_STORE, FST_SCGI_OPT_INVALID } from '../../errors.ts'
-import { Roster, type Listed } from '../../runtime/roster.ts'
+import { ActiveList, type Listed } from '../../runtime/active-list.ts'
 import { readRows } from '../../options/read.ts'
 import { REDIS_STORE } from '../../options/table/cache.ts'
 import { show } from '../../options/units.ts'
@@ -56,7 +56,7 @@ class RedisStore implements CacheStore {
   readonly #guard: Guard
   readonly #prefix: string
   readonly #maxEntrySize: number
-  readonly #writers = new Roster<RedisWriter>()
+  readonly #writers = new ActiveList<RedisWriter>()
   /** What is being asked now. Redis answers in turn, so that none of it is older than a write or a purge of ours that is done. */
   readonly #lookups = new Map<string, Promise<Looked>>()
   #closed = false

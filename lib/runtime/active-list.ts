@@ -1,16 +1,16 @@
-/** What can be on a roster, on one at a time. */
+/** A member of an ActiveList, of one at a time. */
 export interface Listed {
-  /** Its place, kept by the roster; -1 while it is on none. */
+  /** Its index in the list; -1 while it is in none. */
   place: number
 }
 
 /**
- * Those that are under way, in no order. What comes and goes with every request must not be kept in a Set: each time V8 makes the table of
+ * Requests, connections and the like that are in progress, in no order, added and deleted in constant time. What comes and goes with every request must not be kept in a Set: each time V8 makes the table of
  * a Set anew, the old table refers to the new one. A full collection moves the table of that moment to the old generation; dead as it
  * soon is, it keeps all later tables, and what was in them, through the small collections until the next full one. Here that was a
  * third of all that requests allocate, and a tenth of the CPU time.
  */
-export class Roster<T extends Listed> {
+export class ActiveList<T extends Listed> {
   readonly #list: T[] = []
 
   get size (): number {
@@ -23,7 +23,7 @@ export class Roster<T extends Listed> {
     this.#list.push(one)
   }
 
-  /** False where it was not on it. */
+  /** False if it was not in the list. */
   delete (one: T): boolean {
     const { place } = one
     if (this.#list[place] !== one) return false
@@ -36,7 +36,7 @@ export class Roster<T extends Listed> {
     return true
   }
 
-  /** All that are on it now: they may leave, and others come, while they are gone through. */
+  /** A copy of the current members: the list may change while it is iterated. */
   all (): readonly T[] {
     return this.#list.slice()
   }

@@ -3,7 +3,7 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Roster, type Listed } from '../../lib/runtime/roster.ts'
+import { ActiveList, type Listed } from '../../lib/runtime/active-list.ts'
 
 class One implements Listed {
   place = -1
@@ -14,29 +14,29 @@ class One implements Listed {
   }
 }
 
-test('a roster holds what was added and not deleted, each once', () => {
+test('a list holds what was added and not deleted, each once', () => {
   fc.assert(fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(9))), steps => {
     const ones = Array.from({ length: 10 }, () => new One())
-    const roster = new Roster<One>()
+    const list = new ActiveList<One>()
     const model = new Set<One>()
     for (const [adds, index] of steps) {
       const one = ones[index]
       assert.ok(one !== undefined)
       if (adds) {
-        roster.add(one)
+        list.add(one)
         model.add(one)
       } else {
-        assert.equal(roster.delete(one), model.delete(one))
+        assert.equal(list.delete(one), model.delete(one))
       }
-      assert.equal(roster.size, model.size)
-      assert.deepEqual(new Set(roster.all()), model)
-      assert.equal(roster.all().length, model.size)
+      assert.equal(list.size, model.size)
+      assert.deepEqual(new Set(list.all()), model)
+      assert.equal(list.all().length, model.size)
     }
   }))
 })
 
-test('one that is on another roster is not on this one', () => {
-  const [first, second] = [new Roster<One>(), new Roster<One>()]
+test('one that is on another list is not on this one', () => {
+  const [first, second] = [new ActiveList<One>(), new ActiveList<One>()]
   const [one, other] = [new One(), new One()]
   first.add(one)
   second.add(other)
@@ -45,27 +45,27 @@ test('one that is on another roster is not on this one', () => {
 })
 
 test('those that leave while they are gone through do not disturb it', () => {
-  const roster = new Roster<One>()
-  for (let i = 0; i < 5; i++) roster.add(new One())
+  const list = new ActiveList<One>()
+  for (let i = 0; i < 5; i++) list.add(new One())
   let visited = 0
-  for (const one of roster.all()) {
+  for (const one of list.all()) {
     visited++
-    roster.delete(one)
-    if (visited === 2) roster.add(new One())
+    list.delete(one)
+    if (visited === 2) list.add(new One())
   }
-  assert.deepEqual([visited, roster.size], [5, 1])
+  assert.deepEqual([visited, list.size], [5, 1])
 })
 
 test('what has left is garbage for the next small collection: it does not become old', () => {
   const oldSpace = (): number => getHeapSpaceStatistics().find(({ space_name: name }) => name === 'old_space')?.space_used_size ?? 0
-  const roster = new Roster<One>()
+  const list = new ActiveList<One>()
   const churn = (count: number): void => {
     const there: (One | undefined)[] = []
     for (let i = 0; i < count; i++) {
       const gone = there[i % 64]
-      if (gone !== undefined) roster.delete(gone)
+      if (gone !== undefined) list.delete(gone)
       const one = there[i % 64] = new One(new Array<number>(128).fill(i))
-      roster.add(one)
+      list.add(one)
     }
   }
   churn(20_000)

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { FST_SCGI_REPLY_TRUNCATED } from '../errors.ts'
-import { Inlet, type InletReader } from '../reply/inlet.ts'
+import { SourceReader, type SourceListener } from '../reply/source-reader.ts'
 import { toError } from '../runtime/caught.ts'
 import type { PartialPlan, RangePart } from '../http/ranges.ts'
 
@@ -62,12 +62,12 @@ export function rangesOfStream (plan: PartialPlan, body: Readable): Readable {
 /** Bytes that a reader of ours takes before it is full. */
 const HIGH_WATER_MARK = 65_536
 
-class SourceRanges extends Readable implements InletReader {
+class SourceRanges extends Readable implements SourceListener {
   readonly #plan: PartialPlan
   readonly #source: RangeSource
   #next = 0
   /** Of the part that is being read. */
-  #inlet: Inlet | undefined
+  #input: SourceReader | undefined
   #missing = 0
   #opening = false
   #first: ReturnType<RangeSource['open']> | undefined
@@ -81,12 +81,12 @@ class SourceRanges extends Readable implements InletReader {
   }
 
   override _read (): void {
-    if (this.#inlet !== undefined) this.#inlet.resume()
+    if (this.#input !== undefined) this.#input.resume()
     else if (!this.#opening) this.#openNext()
   }
 
   override _destroy (error: Error | null, done: (error?: Error | null) => void): void {
-    this.#inlet?.close()
+    this.#input?.close()
     this.#source.close()
     done(error)
   }
@@ -129,8 +129,8 @@ class SourceRanges extends Readable implements InletReader {
       else this.push(body.subarray(0, this.#missing))
       return
     }
-    this.#inlet = new Inlet(body, this)
-    if (part.head === undefined || this.push(part.head)) this.#inlet.resume()
+    this.#input = new SourceReader(body, this)
+    if (part.head === undefined || this.push(part.head)) this.#input.resume()
   }
 
   onData (chunk: Buffer): void {
@@ -139,22 +139,22 @@ class SourceRanges extends Readable implements InletReader {
     const more = wanted.length === 0 || this.push(wanted)
     if (this.#missing === 0) {
       // It need not end: what it was opened for has come.
-      this.#inlet?.close()
-      this.#inlet = undefined
+      this.#input?.close()
+      this.#input = undefined
       // A reader that is full asks when it wants the next part.
       if (more && !this.destroyed) this.#openNext()
     } else if (!more) {
-      this.#inlet?.pause()
+      this.#input?.pause()
     }
   }
 
   onEnd (): void {
-    this.#inlet = undefined
+    this.#input = undefined
     this.#truncated(0)
   }
 
   onError (error: Error | undefined): void {
-    this.#inlet = undefined
+    this.#input = undefined
     if (error === undefined) this.#truncated(0)
     else this.destroy(error)
   }
@@ -165,9 +165,9 @@ class SourceRanges extends Readable implements InletReader {
   }
 }
 
-class StreamRanges extends Readable implements InletReader {
+class StreamRanges extends Readable implements SourceListener {
   readonly #plan: PartialPlan
-  readonly #inlet: Inlet
+  readonly #input: SourceReader
   /** Bytes of the body that have come by. */
   #position = 0
   /** The part that is being looked for, or taken. */
@@ -178,15 +178,15 @@ class StreamRanges extends Readable implements InletReader {
   constructor (plan: PartialPlan, body: Readable) {
     super({ highWaterMark: HIGH_WATER_MARK })
     this.#plan = plan
-    this.#inlet = new Inlet(body, this)
+    this.#input = new SourceReader(body, this)
   }
 
   override _read (): void {
-    this.#inlet.resume()
+    this.#input.resume()
   }
 
   override _destroy (error: Error | null, done: (error?: Error | null) => void): void {
-    this.#inlet.close()
+    this.#input.close()
     done(error)
   }
 
@@ -211,11 +211,11 @@ class StreamRanges extends Readable implements InletReader {
       this.#complete = true
       if (tail !== undefined) this.push(tail)
       this.push(null)
-      if ((parts.at(-1)?.end ?? 0) < size) this.#inlet.close()
+      if ((parts.at(-1)?.end ?? 0) < size) this.#input.close()
       // At its last byte a stream is about to end: whoever fills it has done all that was to do, and is not to be told of a client that left.
-      else this.#inlet.resume()
+      else this.#input.resume()
     } else if (full) {
-      this.#inlet.pause()
+      this.#input.pause()
     }
   }
 

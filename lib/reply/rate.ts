@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { FST_SCGI_REPLY_TRUNCATED } from '../errors.ts'
 import { MAX_TIME } from '../options/units.ts'
-import { Inlet, type InletReader } from './inlet.ts'
+import { SourceReader, type SourceListener } from './source-reader.ts'
 import type { Timers } from '../runtime/timers.ts'
 
 /** What a rate allows at most at one time after a standstill, in milliseconds of it. */
@@ -69,11 +69,11 @@ export function limitRate (payload: Buffer | Readable, limit: RateLimit): Buffer
   return new PacedStream(payload, rate, piece, after, spent, timers)
 }
 
-class PacedStream extends Readable implements InletReader {
+class PacedStream extends Readable implements SourceListener {
   readonly #rate: number
   readonly #piece: number
   readonly #timers: Timers
-  readonly #inlet: Inlet | undefined
+  readonly #input: SourceReader | undefined
   #free: number
   #spent: (() => number) | undefined
   #pace: Pace | undefined
@@ -98,7 +98,7 @@ class PacedStream extends Readable implements InletReader {
       this.#waiting.push(payload)
       this.#ended = true
     } else {
-      this.#inlet = new Inlet(payload, this)
+      this.#input = new SourceReader(payload, this)
     }
   }
 
@@ -106,7 +106,7 @@ class PacedStream extends Readable implements InletReader {
     if (chunk.length === 0) return
     this.#received += chunk.length
     this.#waiting.push(chunk)
-    this.#inlet?.pause()
+    this.#input?.pause()
     this.#pump()
   }
 
@@ -130,7 +130,7 @@ class PacedStream extends Readable implements InletReader {
     this.#cancel?.()
     this.#cancel = undefined
     this.#waiting.length = 0
-    this.#inlet?.close()
+    this.#input?.close()
     done(error)
   }
 
@@ -158,7 +158,7 @@ class PacedStream extends Readable implements InletReader {
 
   #refill (): void {
     if (!this.#ended) {
-      if (this.#wanted) this.#inlet?.resume()
+      if (this.#wanted) this.#input?.resume()
     } else if (this.#failure !== undefined) {
       this.destroy(this.#failure)
     } else {

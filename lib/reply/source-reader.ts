@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 
-/** Who reads a stream through an inlet. Of the last two methods one is called, once, and nothing after it. */
-export interface InletReader {
+/** Who reads a stream through a SourceReader. Of the last two methods one is called, once, and nothing after it. */
+export interface SourceListener {
   onData (chunk: Buffer): void
   onEnd (): void
   /** The stream failed, or, with `undefined`, was closed before its end. */
@@ -9,12 +9,12 @@ export interface InletReader {
 }
 
 /** The stream that another one is fed from, piece by piece. It has begun when it is first resumed. */
-export class Inlet {
+export class SourceReader {
   readonly #source: Readable
-  readonly #reader: InletReader
+  readonly #reader: SourceListener
   #over = false
 
-  constructor (source: Readable, reader: InletReader) {
+  constructor (source: Readable, reader: SourceListener) {
     this.#source = source
     this.#reader = reader
     source.pause()

@@ -3,7 +3,7 @@ import { statusOf, toError } from '../runtime/caught.ts'
 import { onRejection } from '../options/functions.ts'
 import { breakOff, isHttp2 } from '../http/raw-reply.ts'
 import { setPlan, type FallbackPage, type FilterPlan } from '../reply/plan.ts'
-import { toPage, type Diversion } from './diversion.ts'
+import { toPage, type Replacement } from './replacement.ts'
 import type { CarriedHeaders, RedirectState } from '../http/redirect-state.ts'
 import type { Mount } from './mount.ts'
 import type { ReplySender } from '../reply/sender.ts'
@@ -11,8 +11,8 @@ import type { RequestInfo } from './info.ts'
 import type { RequestBody, ResponseHead } from '../../types/exchange.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-/** An exchange that something else than an application's body answers. */
-export interface Instead {
+/** What is needed to answer with something else than the application's body. */
+export interface ReplyContext {
   readonly mount: Mount
   readonly request: FastifyRequest
   readonly reply: FastifyReply
@@ -26,60 +26,60 @@ export interface Instead {
 }
 
 /**
- * Sends what answers instead.
+ * Sends the replacement.
  * @param body the request's, for whoever answers
  */
-export function sendDiversion (instead: Instead, diversion: Diversion, body: RequestBody | null): void {
-  const { request, reply, head, sender } = instead
-  if (instead.lastOfConnection && !isHttp2(reply.raw)) reply.header('connection', 'close')
+export function sendReplacement (context: ReplyContext, replacement: Replacement, body: RequestBody | null): void {
+  const { request, reply, head, sender } = context
+  if (context.lastOfConnection && !isHttp2(reply.raw)) reply.header('connection', 'close')
   try {
-    switch (diversion.kind) {
+    switch (replacement.kind) {
       case 'redirect':
         setPlan(reply, {
-          redirect: diversion.redirect,
+          redirect: replacement.redirect,
           body,
-          ...(diversion.intercepted ? undefined : pagesOf(instead)),
+          ...(replacement.intercepted ? undefined : pagesOf(context)),
           ...(head === undefined ? undefined : sender.lasting(head)),
         })
         reply.send()
         break
       case 'file':
-        if (head !== undefined) sender.file(head, diversion.file, pagesOf(instead))
+        if (head !== undefined) sender.file(head, replacement.file, pagesOf(context))
         break
       case 'external':
-        setHeaders(reply, diversion.headers)
-        reply.redirect(diversion.url, diversion.status)
+        setHeaders(reply, replacement.headers)
+        reply.redirect(replacement.url, replacement.status)
         break
       case 'error': {
-        const { error } = diversion
-        const page = diversion.intercepted ? undefined : pageFor(instead, error)
+        const { error } = replacement
+        const page = replacement.intercepted ? undefined : pageFor(context, error)
         if (page !== undefined) {
           request.log.warn({ err: error }, error.message)
-          sendDiversion(instead, toPage(page, {}), body)
+          sendReplacement(context, toPage(page, {}), body)
           return
         }
-        setHeaders(reply, diversion.headers)
-        if (error.statusCode === 404 && instead.mount.hooks.onError === undefined) {
+        setHeaders(reply, replacement.headers)
+        if (error.statusCode === 404 && context.mount.hooks.onError === undefined) {
           // A 404 of the application is nothing to write home about.
           if (!(error instanceof FST_SCGI_INTERCEPTED)) request.log.warn({ err: error }, error.message)
           reply.callNotFound()
         } else {
-          sendFailure(instead, error)
+          sendFailure(context, error)
         }
       }
     }
   } catch (error) {
-    sendFailure(instead, toError(error))
+    sendFailure(context, toError(error))
   }
 }
 
 /** What answers an error: the page of its status, or the error itself, which is another where the page cannot be had. */
-export function answerTo (instead: Instead, error: unknown): { page: Diversion | undefined, failure: Error } {
-  const { request, reply } = instead
+export function answerTo (context: ReplyContext, error: unknown): { page: Replacement | undefined, failure: Error } {
+  const { request, reply } = context
   const failure = toError(error)
   let page
   try {
-    page = pageFor(instead, failure)
+    page = pageFor(context, failure)
   } catch (cause) {
     request.log.error({ err: failure }, failure.message)
     return { page: undefined, failure: toError(cause) }
@@ -91,9 +91,9 @@ export function answerTo (instead: Instead, error: unknown): { page: Diversion |
 }
 
 /** Sends an error, by the user's hook or by Fastify's error handler. */
-export function sendFailure (instead: Instead, failure: Error): void {
-  const { reply, sender, info: { cacheStatus }, mount: { cache, hooks: { onError } } } = instead
-  if (instead.lastOfConnection && !isHttp2(reply.raw)) reply.header('connection', 'close')
+export function sendFailure (context: ReplyContext, failure: Error): void {
+  const { reply, sender, info: { cacheStatus }, mount: { cache, hooks: { onError } } } = context
+  if (context.lastOfConnection && !isHttp2(reply.raw)) reply.header('connection', 'close')
   if (cache?.statusHeader !== undefined && cacheStatus !== undefined) reply.header(cache.statusHeader, cacheStatus)
   const name = cache?.rules.cacheStatus
   if (name !== undefined && sender.cacheStatus !== undefined) reply.header('cache-status', sender.cacheStatus.statusMember(name))
@@ -103,9 +103,9 @@ export function sendFailure (instead: Instead, failure: Error): void {
       return
     }
     const result: unknown = onError(reply, { error: failure })
-    onRejection(result, reply, cause => hookFailed(instead, cause))
+    onRejection(result, reply, cause => hookFailed(context, cause))
   } catch (cause) {
-    hookFailed(instead, cause)
+    hookFailed(context, cause)
   }
 }
 
@@ -113,17 +113,17 @@ export function sendFailure (instead: Instead, failure: Error): void {
  * The error page for an error; `undefined` where there is none, or this is the last.
  * @throws FST_SCGI_ERROR_PAGE, FST_SCGI_REDIRECT_TARGET
  */
-function pageFor (instead: Instead, error: Error): FallbackPage | undefined {
-  return pagesOf(instead)?.pages.find(statusOf(error), instead.request)
+function pageFor (context: ReplyContext, error: Error): FallbackPage | undefined {
+  return pagesOf(context)?.pages.find(statusOf(error), context.request)
 }
 
-function pagesOf ({ mount, redirected }: Instead): Required<Pick<FilterPlan, 'pages'>> | undefined {
+function pagesOf ({ mount, redirected }: ReplyContext): Required<Pick<FilterPlan, 'pages'>> | undefined {
   const { errorPages } = mount.response
   return errorPages === undefined || redirected?.lastPage === true ? undefined : { pages: errorPages }
 }
 
 /** The hook onError threw. */
-function hookFailed ({ request, reply }: Instead, cause: unknown): void {
+function hookFailed ({ request, reply }: ReplyContext, cause: unknown): void {
   if (reply.sent || reply.raw.headersSent) {
     request.log.error({ err: cause }, 'the error could not be answered')
     breakOff(reply.raw)

@@ -1,14 +1,14 @@
 import { FST_SCGI_BODY_CONSUMED, FST_SCGI_CACHED_ERROR, FST_SCGI_ONLY_IF_CACHED } from '../errors.ts'
 import { breakOff } from '../http/raw-reply.ts'
 import { currentContext } from '../runtime/context.ts'
-import { divertWithCookie, type Diversion } from './diversion.ts'
+import { replacementWithCookie, type Replacement } from './replacement.ts'
 import { ended, type GatewayState, type Running } from './drain.ts'
 import { failureOf } from './failure.ts'
 import { follow, type Phase } from './phase.ts'
 import { logAttempt, logLeft } from './log.ts'
 import { isBuffered, ReplySide } from './reply-side.ts'
 import { OutgoingRequest } from './outgoing.ts'
-import { answerTo, sendDiversion, sendFailure } from './answer.ts'
+import { answerTo, sendReplacement, sendFailure } from './answer.ts'
 import { redirectStateOf } from '../http/redirect-state.ts'
 import { refusedCoding } from '../inbound/transfer-coding.ts'
 import { RequestInfo } from './info.ts'
@@ -157,13 +157,13 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
     }
     if (head.statusCode < 400) taps?.invalidate(head.headers)
     sender.buffering = isBuffered(head, this.#mount)
-    let diversion = client.diversionOf(head)
+    let replacement = client.replacementOf(head)
     const cookie = sender.setCookie = upstream.pass?.setCookie
-    if (cookie !== undefined && diversion !== undefined) diversion = divertWithCookie(diversion, cookie)
-    if (taps?.cache !== undefined && taps.cacheTakes(taps.cache, head, diversion, this)) return
-    if (diversion !== undefined) {
+    if (cookie !== undefined && replacement !== undefined) replacement = replacementWithCookie(replacement, cookie)
+    if (taps?.cache !== undefined && taps.cacheTakes(taps.cache, head, replacement, this)) return
+    if (replacement !== undefined) {
       upstream.abort()
-      this.#divert(diversion)
+      this.#replacementFor(replacement)
       return
     }
     taps?.openStore(head)
@@ -251,7 +251,7 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
     }
     const { page, failure } = answerTo(client, error)
     if (page !== undefined) {
-      this.#divert(page)
+      this.#replacementFor(page)
       return
     }
     this.#end()
@@ -337,12 +337,12 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
   }
 
   /** Something else than the application's body answers. The request's body stays for it, where it can be read again. */
-  #divert (diversion: Diversion): void {
+  #replacementFor (replacement: Replacement): void {
     const client = this.#client
     const { body } = this.#upstream.outgoing
     // After its end the reader has let go of what it had read.
     const kept = this.#phase !== 'over' && client.client !== 'gone' && body?.replayable === true ? body : null
     this.#end(kept !== null)
-    if (client.client === 'listening' && !client.reply.sent) sendDiversion(client, diversion, kept)
+    if (client.client === 'listening' && !client.reply.sent) sendReplacement(client, replacement, kept)
   }
 }

@@ -1,6 +1,6 @@
 import { BufferedReply } from '../reply/buffered-reply.ts'
 import { CLIENT, type UpstreamSide } from './upstream-side.ts'
-import { divert, type Diversion } from './diversion.ts'
+import { replacementFor, type Replacement } from './replacement.ts'
 import { isGone, isHttp2, offSocketClose, onSocketClose } from '../http/raw-reply.ts'
 import { obeyedWish, STEERING } from '../http/accel-headers.ts'
 import { requestBegan, type RequestEvent } from './request-event.ts'
@@ -11,7 +11,7 @@ import { upgradeOf } from '../inbound/upgrades.ts'
 import type { AsyncResource } from 'node:async_hooks'
 import type { Exchanging } from './exchanging.ts'
 import type { GatewayState } from './drain.ts'
-import type { Instead } from './answer.ts'
+import type { ReplyContext } from './answer.ts'
 import type { Mount } from './mount.ts'
 import type { RedirectState } from '../http/redirect-state.ts'
 import type { RequestInfo } from './info.ts'
@@ -26,7 +26,7 @@ const NONE: Buffer[] = []
  * The side of the client: what it gets, and what it says. A reply that is complete within two turns of the event loop goes out whole, with
  * its length; any other goes out as a stream.
  */
-export class ReplySide implements ReplySource, ReplyOwner, Instead {
+export class ReplySide implements ReplySource, ReplyOwner, ReplyContext {
   readonly mount: Mount
   readonly request: FastifyRequest
   readonly reply: FastifyReply
@@ -99,9 +99,9 @@ export class ReplySide implements ReplySource, ReplyOwner, Instead {
   // --- the reply ---
 
   /** What answers instead of the body of a reply, if anything. */
-  diversionOf (head: ResponseHead): Diversion | undefined {
+  replacementOf (head: ResponseHead): Replacement | undefined {
     const { response, filter } = this.mount
-    return divert(head, response, this.request, this.info.address, () => filter.apply(head, this.request.raw.httpVersionMajor === 2))
+    return replacementFor(head, response, this.request, this.info.address, () => filter.apply(head, this.request.raw.httpVersionMajor === 2))
   }
 
   /** The head is there, and the client gets the body that follows: whole, or as it comes. */

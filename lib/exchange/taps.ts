@@ -8,7 +8,7 @@ import { invalidate, isUnsafe, openCache } from './caching.ts'
 import { isBuffered } from './reply-side.ts'
 import type { CacheHost, CachePass, FetchPlan } from '../cache/pass.ts'
 import type { CachedEntry } from '../cache/entry.ts'
-import type { Diversion } from './diversion.ts'
+import type { Replacement } from './replacement.ts'
 import type { Exchanging } from './exchanging.ts'
 import type { Mount } from './mount.ts'
 import type { ReplySide } from './reply-side.ts'
@@ -65,12 +65,12 @@ export class Taps implements StoreOwner, UpdateOwner {
   }
 
   /** Shows a head to the cache. True where that has settled what becomes of the reply. */
-  cacheTakes (cache: CachePass, head: ResponseHead, diversion: Diversion | undefined, exchange: Exchanging): boolean {
+  cacheTakes (cache: CachePass, head: ResponseHead, replacement: Replacement | undefined, exchange: Exchanging): boolean {
     const client = this.#client
     const { sender, request } = client
     const upstream = this.#upstream
-    const intercepted = diversion !== undefined && diversion.intercepted
-    const decision = cache.onHead(head, diversion !== undefined || !sender.buffering || this.#noCache(), intercepted)
+    const intercepted = replacement !== undefined && replacement.intercepted
+    const decision = cache.onHead(head, replacement !== undefined || !sender.buffering || this.#noCache(), intercepted)
     sender.ownConditions = cache.ownConditions
     if (decision === 'again') {
       upstream.abort()
@@ -85,7 +85,7 @@ export class Taps implements StoreOwner, UpdateOwner {
       return true
     }
     // The client asked for the head, the cache for all of it.
-    if (diversion === undefined && request.method === 'HEAD' && upstream.outgoing.method === 'GET') {
+    if (replacement === undefined && request.method === 'HEAD' && upstream.outgoing.method === 'GET') {
       if (decision === 'pass') exchange.sendingFailed()
       else exchange.detach()
       if (client.client === 'listening') sender.whole(head, [], 0)
@@ -178,10 +178,10 @@ export class Taps implements StoreOwner, UpdateOwner {
 
   /** What the options say of a reply that goes to no client. */
   judge (head: ResponseHead): Verdict {
-    const diversion = this.#client.diversionOf(head)
+    const replacement = this.#client.replacementOf(head)
     return {
-      noCache: diversion !== undefined || !isBuffered(head, this.#mount) || this.#noCache(),
-      intercepted: diversion?.intercepted === true,
+      noCache: replacement !== undefined || !isBuffered(head, this.#mount) || this.#noCache(),
+      intercepted: replacement?.intercepted === true,
     }
   }
 

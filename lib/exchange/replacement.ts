@@ -14,7 +14,7 @@ import type { ResponseSettings } from './response-options.ts'
 import type { FastifyRequest } from 'fastify'
 
 /** What answers the client instead of the application's body. */
-export type Diversion = {
+export type Replacement = {
   /** The application's reply was an error that is replaced. */
   readonly intercepted: boolean
 } & (
@@ -36,13 +36,13 @@ const NONE: CarriedHeaders = {}
  * @param address of the server that answered
  * @param passed gives the headers that the client may get
  */
-export function divert (
+export function replacementFor (
   head: ResponseHead, settings: ResponseSettings, request: FastifyRequest, address: string, passed: () => ResponseHead['headers']
-): Diversion | undefined {
+): Replacement | undefined {
   const { headers } = head
   if (head.statusCode >= 300 && settings.interceptErrors !== false) {
-    const diversion = intercept(head, settings, request, address)
-    if (diversion !== undefined) return diversion
+    const replacement = intercept(head, settings, request, address)
+    if (replacement !== undefined) return replacement
   }
   const { sendfile } = settings
   if (sendfile !== undefined) {
@@ -57,7 +57,7 @@ export function divert (
 /** What answers in the place of a status of the application's; `undefined` leaves it to the client. */
 function intercept (
   { statusCode, headers }: ResponseHead, { interceptErrors, errorPages }: ResponseSettings, request: FastifyRequest, address: string
-): Diversion | undefined {
+): Replacement | undefined {
   const challenge = headers['www-authenticate']
   const kept: CarriedHeaders = statusCode === 401 && challenge !== undefined ? { 'www-authenticate': challenge } : NONE
   let toHandler = interceptErrors === 'handler'
@@ -85,30 +85,30 @@ function toIntercepted (address: string, statusCode: number): Error & { statusCo
 }
 
 /** The page of an error, with what the client must be told all the same. */
-export function toPage (page: FallbackPage, headers: CarriedHeaders): Diversion {
+export function toPage (page: FallbackPage, headers: CarriedHeaders): Replacement {
   if (page.kind === 'external') return { intercepted: true, kind: 'external', url: page.to, status: page.status ?? 302, headers }
   return { intercepted: true, kind: 'redirect', redirect: { target: page.to, opensInternal: true, headers, status: page.status, errorPage: true, lastPage: page.last } }
 }
 
 /** The same with a cookie for the client. What becomes a file the sender of replies sends, with the cookie. */
-export function divertWithCookie (diversion: Diversion, line: string): Diversion {
-  if (diversion.kind === 'file') return diversion
-  if (diversion.kind === 'redirect') return { ...diversion, redirect: { ...diversion.redirect, headers: carrying(diversion.redirect.headers, line) } }
-  return { ...diversion, headers: carrying(diversion.headers, line) }
+export function replacementWithCookie (replacement: Replacement, line: string): Replacement {
+  if (replacement.kind === 'file') return replacement
+  if (replacement.kind === 'redirect') return { ...replacement, redirect: { ...replacement.redirect, headers: carrying(replacement.redirect.headers, line) } }
+  return { ...replacement, headers: carrying(replacement.headers, line) }
 }
 
 function carrying (headers: CarriedHeaders, line: string): CarriedHeaders {
   return { ...headers, 'set-cookie': withCookie(headers['set-cookie'], line) }
 }
 
-function toTarget (value: string, headers: CarriedHeaders, opensInternal: boolean): Diversion {
+function toTarget (value: string, headers: CarriedHeaders, opensInternal: boolean): Replacement {
   const target = parseRedirect(value)
   if (target.kind === 'unsafe') return { intercepted: false, kind: 'error', error: targetRefused(value, target.reason), headers: NONE }
   return { intercepted: false, kind: 'redirect', redirect: { target: target.kind === 'location' ? target.name : target.url, opensInternal, headers } }
 }
 
 /** RFC 3875 section 6.2.2: the path of a resource of this server, which is answered as if the client had asked for it. */
-function localRedirect (head: ResponseHead, header: string, passed: () => ResponseHead['headers']): Diversion | undefined {
+function localRedirect (head: ResponseHead, header: string, passed: () => ResponseHead['headers']): Replacement | undefined {
   const value = head.headers[header]
   if (typeof value !== 'string' || value.charCodeAt(0) !== 47) return undefined
   // Without a status a Location stands for 302; what the application itself calls a redirect is the client's to follow.

@@ -16,7 +16,7 @@ import { filterLayer } from './filters/layer.ts'
 import { ClientConnections } from './inbound/connections.ts'
 import { furtherServers } from './inbound/further-servers.ts'
 import { takeTurn } from './inbound/turn.ts'
-import { landingOf, landingOfRequest, mayStay, pointOf, stayOrLeave, toDirectory } from './routing/landing.ts'
+import { matchedRoute, matchedRouteOf, mayStay, pointOf, stayOrLeave, toDirectory } from './routing/matched-route.ts'
 import { ActiveList } from './runtime/active-list.ts'
 import { toError } from './runtime/caught.ts'
 import { REGISTER } from './options/table/plugin.ts'
@@ -32,7 +32,7 @@ const ROOT = Symbol('fastify-scgi.root')
 const CLOSE_TIMEOUT = REGISTER.closeTimeout.read('closeTimeout', undefined)
 
 /** What all gateways of an application share. */
-interface Root {
+interface GatewayRoot {
   readonly registry: Registry
   /** For `reply.scgi()`. */
   readonly state: GatewayState
@@ -42,14 +42,14 @@ interface Root {
 }
 
 /** The decorators, once for the instance that registers and all below it. */
-function rootOf (fastify: FastifyInstance): Root {
-  if (fastify.hasDecorator(ROOT)) return fastify.getDecorator<Root>(ROOT)
+function rootOf (fastify: FastifyInstance): GatewayRoot {
+  if (fastify.hasDecorator(ROOT)) return fastify.getDecorator<GatewayRoot>(ROOT)
   const registry = new Registry(fastify.log)
   const locations = filterLayer(fastify)
   const caches = new Caches(fastify.log)
   caches.onPurge = (cache, match, soft) => registry.purged(cache, match, soft)
   registry.onPurge = (cache, match, soft) => caches.purgeHere(cache, match, soft)
-  const root: Root = {
+  const root: GatewayRoot = {
     registry,
     state: { closing: false, running: new ActiveList(), caches, onIdle: undefined },
     closeTimeout: undefined,
@@ -91,7 +91,7 @@ function rootOf (fastify: FastifyInstance): Root {
 }
 
 /** While the application closes, nobody waits for clients that wait for nothing. */
-function endConnections (fastify: FastifyInstance, root: Root): void {
+function endConnections (fastify: FastifyInstance, root: GatewayRoot): void {
   const connections = new ClientConnections(fastify.server)
   fastify.addHook('onListen', done => {
     for (const server of furtherServers(fastify)) connections.watch(server)
@@ -156,12 +156,12 @@ function mountRoutes (
     if (type === undefined ? request.method === 'QUERY' : !isMediaType(type)) request.headers = { 'content-type': 'application/octet-stream' }
     takeTurn(request.raw, reply.raw, done)
   })
-  const landing = landingOf(scope, `${scope.prefix.replace(/\/$/, '')}/*`, mount.paths)
-  scope.addHook('onRequest', stayOrLeave(landing))
+  const matched = matchedRoute(scope, `${scope.prefix.replace(/\/$/, '')}/*`, mount.paths)
+  scope.addHook('onRequest', stayOrLeave(matched))
   const service: Service = {
     mount,
     bodyLimit: bodyLimit ?? scope.initialConfig.bodyLimit ?? 1_048_576,
-    point: pointOf(landing, rewritePrefix),
+    point: pointOf(matched, rewritePrefix),
   }
   const handler = (request: FastifyRequest, reply: FastifyReply): void => run(service, state, select, request, reply)
   const { constraints, config, preHandler, preValidation, logLevel } = options
@@ -179,7 +179,7 @@ function mountRoutes (
   }
   scope.route({ ...routes, url: '/*' })
   if (!directory) scope.route({ ...routes, url: '/' })
-  else if (!landing.router.ignoreTrailingSlash) scope.route({ method: ['GET', 'HEAD'], url: '', ...constrained, handler: (request, reply) => toDirectory(request, reply, landing) })
+  else if (!matched.router.ignoreTrailingSlash) scope.route({ method: ['GET', 'HEAD'], url: '', ...constrained, handler: (request, reply) => toDirectory(request, reply, matched) })
   else {
     // Both forms come to one route, but what the client asked for tells them apart.
     const isBare = ({ raw }: FastifyRequest): boolean => !/^[^?#]*\/(?:[?#]|$)/.test(raw.url ?? '')
@@ -188,7 +188,7 @@ function mountRoutes (
       url: '',
       onRequest: (request, reply, done) => {
         if (!isBare(request)) done()
-        else if (request.method === 'GET' || request.method === 'HEAD') toDirectory(request, reply, landing)
+        else if (request.method === 'GET' || request.method === 'HEAD') toDirectory(request, reply, matched)
         else reply.callNotFound()
       },
     })
@@ -222,7 +222,7 @@ function serve (
   else exchange.start(group, body)
 }
 
-function replyScgi (root: Root, reply: FastifyReply, options: ReplyScgiOptions): void {
+function replyScgi (root: GatewayRoot, reply: FastifyReply, options: ReplyScgiOptions): void {
   if (typeof options !== 'object' || options === null) {
     reply.send(new FST_SCGI_OPT_INVALID('options', show(options), "an object with the option 'upstreams'"))
     return
@@ -236,14 +236,14 @@ function replyScgi (root: Root, reply: FastifyReply, options: ReplyScgiOptions):
   }
   prepared.then(({ service, select, rewritePrefix }) => {
     const { request } = reply
-    const landing = landingOfRequest(request, service.mount.paths)
-    if (!mayStay(request, reply, landing, options.body)) return
+    const matched = matchedRouteOf(request, service.mount.paths)
+    if (!mayStay(request, reply, matched, options.body)) return
     const { bodyLimit } = request.routeOptions
-    run({ ...service, bodyLimit, point: pointOf(landing, rewritePrefix) }, root.state, select, request, reply, options.body)
+    run({ ...service, bodyLimit, point: pointOf(matched, rewritePrefix) }, root.state, select, request, reply, options.body)
   }).catch((error: unknown) => reply.send(error))
 }
 
-async function prepare (root: Root, options: ReplyScgiOptions): Promise<{ service: Omit<Service, 'bodyLimit' | 'point'>, select: Selector, rewritePrefix: string }> {
+async function prepare (root: GatewayRoot, options: ReplyScgiOptions): Promise<{ service: Omit<Service, 'bodyLimit' | 'point'>, select: Selector, rewritePrefix: string }> {
   const { mount, rewritePrefix, allowAnyUpstream } = compileReply(options)
   const { select, ready } = await root.registry.addOnce(options.upstreams, allowAnyUpstream, options.resolver)
   ready?.()

@@ -129,7 +129,7 @@ export class Selection<T> implements PickContext {
 
   /** The head of the reply is there: for a method that goes by the time until then, the attempt is no longer in flight. */
   answered (): void {
-    if (this.#tiers.inflight === 'header') this.#landed()
+    if (this.#tiers.inflight === 'header') this.#endInflight()
   }
 
   /**
@@ -141,7 +141,7 @@ export class Selection<T> implements PickContext {
    */
   release (peer: Peer<T>, outcome: AttemptOutcome, metrics?: AttemptMetrics, error?: Error, complete = error === undefined): void {
     if (peer !== this.#current) assert.fail('release() of a server that is not the one of the running attempt')
-    if (this.#tiers.inflight !== undefined) this.#landed()
+    if (this.#tiers.inflight !== undefined) this.#endInflight()
     this.#current = undefined
     peer.active -= 1
     if (this.#tiers.single) this.tries = 0
@@ -258,7 +258,7 @@ export class Selection<T> implements PickContext {
     return index
   }
 
-  #landed (): void {
+  #endInflight (): void {
     const peer = this.#current
     if (peer === undefined || Number.isNaN(this.#begun)) return
     peer.begunCount -= 1

@@ -21,7 +21,7 @@ import { pathToRead } from '../routing/source-path.ts'
 import { Call, CALL } from './from-call.ts'
 import { dispatcherOptions } from './from-options.ts'
 import { Router } from '../routing/router.ts'
-import { landingOfRequest, mayStay } from '../routing/landing.ts'
+import { matchedRouteOf, mayStay } from '../routing/matched-route.ts'
 import { compileParams, type ParamsEncoder } from '../request/params.ts'
 import { rewrittenHeaders } from '../request/rewritten-headers.ts'
 import type { FastifyReplyFromHooks } from '@fastify/reply-from'
@@ -100,7 +100,7 @@ class Defaults {
       const { raw } = this.request
       const refused = refusedCoding(raw)
       if (refused !== undefined) return this.header('connection', 'close').send(refused)
-      if (!mayStay(this.request, this, landingOfRequest(this.request, paths), given.body ?? undefined)) return this
+      if (!mayStay(this.request, this, matchedRouteOf(this.request, paths), given.body ?? undefined)) return this
       takeTurn(raw, this.raw, () => {
         try {
           const call = new Call(this)

@@ -2,7 +2,7 @@ import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { Root } from '../files/root.ts'
 import { setPlan } from '../reply/plan.ts'
 import { NGINX_PATHS, splitPath } from '../routing/canonical-path.ts'
-import { landingOf, stayOrLeave } from '../routing/landing.ts'
+import { matchedRoute, stayOrLeave } from '../routing/matched-route.ts'
 import { show } from '../options/units.ts'
 import type { FastifyInstance } from 'fastify'
 import type { FastifyScgiOptions } from '../../types/options.ts'
@@ -15,15 +15,15 @@ export function mountInternal (fastify: FastifyInstance, directories: FastifyScg
   checkInternal(directories)
   for (const [path, directory] of Object.entries(directories ?? {})) {
     const url = path.replace(/\/*$/, '/')
-    const landing = landingOf(fastify, `${fastify.prefix.replace(/\/$/, '')}${url}*`, NGINX_PATHS)
+    const matched = matchedRoute(fastify, `${fastify.prefix.replace(/\/$/, '')}${url}*`, NGINX_PATHS)
     const roots = [new Root(directory)]
     fastify.route({
       method: ['GET', 'HEAD'],
       url: `${url}*`,
       config: { scgi: { internal: true } },
-      onRequest: stayOrLeave(landing),
+      onRequest: stayOrLeave(matched),
       handler: (request, reply) => {
-        const split = splitPath(request.raw.url ?? '', landing.segments)
+        const split = splitPath(request.raw.url ?? '', matched.segments)
         if ('error' in split) {
           reply.callNotFound()
           return

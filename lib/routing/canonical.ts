@@ -6,8 +6,8 @@ import { route, type Router } from './router.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RoutePlace } from './place.ts'
 
-/** Where a request came out of the router, and by which rules its path is read. */
-export interface Landing {
+/** The route that the router has matched, and the rules by which its path is read. */
+export interface MatchedRoute {
   readonly router: Router
   /** `undefined` for what stands for any path: a not-found handler, a named location. */
   readonly place: RoutePlace | undefined
@@ -27,9 +27,9 @@ const RESERVED = /[#$%&+,/:;=?@]/
  * no spelling goes past a route, and what guards it, a target that the router reads otherwise than the canonical one is routed again by that.
  * @returns nothing to be done, the target to route by, or the error to answer with
  */
-export function judge (request: FastifyRequest, landing: Landing): string | Error | undefined {
+export function judge (request: FastifyRequest, matched: MatchedRoute): string | Error | undefined {
   const target = request.raw.url ?? ''
-  const { router, segments, rules } = landing
+  const { router, segments, rules } = matched
   let canonical = target
   if (!PLAIN.test(target) && target !== '*') {
     const url = canonicalUrl(target, segments, rules)
@@ -38,7 +38,7 @@ export function judge (request: FastifyRequest, landing: Landing): string | Erro
     canonical = path + queryPart(target)
     if (target.charCodeAt(0) !== 47 || asRouted(path) !== asRouted(pathOf(target) ?? '')) return canonical
   }
-  return canonical.length > router.maxParamLength ? tooLong(request, canonical, landing) : undefined
+  return canonical.length > router.maxParamLength ? tooLong(request, canonical, matched) : undefined
 }
 
 /** Routes a request again. Its hooks run for the new target; REQUEST_URI stays the client's. */
@@ -59,7 +59,7 @@ export function routeAgain (request: FastifyRequest, reply: FastifyReply, target
  * A segment that is too long for a parameter goes past a route that has one there, to the wildcard of another: answered as the router answers it
  * where there is no other.
  */
-function tooLong (request: FastifyRequest, target: string, { router, place }: Landing): Error | undefined {
+function tooLong (request: FastifyRequest, target: string, { router, place }: MatchedRoute): Error | undefined {
   const limit = router.maxParamLength
   const query = queryPart(target)
   const path = target.slice(0, target.length - query.length)

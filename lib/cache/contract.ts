@@ -43,8 +43,8 @@ export interface StoreFeeder {
 }
 
 /** The gateway as the cache sees it. None of the methods may throw. */
-export interface CacheHost<Pass> extends StoreFeeder {
-  /** What it is called in. Default: where the pass is made. */
+export interface CacheHost<Transaction> extends StoreFeeder {
+  /** What it is called in. Default: where the transaction is made. */
   readonly context?: AsyncResource
   /** Answers with an entry. The cache is done with the request. */
   serve (entry: CachedEntry): void
@@ -53,8 +53,8 @@ export interface CacheHost<Pass> extends StoreFeeder {
    * @param remembered of an earlier request; else there is nothing for a client that wants what is stored alone
    */
   serveError (statusCode: number, remembered: boolean): void
-  /** Asks the application; `onHead`, `onError` or `abort` of the pass must follow. */
+  /** Asks the application; `onHead`, `onError` or `abort` of the transaction must follow. */
   fetch (plan: FetchPlan): void
-  /** Asks the application beside a reply that is being served, for the pass that is given, and sets its `feeder`. */
-  fetchInBackground (pass: Pass, plan: FetchPlan): void
+  /** Asks the application beside a reply that is being served, for the given transaction, and sets its `feeder`. */
+  fetchInBackground (transaction: Transaction, plan: FetchPlan): void
 }

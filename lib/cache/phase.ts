@@ -13,7 +13,7 @@ import { stepsOf } from '../runtime/transitions.ts'
 export type Phase = 'begun' | 'lookup' | 'waiting' | 'fetching' | 'storing' | 'committing' | 'over'
 
 /** The next phase. @throws Error where it may not follow */
-export const follow = stepsOf<Phase>('a cache pass', {
+export const follow = stepsOf<Phase>('a cache transaction', {
   begun: ['lookup', 'waiting', 'fetching', 'over'],
   lookup: ['waiting', 'fetching', 'over'],
   waiting: ['lookup', 'fetching', 'over'],

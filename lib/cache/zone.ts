@@ -140,7 +140,7 @@ export class CacheZone implements Cache {
     const test = 'key' in wanted ? (key: string) => key === wanted.key : 'glob' in wanted ? compileGlob(wanted.glob) : () => false
     this.#errors.deleteKeys(test)
     // What was fetched before the purge must not come after it.
-    for (const pass of this.active.all()) pass.onPurge(test, 'tag' in wanted ? wanted.tag : undefined)
+    for (const transaction of this.active.all()) transaction.onPurge(test, 'tag' in wanted ? wanted.tag : undefined)
     const { store } = this.guard
     try {
       return store.purge === undefined
@@ -156,7 +156,7 @@ export class CacheZone implements Cache {
   invalidate (keys: readonly string[]): void {
     const test = (key: string): boolean => keys.includes(key)
     this.#errors.deleteKeys(test)
-    for (const pass of this.active.all()) pass.onPurge(test, undefined)
+    for (const transaction of this.active.all()) transaction.onPurge(test, undefined)
     for (const key of keys) {
       // Who asks next waits for that.
       this.commits.begin(key)
@@ -193,7 +193,7 @@ export class CacheZone implements Cache {
   async close (): Promise<void> {
     if (this.guard.closed) return
     this.guard.closed = true
-    for (const pass of this.active.all()) pass.onClose()
+    for (const transaction of this.active.all()) transaction.onClose()
     await this.commits.idle()
     await this.guard.store.close?.()
   }

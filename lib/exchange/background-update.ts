@@ -1,7 +1,7 @@
 import { failureOf } from './failure.ts'
 import { Pass, type PassHandler, type PassRequest } from '../attempts/pass.ts'
 import type { Running } from './drain.ts'
-import type { CachePass, StoreFeeder } from '../cache/pass.ts'
+import type { CacheTransaction, StoreFeeder } from '../cache/transaction.ts'
 import type { Group } from '../balancer/group.ts'
 import type { Endpoint } from '../connections/protocol.ts'
 import type { PassSettings } from '../attempts/contract.ts'
@@ -27,14 +27,14 @@ export interface UpdateOwner {
 /** Renews an entry of the cache while its client has the old one. It belongs to nobody's reply; the application waits for it when it closes. */
 export class BackgroundUpdate implements PassHandler, StoreFeeder, Running {
   place = -1
-  readonly #cache: CachePass
+  readonly #cache: CacheTransaction
   readonly #owner: UpdateOwner
   readonly #pass: Pass
   readonly #log: FastifyBaseLogger
   #over = false
 
   constructor (
-    cache: CachePass, group: Group<Endpoint>, settings: PassSettings, request: PassRequest, owner: UpdateOwner,
+    cache: CacheTransaction, group: Group<Endpoint>, settings: PassSettings, request: PassRequest, owner: UpdateOwner,
     log: FastifyBaseLogger
   ) {
     this.#cache = cache

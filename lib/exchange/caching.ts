@@ -1,6 +1,6 @@
 import { defaultKey, methodKey } from '../cache/key.ts'
 import { requestUri } from '../http/path.ts'
-import { CachePass, type CacheHost } from '../cache/pass.ts'
+import { CacheTransaction, type CacheHost } from '../cache/transaction.ts'
 import type { CachePolicy } from '../cache/options.ts'
 import type { Caches } from './cache-registry.ts'
 import type { OutgoingRequest } from './outgoing.ts'
@@ -16,7 +16,7 @@ import type { FastifyRequest } from 'fastify'
  */
 export function openCache (
   policy: CachePolicy<FastifyRequest>, outgoing: OutgoingRequest, hasBody: boolean, group: Group<Endpoint>, host: CacheHost, caches: Caches
-): CachePass | undefined {
+): CacheTransaction | undefined {
   const { method, source: request, view } = outgoing
   if (!policy.covers(method)) return undefined
   // What a body says is not in the key, and one client's must not decide what the others get. The key of a POST is the user's own.
@@ -24,7 +24,7 @@ export function openCache (
   const zone = policy.zoneOf(request)
   if (zone === undefined) return undefined
   if (zone !== policy.zone) caches.add(zone)
-  return new CachePass(zone, policy.rules, {
+  return new CacheTransaction(zone, policy.rules, {
     method,
     key: policy.keyOf(request) ?? ownKey(outgoing),
     headers: view.headers,

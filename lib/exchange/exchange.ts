@@ -17,7 +17,7 @@ import { Taps } from './taps.ts'
 import { CLIENT, UpstreamSide } from './upstream-side.ts'
 import type { Readable } from 'node:stream'
 import type { CachedEntry } from '../cache/entry.ts'
-import type { CacheHost, CachePass, FetchPlan } from '../cache/pass.ts'
+import type { CacheHost, CacheTransaction, FetchPlan } from '../cache/transaction.ts'
 import type { Endpoint } from '../connections/protocol.ts'
 import type { Exchanging } from './exchanging.ts'
 import type { Group } from '../balancer/group.ts'
@@ -134,8 +134,8 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
     }
   }
 
-  fetchInBackground (pass: CachePass, plan: FetchPlan): void {
-    this.#taps?.update(pass, plan)
+  fetchInBackground (transaction: CacheTransaction, plan: FetchPlan): void {
+    this.#taps?.update(transaction, plan)
   }
 
   onStoreDrain (): void {

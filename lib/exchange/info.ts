@@ -1,4 +1,4 @@
-import type { CachePass } from '../cache/pass.ts'
+import type { CacheTransaction } from '../cache/transaction.ts'
 import type { CacheStatus } from '../../types/cache.ts'
 import type { RedirectState } from '../http/redirect-state.ts'
 import type { Attempt, ScgiRequestInfo } from '../../types/request.ts'
@@ -19,7 +19,7 @@ export class RequestInfo implements ScgiRequestInfo {
   }
 
   /** The cache's part in it. */
-  cache: CachePass | undefined = undefined
+  cache: CacheTransaction | undefined = undefined
 
   get cacheStatus (): CacheStatus | undefined {
     return this.cache?.status

@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http'
 import type { RedirectState } from '../http/redirect-state.ts'
 import type { Service } from './service.ts'
 import type { Group } from '../balancer/group.ts'
-import type { FetchPlan } from '../cache/pass.ts'
+import type { FetchPlan } from '../cache/transaction.ts'
 import type { AddedHeaders, Endpoint } from '../connections/protocol.ts'
 import type { PassRequest } from '../attempts/contract.ts'
 import type { SeenHeaders } from '../request/seen.ts'
@@ -36,7 +36,8 @@ export class OutgoingRequest implements PassRequest {
    * @throws FST_SCGI_BAD_REQUEST, and what the user's hooks throw
    */
   constructor (
-    service: Service, request: FastifyRequest, redirected: RedirectState | undefined, former?: { outgoing: OutgoingRequest, view: FastifyView }
+    service: Service, request: FastifyRequest, redirected: RedirectState | undefined,
+    former?: { outgoing: OutgoingRequest, view: FastifyView }
   ) {
     this.#service = service
     this.source = request

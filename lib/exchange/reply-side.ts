@@ -52,8 +52,8 @@ export class ReplySide implements ReplySource, ReplyOwner, ReplyContext {
   #stream: ReplyStream | BufferedReply | undefined
 
   constructor (
-    exchange: Exchanging, mount: Mount, state: GatewayState, upstream: UpstreamSide, reply: FastifyReply, redirected: RedirectState | undefined,
-    info: RequestInfo
+    exchange: Exchanging, mount: Mount, state: GatewayState, upstream: UpstreamSide, reply: FastifyReply,
+    redirected: RedirectState | undefined, info: RequestInfo
   ) {
     const { request } = reply
     this.#exchange = exchange
@@ -100,8 +100,8 @@ export class ReplySide implements ReplySource, ReplyOwner, ReplyContext {
 
   /** What answers instead of the body of a reply, if anything. */
   replacementOf (head: ResponseHead): Replacement | undefined {
-    const { response, filter } = this.mount
-    return replacementFor(head, response, this.request, this.info.address, () => filter.apply(head, this.request.raw.httpVersionMajor === 2))
+    const { request, mount: { response, filter } } = this
+    return replacementFor(head, response, request, this.info.address, () => filter.apply(head, request.raw.httpVersionMajor === 2))
   }
 
   /** The head is there, and the client gets the body that follows: whole, or as it comes. */

@@ -6,7 +6,7 @@ import { FST_SCGI_CACHED_ERROR } from '../errors.ts'
 import { ended, type GatewayState, type Running } from './drain.ts'
 import { invalidate, isUnsafe, openCache } from './caching.ts'
 import { isBuffered } from './reply-side.ts'
-import type { CacheHost, CachePass, FetchPlan } from '../cache/pass.ts'
+import type { CacheHost, CacheTransaction, FetchPlan } from '../cache/transaction.ts'
 import type { CachedEntry } from '../cache/entry.ts'
 import type { Replacement } from './replacement.ts'
 import type { Exchanging } from './exchanging.ts'
@@ -21,7 +21,7 @@ import type { ResponseHead } from '../../types/exchange.ts'
  */
 export class Taps implements StoreOwner, UpdateOwner {
   /** The cache's part in this request, where it has one. */
-  cache: CachePass | undefined
+  cache: CacheTransaction | undefined
   #store: StoreTee | undefined
   readonly #mount: Mount
   readonly #state: GatewayState
@@ -39,7 +39,7 @@ export class Taps implements StoreOwner, UpdateOwner {
    * Gives the cache that is to be asked; `undefined` where it has nothing to do with the request.
    * @throws FST_SCGI_OPT_INVALID, and what the user's functions throw
    */
-  openCache (host: CacheHost): CachePass | undefined {
+  openCache (host: CacheHost): CacheTransaction | undefined {
     const { cache: policy } = this.#mount
     const { group, outgoing, sendsBody } = this.#upstream
     if (policy === undefined || group === undefined) return undefined
@@ -65,7 +65,7 @@ export class Taps implements StoreOwner, UpdateOwner {
   }
 
   /** Shows a head to the cache. True where that has settled what becomes of the reply. */
-  cacheTakes (cache: CachePass, head: ResponseHead, replacement: Replacement | undefined, exchange: Exchanging): boolean {
+  cacheTakes (cache: CacheTransaction, head: ResponseHead, replacement: Replacement | undefined, exchange: Exchanging): boolean {
     const client = this.#client
     const { sender, request } = client
     const upstream = this.#upstream
@@ -156,11 +156,11 @@ export class Taps implements StoreOwner, UpdateOwner {
   }
 
   /** Renews an entry, while its client has the old one. */
-  update (pass: CachePass, plan: FetchPlan): void {
+  update (transaction: CacheTransaction, plan: FetchPlan): void {
     const { group, outgoing } = this.#upstream
     if (group === undefined || this.#client.request.method === 'POST') {
       // The body of this one is the client's, which is answered and gone.
-      pass.abort()
+      transaction.abort()
       return
     }
     const request = outgoing.forCache(plan)
@@ -168,10 +168,10 @@ export class Taps implements StoreOwner, UpdateOwner {
       request.prepare()
     } catch (error) {
       this.#client.request.log.error({ err: error }, 'a background update of the cache failed')
-      pass.abort()
+      transaction.abort()
       return
     }
-    const update = new BackgroundUpdate(pass, group, this.#mount.pass, request, this, this.#client.request.log)
+    const update = new BackgroundUpdate(transaction, group, this.#mount.pass, request, this, this.#client.request.log)
     this.#state.running.add(update)
     update.start()
   }

@@ -38,7 +38,8 @@ export class UpstreamSide {
   #timer: NodeJS.Timeout | undefined
 
   constructor (
-    exchange: Exchanging & PassHandler, service: Service, redirected: RedirectState | undefined, outgoing: OutgoingRequest, attempts: Attempt[]
+    exchange: Exchanging & PassHandler, service: Service, redirected: RedirectState | undefined,
+    outgoing: OutgoingRequest, attempts: Attempt[]
   ) {
     this.#exchange = exchange
     this.#service = service

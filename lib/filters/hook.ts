@@ -100,7 +100,8 @@ function fallBack (error: Error, plan: FilterPlan, request: FastifyRequest, repl
 }
 
 function sendFile (
-  plan: FilterPlan, redirected: RedirectState | undefined, request: FastifyRequest, reply: FastifyReply, done: Done, failed: (error: Error) => void
+  plan: FilterPlan, redirected: RedirectState | undefined, request: FastifyRequest, reply: FastifyReply, done: Done,
+  failed: (error: Error) => void
 ): void {
   const { file } = plan
   const [root] = file?.roots ?? []

@@ -60,7 +60,9 @@ export class ReplySender {
   /** Whether the reply is read ahead: what limits the client's rate needs it. */
   buffering = true
 
-  constructor (mount: ReplySettings, request: FastifyRequest, reply: FastifyReply, redirected: RedirectState | undefined, owner: ReplyOwner) {
+  constructor (
+    mount: ReplySettings, request: FastifyRequest, reply: FastifyReply, redirected: RedirectState | undefined, owner: ReplyOwner
+  ) {
     this.redirected = redirected
     this.#mount = mount
     this.#request = request

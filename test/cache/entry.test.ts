@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { CachePass } from '../../lib/cache/pass.ts'
+import { CacheTransaction } from '../../lib/cache/transaction.ts'
 import { cacheStores } from 'undici'
 import { PlainStore, settled, TestGateway, type Setup } from './kit.ts'
 import type { CachedEntry } from '../../lib/cache/entry.ts'
@@ -40,7 +40,7 @@ function one (body: () => CacheStoreResult['body'], more: Partial<PlainStore & {
 async function look (store: PlainStore): Promise<CachedEntry> {
   const gateway = new TestGateway({ store })
   let entry: CachedEntry | undefined
-  const pass = new CachePass(gateway.zone, gateway.policy.rules, { method: 'GET', key: 'k', headers: {}, bypass: false }, {
+  const pass = new CacheTransaction(gateway.zone, gateway.policy.rules, { method: 'GET', key: 'k', headers: {}, bypass: false }, {
     serve: given => { entry = given },
     serveError: () => {},
     fetch: () => {},

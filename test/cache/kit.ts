@@ -5,7 +5,7 @@ import { CacheZone } from '../../lib/cache/zone.ts'
 import { MemoryStore } from '../../lib/cache/stores/memory.ts'
 import { FakeTimers } from '../helpers/timers.ts'
 import type { CachedEntry } from '../../lib/cache/entry.ts'
-import { CachePass, type CacheHost, type CacheRequest, type FetchPlan } from '../../lib/cache/pass.ts'
+import { CacheTransaction, type CacheHost, type CacheRequest, type FetchPlan } from '../../lib/cache/transaction.ts'
 import type { FetchFailure } from '../../lib/cache/use-stale.ts'
 import type { CacheOptions, CacheStatus } from '../../types/cache.ts'
 import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue } from '../../types/cache-store.ts'
@@ -121,7 +121,7 @@ export async function settled (): Promise<void> {
 }
 
 export class TestExchange implements CacheHost {
-  readonly pass: CachePass
+  readonly pass: CacheTransaction
   readonly outcome: Promise<Outcome>
   plan: FetchPlan | undefined
   entry: CachedEntry | undefined
@@ -133,13 +133,13 @@ export class TestExchange implements CacheHost {
   readonly ask: Ask
   #resolve: (outcome: Outcome) => void = () => {}
 
-  constructor (gateway: TestGateway, ask: Ask, background?: CachePass) {
+  constructor (gateway: TestGateway, ask: Ask, background?: CacheTransaction) {
     this.#gateway = gateway
     this.ask = ask
     const { method = 'GET', key = 'k', headers = {}, bypass = false } = ask
     const request: CacheRequest = { method, key, headers, bypass }
     this.outcome = new Promise(resolve => { this.#resolve = resolve })
-    this.pass = background ?? new CachePass(gateway.zone, gateway.policy.rules, request, this)
+    this.pass = background ?? new CacheTransaction(gateway.zone, gateway.policy.rules, request, this)
   }
 
   serve (entry: CachedEntry): void {
@@ -156,7 +156,7 @@ export class TestExchange implements CacheHost {
     this.#askApplication(plan, this.pass, answer => this.#answered(answer))
   }
 
-  fetchInBackground (pass: CachePass, plan: FetchPlan): void {
+  fetchInBackground (pass: CacheTransaction, plan: FetchPlan): void {
     const update = new TestExchange(this.#gateway, this.ask, pass)
     pass.feeder = update
     update.fetch(plan)
@@ -166,7 +166,7 @@ export class TestExchange implements CacheHost {
     this.drains++
   }
 
-  #askApplication (plan: FetchPlan, pass: CachePass, answered: (answer: Answer) => void): void {
+  #askApplication (plan: FetchPlan, pass: CacheTransaction, answered: (answer: Answer) => void): void {
     const gateway = this.#gateway
     gateway.fetches++
     gateway.running++

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CachePass } from '../../lib/cache/pass.ts'
+import { CacheTransaction } from '../../lib/cache/transaction.ts'
 import { settled, TestGateway, type Answer, type Setup } from './kit.ts'
 import type { UseStaleCondition } from '../../types/cache.ts'
 
@@ -167,7 +167,7 @@ test('a background update that cannot be begun is aborted, and the next one trie
   const gateway = await expired({ options: { useStale: ['updating'], backgroundUpdate: true } })
   const exchange = gateway.begin()
   const update = gateway.zone.active.all()[0]
-  assert.ok(update instanceof CachePass && update.isBackground)
+  assert.ok(update instanceof CacheTransaction && update.isBackground)
   update.abort()
   await exchange.outcome
   assert.equal(gateway.zone.stats().updating, 0)

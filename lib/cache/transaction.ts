@@ -28,13 +28,13 @@ import type { ResponseHead } from '../../types/exchange.ts'
 export type { CacheRequest, FetchPlan, HeadDecision, StoreFeeder } from './contract.ts'
 
 /** The gateway as the cache sees it. */
-export type CacheHost = Host<CachePass>
+export type CacheHost = Host<CacheTransaction>
 
 /**
  * One request and the cache, from the lookup to the stored reply. The gateway begins it with `start()`, is told what to do, and tells
  * what the application did. However it ends, others who wait for the same are let go on.
  */
-export class CachePass implements Lookup, LockUser, SinkOwner, Listed, StatusTeller {
+export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, StatusTeller {
   place = -1
   /** What came of it; `undefined` as long as that is open. */
   status: CacheStatus | undefined
@@ -389,7 +389,7 @@ export class CachePass implements Lookup, LockUser, SinkOwner, Listed, StatusTel
 
   #renewInBackground (entry: CachedEntry, lockKey: string): void {
     const zone = this.#zone
-    const update = new CachePass(zone, this.#rules, this.#request, this.#host)
+    const update = new CacheTransaction(zone, this.#rules, this.#request, this.#host)
     update.#background = update.#mayStore = true
     update.#expired = entry.value
     update.#lockKey = lockKey

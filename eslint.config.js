@@ -12,6 +12,7 @@ export default [
     rules: {
       '@typescript-eslint/no-explicit-any': 'error',
       '@typescript-eslint/no-non-null-assertion': 'error',
+      'no-void': ['error', { allowAsStatement: true }],
     },
   },
 ]

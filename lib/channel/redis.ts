@@ -62,7 +62,7 @@ class RedisChannel implements GroupChannel {
   readonly #timeout: number
   readonly #process = `${hostname().replace(/\s/g, '')}-${process.pid}-${randomUUID().slice(0, 8)}`
   readonly #listeners = new Listeners()
-  readonly #batch = new Batch(events => this.#publish(events))
+  readonly #batch = new Batch(events => { void this.#publish(events) })
   #guard: Guard | undefined
   #subscriber: Subscriber | undefined
   #timers: NodeJS.Timeout[] = []
@@ -118,15 +118,15 @@ class RedisChannel implements GroupChannel {
     })
     // The guard has the word for both.
     subscriber.on('error', () => {})
-    subscriber.on('ready', () => this.#hear(subscriber))
+    subscriber.on('ready', () => { void this.#hear(subscriber) })
     subscriber.on('close', () => {
       this.#hears = false
       this.#lose()
     })
     subscriber.on('message', (_channel, message) => this.#heard(message))
     this.#timers = [
-      setInterval(() => this.#alive(), LEASE / 4).unref(),
-      setInterval(() => this.#sweep(), SWEEP).unref(),
+      setInterval(() => { void this.#alive() }, LEASE / 4).unref(),
+      setInterval(() => { void this.#sweep() }, SWEEP).unref(),
     ]
   }
 
@@ -156,7 +156,7 @@ class RedisChannel implements GroupChannel {
 
   #heard (message: string): void {
     if (message === 'members') {
-      this.#alive()
+      void this.#alive()
       return
     }
     let events: unknown
@@ -189,7 +189,7 @@ class RedisChannel implements GroupChannel {
       this.#asking = false
     }
     // Somebody has come or gone while it was asked.
-    if (this.#again) this.#alive()
+    if (this.#again) void this.#alive()
   }
 
   #lose (): void {

@@ -137,7 +137,7 @@ export class ScgiDispatcher extends Dispatcher {
 function tell (done: Promise<void>, callback: (() => void) | undefined): Promise<void> | undefined {
   if (callback === undefined) return done
   // Not called by the promise itself, which would keep what it throws.
-  done.then(() => process.nextTick(callback))
+  void done.then(() => process.nextTick(callback))
   return undefined
 }
 

@@ -29,7 +29,7 @@ let counter = 0
 function defaultDirectory (): string {
   if (ownDirectory === undefined) {
     ownDirectory = makeOwnDirectory('')
-    clearDirectories()
+    void clearDirectories()
     process.off('exit', removeDirectory)
     process.once('exit', removeDirectory)
   }

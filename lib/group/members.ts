@@ -121,7 +121,7 @@ export class Members {
     for (const server of settings.servers) {
       const line = this.#lines.make(server)
       this.#lines.add(line)
-      if (server.watch !== undefined) this.#discovery.add(line, server.watch)
+      if (server.watch !== undefined) void this.#discovery.add(line, server.watch)
     }
     this.#resolved = this.#lines.resolved
     if (this.#resolved) this.#arrange()
@@ -181,7 +181,7 @@ export class Members {
     if (leads === this.#leads) return
     this.#leads = leads
     this.#starting = undefined
-    if (this.#running && leads) this.start()
+    if (this.#running && leads) void this.start()
     if (leads) return
     this.#discovery.stop()
     this.#checks.stop()

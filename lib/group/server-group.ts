@@ -113,8 +113,8 @@ export class ServerGroup implements UpstreamGroup {
   /** Somebody uses the group from now on, and until `release`. */
   hold (): void {
     this.#users += 1
-    this.#shared?.join()
-    this.#members.start()
+    void this.#shared?.join()
+    void this.#members.start()
   }
 
   /** The last of those who use it stops it. */

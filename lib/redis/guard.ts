@@ -158,10 +158,12 @@ export class Guard {
   }
 
   #probeLater (): void {
-    this.#timer = outside(() => setTimeout(async () => {
-      if (await this.#answers()) this.#isOpen = true
-      else this.#probeLater()
-    }, PAUSE).unref())
+    this.#timer = outside(() => setTimeout(() => { void this.#probe() }, PAUSE).unref())
+  }
+
+  async #probe (): Promise<void> {
+    if (await this.#answers()) this.#isOpen = true
+    else this.#probeLater()
   }
 
   #failed (reason: string, cause?: unknown): Error {

@@ -68,7 +68,7 @@ export class Signals {
     }
     if (this.#closing !== undefined) return
     this.#closing = performance.now()
-    gateway.close().then(() => 0, error => {
+    void gateway.close().then(() => 0, error => {
       gateway.log.error(`closing failed: ${toError(error).message}`)
       return 1
     }).then(async code => {

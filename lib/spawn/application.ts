@@ -201,7 +201,7 @@ export class OwnApplication implements Application {
   }
 
   #end (process: ManagedProcess): void {
-    process.stop().catch(() => {}).then(() => { this.#leaving.delete(process) })
+    void process.stop().catch(() => {}).then(() => { this.#leaving.delete(process) })
     this.#leaving.set(process, () => {})
   }
 

@@ -143,7 +143,7 @@ export function ownApplications (log: ApplicationLog, timers: Timers = systemTim
         }
         one.uses.delete(use)
         const over = one.uses.size === 0 ? end(one) : Promise.resolve()
-        over.catch(() => {}).then(() => say(worker, { what: 'stopped', id }))
+        void over.catch(() => {}).then(() => say(worker, { what: 'stopped', id }))
         return
       }
     }

@@ -190,7 +190,7 @@ export class ManagedProcess {
     const { timers, settings } = this.#options
     const late = this.#started + settings.readyTimeout
     const look = (): void => {
-      listens(place).catch(() => false).then(found => {
+      void listens(place).catch(() => false).then(found => {
         if (this.#child !== child || this.stopping) return
         if (found) this.#isReady()
         else if (timers.now() < late) this.#cancel = timers.after(LOOK, look)

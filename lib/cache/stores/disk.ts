@@ -48,9 +48,9 @@ export class DiskStore implements CacheStore {
     this.#shelf = new Shelf(settings, now)
     this.#rounds = { manager: new Rounds('manager', manager), loader: new Rounds('loader', loader) }
     this.#manager = new DiskManager(settings, this.#shelf, this.#rounds.manager)
-    this.#manager.work()
+    void this.#manager.work()
     this.loaded = this.#rounds.loader.wait(settings.delay).then(() => this.#load())
-    this.#loadAgain()
+    void this.#loadAgain()
   }
 
   async get (key: CacheStoreKey): Promise<CacheStoreResult | undefined> {
@@ -200,7 +200,7 @@ export class DiskStore implements CacheStore {
     const isVerified = this.#shelf.index.peek(name)?.verified === true
     const judge = (right: boolean): void => {
       const slot = this.#shelf.index.peek(name)
-      if (!right) this.#shelf.remove(name)
+      if (!right) void this.#shelf.remove(name)
       else if (slot !== undefined) slot.verified = true
     }
     if (bodyLength > ONE_BUFFER) {

@@ -270,7 +270,7 @@ class RedisWriter extends Writable implements Listed {
 
   override _final (done: () => void): void {
     // That Redis failed was said once already; the entry is dropped.
-    this.#commit(Buffer.concat(this.#chunks, this.#size)).catch(() => this.destroy()).then(done)
+    void this.#commit(Buffer.concat(this.#chunks, this.#size)).catch(() => this.destroy()).then(done)
   }
 
   override _destroy (error: Error | null, done: (error: Error | null) => void): void {

@@ -125,7 +125,7 @@ export class Membership {
   #present (presence: ChannelPresence): void {
     this.#presence = presence
     if (!presence.connected) this.#synced = false
-    else if (!this.#synced) this.#sync()
+    else if (!this.#synced) void this.#sync()
     this.#options.onChange()
   }
 
@@ -155,7 +155,7 @@ export class Membership {
   }
 
   #syncAgain (): void {
-    if (this.#leave !== undefined && this.#presence.connected && !this.#synced) this.#sync()
+    if (this.#leave !== undefined && this.#presence.connected && !this.#synced) void this.#sync()
   }
 
   #settle (): void {

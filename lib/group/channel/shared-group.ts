@@ -169,7 +169,7 @@ export class SharedGroup implements Witness {
     this.#applying = true
     try {
       if (kind === 'edit') this.#applyEdit(event, rest)
-      else if (kind === 'server') this.#applyServer(rest)
+      else if (kind === 'server') void this.#applyServer(rest)
       else if (kind === 'balance') this.#options.target.setBalance(event.value ?? undefined)
       else if (kind === 'purge') this.#applyPurge(event)
       else if (kind === 'session') this.#applySession(event, rest)

@@ -116,7 +116,7 @@ export class NameWatch {
     const wait = failure === undefined ? ttl : Math.min(LAST_RETRY, FIRST_RETRY * 2 ** (this.#failures - 1))
     this.#failure = failure
     this.#nextAt = Date.now() + wait
-    this.#cancel = this.#options.timers.after(wait, () => { this.refresh() })
+    this.#cancel = this.#options.timers.after(wait, () => { void this.refresh() })
     if (!lost) this.#changed(found)
   }
 
@@ -227,7 +227,7 @@ class Round implements Knowledge {
     await new Promise<void>(resolve => {
       let left = asked.length
       for (const [index, one] of asked.entries()) {
-        one.then(answer => {
+        void one.then(answer => {
           left -= 1
           if (over) {
             this.#late(answer)

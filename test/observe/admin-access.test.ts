@@ -217,3 +217,18 @@ test('options that are wrong are refused at register, and a gateway must be ther
   await assert.rejects(async () => app.ready(), { code: 'FST_SCGI_OPT_UNSUPPORTED' })
   await app.close()
 })
+
+test('the page and its API lead to one another, whatever the prefix is', async () => {
+  for (const [prefix, base] of [['/', ''], ['', ''], ['/in/side/', '/in/side'], ['/gateway', '/gateway']] as const) {
+    await using app = Fastify()
+    app.register(admin, { prefix })
+    app.register(scgi, { prefix: '/app', upstreams: '127.0.0.1:9' })
+    const page = (await app.inject(`${base}/`)).body
+    const [, style = ''] = /href="([^"]*page\.css)"/.exec(page) ?? []
+    const [, script = ''] = /src="([^"]*page\.js)"/.exec(page) ?? []
+    assert.deepEqual([style, script, /data-base="([^"]*)"/.exec(page)?.[1]], [`${base}/page.css`, `${base}/page.js`, base])
+    for (const path of [style, script]) assert.equal((await app.inject(path)).statusCode, 200, path)
+    const { servers: [{ url }] } = (await app.inject(`${base}/api/openapi.json`)).json()
+    assert.equal(url, `${base}/api`)
+  }
+})

@@ -6,6 +6,7 @@ import { codeOf, statusOf, toError } from '../../runtime/caught.ts'
 import { EventStream } from './api/events.ts'
 import { openApi } from './api/openapi.ts'
 import { OPERATIONS } from './api/operations.ts'
+import { baseOf } from './base.ts'
 import { refuse, refuseEdit, type Gate } from './gate.ts'
 import { readAdminOptions, type AdminSettings } from './options.ts'
 import { AdminService } from './service.ts'
@@ -64,13 +65,13 @@ export const admin: FastifyPluginAsync<AdminOptions> = async (scope, options) =>
       })
     }
   }
-  scope.get('/api/openapi.json', () => openApi(`${scope.prefix}/api`))
+  scope.get('/api/openapi.json', () => openApi(`${baseOf(scope)}/api`))
   scope.get('/api/events', { exposeHeadRoute: false }, (_request, reply) => {
     reply.hijack()
     events.serve(reply.raw, HEADERS)
   })
   servePage(scope, service, request => tokens.make(operatorOf(request)))
-  if (scope.prefix !== '') refuseOthers(scope)
+  if (baseOf(scope) !== '') refuseOthers(scope)
   live(scope, settings, { service, events, own })
 }
 
@@ -115,7 +116,7 @@ function serveOwn (scope: FastifyInstance, request: IncomingMessage, response: S
     response.writeHead(404).end()
     return
   }
-  request.url = scope.prefix + request.url
+  request.url = baseOf(scope) + request.url
   scope.routing(request, response)
 }
 

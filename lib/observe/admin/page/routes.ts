@@ -5,6 +5,7 @@ import { processModel } from '../api/operations.ts'
 import { STEPS } from '../accounts/history.ts'
 import { isRecord } from '../../../options/checks.ts'
 import { toError } from '../../../runtime/caught.ts'
+import { baseOf } from '../base.ts'
 import { cachePage, overviewPage, policy, type CacheView, type Frame } from './document.ts'
 import { SCRIPT } from './script.ts'
 import { STYLE } from './style.ts'
@@ -13,7 +14,7 @@ import type { AdminService } from '../service.ts'
 
 /** Serves the page. */
 export function servePage (scope: FastifyInstance, service: AdminService, token: (request: FastifyRequest) => string): void {
-  const base = scope.prefix
+  const base = baseOf(scope)
   const frameOf = (request: FastifyRequest, reply: FastifyReply): Frame => {
     const nonce = randomBytes(16).toString('base64url')
     reply.header('content-security-policy', policy(nonce)).type('text/html; charset=utf-8')

@@ -78,6 +78,7 @@ export class DiskStore implements CacheStore {
       tempDirectory: this.#shelf.tempFor(name, tempPath),
       maxSize,
       maxEntrySize,
+      atOnce: this.#shelf.atOnce,
       commit: () => this.#shelf.lock.run(lockName(key.path), async () => {
         const done = await commit(this.#shelf, writer)
         this.#manager.poke()

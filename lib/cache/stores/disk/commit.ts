@@ -44,7 +44,8 @@ async function nameFor (shelf: Shelf, { options }: DiskWriter): Promise<Place> {
   const known = names.length === 0 ? shelf.index.peek(own) : undefined
   if (known?.vary === '' && known.origin === origin) return { main: own, name: own }
   let main = own
-  let first = await openEntry(shelf.pathOf(main), { key: bytes })
+  const path = shelf.pathOf(main)
+  let first = shelf.isMissing(path) ? 'gone' : await openEntry(path, { key: bytes })
   if (first === 'gone' || first === 'bad') return { main, name: main, leftover: secondName(bytes, method) }
   if (first === 'other') {
     main = secondName(bytes, method)

@@ -7,6 +7,24 @@ export const close = promisify(fs.close)
 export const fstat = promisify(fs.fstat)
 export const rename = promisify(fs.rename)
 
+/** A body up to so many bytes is small: it is written at once, together with its head. */
+export const SMALL = 65_536
+
+/** There is no such file, asked at once: the system knows from memory of most that there are not. */
+export function isMissing (path: string): boolean {
+  try {
+    return fs.statSync(path, { throwIfNoEntry: false }) === undefined
+  } catch {
+    return false
+  }
+}
+
+/** Writes a new file at once, from its start on. */
+export function writeNow (fd: number, buffers: readonly Buffer[]): void {
+  const bytes = Buffer.concat(buffers)
+  for (let at = 0; at < bytes.length;) at += fs.writeSync(fd, bytes, at, bytes.length - at, at)
+}
+
 /** Closes a file for good; what goes wrong then concerns nobody. */
 export function shut (fd: number): void {
   fs.close(fd, () => {})

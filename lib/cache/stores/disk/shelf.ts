@@ -1,13 +1,14 @@
-import { constants, utimes } from 'node:fs'
+import { constants, renameSync, utimes } from 'node:fs'
 import { copyFile, mkdir, unlink } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { CacheStoreKey, CacheStoreValue } from '../../../../types/cache-store.ts'
 import { keyBytes, keyText } from '../key.ts'
 import { varyMatches, varyNames } from '../vary.ts'
+import { AtOnce } from './at-once.ts'
 import { openEntry, probeEntry } from './entry.ts'
 import type { OpenEntry, OpenOptions } from './entry.ts'
 import { codeOf } from '../../../runtime/caught.ts'
-import { rename, shut, writeAt } from './files.ts'
+import { isMissing, rename, shut, SMALL, writeAt } from './files.ts'
 import { encodeHead, encodeSlot } from './format.ts'
 import { DiskIndex } from './index.ts'
 import { Lock } from './lock.ts'
@@ -28,6 +29,7 @@ export class Shelf {
   readonly index = new DiskIndex()
   /** Commits and changes of one key, one after the other. */
   readonly lock = new Lock()
+  readonly atOnce = new AtOnce()
   readonly now: () => number
   readonly #settings: DiskSettings
   /** Where temporary files may be, beside those next to their entries. */
@@ -56,6 +58,11 @@ export class Shelf {
     return directory
   }
 
+  /** There is no such file. False also where the disk is too slow to be asked at once. */
+  isMissing (path: string): boolean {
+    return this.atOnce.allowed && this.atOnce.run(() => isMissing(path))
+  }
+
   /** Opens the entry that a request gets. The caller closes it. */
   async find (key: CacheStoreKey, flags: 'r' | 'r+' = 'r'): Promise<{ name: string, entry: OpenEntry } | undefined> {
     const bytes = keyBytes(keyText(key))
@@ -81,7 +88,12 @@ export class Shelf {
 
   async #open (name: string, options: OpenOptions): Promise<OpenEntry | undefined> {
     const known = this.index.peek(name)
-    const entry = await openEntry(this.pathOf(name), options)
+    const path = this.pathOf(name)
+    if (this.isMissing(path)) {
+      this.index.drop(name)
+      return undefined
+    }
+    const entry = await openEntry(path, options)
     if (typeof entry !== 'string') return entry
     // It may have been stored while the disk was asked.
     if (entry === 'gone' && this.index.peek(name) === known) this.index.drop(name)
@@ -112,6 +124,7 @@ export class Shelf {
   /** Gives a temporary file its name; what has had the name is replaced. */
   async place (temp: string, name: string): Promise<void> {
     const path = this.pathOf(name)
+    if (this.#renameNow(temp, path, name)) return
     for (let made = false; ; made = true) {
       try {
         await rename(temp, path)
@@ -121,6 +134,17 @@ export class Shelf {
         if (codeOf(error) !== 'ENOENT' || made) throw error
         await mkdir(dirname(path), { recursive: true, mode: 0o700 })
       }
+    }
+  }
+
+  /** At once, where no large file is given up by it. False where it fails. */
+  #renameNow (temp: string, path: string, name: string): boolean {
+    if (!this.atOnce.allowed || (this.index.peek(name)?.size ?? 0) > SMALL) return false
+    try {
+      this.atOnce.run(() => renameSync(temp, path))
+      return true
+    } catch {
+      return false
     }
   }
 
@@ -147,7 +171,10 @@ export class Shelf {
 
   /** Removes what has an entry's name, if it is one of ours; false where it is not. */
   async removeOurs (name: string): Promise<boolean> {
-    if (!this.index.has(name) && await probeEntry(this.pathOf(name)) === undefined) return false
+    if (!this.index.has(name)) {
+      const path = this.pathOf(name)
+      if (this.isMissing(path) || await probeEntry(path) === undefined) return false
+    }
     await this.remove(name)
     return true
   }

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs'
 import { mkdir, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Writable } from 'node:stream'
@@ -7,12 +8,11 @@ import type { CacheStoreKey, CacheStoreValue } from '../../../../types/cache-sto
 import { FST_SCGI_CACHE_STORE } from '../../../errors.ts'
 import { readTags } from '../../tags.ts'
 import { codeOf } from '../../../runtime/caught.ts'
-import { close, open, shut, writeAt } from './files.ts'
+import type { AtOnce } from './at-once.ts'
+import { close, open, shut, SMALL, writeAt, writeNow } from './files.ts'
 import { encodeHead, encodeStart, layout } from './format.ts'
 import { tempName } from './names.ts'
 
-/** Bodies up to this are written at once, together with their head. */
-const IN_MEMORY = 65_536
 /** Names of temporary files that may be taken before it is given up. */
 const MAX_TAKEN = 100
 
@@ -26,6 +26,7 @@ export interface DiskWriterOptions {
   /** Bytes of the whole file, and of the body. */
   readonly maxSize: number
   readonly maxEntrySize: number
+  readonly atOnce: AtOnce
   /** Gives the file its name; false where it is not wanted any more. */
   readonly commit: (writer: DiskWriter) => Promise<boolean>
 }
@@ -48,7 +49,7 @@ export class DiskWriter extends Writable implements Listed {
   #work: Promise<void> = Promise.resolve()
 
   constructor (options: DiskWriterOptions) {
-    super({ highWaterMark: IN_MEMORY })
+    super({ highWaterMark: SMALL })
     this.options = options
     this.tags = readTags(options.value.headers)
     this.#head = encodeHead({ method: options.key.method, value: options.value })
@@ -67,10 +68,12 @@ export class DiskWriter extends Writable implements Listed {
 
   /** Writes what is left and the head, and gives the file's path. Part of the commit. */
   async complete (): Promise<string> {
-    const { bytes } = this.options
-    const path = this.#path ?? await this.#open()
-    const { bytes: start, id } = encodeStart(bytes, this.#head, this.#length, this.#crc)
+    const { bytes: start, id } = encodeStart(this.options.bytes, this.#head, this.#length, this.#crc)
     this.#id = id
+    const { atOnce } = this.options
+    const small = this.#path === undefined && atOnce.allowed ? atOnce.run(() => this.#writeSmall(start)) : undefined
+    if (small !== undefined) return small
+    const path = this.#path ?? await this.#open()
     if (this.#written === 0) {
       await writeAt(this.#fd, [start, ...this.#chunks], 0)
     } else {
@@ -98,7 +101,7 @@ export class DiskWriter extends Writable implements Listed {
     }
     this.#crc = crc32(chunk, this.#crc)
     this.#chunks.push(chunk)
-    if (this.#length - this.#written <= IN_MEMORY) done()
+    if (this.#length - this.#written <= SMALL) done()
     else this.#run(() => this.#flush(), done)
   }
 
@@ -138,9 +141,32 @@ export class DiskWriter extends Writable implements Listed {
     this.#written += bytes
   }
 
+  /** Writes the whole file at once; `undefined` where it cannot be opened, and it takes the long way to learn why. */
+  #writeSmall (start: Buffer): string | undefined {
+    const path = this.#nextPath()
+    let fd: number
+    try {
+      fd = openSync(path, 'wx', 0o600)
+    } catch {
+      return undefined
+    }
+    this.#path = path
+    try {
+      writeNow(fd, [start, ...this.#chunks])
+    } finally {
+      closeSync(fd)
+    }
+    this.#chunks = []
+    return path
+  }
+
+  #nextPath (): string {
+    return join(this.options.tempDirectory, tempName(this.options.name))
+  }
+
   async #open (): Promise<string> {
     for (let taken = 0; ; taken++) {
-      const path = join(this.options.tempDirectory, tempName(this.options.name))
+      const path = this.#nextPath()
       try {
         this.#fd = await open(path, 'wx', 0o600)
         this.#path = path

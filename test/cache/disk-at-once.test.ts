@@ -1,0 +1,63 @@
+// When the disk cache asks the disk at once, and when it leaves it to the thread pool.
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { finished } from 'node:stream/promises'
+import { test } from 'node:test'
+import { AtOnce } from '../../lib/cache/stores/disk/at-once.ts'
+import { DiskStore } from '../../lib/cache/stores/disk.ts'
+
+test('a call that takes long, or fails after long, stops calls at once for a second', t => {
+  let now = 5000
+  t.mock.method(performance, 'now', () => now)
+  const atOnce = new AtOnce()
+  assert.equal(atOnce.allowed, true)
+  assert.equal(atOnce.run(() => { now += 10; return 'given' }), 'given')
+  assert.equal(atOnce.allowed, true)
+  for (const call of [() => { now += 11 }, () => { now += 11; throw new Error('mine') }]) {
+    try {
+      atOnce.run(call)
+    } catch (error) {
+      assert.match(String(error), /mine/)
+    }
+    assert.equal(atOnce.allowed, false)
+    now += 999
+    assert.equal(atOnce.allowed, false)
+    now += 1
+    assert.equal(atOnce.allowed, true)
+  }
+})
+
+test('both ways store and find the same, small and large', async t => {
+  for (const slow of [false, true]) {
+    const path = await mkdtemp(join(tmpdir(), 'at-once-'))
+    // The first call seems to take long, or none does.
+    let now = 0
+    const clock = t.mock.method(performance, 'now', () => {
+      if (slow) now += 11
+      return now
+    })
+    const store = new DiskStore({ path, maxSize: 1e9 })
+    try {
+      for (const [name, length] of [['small', 10], ['large', 200_000], ['small', 11]] as const) {
+        const key = { origin: 'zone', method: 'GET', path: name, headers: {} }
+        const writer = store.createWriteStream(key, {
+          statusCode: 200, statusMessage: 'OK', headers: {}, cachedAt: Date.now(), staleAt: Date.now() + 1e6, deleteAt: Date.now() + 1e7,
+        })
+        assert.ok(writer !== undefined)
+        writer.end(Buffer.alloc(length, name))
+        await finished(writer)
+        const found = await store.get(key)
+        assert.equal(found?.size, length)
+        if (found?.body !== undefined && !Buffer.isBuffer(found.body) && typeof found.body === 'object' && 'destroy' in found.body) found.body.destroy()
+      }
+      const files = (await readdir(path, { recursive: true, withFileTypes: true })).filter(file => file.isFile())
+      assert.equal(files.length, 2, 'no temporary file is left')
+    } finally {
+      clock.mock.restore()
+      await store.close()
+      await rm(path, { recursive: true })
+    }
+  }
+})

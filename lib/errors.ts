@@ -132,7 +132,7 @@ export const FST_SCGI_HEADER_TOO_BIG = outage<[string, number]>(
 export const FST_SCGI_BODY_TRUNCATED = outage<[string, string]>(
   'FST_SCGI_BODY_TRUNCATED', 'The reply body of %s is incomplete: %s', 502)
 
-// --- the way back to the client ---
+// --- response handling ---
 
 // Where a redirect leads is in the `cause` of these: no path of the inside is for the client, and an error handler may show the message.
 

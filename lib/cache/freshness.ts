@@ -35,7 +35,7 @@ interface Line {
   staleIfError: number
   /** no-cache, no-store or private. */
   forbids: boolean
-  /** A number that is none. */
+  /** A malformed number. */
   malformed: boolean
 }
 

@@ -40,6 +40,7 @@ const BESIDE: Readonly<Record<string, object>> = {
   'sticky.apache': { cookie: 'sid' },
   queue: { size: 1 },
   health: { type: 'scgi' },
+  spawn: { command: process.execPath },
 }
 
 /** Options that are right, save for the one at the path. */
@@ -55,13 +56,18 @@ function place (path: string, value: unknown): object {
   return nest(0)
 }
 
+/** A server is at an address, or an application that is started. */
+function serverOf (options: object): object {
+  return 'spawn' in options ? options : { address: 'https://127.0.0.1', ...options }
+}
+
 /** Who takes options, and what precedes their names in errors. */
 const OWNERS: readonly { readonly at: string, readonly rows: Rows, readonly take: (options: object) => unknown }[] = [
   { at: '', rows: REGISTER, take: options => checkRegisterOptions({ upstreams, ...options }) },
   { at: 'cache.', rows: CACHE, take: options => checkRegisterOptions({ upstreams, cache: { ...BESIDE['cache'], ...options } }) },
   { at: 'upstreams.', rows: GROUP, take: options => checkRegisterOptions({ upstreams: { servers: [upstreams], ...options } }) },
-  { at: 'upstreams[0].', rows: SERVER, take: options => checkRegisterOptions({ upstreams: [{ address: 'https://127.0.0.1', ...options }] }) },
-  { at: 'upstreams[1].', rows: SERVER, take: options => Reflect.apply(createUpstreams, undefined, [[upstreams, { address: 'https://127.0.0.1', ...options }]]) },
+  { at: 'upstreams[0].', rows: SERVER, take: options => checkRegisterOptions({ upstreams: [serverOf(options)] }) },
+  { at: 'upstreams[1].', rows: SERVER, take: options => Reflect.apply(createUpstreams, undefined, [[upstreams, serverOf(options)]]) },
   { at: 'createCache.', rows: CREATE_CACHE, take: options => Reflect.apply(createCache, undefined, [{ name: 'kinds', ...options }]) },
   { at: '', rows: REDIS_STORE, take: options => Reflect.apply(redisStore, undefined, [{ url: 'redis://127.0.0.1:1', ...options }]) },
   { at: '', rows: DISPATCHER, take: options => Reflect.construct(ScgiDispatcher, [upstreams, options]) },

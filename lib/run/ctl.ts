@@ -9,13 +9,15 @@ Sees and edits a gateway that runs, over the socket of its admin plugin (option
 'socket'). PATH may be in the environment, too: FASTIFY_SCGI_SOCKET.
 
   servers                      the servers of all groups, or of one
+  processes                    the processes of applications that it has started
   drain SERVER                 no new requests but those that are bound to it
   disable SERVER               no requests at all
   enable SERVER                undoes both
   set SERVER NAME=VALUE ...    sets options: weight=5 maxConns=20 failTimeout=30s ...
   add ADDRESS [NAME=VALUE ...] adds a server to the group that --group names
   remove SERVER                takes a server off its group
-  method METHOD                how the servers of a group take turns
+  method METHOD                how the servers of a group take turns: round_robin, least_conn,
+                               least_time, ip_hash, random, random_two, bytraffic, bybusyness
   caches                       the caches
   entries CACHE [SEARCH]       keys of a cache, up to 1000
   purge CACHE --key KEY | --glob GLOB | --tag TAG [--soft]
@@ -47,10 +49,15 @@ type Command = (client: ControlClient, args: string[], options: Options) => Prom
 const COMMANDS: Readonly<Record<string, Command>> = {
   servers: async (client, args, { group }) => {
     none(args)
-    const answer = await client.call('GET', '/groups')
-    const groups = records(answer['groups']).filter(({ name }) => group === undefined || name === group)
-    if (group !== undefined && groups.length === 0) throw new UsageError(`there is no group '${group}'`)
-    return { answer, text: serverTable(groups) }
+    const groups = await groupsOf(client, group)
+    return { answer: { groups }, text: serverTable(groups) }
+  },
+  processes: async (client, args, { group }) => {
+    none(args)
+    const found: Answer[] = (await groupsOf(client, group)).flatMap(({ name, applications }) => records(applications).flatMap(application =>
+      records(application['processes']).map(each => ({ group: name, application: application['name'], ...each }))))
+    const rows = found.map(each => [...PROCESS.map(column => each[column]), each['reason'] ?? each['lastLine'] ?? ''])
+    return { answer: { processes: found }, text: table([...PROCESS.map(column => column.toUpperCase()), 'LAST'], rows) }
   },
   drain: act('drain'),
   disable: act('disable'),
@@ -76,7 +83,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     none(rest)
     if (method === undefined) throw new UsageError('which method?')
     const { name, etag } = await oneGroup(client, options)
-    const balance = method === 'least_time' ? { leastTime: 'header' } : method === 'random_two' ? { random: 'two' } : method
+    const balance = method === 'least_time' ? { leastTime: 'header' } : RANDOM_TWO.has(method) ? { random: 'two' } : method
     const answer = await client.call('PATCH', `/groups/${encodeURIComponent(name)}`, { balance }, etag)
     return { answer, text: `${name} goes by ${String(answer['balance'])}\n` }
   },
@@ -115,6 +122,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     return { answer, text: table(['AT', 'BY', 'WHAT'], records(answer['edits']).map(({ at, by, what }) => [at, by, what])) }
   },
 }
+
+const PROCESS = ['group', 'application', 'pid', 'state', 'since', 'restarts']
+/** As one writes it, and as it is shown. */
+const RANDOM_TWO = new Set(['random_two', 'random two'])
 
 /**
  * `fastify-scgi ctl`: what it prints.
@@ -178,13 +189,18 @@ function requests (kind: 'failed' | 'slow'): Command {
   }
 }
 
+/** All groups, or the one of that name. */
+async function groupsOf (client: ControlClient, group: string | undefined): Promise<Answer[]> {
+  const groups = records((await client.call('GET', '/groups'))['groups']).filter(({ name }) => group === undefined || name === group)
+  if (group !== undefined && groups.length === 0) throw new UsageError(`there is no group '${group}'`)
+  return groups
+}
+
 /** A server by its name, and what may be edited of it. */
 async function find (client: ControlClient, server: string | undefined, { group }: Options): Promise<{ path: string, etag: string }> {
   if (server === undefined) throw new UsageError('which server?')
-  const found = records((await client.call('GET', '/groups'))['groups']).flatMap(each =>
-    group === undefined || each['name'] === group
-      ? records(each['servers']).filter(({ name }) => name === server).map(({ id, etag }) => ({ group: each, id: String(id), etag: String(etag) }))
-      : [])
+  const found = (await groupsOf(client, group)).flatMap(each =>
+    records(each['servers']).filter(({ name }) => name === server).map(({ id, etag }) => ({ group: each, id: String(id), etag: String(etag) })))
   const [one, other] = found
   if (one === undefined) throw new UsageError(`there is no server '${server}'${group === undefined ? '' : ` in a group '${group}'`}`)
   if (other !== undefined) throw new UsageError(`several groups have '${server}': say --group ${found.map(each => String(each.group['name'])).join(' or ')}`)
@@ -192,9 +208,9 @@ async function find (client: ControlClient, server: string | undefined, { group 
 }
 
 async function oneGroup (client: ControlClient, { group }: Options): Promise<{ name: string, etag: string }> {
-  const groups = records((await client.call('GET', '/groups'))['groups']).filter(({ name }) => group === undefined || name === group)
+  const groups = await groupsOf(client, group)
   const [one, other] = groups
-  if (one === undefined) throw new UsageError(group === undefined ? 'there is no group' : `there is no group '${group}'`)
+  if (one === undefined) throw new UsageError('there is no group')
   if (other !== undefined) throw new UsageError(`which group? --group ${groups.map(({ name }) => String(name)).join(' or ')}`)
   return { name: String(one['id']), etag: String(one['etag']) }
 }

@@ -34,7 +34,7 @@ export async function main (args: string[]): Promise<void> {
       reportFailure(error)
       return
     }
-    const [line, code] = explain(error)
+    const [line, code] = explain(error, args[0] === 'ctl' ? 'fastify-scgi ctl --help' : 'fastify-scgi --help')
     process.stderr.write(`fastify-scgi: ${line}\n`)
     process.exit(code)
   }
@@ -46,8 +46,8 @@ function print (text: string): void {
   process.stdout.write(text)
 }
 
-function explain (error: unknown): [line: string, code: number] {
-  if (error instanceof UsageError) return [`${error.message}\nTry 'fastify-scgi --help'.`, 2]
+function explain (error: unknown, help: string): [line: string, code: number] {
+  if (error instanceof UsageError) return [`${error.message}\nTry '${help}'.`, 2]
   // One line for whoever starts it; a stack tells them nothing.
   return [error instanceof StartError ? error.message : messageOf(error), 1]
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
+import { ctl } from '../../lib/run/ctl.ts'
 import { tempDir } from '../helpers/temp.ts'
 import { startAdmin } from './admin-kit.ts'
 
@@ -10,7 +11,9 @@ const APPS = fileURLToPath(new URL('../spawn/apps', import.meta.url))
 
 test('processes: number, state, restarts, how the last one ended, and the last line, which is text', async () => {
   const spawn = { command: process.execPath, args: ['scgi.mjs', '<b>'], cwd: APPS, processes: 2, restart: { delay: '1h', maxDelay: '1h' } }
-  await using gateway = await startAdmin([{ spawn }])
+  await using dir = await tempDir()
+  const socket = dir.socket()
+  await using gateway = await startAdmin([{ spawn }], { socket })
   type Process = Record<'pid' | 'state' | 'since' | 'restarts' | 'reason' | 'lastLine', unknown>
   const processes = async (): Promise<Process[]> => {
     const [application, ...more] = (await gateway.api('GET', '/groups/app')).body.applications
@@ -34,6 +37,9 @@ test('processes: number, state, restarts, how the last one ended, and the last l
   assert.deepEqual([ended?.pid, ended?.restarts, ended?.lastLine], [null, 0, `listens, at ${String(one?.pid)}`])
   assert.match(String(ended?.reason), / was ended by SIGKILL/)
   assert.deepEqual(left, other)
+  const [, first = '', second = ''] = (await ctl(['--socket', socket, 'processes'])).split('\n')
+  assert.match(first, /^app +node scgi\.mjs <b> +- +waiting +\S+Z +0 +node scgi\.mjs <b> was ended by SIGKILL/)
+  assert.match(second, new RegExp(`^app +node scgi\\.mjs <b> +${String(other?.pid)} +running +\\S+Z +0 +listens, at`))
   const page = await (await fetch(`${gateway.url}/gateway`, { headers: { connection: 'close' } })).text()
   assert.ok(page.includes(`data-k="pid">${String(other?.pid)}</td>`) && page.includes(`listens, at ${String(one?.pid)}`))
   assert.ok(page.includes('was ended by SIGKILL') && page.includes('node scgi.mjs &#60;b&#62;</th>'))

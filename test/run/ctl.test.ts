@@ -27,7 +27,9 @@ test('sees and edits a gateway that runs', async () => {
     [['servers', '--json'], /"weight": 5,[^]*"failTimeout": 30000,[^]*"route": "x"/],
     [['add', c, 'weight=2', 'backup=true'], new RegExp(`^${c} is added to app`)],
     [['remove', c], /is removed/],
+    [['method', 'random two'], /^app goes by random two/],
     [['method', 'least_time'], /^app goes by least_time/],
+    [['processes'], /^GROUP +APPLICATION +PID +STATE +SINCE +RESTARTS +LAST\n$/],
     [['caches'], /^CACHE +ENTRIES +BYTES +HITS\npages +2 +\d+ +33%\n$/],
     [['entries', 'pages', 'cached/b'], /^AGE +FRESH +BYTES +KEY\n\d+ +\d+ +5 +http:\S+\/cached\/b\n$/],
     [['purge', 'pages', '--glob', '*cached/b'], /^1 entries purged\n$/],
@@ -76,6 +78,9 @@ test('is a subcommand, with exit codes', async () => {
   await using help = runCli('ctl', '--help')
   assert.deepEqual(await help.ended, { code: 0, signal: null })
   assert.match(help.stdout, /^Usage: fastify-scgi ctl/)
+  await using unknown = runCli('ctl', 'nothing')
+  assert.deepEqual(await unknown.ended, { code: 2, signal: null })
+  assert.match(unknown.stderr, /Try 'fastify-scgi ctl --help'\.\n$/)
   await using gone = runCli('ctl', '--socket', dir.file('none'), 'servers')
   assert.deepEqual(await gone.ended, { code: 1, signal: null })
   assert.match(gone.stderr, /^fastify-scgi: cannot reach the gateway/)

@@ -41,6 +41,7 @@ const BESIDE: Readonly<Record<string, object>> = {
   queue: { size: 1 },
   health: { type: 'scgi' },
   spawn: { command: process.execPath },
+  'spawn.processes': { min: 1, max: 2 },
 }
 
 /** Options that are right, save for the one at the path. */

@@ -28,15 +28,15 @@ import type { FastifyScgiOptions, ReplyScgiOptions } from '../types/options.ts'
 import type { FastifyScgi, ScgiDecorator } from '../types/fastify.ts'
 
 const ROOT = Symbol('fastify-scgi.root')
-/** For what no mount is concerned with. */
+/** For an application without mounts. */
 const CLOSE_TIMEOUT = REGISTER.closeTimeout.read('closeTimeout', undefined)
 
-/** What all gateways of an application share. */
+/** State that all gateways of an application share. */
 interface GatewayRoot {
   readonly registry: Registry
   /** For `reply.scgi()`. */
   readonly state: GatewayState
-  /** The longest `closeTimeout` of the mounts; of none as yet. */
+  /** The longest `closeTimeout` of the mounts; `undefined` without mounts. */
   closeTimeout: number | undefined
   readonly services: WeakMap<ReplyScgiOptions, Promise<{ service: Omit<Service, 'bodyLimit' | 'point'>, select: Selector, rewritePrefix: string }>>
 }
@@ -70,17 +70,17 @@ function rootOf (fastify: FastifyInstance): GatewayRoot {
     replyScgi(root, this, options)
     return this
   })
-  // Where another hook fails a reply that was begun, the reason phrase of the application is none for that error.
+  // If another hook fails a reply that was begun, the reason phrase of the application does not apply to that error.
   fastify.addHook('onError', (request, reply, error, done) => {
     settleError(reply)
     if (request.scgi?.head !== undefined && !reply.raw.headersSent && request.raw.httpVersionMajor < 2) reply.raw.statusMessage = ''
     done()
   })
-  // Hooks of a close run from the last to the first: the caches are closed when nothing is stored any more.
+  // onClose hooks run from the last to the first: the caches are closed when nothing is stored any more.
   fastify.addHook('onClose', (_instance, done) => {
     caches.close().then(() => done(), done)
   })
-  // Applications that were started here serve to the last request, and are gone when the application is closed.
+  // Applications that were started here serve until the last request, and have ended when the Fastify application is closed.
   fastify.addHook('onClose', (_instance, done) => {
     registry.close().then(() => done(), done)
   })
@@ -90,7 +90,7 @@ function rootOf (fastify: FastifyInstance): GatewayRoot {
   return root
 }
 
-/** While the application closes, nobody waits for clients that wait for nothing. */
+/** Ends idle client connections while the application closes. */
 function endConnections (fastify: FastifyInstance, root: GatewayRoot): void {
   const connections = new ClientConnections(fastify.server)
   fastify.addHook('onListen', done => {
@@ -126,7 +126,7 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
     })
   }
   if (replyFrom) {
-    // Only who asks for it loads undici.
+    // undici is only loaded if it is needed.
     const { registerReplyFrom } = await import('./dispatcher/reply-from.ts')
     await registerReplyFrom(fastify, select, options)
   }
@@ -152,7 +152,7 @@ function mountRoutes (
   scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
   scope.addHook('onRequest', (request, reply, done) => {
     const type = request.raw.headers['content-type']
-    // Fastify answers a type that is none by itself with 415, before a parser is asked, and QUERY without a type with 400.
+    // Fastify itself answers a malformed Content-Type with 415, before a parser is called, and QUERY without one with 400.
     if (type === undefined ? request.method === 'QUERY' : !isMediaType(type)) request.headers = { 'content-type': 'application/octet-stream' }
     takeTurn(request.raw, reply.raw, done)
   })
@@ -230,7 +230,7 @@ function replyScgi (root: GatewayRoot, reply: FastifyReply, options: ReplyScgiOp
   let prepared = root.services.get(options)
   if (prepared === undefined) {
     prepared = prepare(root, options)
-    // An object that is made for each request costs its preparation each time; its failure must not be kept either.
+    // An object that is created for each request is prepared each time; its failure must not be kept either.
     root.services.set(options, prepared)
     prepared.catch(() => root.services.delete(options))
   }

@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue } from '../../types/cache-store.ts'
 
-/** Makes an empty store for one test. What has to be cleaned up after it goes to `t.after()`; `close()` of the store is called by the suite. */
+/** Creates an empty store for a test. Use `t.after()` to clean up; the suite calls `close()` of the store. */
 export type MakeCacheStore = (t: TestContext) => CacheStore | Promise<CacheStore>
 
 type OptionalMethod = 'updateMeta' | 'openRange' | 'purge' | 'keys' | 'list' | 'stats' | 'close'
@@ -17,8 +17,8 @@ type With<Name extends OptionalMethod> = CacheStore & Required<Pick<CacheStore, 
 const ORIGIN = 'scgi:suite'
 
 /**
- * Tries on a store everything that a cache relies on, as tests of node:test. The tests of optional methods pass over a store that does
- * not have them; `methods` says which it must have.
+ * Tests everything that a cache needs of a store, with node:test. Tests of optional methods are skipped if the store does
+ * not have them; `methods` lists those that it must have.
  */
 export function testCacheStore (name: string, make: MakeCacheStore, { methods = [] }: { methods?: readonly OptionalMethod[] } = {}): void {
   const run = (title: string, body: (store: CacheStore) => Promise<void>): void => {

@@ -19,8 +19,8 @@ const YEAR = 31_536_000_000
 const clock: Timers = { now: Date.now, after: systemTimers.after }
 
 /**
- * Makes a cache, for the option `cache.zone` of one or several mounts. It keeps entries in memory, below `path` on the disk, or in a
- * store that is given.
+ * Creates a cache, for the option `cache.zone` of one or several mounts. Entries are kept in memory, on disk below `path`, or in the
+ * given store.
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
  */
 export function createCache (options: CreateCacheOptions): Cache {

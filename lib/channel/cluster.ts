@@ -7,8 +7,8 @@ let relay: Relay | undefined
 let worker: WorkerChannel | undefined
 
 /**
- * The channel between the workers of node:cluster. In a worker it is for the option `shared` of `createUpstreams`; in the primary the
- * same call passes on what the workers say, so that it is to be called there before, or soon after, they are forked.
+ * A channel between the workers of node:cluster, for the option `shared` of `createUpstreams`. The primary forwards the messages of the
+ * workers, so call it there, too, before or soon after they are forked.
  */
 export function clusterChannel (): GroupChannel {
   if (cluster.isWorker) {

@@ -36,7 +36,7 @@ interface ChannelClient extends RedisClient {
 }
 
 /**
- * The channel between gateways that use one Redis or Valkey, on one machine or several.
+ * A channel between gateways that use the same Redis or Valkey, on one machine or several.
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
  */
 export function redisChannel (options: RedisChannelOptions): GroupChannel {

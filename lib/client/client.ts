@@ -15,8 +15,8 @@ import type { Address } from '../../types/upstream.ts'
 export type { ScgiClientOptions, ScgiClientRequest, ScgiClientResponse, ScgiParamBytes } from '../../types/client.ts'
 
 /**
- * Speaks SCGI to one server: no balancing, no retry on another server, no filtering of headers. A name is resolved at the first
- * request; of several addresses each is tried until one takes the connection.
+ * A client of one SCGI server: no balancing, no retry on another server, no filtering of headers. A name is resolved at the first
+ * request; if it has several addresses, they are tried in turn until one accepts the connection.
  */
 export class ScgiClient {
   readonly #parsed: ParsedAddress
@@ -52,13 +52,13 @@ export class ScgiClient {
   }
 
   /**
-   * Sends a request. The promise is fulfilled when the head of the reply is there.
+   * Sends a request. The promise is resolved when the head of the reply has arrived.
    *
    * It is rejected with FST_SCGI_CONNECT, FST_SCGI_CONNECT_TIMEOUT, FST_SCGI_LOCAL, FST_SCGI_SEND, FST_SCGI_SEND_TIMEOUT,
-   * FST_SCGI_READ, FST_SCGI_READ_TIMEOUT, FST_SCGI_PREMATURE_CLOSE, FST_SCGI_INVALID_HEADER or FST_SCGI_HEADER_TOO_BIG for what
-   * went wrong with the server; FST_SCGI_RESOLVE; FST_SCGI_BAD_REQUEST or a TypeError for what cannot be sent; FST_SCGI_TEMP_FILE;
-   * FST_SCGI_CLIENT_CLOSED; the error of the body's stream; the reason of the signal. A failure after the head fails the body. A
-   * stream given as body is destroyed where it is not read to its end.
+   * FST_SCGI_READ, FST_SCGI_READ_TIMEOUT, FST_SCGI_PREMATURE_CLOSE, FST_SCGI_INVALID_HEADER or FST_SCGI_HEADER_TOO_BIG if the
+   * exchange with the server failed; FST_SCGI_RESOLVE; FST_SCGI_BAD_REQUEST or a TypeError for an invalid request; FST_SCGI_TEMP_FILE;
+   * FST_SCGI_CLIENT_CLOSED; the error of the body's stream; the reason of the signal. A failure after the head is an error of the body. A
+   * stream given as body is destroyed if it is not read to its end.
    */
   request (options: ScgiClientRequest = {}): Promise<ScgiClientResponse> {
     return new Promise((resolve, reject) => {
@@ -69,7 +69,7 @@ export class ScgiClient {
     })
   }
 
-  /** Closes idle connections, takes no more requests, and waits until those that run are over: their bodies must be read. */
+  /** Closes idle connections, accepts no more requests, and waits until those in progress have ended. Their bodies must be read. */
   close (): Promise<void> {
     this.#shut()
     if (this.#running.size === 0) return Promise.resolve()
@@ -78,7 +78,7 @@ export class ScgiClient {
 
   /**
    * Closes every connection at once.
-   * @param error what the requests that run fail with; default FST_SCGI_CLIENT_CLOSED
+   * @param error for the requests in progress; default FST_SCGI_CLIENT_CLOSED
    */
   destroy (error?: Error): void {
     this.#shut()

@@ -77,9 +77,9 @@ class Core {
 }
 
 /**
- * undici's dispatcher over SCGI: `undici.request`, `fetch`, `stream`, `pipeline`, interceptors and @fastify/reply-from send to a group
- * of SCGI servers, by the same balancer and the same exchange as the plugin. The URL of a request gives Host, scheme and path; which
- * server gets it is the group's matter alone.
+ * A dispatcher for undici that speaks SCGI: `undici.request`, `fetch`, `stream`, `pipeline`, interceptors and @fastify/reply-from can use a group
+ * of SCGI servers, with the balancer and the exchange of the plugin. The URL of a request only sets Host, scheme and path; the group
+ * chooses the server.
  *
  * It takes every request at once: `dispatch` returns false, and its handler an error, only where the dispatcher is closed or the
  * request cannot be sent. Of undici's request options `idempotent`, `blocking`, `reset`, `expectContinue` and `typeOfService` have no
@@ -93,7 +93,7 @@ export class ScgiDispatcher extends Dispatcher {
   private readonly core: Core
 
   /**
-   * Names among the addresses are resolved at the first request, which fails with `ENOTFOUND` and the like where they do not.
+   * Names among the addresses are resolved at the first request, which fails with `ENOTFOUND` or the like if they do not resolve.
    * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
    */
   constructor (upstreams: DispatcherUpstreams, options: ScgiDispatcherOptions = {}) {
@@ -106,24 +106,24 @@ export class ScgiDispatcher extends Dispatcher {
     return this.core.closed
   }
 
-  /** `destroy()` was called, or `close()` is done. */
+  /** `destroy()` was called, or `close()` has finished. */
   get destroyed (): boolean {
     return this.core.destroyed
   }
 
-  /** Sends a request; what becomes of it, errors included, the handler is told, in the one or the other of undici's dialects. */
+  /** Sends a request. The handler gets the reply or the error; it can have either of undici's interfaces for handlers. */
   override dispatch (options: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     return this.core.dispatch(options, handler)
   }
 
-  /** Takes no more requests, and is done when those that run are. */
+  /** Accepts no more requests, and resolves when those in progress have ended. */
   override close (): Promise<void>
   override close (callback: () => void): void
   override close (callback?: () => void): Promise<void> | undefined {
     return tell(this.core.close(), callback)
   }
 
-  /** Ends the requests that run, with `error` or ClientDestroyedError, and closes idle connections. */
+  /** Ends the requests in progress, with `error` or ClientDestroyedError, and closes idle connections. */
   override destroy (): Promise<void>
   override destroy (error: Error | null): Promise<void>
   override destroy (callback: () => void): void

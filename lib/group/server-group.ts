@@ -110,37 +110,37 @@ export class ServerGroup implements UpstreamGroup {
     await this.#members.open(lookup)
   }
 
-  /** Somebody uses the group from now on, and until `release`. */
+  /** Marks the group as used until `release` is called. */
   hold (): void {
     this.#users += 1
     void this.#shared?.join()
     void this.#members.start()
   }
 
-  /** The last of those who use it stops it. */
+  /** Ends one use of the group; the last one stops it. */
   release (): void {
     this.#users -= 1
     if (this.#users === 0) this.stop()
     else this.closeIdle()
   }
 
-  /** Somebody opened the group who will not use it after all: it is stopped unless others do. */
+  /** Undoes `open` without using the group: it is stopped unless it is used elsewhere. */
   abandon (): void {
     if (this.#users === 0) this.stop()
   }
 
-  /** Ends health checks and questions to the DNS, and closes idle connections. The group stays usable: it begins again with `open`. */
+  /** Stops health checks and DNS queries, and closes idle connections. The group stays usable: `open` starts it again. */
   stop (): void {
     this.#shared?.leave()
     this.#members.stop()
   }
 
-  /** Fulfilled when the applications that were started for it, and are to end, have ended. */
+  /** Resolves when the applications that were started for it and should end have ended. */
   stopped (): Promise<void> {
     return this.#members.stopped()
   }
 
-  /** Whether a server has this address, as it is written. */
+  /** Whether a server has this address, as written in the options. */
   lists (address: string): boolean {
     return this.#given.has(address)
   }
@@ -212,7 +212,7 @@ export class ServerGroup implements UpstreamGroup {
     this.edit(server, { weight })
   }
 
-  /** How the servers take turns, as errors call it. */
+  /** Name of the balancing method, for errors. */
   get balance (): string {
     return this.#members.balance.name
   }
@@ -326,8 +326,8 @@ function peerOf (server: ServerSettings, address: ServerAddress, target: Endpoin
 }
 
 /**
- * A group of servers for several registrations: they share its balancer, its failure counts and its connections.
- * `Request` is what functions among the options are given: in a group for `ScgiDispatcher` undici's DispatchOptions.
+ * Creates a group of servers for several registrations, which share its balancer, its failure counts and its connections.
+ * `Request` is the argument of functions among the options: in a group for `ScgiDispatcher` undici's DispatchOptions.
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
  */
 export function createUpstreams<Request = FastifyRequest> (options: GroupOptions<Request> | GroupOptions['servers']): UpstreamGroup {

@@ -1,8 +1,8 @@
 import type { ExchangeOptions } from '../../types/options.ts'
 
 /**
- * nginx's defaults where those of this gateway differ, to be spread into the options of `register` or of `reply.scgi()`, before your own:
- * `{ ...nginxDefaults, upstreams }`. Frozen. What nginx has no default for, and what is no option, stays as it is here. Sizes are those of a
+ * nginx's defaults that differ from those of this gateway. Spread them into the options of `register` or `reply.scgi()`, in front of your own:
+ * `{ ...nginxDefaults, upstreams }`. Frozen. Other differences remain (see docs/differences.md). Sizes are those of a
  * platform with memory pages of 4k.
  */
 export const nginxDefaults = Object.freeze({

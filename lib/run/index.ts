@@ -17,16 +17,16 @@ export type * from '../../types/config.ts'
 /** Milliseconds for the last lines of the log. */
 const LAST_LINES = 1000
 
-/** The configuration as it is given: for its types, and so that an editor knows what may be written. */
+/** Returns the configuration unchanged; provides types for editors. */
 export function defineGateway (config: GatewayConfig): GatewayConfig {
   return config
 }
 
 /**
- * Runs a gateway, as the command `fastify-scgi --config` does. With `workers` this program is started once more for each worker, where
- * `runGateway` serves and does not return before it ends; what is to be done in the process that started them stands after it.
+ * Runs a gateway, like the command `fastify-scgi --config`. With `workers`, this program is started again for each worker, where
+ * `runGateway` serves and does not return until the worker ends; code after it runs only in the primary.
  * @param config the configuration, or the path of its file
- * @throws FST_SCGI_OPT_* where the configuration is wrong; an error that says what to do where the system refuses something
+ * @throws FST_SCGI_OPT_* if the configuration is invalid; an error that says what to do if the system refuses something
  */
 export async function runGateway (config: GatewayConfig | string, options: RunGatewayOptions = {}): Promise<RunningGateway> {
   const isWorker = cluster.isWorker && process.env[WORKER_ENV] !== undefined

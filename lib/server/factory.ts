@@ -14,8 +14,8 @@ const LIMITS = [
 
 /**
  * For Fastify's option `serverFactory`: `Fastify({ serverFactory: scgiServerFactory() })` serves the application over SCGI.
- * Fastify's `keepAliveTimeout`, `requestTimeout`, `connectionTimeout` and `maxRequestsPerSocket` hold where `options` has
- * nothing else. What is refused before there is a request is logged by Fastify's logger, as a warning.
+ * Fastify's `keepAliveTimeout`, `requestTimeout`, `connectionTimeout` and `maxRequestsPerSocket` apply unless `options` sets
+ * them. Requests that are refused before they reach Fastify are logged by its logger, as a warning.
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
  */
 export function scgiServerFactory (

@@ -14,10 +14,10 @@ const MIN_SWEEP = 10
 const MAX_SWEEP = 1000
 
 /**
- * An `http.Server` that speaks SCGI: same events ('request', 'clientError', 'timeout'), same methods, same limits, and the objects
- * that it hands out are an `http.IncomingMessage` and an `http.ServerResponse`. What it reads and writes is another protocol.
+ * An `http.Server` that speaks SCGI: same events ('request', 'clientError', 'timeout'), same methods, same limits, with an
+ * `http.IncomingMessage` and an `http.ServerResponse` for each request.
  *
- * - 'clientError' comes after the refusal (400, 408, 431) has been sent: the listener has nothing to answer. Where nobody listens a
+ * - 'clientError' is emitted after the refusal (400, 408, 431) has been sent, so the listener must not answer. Without a listener, a
  *   process warning says what was refused.
  * - 'upgrade' comes with request, socket and head, where somebody listens, for a request with HTTP_UPGRADE and HTTP_CONNECTION and without a
  *   body: the listener writes `HTTP/1.1 101 Switching Protocols` and its headers itself, as the libraries for WebSocket do.
@@ -33,7 +33,7 @@ export class ScgiServer extends Server implements ConnectionHost {
   #sweeper: NodeJS.Timeout | undefined
 
   /**
-   * @param warn gets what was refused, in place of a process warning
+   * @param warn called with refused requests instead of a process warning
    * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
    */
   constructor (options: ScgiServerOptions, listener?: ScgiRequestListener, warn?: Warn) {
@@ -85,7 +85,7 @@ export class ScgiServer extends Server implements ConnectionHost {
   }
 
   /**
-   * Stops listening, closes idle connections, and calls back when the last request is answered.
+   * Stops listening, closes idle connections, and calls back when the last request has been answered.
    */
   override close (callback?: (error?: Error) => void): this {
     NetServer.prototype.close.call(this, callback)
@@ -96,22 +96,22 @@ export class ScgiServer extends Server implements ConnectionHost {
     return this
   }
 
-  /** Closes the connections on which no request has begun. */
+  /** Closes connections without a request in progress. */
   override closeIdleConnections (): void {
     for (const connection of this.#connections.all()) {
       if (connection.idle) connection.socket.destroy()
     }
   }
 
-  /** Closes every connection, with whatever is going on. */
+  /** Closes all connections, including those with requests in progress. */
   override closeAllConnections (): void {
     for (const connection of this.#connections.all()) connection.socket.destroy()
   }
 }
 
 /**
- * A server for a Node.js application behind an SCGI gateway (nginx `scgi_pass`, Apache `ProxyPass scgi://`, lighttpd, this package).
- * The listener is one for `http.createServer`; call `listen` with a port or the path of a unix socket.
+ * Creates a server for a Node.js application behind an SCGI gateway (nginx `scgi_pass`, Apache `ProxyPass scgi://`, lighttpd, this package).
+ * The listener is the same as for `http.createServer`; call `listen` with a port or the path of a unix socket.
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
  */
 export function createScgiServer (options: ScgiServerOptions, listener?: ScgiRequestListener): ScgiServer

@@ -27,9 +27,9 @@ const LOAD_AGAIN = 600_000
 /** And after this at the latest, however long entries may be idle. */
 const DAY = 86_400_000
 
-/** Keeps each entry in a file, which outlives the process. */
+/** A store that keeps each entry in a file, also after the process has ended. */
 export class DiskStore implements CacheStore {
-  /** All entries that were there at the start are known, or the store was closed. */
+  /** Resolves when all existing entries have been loaded, or the store was closed. */
   readonly loaded: Promise<void>
   readonly #settings: DiskSettings
   readonly #shelf: Shelf
@@ -118,7 +118,7 @@ export class DiskStore implements CacheStore {
     return undefined
   }
 
-  /** Goes through all files, also those that other processes have written. A purge of one key only looks for its own. */
+  /** Reads all files, including those of other processes. A purge of a single key only looks for its own files. */
   async purge (origin: string, match: PurgeMatch, soft: boolean): Promise<number> {
     const test = purgeTest(origin, match)
     // What was fetched before a purge is what the purge is against.
@@ -162,12 +162,12 @@ export class DiskStore implements CacheStore {
     return { entries: this.#shelf.index.entries, bytes: this.#shelf.index.bytes }
   }
 
-  /** Removes at once what the limits do not allow, without the pauses between rounds being shorter. */
+  /** Removes entries beyond the limits now; the pauses between rounds stay the same. */
   manage (): Promise<void> {
     return this.#manager.pass()
   }
 
-  /** Ends what is being written; who reads goes on reading. The entries stay on the disk. */
+  /** Aborts entries that are being written; entries that are being read stay readable. The entries stay on disk. */
   async close (): Promise<void> {
     this.#closed = true
     this.#rounds.manager.stop()

@@ -12,15 +12,15 @@ import { checkLength, ShortBodies, TOO_LONG, type BodyOwner } from './short-bodi
 import { variantText, varyNames } from './vary.ts'
 
 export interface MemoryStoreOptions {
-  /** Bytes of all entries, heads included; the one used longest ago goes first. Default `'64m'`. */
+  /** Maximum size of all entries, including their heads; the least recently used is removed first. Default `'64m'`. */
   maxSize?: number | string
-  /** Default: no limit but `maxSize`. */
+  /** Maximum number of entries. Default: no limit except `maxSize`. */
   maxEntries?: number
-  /** Bytes of one body; a larger one is not stored. Default: an eighth of `maxSize`. */
+  /** Maximum size of a body; a larger one is not stored. Default: an eighth of `maxSize`. */
   maxEntrySize?: number | string
-  /** An entry nobody asked for so long is removed, fresh or not. Default `'10m'`. (nginx: inactive) */
+  /** Time after which an unused entry is removed, fresh or not. Default `'10m'`. (nginx: inactive) */
   inactive?: number | string
-  /** Milliseconds since the epoch; tests have their own. */
+  /** Returns the time in milliseconds since the epoch; for tests. */
   now?: () => number
 }
 
@@ -43,7 +43,7 @@ interface Made extends Pick<Entry, 'key' | 'value' | 'tags' | 'size'> {
 /** What an entry takes beside its texts and its body, about. */
 const OVERHEAD = 500
 
-/** Keeps entries in this process's memory. A long body is one Buffer that all who ask for it get; of a short one each gets a copy. */
+/** A store in the memory of this process. A long body is one Buffer, which all requests share; of a short body each gets a copy. */
 export class MemoryStore implements CacheStore {
   readonly #maxEntries: number
   readonly #maxEntrySize: number

@@ -19,15 +19,15 @@ export type { RedisClient } from '../../redis/client.ts'
 export interface RedisStoreOptions {
   /** `'redis://user:password@host:6379/0'`, `'rediss://...'` or the path of a unix socket. Needs the package `iovalkey`. */
   url?: string
-  /** A client of yours (`iovalkey`, `ioredis`) in place of `url`; it is left open by `close()`. */
+  /** Your own client (`iovalkey`, `ioredis`) instead of `url`; `close()` does not close it. */
   client?: RedisClient
-  /** What all keys begin with. Default `'fastify-scgi:'`. */
+  /** Prefix of all keys. Default `'fastify-scgi:'`. */
   prefix?: string
-  /** The longest time a command may take; then the store has nothing until Redis answers again. Default `'250ms'`. */
+  /** Maximum time of a command; after that the store has no entries until Redis answers again. Default `'250ms'`. */
   timeout?: number | string
-  /** Bytes of one body; a larger one is not stored. Default `'1m'`. */
+  /** Maximum size of a body; a larger one is not stored. Default `'1m'`. */
   maxEntrySize?: number | string
-  /** Told once for each time that Redis fails. Default: `process.emitWarning()`. */
+  /** Called once for each outage of Redis. Default: `process.emitWarning()`. */
   onWarning?: (error: Error) => void
 }
 
@@ -35,7 +35,7 @@ export interface RedisStoreOptions {
 const SCAN_COUNT = 500
 
 /**
- * A store in Redis or Valkey, which several gateways share. While Redis is gone, slow or frozen there is nothing in it.
+ * A store in Redis or Valkey, which several gateways can share. While Redis is down, slow or hangs, it has no entries.
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED (the package iovalkey is missing)
  */
 export function redisStore (options: RedisStoreOptions): CacheStore {

@@ -14,7 +14,7 @@ import { DiskStore } from '../../lib/cache/stores/disk.ts'
 import type { DiskStoreOptions } from '../../lib/cache/stores/disk.ts'
 import { entryName } from '../../lib/cache/stores/disk/names.ts'
 import { readDiskOptions } from '../../lib/cache/stores/disk/options.ts'
-import { Shelf } from '../../lib/cache/stores/disk/shelf.ts'
+import { EntryFiles } from '../../lib/cache/stores/disk/entry-files.ts'
 import { eventually } from '../gateway/kit.ts'
 import { assertNoGrowth, resources } from '../helpers/resources.ts'
 import { tempDir } from '../helpers/temp.ts'
@@ -311,17 +311,17 @@ test('a body that everybody has forgotten is closed', async () => {
 
 test('an entry that is placed while somebody looks for it stays counted', async () => {
   await using dir = await tempDir()
-  const shelf = new Shelf(readDiskOptions({ path: dir.path }), Date.now)
+  const entryFiles = new EntryFiles(readDiskOptions({ path: dir.path }), Date.now)
   const key = keyOf('/a')
   const name = entryName(key)
   // The disk is asked, and before its answer is there the entry is.
-  const lookup = shelf.find(key)
-  shelf.index.add(name, 10, Date.now())
+  const lookup = entryFiles.find(key)
+  entryFiles.index.add(name, 10, Date.now())
   assert.equal(await lookup, undefined)
-  assert.ok(shelf.index.has(name))
+  assert.ok(entryFiles.index.has(name))
   // One that is known and gone is not.
-  assert.equal(await shelf.find(key), undefined)
-  assert.ok(!shelf.index.has(name))
+  assert.equal(await entryFiles.find(key), undefined)
+  assert.ok(!entryFiles.index.has(name))
 })
 
 test('options that cannot be are refused', async () => {

@@ -14,7 +14,7 @@ import { entryName, lockName, secondName } from './disk/names.ts'
 import { readDiskOptions } from './disk/options.ts'
 import type { DiskSettings, DiskStoreOptions } from './disk/options.ts'
 import { Rounds } from './disk/rounds.ts'
-import { Shelf } from './disk/shelf.ts'
+import { EntryFiles } from './disk/entry-files.ts'
 import { DiskWriter } from './disk/writer.ts'
 import { copyValue, entryKey, keyBytes, keyText, promisedLength, purgeTest, readKey, softened } from './key.ts'
 
@@ -32,7 +32,7 @@ export class DiskStore implements CacheStore {
   /** Resolves when all existing entries have been loaded, or the store was closed. */
   readonly loaded: Promise<void>
   readonly #settings: DiskSettings
-  readonly #shelf: Shelf
+  readonly #entryFiles: EntryFiles
   readonly #writers = new ActiveList<DiskWriter>()
   readonly #manager: DiskManager
   readonly #rounds: { readonly manager: Rounds, readonly loader: Rounds }
@@ -45,9 +45,9 @@ export class DiskStore implements CacheStore {
     const { manager, loader = {}, now = Date.now } = options
     const settings = readDiskOptions(options)
     this.#settings = settings
-    this.#shelf = new Shelf(settings, now)
+    this.#entryFiles = new EntryFiles(settings, now)
     this.#rounds = { manager: new Rounds('manager', manager), loader: new Rounds('loader', loader) }
-    this.#manager = new DiskManager(settings, this.#shelf, this.#rounds.manager)
+    this.#manager = new DiskManager(settings, this.#entryFiles, this.#rounds.manager)
     void this.#manager.work()
     this.loaded = this.#rounds.loader.wait(settings.delay).then(() => this.#load())
     void this.#loadAgain()
@@ -75,12 +75,12 @@ export class DiskStore implements CacheStore {
       value: copyValue(value),
       bytes,
       name,
-      tempDirectory: this.#shelf.tempFor(name, tempPath),
+      tempDirectory: this.#entryFiles.tempFor(name, tempPath),
       maxSize,
       maxEntrySize,
-      atOnce: this.#shelf.atOnce,
-      commit: () => this.#shelf.lock.run(lockName(key.path), async () => {
-        const done = await commit(this.#shelf, writer)
+      atOnce: this.#entryFiles.atOnce,
+      commit: () => this.#entryFiles.lock.run(lockName(key.path), async () => {
+        const done = await commit(this.#entryFiles, writer)
         this.#manager.poke()
         return done
       }),
@@ -95,11 +95,11 @@ export class DiskStore implements CacheStore {
   }
 
   updateMeta (key: CacheStoreKey, value: CacheStoreValue): Promise<boolean> {
-    return this.#shelf.lock.run(lockName(key.path), async () => {
-      const found = await this.#shelf.find(key, 'r+')
+    return this.#entryFiles.lock.run(lockName(key.path), async () => {
+      const found = await this.#entryFiles.find(key, 'r+')
       if (found === undefined) return false
       try {
-        return found.entry.head.value.etag === value.etag && await this.#shelf.rewrite(found.entry, copyValue(value))
+        return found.entry.head.value.etag === value.etag && await this.#entryFiles.rewrite(found.entry, copyValue(value))
       } finally {
         shut(found.entry.fd)
       }
@@ -126,14 +126,14 @@ export class DiskStore implements CacheStore {
       const { options: { key }, tags } = writer
       if (test({ origin: key.origin, path: key.path, tags })) writer.destroy()
     }
-    const shelf = this.#shelf
-    await shelf.lock.idle()
-    const names = 'key' in match ? await shelf.namesOf(...firstNames({ origin, method: 'GET', path: match.key })) : shelf.names()
+    const entryFiles = this.#entryFiles
+    await entryFiles.lock.idle()
+    const names = 'key' in match ? await entryFiles.namesOf(...firstNames({ origin, method: 'GET', path: match.key })) : entryFiles.names()
     let count = 0
-    await shelf.each(names, 'r', async (name, { key, head: { value } }) => {
+    await entryFiles.each(names, 'r', async (name, { key, head: { value } }) => {
       const read = readKey(key)
       if (!test({ ...read, tags: readTags(value.headers) })) return
-      if (!soft || !await this.#soften(name, read.path)) await shelf.remove(name)
+      if (!soft || !await this.#soften(name, read.path)) await entryFiles.remove(name)
       count++
     })
     return count
@@ -141,13 +141,13 @@ export class DiskStore implements CacheStore {
 
   async * list (origin: string): AsyncGenerator<CacheStoreListed> {
     const names: string[] = []
-    for await (const name of this.#shelf.names()) names.push(name)
+    for await (const name of this.#entryFiles.names()) names.push(name)
     // The order of a directory is none that stays from page to page.
     for (const name of names.sort()) {
       let found: CacheStoreListed | undefined
-      await this.#shelf.each([name], 'r', async (_name, { key, head: { method, value }, preamble }) => {
+      await this.#entryFiles.each([name], 'r', async (_name, { key, head: { method, value }, preamble }) => {
         const { origin: zone, path } = readKey(key)
-        if (zone !== origin || value.deleteAt <= this.#shelf.now()) return
+        if (zone !== origin || value.deleteAt <= this.#entryFiles.now()) return
         found = { key: entryKey(origin, method, path, value.vary), value, size: preamble.bodyLength }
       })
       if (found !== undefined) yield found
@@ -159,7 +159,7 @@ export class DiskStore implements CacheStore {
   }
 
   stats (): { entries: number, bytes: number } {
-    return { entries: this.#shelf.index.entries, bytes: this.#shelf.index.bytes }
+    return { entries: this.#entryFiles.index.entries, bytes: this.#entryFiles.index.bytes }
   }
 
   /** Removes entries beyond the limits now; the pauses between rounds stay the same. */
@@ -178,17 +178,17 @@ export class DiskStore implements CacheStore {
       if (!writer.writableEnded) writer.destroy()
     }))
     await Promise.all(closing)
-    await this.#shelf.lock.idle()
-    this.#shelf.index.clear()
+    await this.#entryFiles.lock.idle()
+    this.#entryFiles.index.clear()
   }
 
   /** The entry that a request gets, if it is still of use. */
   async #find (key: CacheStoreKey): Promise<{ name: string, entry: OpenEntry } | undefined> {
     if (this.#closed) return undefined
-    const found = await this.#shelf.find(key)
+    const found = await this.#entryFiles.find(key)
     if (found === undefined) return undefined
-    if (found.entry.head.value.deleteAt > this.#shelf.now()) {
-      this.#shelf.use(found.name, found.entry)
+    if (found.entry.head.value.deleteAt > this.#entryFiles.now()) {
+      this.#entryFiles.use(found.name, found.entry)
       return found
     }
     shut(found.entry.fd)
@@ -198,10 +198,10 @@ export class DiskStore implements CacheStore {
   /** The body of an open entry; undefined where it is damaged. The bytes of one that another process has written are checked, once. */
   async #body ({ name, entry }: { name: string, entry: OpenEntry }): Promise<Buffer | DiskBody | undefined> {
     const { path, fd, first, size, preamble: { bodyOffset, bodyLength, bodyCrc } } = entry
-    const isVerified = this.#shelf.index.peek(name)?.verified === true
+    const isVerified = this.#entryFiles.index.peek(name)?.verified === true
     const judge = (right: boolean): void => {
-      const slot = this.#shelf.index.peek(name)
-      if (!right) void this.#shelf.remove(name)
+      const slot = this.#entryFiles.index.peek(name)
+      if (!right) void this.#entryFiles.remove(name)
       else if (slot !== undefined) slot.verified = true
     }
     if (bodyLength > ONE_BUFFER) {
@@ -218,17 +218,17 @@ export class DiskStore implements CacheStore {
 
   /** Makes an entry stale; false where it cannot be. */
   #soften (name: string, path: string): Promise<boolean> {
-    return this.#shelf.lock.run(lockName(path), async () => {
+    return this.#entryFiles.lock.run(lockName(path), async () => {
       let done = false
-      await this.#shelf.each([name], 'r+', async (_name, entry) => {
-        done = await this.#shelf.rewrite(entry, softened(entry.head.value, this.#shelf.now()))
+      await this.#entryFiles.each([name], 'r+', async (_name, entry) => {
+        done = await this.#entryFiles.rewrite(entry, softened(entry.head.value, this.#entryFiles.now()))
       })
       return done
     })
   }
 
   async #load (): Promise<void> {
-    await load(this.#shelf, this.#rounds.loader)
+    await load(this.#entryFiles, this.#rounds.loader)
     this.#manager.poke()
   }
 

@@ -3,7 +3,7 @@ import { varyMatches, varyNames } from '../vary.ts'
 import { openEntry } from './entry.ts'
 import { shut } from './files.ts'
 import { secondName, variantName } from './names.ts'
-import type { Shelf } from './shelf.ts'
+import type { EntryFiles } from './entry-files.ts'
 import type { DiskWriter } from './writer.ts'
 
 /**
@@ -12,20 +12,20 @@ import type { DiskWriter } from './writer.ts'
  * A key's first entry has the key's name, and says in which headers others may differ; those that do have names made of these headers.
  * Where an entry of another zone has the key's name, all these names have the zone in them.
  */
-export async function commit (shelf: Shelf, writer: DiskWriter): Promise<boolean> {
+export async function commit (entryFiles: EntryFiles, writer: DiskWriter): Promise<boolean> {
   if (writer.destroyed) return false
-  const { main, name, leftover } = await nameFor(shelf, writer)
+  const { main, name, leftover } = await nameFor(entryFiles, writer)
   const temp = await writer.complete()
   if (writer.destroyed) return false
   // It would be found again when the one that replaces it goes: it goes first, whatever becomes of the process.
-  if (leftover !== undefined && await shelf.removeOurs(leftover)) await removeVariants(shelf, leftover)
-  await shelf.place(temp, name)
+  if (leftover !== undefined && await entryFiles.removeOurs(leftover)) await removeVariants(entryFiles, leftover)
+  await entryFiles.place(temp, name)
   writer.placed()
   const { key: { method, origin }, value: { vary } } = writer.options
   const names = varyNames(vary)
-  shelf.index.add(name, writer.size, shelf.now(), { id: writer.id, verified: true, vary: names.join(), origin })
+  entryFiles.index.add(name, writer.size, entryFiles.now(), { id: writer.id, verified: true, vary: names.join(), origin })
   // The same variant could have been stored when another one was first. It would come back when this one goes.
-  if (name === main && names.length > 0) await shelf.removeOurs(variantName(main, method, names, vary))
+  if (name === main && names.length > 0) await entryFiles.removeOurs(variantName(main, method, names, vary))
   return true
 }
 
@@ -38,41 +38,41 @@ interface Place {
   readonly leftover?: string
 }
 
-async function nameFor (shelf: Shelf, { options }: DiskWriter): Promise<Place> {
+async function nameFor (entryFiles: EntryFiles, { options }: DiskWriter): Promise<Place> {
   const { key: { method, origin }, value: { vary }, bytes, name: own } = options
   const names = varyNames(vary)
-  const known = names.length === 0 ? shelf.index.peek(own) : undefined
+  const known = names.length === 0 ? entryFiles.index.peek(own) : undefined
   if (known?.vary === '' && known.origin === origin) return { main: own, name: own }
   let main = own
-  const path = shelf.pathOf(main)
-  let first = shelf.isMissing(path) ? 'gone' : await openEntry(path, { key: bytes })
+  const path = entryFiles.pathOf(main)
+  let first = entryFiles.isMissing(path) ? 'gone' : await openEntry(path, { key: bytes })
   if (first === 'gone' || first === 'bad') return { main, name: main, leftover: secondName(bytes, method) }
   if (first === 'other') {
     main = secondName(bytes, method)
-    first = await openEntry(shelf.pathOf(main), { key: bytes })
+    first = await openEntry(entryFiles.pathOf(main), { key: bytes })
   }
-  if (first === 'foreign') throw foreign(shelf.pathOf(main))
+  if (first === 'foreign') throw foreign(entryFiles.pathOf(main))
   if (typeof first === 'string') return { main, name: main }
   shut(first.fd)
   const old = first.head.value.vary
   const oldNames = varyNames(old)
   if (oldNames.join() !== names.join()) {
     // What was stored under the old names cannot be found from now on, and must not be when they return.
-    if (oldNames.length > 0) await removeVariants(shelf, main)
+    if (oldNames.length > 0) await removeVariants(entryFiles, main)
     return { main, name: main }
   }
   if (varyMatches(old, vary)) return { main, name: main }
   const name = variantName(main, method, names, vary)
-  if (!shelf.index.has(name)) {
-    const there = await openEntry(shelf.pathOf(name))
-    if (there === 'foreign') throw foreign(shelf.pathOf(name))
+  if (!entryFiles.index.has(name)) {
+    const there = await openEntry(entryFiles.pathOf(name))
+    if (there === 'foreign') throw foreign(entryFiles.pathOf(name))
     if (typeof there !== 'string') shut(there.fd)
   }
   return { main, name }
 }
 
-async function removeVariants (shelf: Shelf, main: string): Promise<void> {
-  for (const name of await shelf.namesOf(main)) if (name !== main) await shelf.removeOurs(name)
+async function removeVariants (entryFiles: EntryFiles, main: string): Promise<void> {
+  for (const name of await entryFiles.namesOf(main)) if (name !== main) await entryFiles.removeOurs(name)
 }
 
 function foreign (path: string): Error {

@@ -2,7 +2,7 @@ import { stat, unlink } from 'node:fs/promises'
 import { codeOf } from '../../../runtime/caught.ts'
 import { probeEntry } from './entry.ts'
 import type { Rounds } from './rounds.ts'
-import type { Shelf } from './shelf.ts'
+import type { EntryFiles } from './entry-files.ts'
 import type { Found } from './walk.ts'
 
 /** A temporary file that nobody has written to for so long has no writer any more: its process is gone, or this much of it. */
@@ -12,13 +12,13 @@ const STALE_AGE = 3_600_000
 const PARALLEL = 4
 
 /** Goes through all files once: tells of the entries that are not known, and removes what writers have left behind when they died. */
-export async function load (shelf: Shelf, rounds: Rounds): Promise<void> {
+export async function load (entryFiles: EntryFiles, rounds: Rounds): Promise<void> {
   let together: Array<Promise<void>> = []
   rounds.begin()
-  for await (const file of shelf.walk()) {
+  for await (const file of entryFiles.walk()) {
     if (rounds.stopped) break
-    if (file.owner !== undefined) together.push(removeDead(file.path, file.owner, shelf.now()))
-    else if (!shelf.index.has(file.name)) together.push(look(file, shelf, rounds))
+    if (file.owner !== undefined) together.push(removeDead(file.path, file.owner, entryFiles.now()))
+    else if (!entryFiles.index.has(file.name)) together.push(look(file, entryFiles, rounds))
     if (together.length >= PARALLEL) {
       await Promise.all(together)
       together = []
@@ -28,7 +28,7 @@ export async function load (shelf: Shelf, rounds: Rounds): Promise<void> {
   await Promise.all(together)
 }
 
-async function look ({ name, path }: Found, { index, now }: Shelf, rounds: Rounds): Promise<void> {
+async function look ({ name, path }: Found, { index, now }: EntryFiles, rounds: Rounds): Promise<void> {
   const size = await probeEntry(path)
   if (size !== undefined && !index.has(name) && !rounds.stopped) index.add(name, size, now())
 }

@@ -1,7 +1,7 @@
 import { stat, statfs } from 'node:fs/promises'
 import type { DiskSettings } from './options.ts'
 import type { Rounds } from './rounds.ts'
-import type { Shelf } from './shelf.ts'
+import type { EntryFiles } from './entry-files.ts'
 
 /** Looks at the limits at least so often, in milliseconds. */
 const POLL = 10_000
@@ -11,7 +11,7 @@ const FREE_CHECK = 10
 /** Removes what nobody has asked for, and what there is no room for, the one used longest ago first. */
 export class DiskManager {
   readonly #limits: DiskSettings
-  readonly #shelf: Shelf
+  readonly #entryFiles: EntryFiles
   readonly #rounds: Rounds
   #lowSpace = false
   #sinceCheck = 0
@@ -19,9 +19,9 @@ export class DiskManager {
   /** One pass at a time. */
   #running: Promise<void> | undefined
 
-  constructor (limits: DiskSettings, shelf: Shelf, rounds: Rounds) {
+  constructor (limits: DiskSettings, entryFiles: EntryFiles, rounds: Rounds) {
     this.#limits = limits
-    this.#shelf = shelf
+    this.#entryFiles = entryFiles
     this.#rounds = rounds
   }
 
@@ -54,14 +54,14 @@ export class DiskManager {
     while (!rounds.stopped) {
       const victim = await this.#victim()
       if (victim === undefined) return
-      await this.#shelf.remove(victim)
+      await this.#entryFiles.remove(victim)
       await rounds.step()
     }
   }
 
   async #victim (): Promise<string | undefined> {
-    const { index } = this.#shelf
-    const now = this.#shelf.now()
+    const { index } = this.#entryFiles
+    const now = this.#entryFiles.now()
     for (;;) {
       const oldest = index.oldest()
       if (oldest === undefined) return undefined
@@ -75,14 +75,14 @@ export class DiskManager {
   }
 
   get #isOver (): boolean {
-    const { index } = this.#shelf
+    const { index } = this.#entryFiles
     return index.bytes > this.#limits.maxSize || index.entries > this.#limits.maxEntries
   }
 
   /** When another process has used the file, or 0. */
   async #usedElsewhere (name: string): Promise<number> {
     try {
-      return Math.min((await stat(this.#shelf.pathOf(name))).mtimeMs, this.#shelf.now())
+      return Math.min((await stat(this.#entryFiles.pathOf(name))).mtimeMs, this.#entryFiles.now())
     } catch {
       return 0
     }

@@ -25,7 +25,7 @@ const HEAD_BLOCK = 4096
 type Visit = (name: string, entry: OpenEntry) => Promise<void>
 
 /** The directory of a store: finding, placing and removing files, and what is known of them. */
-export class Shelf {
+export class EntryFiles {
   readonly index = new DiskIndex()
   /** Commits and changes of one key, one after the other. */
   readonly lock = new Lock()

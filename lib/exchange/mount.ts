@@ -5,7 +5,7 @@ import { parseNextUpstream } from '../balancer/next-upstream.ts'
 import { parsePathRules } from '../routing/path-options.ts'
 import { parseBind, type Bind } from '../request/bind.ts'
 import { CachePolicy } from '../cache/options.ts'
-import { compileStore, type Store } from '../mirror/store.ts'
+import { compileStore, type Mirror } from '../mirror/store.ts'
 import { compileBuffering, type ReplyBuffering } from '../reply/buffering-options.ts'
 import { compileResponse, type ResponseSettings } from './response-options.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
@@ -35,7 +35,7 @@ export interface Mount extends ReplySettings {
   readonly response: ResponseSettings
   /** How paths are read. */
   readonly paths: PathRules
-  readonly store: Store<FastifyRequest> | undefined
+  readonly store: Mirror<FastifyRequest> | undefined
   readonly ignoreClientAbort: boolean
   /** Informational replies (1xx) are handed on, by what the server speaks. */
   readonly earlyHints: boolean | undefined

@@ -1,4 +1,4 @@
-import { askedOf, StoreTee, type StoreOwner } from './store-tap.ts'
+import { askedOf, MirrorTap, type MirrorTapOwner } from './mirror-tap.ts'
 import { BackgroundUpdate, type UpdateOwner, type Verdict } from './background-update.ts'
 import { BYPASS, METHOD } from '../cache/status-header.ts'
 import { CACHE, STORE, type UpstreamSide } from './upstream-side.ts'
@@ -19,10 +19,10 @@ import type { ResponseHead } from '../../types/exchange.ts'
  * Who takes the reply besides the client: the cache, or the store that mirrors it as files. One that takes no more holds the servers up,
  * and none is left behind when the exchange ends. Only the exchanges of mounts with either have taps.
  */
-export class Taps implements StoreOwner, UpdateOwner {
+export class Taps implements MirrorTapOwner, UpdateOwner {
   /** The cache's part in this request, where it has one. */
   cache: CacheTransaction | undefined
-  #store: StoreTee | undefined
+  #store: MirrorTap | undefined
   readonly #mount: Mount
   readonly #state: GatewayState
   readonly #upstream: UpstreamSide
@@ -104,7 +104,7 @@ export class Taps implements StoreOwner, UpdateOwner {
     const { store } = this.#mount
     const { request, sender } = this.#client
     if (store === undefined || !sender.buffering || !this.mayStore) return
-    this.#store = StoreTee.open(store, request, this.#upstream.outgoing.view.pathInfo, head, this)
+    this.#store = MirrorTap.open(store, request, this.#upstream.outgoing.view.pathInfo, head, this)
   }
 
   data (chunk: Buffer): void {
@@ -147,11 +147,11 @@ export class Taps implements StoreOwner, UpdateOwner {
     this.#upstream.release(STORE)
   }
 
-  storing (tee: StoreTee): void {
+  storing (tee: MirrorTap): void {
     this.#state.running.add(tee)
   }
 
-  stored (tee: StoreTee): void {
+  stored (tee: MirrorTap): void {
     ended(this.#state, tee)
   }
 

@@ -15,7 +15,7 @@ const COPY_CHUNK = 262_144
 const MAX_TAKEN = 10
 
 /** Where and how replies are stored. */
-export interface StorePlace {
+export interface MirrorPlace {
   /** Absolute path, binary string. */
   readonly root: string
   /** Directory of unfinished files, binary string; `undefined` for the root, where renaming is always within one file system. */
@@ -31,8 +31,8 @@ type Done = (error?: Error) => void
  * One reply on its way into a file. Nobody sees the file before it is complete: it is written under another name and renamed. The first
  * failure ends it: the temporary file goes, and every call from then on reports that same error, FST_SCGI_STORE.
  */
-export class StoreFile {
-  readonly #place: StorePlace
+export class MirrorFile {
+  readonly #place: MirrorPlace
   readonly #names: readonly string[]
   readonly #mtime: number | undefined
   #queue: Buffer[] = []
@@ -52,7 +52,7 @@ export class StoreFile {
    * @param names the directories and the name below the root, binary strings, none of them empty, `.` or `..`
    * @param mtime modification time that the file gets, in seconds since the epoch
    */
-  constructor (place: StorePlace, names: readonly string[], mtime: number | undefined) {
+  constructor (place: MirrorPlace, names: readonly string[], mtime: number | undefined) {
     this.#place = place
     this.#names = names
     this.#mtime = mtime

@@ -9,12 +9,12 @@ import { orSwitch } from '../options/checks.ts'
 import { readRows } from '../options/read.ts'
 import { STORE } from '../options/table/reply.ts'
 import { STORE_PREFIX } from '../files/leftovers.ts'
-import { StoreFile, type StorePlace } from './store-file.ts'
+import { MirrorFile, type MirrorPlace } from './store-file.ts'
 import { toBytes, utf8 } from '../bytes/text.ts'
 import { show } from '../options/units.ts'
 import type { StoreOptions } from '../../types/store.ts'
 
-export { StoreFile } from './store-file.ts'
+export { MirrorFile } from './store-file.ts'
 
 export type { StoreOptions } from '../../types/store.ts'
 
@@ -49,13 +49,13 @@ function isUnsafe (path: string): boolean {
 }
 
 /** What is stored where, compiled from the option. */
-export class Store<Request> {
-  readonly #place: StorePlace
+export class Mirror<Request> {
+  readonly #place: MirrorPlace
   readonly #path: StoreOptions<Request>['path']
   readonly #methods: ReadonlySet<string>
   readonly #slashesKept: boolean
 
-  constructor (place: StorePlace, path: StoreOptions<Request>['path'], methods: ReadonlySet<string>, slashesKept: boolean) {
+  constructor (place: MirrorPlace, path: StoreOptions<Request>['path'], methods: ReadonlySet<string>, slashesKept: boolean) {
     this.#slashesKept = slashesKept
     this.#place = place
     this.#path = path
@@ -87,11 +87,11 @@ export class Store<Request> {
    * @param pathInfo the percent-decoded PATH_INFO, a binary string; used where the option has no `path`
    * @throws FST_SCGI_STORE where the option's function throws, gives no string, or a path that leaves the root
    */
-  begin (request: Request, pathInfo: string, head: StorableHead): StoreFile | undefined {
+  begin (request: Request, pathInfo: string, head: StorableHead): MirrorFile | undefined {
     const names = this.#names(request, pathInfo)
     if (names === undefined) return undefined
     const date = head.headers['last-modified']
-    return new StoreFile(this.#place, names, typeof date === 'string' ? parseHttpDate(date) : undefined)
+    return new MirrorFile(this.#place, names, typeof date === 'string' ? parseHttpDate(date) : undefined)
   }
 
   #names (request: Request, pathInfo: string): string[] | undefined {
@@ -130,7 +130,7 @@ function namesOf (path: string): string[] | undefined {
  * @param slashesKept PATH_INFO has escaped slashes as `%2F`
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
  */
-export function compileStore<Request> (options: StoreOptions<Request>, tempPath?: string, slashesKept = false): Store<Request> {
+export function compileStore<Request> (options: StoreOptions<Request>, tempPath?: string, slashesKept = false): Mirror<Request> {
   if (typeof options !== 'object' || options === null) {
     throw new FST_SCGI_OPT_INVALID('store', show(options), orSwitch(options, "false, or an object with the option 'root', such as { root: '/srv/www' }"))
   }
@@ -140,14 +140,14 @@ export function compileStore<Request> (options: StoreOptions<Request>, tempPath?
     throw new FST_SCGI_OPT_INVALID('store.path', show(path), 'the path of a file below store.root, or a function that gives one')
   }
   const fileMode = parseAccess(access)
-  const place: StorePlace = {
+  const place: MirrorPlace = {
     root: utf8(resolve(root)),
     tempPath: tempPath === undefined ? undefined : utf8(resolve(tempPath)),
     fileMode,
     // We have to get into them ourselves.
     directoryMode: 0o700 | fileMode | ((fileMode & 0o444) >> 2),
   }
-  return new Store(place, typeof path === 'function' ? atOnce('store.path', path) : path, parseMethods(methods), slashesKept)
+  return new Mirror(place, typeof path === 'function' ? atOnce('store.path', path) : path, parseMethods(methods), slashesKept)
 }
 
 function parseMethods (methods: unknown): ReadonlySet<string> {

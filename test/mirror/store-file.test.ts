@@ -7,7 +7,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { describe, test } from 'node:test'
-import { compileStore, type StoreFile, type StoreOptions } from '../../lib/mirror/store.ts'
+import { compileStore, type MirrorFile, type StoreOptions } from '../../lib/mirror/store.ts'
 import { Directory, openDirectory } from '../../lib/mirror/store-directory.ts'
 import { eventually } from '../gateway/kit.ts'
 import { assertNoGrowth } from '../helpers/resources.ts'
@@ -17,18 +17,18 @@ const ROOT_USER = { skip: process.getuid?.() === 0 ? false : 'for root only' }
 
 type Options = Omit<StoreOptions<undefined>, 'root'> & { tempPath?: string, lastModified?: string }
 
-function begin (root: string, path: string, { tempPath, lastModified, ...options }: Options = {}): StoreFile {
+function begin (root: string, path: string, { tempPath, lastModified, ...options }: Options = {}): MirrorFile {
   const headers = lastModified === undefined ? {} : { 'last-modified': lastModified }
   const file = compileStore<undefined>({ root, ...options }, tempPath).begin(undefined, path, { statusCode: 200, headers })
   assert.ok(file !== undefined)
   return file
 }
 
-function write (file: StoreFile, chunk: Buffer | string): Promise<void> {
+function write (file: MirrorFile, chunk: Buffer | string): Promise<void> {
   return new Promise((resolve, reject) => file.write(Buffer.from(chunk), error => error === undefined ? resolve() : reject(error)))
 }
 
-function commit (file: StoreFile, length = -1): Promise<void> {
+function commit (file: MirrorFile, length = -1): Promise<void> {
   return new Promise((resolve, reject) => file.commit(length, error => error === undefined ? resolve() : reject(error)))
 }
 

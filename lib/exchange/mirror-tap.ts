@@ -2,7 +2,7 @@ import { queryString } from '../http/path.ts'
 import type { Running } from './drain.ts'
 import type { OutgoingRequest } from './outgoing.ts'
 import type { Group } from '../balancer/group.ts'
-import type { Store, StoreAsked, StoreFile } from '../mirror/store.ts'
+import type { Mirror, StoreAsked, MirrorFile } from '../mirror/store.ts'
 import type { Endpoint } from '../connections/protocol.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { FastifyRequest } from 'fastify'
@@ -13,27 +13,27 @@ const HIGH_WATER = 4_194_304
 const PATIENCE = 5_000
 
 /** Who is held up by a slow disk. */
-export interface StoreOwner {
+export interface MirrorTapOwner {
   storeFull (): void
   storeDrained (): void
   /** The whole reply is there, and being put in its place: an application that closes waits for that. */
-  storing (tee: StoreTee): void
-  stored (tee: StoreTee): void
+  storing (tee: MirrorTap): void
+  stored (tee: MirrorTap): void
 }
 
 /** Copies the body of a reply into the store, and gives the copy up rather than the reply. (scgi_store) */
-export class StoreTee implements Running {
+export class MirrorTap implements Running {
   place = -1
-  readonly #file: StoreFile
+  readonly #file: MirrorFile
   readonly #length: number
-  readonly #owner: StoreOwner
+  readonly #owner: MirrorTapOwner
   readonly #request: FastifyRequest
   #over = false
   #timer: NodeJS.Timeout | undefined
   #committed: (() => void) | undefined
 
   /** @param length bytes of the body, -1 where nobody knows */
-  constructor (file: StoreFile, length: number, owner: StoreOwner, request: FastifyRequest) {
+  constructor (file: MirrorFile, length: number, owner: MirrorTapOwner, request: FastifyRequest) {
     this.#file = file
     this.#length = length
     this.#owner = owner
@@ -42,12 +42,12 @@ export class StoreTee implements Running {
 
   /** `undefined` for a reply that is not to be stored, or that cannot be. */
   static open (
-    store: Store<FastifyRequest>, request: FastifyRequest, pathInfo: string, head: ResponseHead, owner: StoreOwner
-  ): StoreTee | undefined {
+    store: Mirror<FastifyRequest>, request: FastifyRequest, pathInfo: string, head: ResponseHead, owner: MirrorTapOwner
+  ): MirrorTap | undefined {
     if (!store.shouldStore(head)) return undefined
     try {
       const file = store.begin(request, pathInfo, head)
-      return file === undefined ? undefined : new StoreTee(file, head.contentLength, owner, request)
+      return file === undefined ? undefined : new MirrorTap(file, head.contentLength, owner, request)
     } catch (error) {
       request.log.error({ err: error }, error instanceof Error ? error.message : 'the reply is not stored')
       return undefined

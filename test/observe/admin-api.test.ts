@@ -1,6 +1,6 @@
 // The operator's API: each answer against its own document, edits that two operators make at once, and input that is wrong.
 import assert from 'node:assert/strict'
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { test } from 'node:test'
 import Fastify from 'fastify'
@@ -309,13 +309,19 @@ async function openStream (url: string): Promise<Stream> {
   }
 }
 
-test('a file that was written is whole, whatever comes at once', async () => {
+test('a file that was written is whole, whatever comes at once, to several processes, too', async () => {
   await using dir = await tempDir()
   await using backends = await Backends.start(3)
   const state = dir.file('state.json')
-  await using gateway = await startAdmin(backends.addresses, { state })
-  await Promise.all(backends.addresses.map((name, index) =>
-    gateway.api('PATCH', `/groups/app/servers/${encodeURIComponent(name)}`, { body: { weight: index + 2 }, ifMatch: '*' })))
-  const { groups } = JSON.parse(await readFile(state, 'utf8'))
-  assert.deepEqual(groups.app.servers, Object.fromEntries(backends.addresses.map((name, index) => [name, { weight: index + 2 }])))
+  await using one = await startAdmin(backends.addresses, { state })
+  await using other = await startAdmin(backends.addresses, { state })
+  // A process that died while it wrote.
+  await writeFile(`${state}.lock`, '')
+  await utimes(`${state}.lock`, 1, 1)
+  const edits = ([[one, 'weight'], [other, 'lbset']] as const).flatMap(([gateway, option]) => backends.addresses.map((name, index) =>
+    gateway.api('PATCH', `/groups/app/servers/${encodeURIComponent(name)}`, { body: { [option]: index + 2 }, ifMatch: '*' })))
+  for (const { status } of await Promise.all(edits)) assert.equal(status, 200)
+  const { groups: { app: { servers } } } = JSON.parse(await readFile(state, 'utf8'))
+  assert.deepEqual(servers, Object.fromEntries(backends.addresses.map((name, index) => [name, { weight: index + 2, lbset: index + 2 }])))
+  assert.deepEqual(await readdir(dir.path), ['state.json'])
 })

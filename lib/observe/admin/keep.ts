@@ -1,4 +1,5 @@
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { setTimeout } from 'node:timers/promises'
 import { FST_SCGI_ADMIN_STATE, FST_SCGI_OPT_INVALID } from '../../errors.ts'
 import { codeOf, toError } from '../../runtime/caught.ts'
 import { isRecord } from '../../options/checks.ts'
@@ -21,6 +22,10 @@ export type KeptEdit =
   | { readonly kind: 'edit', readonly server: string, readonly changes: Record<string, unknown> }
 
 const VERSION = 1
+/** Milliseconds; to write an edit takes a few. */
+const LEFT_BEHIND = 5000
+/** Milliseconds from one try to have the file alone to the next. */
+const LOCK_LOOK = 10
 
 /** Keeps edits in a file, for the next start. Several processes may: each adds its edit to what is there. */
 export class Keep {
@@ -56,7 +61,11 @@ export class Keep {
 
   async #write (name: string, edit: KeptEdit): Promise<void> {
     const temp = `${this.#path}.${process.pid}.tmp`
+    const lock = `${this.#path}.lock`
+    let locked = false
     try {
+      await take(lock)
+      locked = true
       const groups = await this.#read()
       const kept = groups.get(name) ?? { members: [], servers: {} }
       enter(kept, edit)
@@ -70,8 +79,10 @@ export class Keep {
       }
       await rename(temp, this.#path)
     } catch (error) {
-      await rm(temp, { force: true }).catch(() => {})
+      if (locked) await rm(temp, { force: true }).catch(() => {})
       throw Object.assign(new FST_SCGI_ADMIN_STATE(this.#path, toError(error).message), { cause: error })
+    } finally {
+      if (locked) await rm(lock, { force: true }).catch(() => {})
     }
   }
 
@@ -86,6 +97,21 @@ export class Keep {
     const groups = parse(text)
     if (groups === undefined) throw new FST_SCGI_OPT_INVALID('state', `'${this.#path}', which holds something else`, 'a file that was written by this option, or none')
     return groups
+  }
+}
+
+/** Makes a file that only one process has at a time. One that is as old as this has been left behind by a process that died. */
+async function take (lock: string): Promise<void> {
+  for (;;) {
+    try {
+      await (await open(lock, 'wx', 0o600)).close()
+      return
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error
+    }
+    const since = await stat(lock).then(({ mtimeMs }) => mtimeMs, () => undefined)
+    if (since !== undefined && Date.now() - since > LEFT_BEHIND) await rm(lock, { force: true })
+    else await setTimeout(LOCK_LOOK)
   }
 }
 

@@ -135,7 +135,10 @@ footer { color: var(--soft); font-size: .9rem; padding-bottom: 4rem }
   .processes th, .processes td { border: 0; padding: .1rem 0 }
   .processes th, .processes .says { flex-basis: 100%; width: auto }
   .processes td:nth-child(2)::before { content: "process " }
-  .processes td:nth-child(4)::after { content: " restarts" }
+  .processes td:nth-child(4)::before { content: "restarts " }
+  .processes td { order: 1 }
+  .processes td:nth-child(3) { order: 2; flex-basis: 100% }
+  .processes .says { order: 3 }
 }
 @media (max-width: 30rem) {
   .fields { grid-template-columns: minmax(0, 1fr); gap: .2rem }

@@ -96,7 +96,7 @@ export interface RequestBody {
   readonly length: number
   /** It can be sent more than once. */
   readonly replayable: boolean
-  /** The bytes for one sending: a Buffer, or a stream of exactly `length` bytes. Called when the connection stands. */
+  /** The bytes for one sending: a Buffer, or a stream of exactly `length` bytes. Called when the connection is established. */
   open (): Buffer | Readable
 }
 
@@ -134,11 +134,11 @@ export interface ExchangeRequest {
   readonly transparent?: boolean | undefined
   /** Set SO_KEEPALIVE with this initial delay in milliseconds; `undefined` leaves it off. */
   readonly socketKeepalive?: number | undefined
-  /** The asynchronous context in which the handler is called. Default: the one in which the exchange is made. */
+  /** The asynchronous context in which the handler is called. Default: the one in which the exchange is created. */
   readonly context?: AsyncResource | undefined
   /**
-   * The request asks for another protocol, and a 101 may answer it. Its head is then given to `onHead`, and what follows it, both ways, is
-   * bytes that nobody looks at. Default false: a 101 is skipped as any other 1xx.
+   * The request asks for another protocol and may be answered with 101, whose head is then given to `onHead`; after that, bytes are passed
+   * on in both directions. Default false: a 101 is skipped like any other 1xx.
    */
   readonly upgrade?: boolean | undefined
 }

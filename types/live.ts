@@ -82,19 +82,19 @@ export interface UpstreamGroupDetails {
   }[]
 }
 
-/** How a process of an application stands. Where the primary of a cluster owns it, its workers know this within a second. */
+/** A process of an application. If the primary of a cluster owns it, the workers learn its state within a second. */
 export interface ApplicationProcess {
   /** `undefined` while it does not run. */
   readonly pid: number | undefined
-  /** `'starting'`: it does not listen yet; `'waiting'`: it has ended, and is started again after `restart.delay`. */
+  /** `'starting'`: it does not listen yet; `'waiting'`: it has ended and is restarted after `restart.delay`. */
   readonly state: 'starting' | 'running' | 'waiting' | 'stopping'
-  /** Since when; milliseconds since the epoch. */
+  /** Start of this state, in milliseconds since the epoch. */
   readonly since: number
-  /** So often it was started again. */
+  /** How often it was restarted. */
   readonly restarts: number
-  /** Why it serves nobody, such as how it has ended; `undefined` where it does. */
+  /** Why it does not serve, such as how it ended; `undefined` if it serves. */
   readonly reason: string | undefined
-  /** The last line that it has written, its first 200 characters. */
+  /** The first 200 characters of its last line of output. */
   readonly lastLine: string | undefined
 }
 

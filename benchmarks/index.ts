@@ -1,9 +1,11 @@
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Box, type Running } from './lib/box.ts'
 import { profileFeature, runFeatures } from './features/index.ts'
 import { note, type Bench } from './lib/bench.ts'
+import { browserHeaders } from './lib/browser.ts'
 import { buildCommit, buildIfStale } from './lib/build.ts'
 import { waitForPort } from './lib/check.ts'
 import { chooseLoadGenerator, type LoadOptions } from './lib/load.ts'
@@ -13,29 +15,17 @@ import { runMicro } from './lib/micro.ts'
 import { readOptions, usage, type BenchOptions } from './lib/options.ts'
 import { profileContestant } from './lib/profile.ts'
 import { writeComparison, writeFeatures } from './lib/readme.ts'
-import { featureTables, resultTable, targetTable } from './lib/report.ts'
+import { measureRest, type Rest } from './lib/rest.ts'
+import { featureTables, restTable, resultTable, targetTable } from './lib/report.ts'
 import { apache } from './peers/apache.ts'
 import { lighttpd } from './peers/lighttpd.ts'
 import { nginx } from './peers/nginx.ts'
+import { kinds, scgiBytes } from './origin/replies.ts'
 import { baseline, fastifyScgi, floor, httpProxy, staticRoute } from './peers/node.ts'
 import type { Origins, Peer } from './peers/peer.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const page = join(root, 'benchmarks/README.md')
-
-/** What a browser sends beside Host. */
-const browserHeaders = {
-  'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0',
-  Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
-  'Accept-Language': 'en-GB,en;q=0.7,de;q=0.3',
-  'Accept-Encoding': 'gzip, deflate, br, zstd',
-  Referer: 'http://127.0.0.1/previous/page?with=query',
-  Cookie: 'session=0123456789abcdef0123456789abcdef; csrftoken=fedcba9876543210fedcba9876543210',
-  'Upgrade-Insecure-Requests': '1',
-  'Sec-Fetch-Dest': 'document',
-  'Sec-Fetch-Mode': 'navigate',
-  'Sec-Fetch-Site': 'same-origin',
-}
 
 /** The peers asked for, those that are not installed told by name. */
 function choosePeers (options: BenchOptions): Map<Peer, string> {
@@ -55,13 +45,31 @@ function choosePeers (options: BenchOptions): Map<Peer, string> {
   return chosen
 }
 
-async function startOrigins (box: Box, { rest }: Cores): Promise<Origins> {
+/** Compiles the SCGI origin in C, and writes its replies; undefined where there is no compiler. */
+function compileOrigin (box: Box): [program: string, replies: string] | undefined {
+  const program = join(box.dir, 'origin-scgi')
+  const { status, error, stderr } = spawnSync('cc', ['-O2', '-o', program, join(root, 'benchmarks/origin/scgi.c')], { encoding: 'utf8' })
+  if (status !== 0) {
+    note(`the SCGI origin is the one in Node.js: cc ${error === undefined ? `failed: ${stderr}` : 'is not installed'}`)
+    return undefined
+  }
+  const replies = join(box.dir, 'replies')
+  mkdirSync(replies)
+  for (const kind of kinds) writeFileSync(join(replies, kind), scgiBytes(kind))
+  return [program, replies]
+}
+
+async function startOrigins (box: Box, { rest }: Cores, { features, origin }: BenchOptions): Promise<Origins> {
   const scgiPath = join(box.dir, 'scgi.sock')
   const start = (name: string, ...args: string[]): Promise<Running> => box.start(
     `origin-${name}`, process.execPath, ['--import', import.meta.resolve('tsx'), join(root, `benchmarks/origin/${name}.ts`), ...args],
     { core: rest, announces: true }
   )
-  const scgi = await start('scgi', scgiPath)
+  // The features ask for more than the replies that are made beforehand.
+  const compiled = features === undefined && origin === 'c' ? compileOrigin(box) : undefined
+  const scgi = compiled === undefined
+    ? await start('scgi', scgiPath)
+    : await box.start('origin-scgi-c', compiled[0], [compiled[1], scgiPath], { core: rest, announces: true })
   const http = await start('http')
   return { scgiPath, scgiPort: Number(scgi.announced.port), httpPort: Number(http.announced.port) }
 }
@@ -92,18 +100,24 @@ async function compare ({ box, options, origins, cores, generator, load }: Bench
   const machine = describeMachine()
   const peers = choosePeers(options)
   const contestants: Contestant[] = []
+  const rests: Rest[] = []
   for (const transport of options.transports) {
     for (const peer of peers.keys()) {
       if (!peer.transports.includes(transport)) continue
+      const begun = performance.now()
       const { running, port } = await peer.start(box, origins, transport, cores.gateway)
-      await waitForPort(port, peer.name)
-      contestants.push({ peer: peer.name, transport, pid: running.pid, port })
+      const contestant = { peer: peer.name, transport, pid: running.pid, port }
+      rests.push(await measureRest(contestant, begun))
+      contestants.push(contestant)
     }
   }
   const rows: Row[] = []
   for (const kind of options.kinds) {
     try {
-      rows.push(...await measureJob(jobOf(kind), contestants, options.rounds, generator, load, note))
+      const job = jobOf(kind)
+      // What Fastify and Node.js cost alone is measured with GET.
+      const able = contestants.filter(({ peer }) => job.post === undefined || (peer !== 'static' && peer !== 'floor'))
+      rows.push(...await measureJob(job, able, options.rounds, generator, load, note))
     } catch (error) {
       if (rows.length > 0) console.error(`\nmeasured before the run failed:\n${resultTable(rows)}`)
       throw error
@@ -112,13 +126,13 @@ async function compare ({ box, options, origins, cores, generator, load }: Bench
   note('')
   const versions = Object.fromEntries([...peers].map(([peer, version]) => [peer.name, version]))
   if (options.json) {
-    console.log(JSON.stringify({ machine, cores, versions, options, load: generator.name, rows }))
+    console.log(JSON.stringify({ machine, cores, versions, options, load: generator.name, rows, rests }))
   } else {
-    console.log(resultTable(rows))
+    console.log(`${resultTable(rows)}\n\n${restTable(rests)}`)
     const targets = targetTable(rows)
     if (targets !== undefined) console.log(`\n${targets}`)
   }
-  if (options.write) writeComparison(page, { rows, machine, cores, versions, options, generator: generator.name })
+  if (options.write) writeComparison(page, { rows, rests, machine, cores, versions, options, generator: generator.name })
 }
 
 /** What the options ask for. */
@@ -144,7 +158,7 @@ async function main (asked: BenchOptions): Promise<void> {
   const lost = new Promise<never>((resolve, reject) => { box.onLoss = (message) => reject(new Error(message)) })
   lost.catch(() => {}) // it is raced below, more than once
   try {
-    const origins = await Promise.race([startOrigins(box, cores), lost])
+    const origins = await Promise.race([startOrigins(box, cores, options), lost])
     if (options.baselineCommit !== undefined) options = { ...options, baseline: buildCommit(options.baselineCommit, box.dir) }
     await Promise.race([taskOf(options)({ box, options, origins, cores, generator, load }), lost])
   } finally {

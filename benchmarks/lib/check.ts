@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { Agent, get, type IncomingMessage } from 'node:http'
+import { Agent, request as ask, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import type { Job } from './job.ts'
 
@@ -23,10 +23,11 @@ export async function waitForPort (port: number, name: string): Promise<void> {
  * Asks a peer for one reply and compares it with what it must be: status, every byte of the body, the header lines.
  * Returns the bytes that the reply takes on a keep-alive connection.
  */
-export async function checkReply (port: number, { path, reply }: Job, name: string): Promise<number> {
+export async function checkReply (port: number, { path, reply, post }: Job, name: string): Promise<number> {
   const agent = new Agent({ keepAlive: true })
   try {
-    const request = get({ host: '127.0.0.1', port, path, agent })
+    const request = ask({ host: '127.0.0.1', port, path, agent, method: post === undefined ? 'GET' : 'POST' })
+    request.end(post === undefined ? undefined : 'x'.repeat(post))
     const [response]: IncomingMessage[] = await once(request, 'response')
     if (response === undefined) throw new Error(`${name}: no reply to ${path}`)
     const socket = response.socket // the agent takes it back at the end

@@ -20,7 +20,10 @@ let stopping = false
 let turn = 0
 
 function makeRequest (query: string): Buffer {
-  return Buffer.from(`GET ${url.pathname}${query} HTTP/1.1\r\n${lines}\r\n`, 'latin1')
+  const { post } = options
+  const method = post === undefined ? 'GET' : 'POST'
+  const length = post === undefined ? '' : `Content-Length: ${post}\r\n`
+  return Buffer.from(`${method} ${url.pathname}${query} HTTP/1.1\r\n${lines}${length}\r\n${'x'.repeat(post ?? 0)}`, 'latin1')
 }
 
 function nextRequest (): Buffer {

@@ -21,6 +21,8 @@ export interface LoadOptions {
   readonly core: number | undefined
   /** Request headers beside Host. */
   readonly headers: Readonly<Record<string, string>>
+  /** Length of the body of a POST; undefined for a GET. */
+  readonly post?: number | undefined
   /** Ask for so many URLs in turn instead of one, with a query of the prefix and a number from 1 on. */
   readonly queries?: { readonly prefix: string, readonly count: number }
 }
@@ -33,10 +35,10 @@ export interface LoadGenerator {
 
 const wrk: LoadGenerator = {
   name: 'wrk',
-  command: (url, { seconds, connections, headers, queries }) => [
+  command: (url, { seconds, connections, headers, queries, post }) => [
     'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '20s', ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]),
     '-s', fileURLToPath(new URL('./wrk.lua', import.meta.url)), url,
-    ...(queries === undefined ? [] : ['--', queries.prefix, String(queries.count)]),
+    ...(queries === undefined ? post === undefined ? [] : ['--', 'post', String(post)] : ['--', queries.prefix, String(queries.count)]),
   ],
 }
 

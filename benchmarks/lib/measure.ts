@@ -1,6 +1,7 @@
-import { makeReply, type Kind } from '../origin/replies.ts'
+import { makeReply, postOf, type Kind } from '../origin/replies.ts'
 import type { Transport } from '../peers/peer.ts'
 import { checkReply } from './check.ts'
+import { browserHeaders } from './browser.ts'
 import type { Job } from './job.ts'
 import { cpuSince, groupCpu, settle } from './cpu.ts'
 import { runLoad, type LoadGenerator, type LoadOptions } from './load.ts'
@@ -44,7 +45,7 @@ const runUpLimit = 5_000
 
 /** The job of the comparison: one kind of reply. */
 export function jobOf (kind: Kind): Job {
-  return { name: kind, path: `/${kind}`, reply: makeReply(kind) }
+  return { name: kind, path: `/${kind}`, reply: makeReply(kind), post: postOf(kind), browser: kind === '1k-browser' }
 }
 
 let token = 0
@@ -56,6 +57,8 @@ async function measureRound (
   const before = groupCpu(contestant.pid)
   const result = await runLoad(generator, `http://127.0.0.1:${contestant.port}${job.path}`, {
     ...load,
+    post: job.post,
+    ...(job.browser === true && { headers: browserHeaders }),
     ...(job.distinct === true && { queries: { prefix: `${token++}-`, count: 1e9 } }),
   })
   await settle(contestant.pid)
@@ -79,8 +82,8 @@ function isLarge ({ reply }: Job): boolean {
 }
 
 /** A process answers so many of them in some seconds that V8 can settle. */
-function isMany ({ reply }: Job): boolean {
-  return reply.body.length < 1_048_576
+function isMany ({ reply, post = 0 }: Job): boolean {
+  return Math.max(reply.body.length, post) < 1_048_576
 }
 
 /** One contestant with one job. */

@@ -28,6 +28,7 @@ export const usage = `npm run bench -- [options]
   --connections N      connections of the load, 1 to 1024 (default 64)
   --browser            send the request headers of a browser, not just Host
   --load own           use the load generator of this directory even where wrk is installed
+  --origin node        use the SCGI origin in Node.js even where a C compiler is (default: the one in C, but for --features)
   --json               print the result as JSON in place of the tables
   --write              write benchmarks/README.md; what was not measured stays there
   --profile            profile this gateway for one round of the first kind (or feature) and transport chosen; no comparison
@@ -53,6 +54,7 @@ export interface BenchOptions {
   readonly connections: number
   readonly browser: boolean
   readonly load: string | undefined
+  readonly origin: 'c' | 'node'
   readonly json: boolean
   readonly write: boolean
   readonly profile: boolean
@@ -92,6 +94,7 @@ export function readOptions (args: readonly string[]): BenchOptions | undefined 
       connections: { type: 'string', default: '64' },
       browser: { type: 'boolean', default: false },
       load: { type: 'string' },
+      origin: { type: 'string', default: 'c' },
       json: { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
@@ -102,6 +105,7 @@ export function readOptions (args: readonly string[]): BenchOptions | undefined 
   if (values.help) return undefined
   if (values.load !== undefined && values.load !== 'own') throw new Error(`--load: '${values.load}' is not 'own'`)
   if (values.baseline !== undefined && values['baseline-commit'] !== undefined) throw new Error('--baseline and --baseline-commit: one of them')
+  if (values.origin !== 'c' && values.origin !== 'node') throw new Error(`--origin: '${values.origin}' is not 'c' or 'node'`)
   return {
     kinds: list('only', values.features ? undefined : values.only, kinds),
     transports: list('transport', values.transport, ['unix', 'tcp'] as const),
@@ -116,6 +120,7 @@ export function readOptions (args: readonly string[]): BenchOptions | undefined 
     connections: integer('connections', values.connections, 1024),
     browser: values.browser,
     load: values.load,
+    origin: values.origin,
     json: values.json,
     write: values.write,
     profile: values.profile,

@@ -1,12 +1,15 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Cores, Machine } from './machine.ts'
 import type { Row } from './measure.ts'
+import { kinds } from '../origin/replies.ts'
 import { features, type BenchOptions } from './options.ts'
-import { featureTables, resultTable, targetTable, type Outcome } from './report.ts'
+import type { Rest } from './rest.ts'
+import { featureTables, restTable, resultTable, targetTable, type Outcome } from './report.ts'
 
 /** A run, as far as the page tells of it. */
 export interface Run {
   readonly rows: readonly Row[]
+  readonly rests: readonly Rest[]
   readonly machine: Machine
   readonly cores: Cores
   readonly versions: Readonly<Record<string, string>>
@@ -26,7 +29,7 @@ function baselineFlag ({ baseline, baselineCommit }: BenchOptions): string[] {
 
 function command ({ options }: Run): string {
   const flags = [
-    ...(options.kinds.length < 5 ? [`--only ${options.kinds.join(',')}`] : []),
+    ...(options.kinds.length < kinds.length ? [`--only ${options.kinds.join(',')}`] : []),
     ...(options.transports.length < 2 ? [`--transport ${options.transports.join(',')}`] : []),
     ...(options.peers === undefined ? [] : [`--peers ${options.peers.join(',')}`]),
     ...(options.internal ? ['--internal'] : []),
@@ -69,7 +72,7 @@ export function writeComparison (path: string, run: Run): void {
 }
 
 function comparison (run: Run): string {
-  const { cores, versions, options, generator, rows } = run
+  const { cores, versions, options, generator, rows, rests } = run
   const pinned = cores.gateway === undefined
     ? 'Nothing was pinned to a core: the gateways shared theirs with the load.'
     : `The gateway's processes are pinned to core ${cores.gateway}; the origins and the load generator (${generator}) to core ${cores.rest}.`
@@ -82,10 +85,13 @@ ${Object.entries(versions).map(([name, version]) => `${titles[name] ?? name} ${v
 
 ${resultTable(rows)}
 
+${restTable(rests)}
+
 - **CPU µs/request** is the measure: user and system time of all processes of the gateway (/proc/PID/stat, threads and exited
   children included) in one round, over the requests of that round. Median of ${options.rounds} rounds of ${options.seconds} s; user+sys are medians of their own.
 - **ours/peer** is the CPU time per request of fastify-scgi over that of the peer on the same transport: below 1, this gateway
   needs less. It is taken round by round, then the median. min–max are the smallest and the largest round.
+- **first answer** is counted from the start of the program, one of each peer; ports are tried every 50 ms. RSS counts what processes share for each.
 - **requests/s** and **p99** are what ${options.connections} keep-alive connections saw. They are bounded by the origin and the load generator wherever
   those fill their core before the gateway fills its own, which is so for the servers written in C on small replies: there they say
   nothing about the gateway, and its CPU time per request is then somewhat above what it would be under full load.
@@ -96,9 +102,10 @@ ${targets === undefined ? '' : `\n## Targets\n\n${targets}\n`}
   no logger; nginx with one worker, its scgi_params and no access log; Apache with mpm_event, one process of 128 threads and mod_proxy_scgi;
   lighttpd with mod_scgi. Limits on requests per connection are lifted everywhere. A peer that is not installed is left out by name.
 - ${pinned}
-- The SCGI origin is one Node process without a framework that answers at the last byte of the netstring with a Buffer made beforehand,
-  and closes; @fastify/http-proxy speaks HTTP keep-alive to a \`node:http\` server with the same replies, over TCP.
-- Replies: 1 kB with Content-Length (1k), without (1k-nolength), with Content-Length and 12 header lines (1k-12headers), 100 kB, 10 MB.
+- The SCGI origin is one process that answers at the last byte of the request with bytes made beforehand, and closes: in C where there is a
+  compiler, so that the gateway is the bottleneck, else (and with \`--origin node\`) in Node.js without a framework; @fastify/http-proxy speaks HTTP keep-alive to a \`node:http\` server with the same replies, over TCP.
+- Replies: 1 kB with Content-Length (1k), without (1k-nolength), without Content-Type (1k-notype), with Content-Length and 12 header lines
+  (1k-12headers), asked for with a browser's headers (1k-browser), 100 kB, 10 MB, and 1 kB for a POST of 1 kB and of 1 MB.
   Before the rounds each peer's reply is compared with the origin's, byte for byte. A reply other than 2xx or a socket error fails the run.
 - Rounds are interleaved: one of each peer on each transport, in an order that moves on by one each time, then the next. Each is
   warmed up first, and again where it was idle before a round (V8 drops compiled code when idle). After a round the bench waits until the gateway is quiet; that work counts.
@@ -112,7 +119,7 @@ earlier build, \`--micro\` runs the small benchmarks of single functions.
 }
 
 /** A run of `--features`. */
-export type FeatureRun = Omit<Run, 'versions'> & { readonly outcomes: readonly Outcome[] }
+export type FeatureRun = Omit<Run, 'versions' | 'rests'> & { readonly outcomes: readonly Outcome[] }
 
 /** Writes what the features cost into the page at `path`. */
 export function writeFeatures (path: string, run: FeatureRun): void {

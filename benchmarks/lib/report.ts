@@ -1,5 +1,6 @@
 import type { Transport } from '../peers/peer.ts'
 import type { Row } from './measure.ts'
+import type { Rest } from './rest.ts'
 import { median, pairedRatios, spread, type Spread } from './stats.ts'
 
 /** One wanted ratio of CPU time per request, this gateway's over a peer's. */
@@ -69,6 +70,12 @@ export function resultTable (rows: readonly Row[]): string {
     ]
   })
   return formatTable(head, lines, 3)
+}
+
+/** What the peers cost before anybody asks for anything. */
+export function restTable (rests: readonly Rest[]): string {
+  const lines = rests.map(({ transport, peer, start, rss }) => [transport, peer, start.toFixed(0), digits(rss / 1e6)])
+  return formatTable(['transport', 'peer', 'first answer after ms', 'RSS at rest MB'], lines, 2)
 }
 
 /** The wanted ratios with what was measured, as far as this run has both sides; undefined when it has none. */

@@ -7,9 +7,14 @@ done = function (summary, latency)
     errors.connect, errors.read, errors.write, errors.timeout, errors.status))
 end
 
--- With two arguments, a prefix and a count: asks for so many URLs in turn, which differ in their query.
+-- With two arguments, 'post' and a length: sends a body of that length. With two others, a prefix and a count: asks for so many URLs in turn, which differ in their query.
 function init (args)
   if args[1] == nil then return end
+  if args[1] == 'post' then
+    wrk.method = 'POST'
+    wrk.body = string.rep('x', tonumber(args[2]))
+    return
+  end
   local turn, prefix, count, path = 0, args[1], tonumber(args[2]), wrk.path
   request = function ()
     turn = turn % count + 1

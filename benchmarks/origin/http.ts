@@ -15,6 +15,7 @@ const server = createServer((request, response) => {
     response.writeHead(404).end()
     return
   }
+  request.resume()
   // The head is written before the body is known: without a Content-Length of its own the reply is chunked.
   response.writeHead(200, reply.headers)
   response.end(reply.body)

@@ -1,17 +1,15 @@
 import { createServer, type Socket } from 'node:net'
-import { kinds, makeReply, makeText } from './replies.ts'
+import { kinds, makeText, scgiBytes } from './replies.ts'
 
 // An SCGI application as cheap as Node allows: it answers at the netstring's last byte with a Buffer made beforehand.
 // What else an application does by a header it does by path: /sendfile/NAME, /redirect/NAME, /limit/RATE/SIZE, /size/SIZE; a query is
 // ignored. argv: path of the unix socket. It listens there and on a TCP port, and prints { "port": n }.
 
 const replies = new Map<string, Buffer>()
-for (const kind of kinds) {
-  const { headers, body } = makeReply(kind)
-  const head = `Status: 200 OK\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
-  replies.set(`/${kind}`, Buffer.concat([Buffer.from(head, 'latin1'), body]))
-}
+for (const kind of kinds) replies.set(`/${kind}`, scgiBytes(kind))
 const notFound = Buffer.from('Status: 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n')
+// It is the first parameter of each request.
+const lengthName = 'CONTENT_LENGTH\0'
 const uriName = Buffer.from('REQUEST_URI\0')
 const largestRequest = 65536
 const byHeader = /^\/(sendfile|redirect)\/(\w+)$/
@@ -41,9 +39,13 @@ function make (path: string): Buffer {
   return reply
 }
 
-function isComplete (request: Buffer): boolean {
+/** Bytes of a request, its body included; NaN while its head is not complete. */
+function lengthOf (request: Buffer): number {
   const colon = request.indexOf(58)
-  return colon !== -1 && request.length >= colon + 2 + Number(request.toString('latin1', 0, colon))
+  const end = colon + 2 + Number(request.toString('latin1', 0, colon))
+  if (colon === -1 || request.length < end) return NaN
+  const start = colon + 1 + lengthName.length
+  return end + Number(request.toString('latin1', start, request.indexOf(0, start)))
 }
 
 function ignore (): void {}
@@ -51,13 +53,20 @@ function ignore (): void {}
 function serve (socket: Socket): void {
   let held: Buffer | undefined
   let answered = false
+  let length = NaN
+  let received = 0
   socket.on('error', ignore)
   socket.on('data', (chunk: Buffer) => {
     if (answered) return
-    const request = held === undefined ? chunk : Buffer.concat([held, chunk])
-    if (isComplete(request)) {
+    received += chunk.length
+    if (held !== undefined && received < length) return
+    const request = held === undefined ? chunk : Number.isNaN(length) ? Buffer.concat([held, chunk]) : held
+    if (Number.isNaN(length)) length = lengthOf(request)
+    if (received >= length) {
       answered = true
       socket.end(answer(request))
+    } else if (!Number.isNaN(length)) {
+      held = request
     } else if (request.length > largestRequest) {
       socket.destroy()
     } else {

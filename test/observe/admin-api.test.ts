@@ -66,6 +66,7 @@ test('every operation answers what its document says, and the document has every
   const server = { group: 'app', server: backends.addresses[0] ?? '' }
   assert.deepEqual((await call('GET', '/')).body.groups, ['app'])
   await call('GET', '/token')
+  assert.equal((await call('POST', '/caches/{cache}/purge', { cache: 'pages' }, { body: { glob: 'a'.repeat(100_000) } })).status, 413)
   const { groups: [group] } = (await call('GET', '/groups', { query: '?history=120' })).body
   assert.equal(group.servers[0].history.requests.length, 120)
   const counted = group.servers[0].history.requests.reduce((sum: number, count: number) => sum + count, 0)
@@ -175,6 +176,7 @@ test('bad input is a 4xx, and nothing is half done', async () => {
     ['POST', '/caches/pages/purge', { key: 'a', tag: 'b' }, 400, /'key'/],
     ['POST', '/caches/pages/purge', { key: '' }, 400, /'key'/],
     ['POST', '/caches/pages/purge', { key: 'a', soft: 1 }, 400, /soft/],
+    ['POST', '/caches/pages/purge', { glob: 'a'.repeat(100_000) }, 413, /too large/],
     ['GET', '/caches/pages/entries?limit=0', undefined, 400, /limit/],
     ['GET', '/caches/pages/entries?limit=-1', undefined, 400, /limit/],
     ['GET', '/caches/pages/entries?offset=x', undefined, 400, /offset/],

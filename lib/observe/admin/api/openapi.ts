@@ -4,7 +4,13 @@ import type { Operation } from './route.ts'
 
 /** What every operation may answer. */
 const ERRORS = { 400: 'Bad input; nothing was done', 403: 'Not allowed', 404: 'There is no such thing', 500: 'It failed' }
-const EDIT_ERRORS = { 409: 'It cannot be, as things are', 412: 'Somebody has edited it meanwhile', 415: 'The body is no JSON', 428: 'If-Match is missing' }
+const EDIT_ERRORS = {
+  409: 'It cannot be, as things are',
+  412: 'Somebody has edited it meanwhile',
+  413: 'The body is too large',
+  415: 'The body is no JSON',
+  428: 'If-Match is missing',
+}
 
 /**
  * The API in OpenAPI 3.1.

@@ -37,6 +37,8 @@ const countedByBytes = 65536
 
 const warmUpRequests = 30_000
 const warmUpLimit = 30_000
+// Of large bodies.
+const warmUpPosts = 300
 const longestRound = 30
 // V8 drops the compiled code of a process that was idle for some seconds; it comes back within some thousand requests.
 const idleLimit = 2_000
@@ -109,6 +111,7 @@ class Lane {
     const { port, peer, transport } = this.#contestant
     this.#wireSize = await checkReply(port, this.#job, `${peer} (${transport})`)
     if (isMany(this.#job)) await this.#run(warmUpRequests, warmUpLimit)
+    else if (this.#job.post !== undefined) await this.#run(warmUpPosts, warmUpLimit)
     if (!isLarge(this.#job)) return
     // A peer may take in all the replies under way before it sends the first: a round holds two of each connection at least.
     while ((await this.#measure(this.#seconds)).requests < 2 * this.#load.connections && this.#seconds < longestRound) {

@@ -15,10 +15,13 @@ const server = createServer((request, response) => {
     response.writeHead(404).end()
     return
   }
-  request.resume()
-  // The head is written before the body is known: without a Content-Length of its own the reply is chunked.
-  response.writeHead(200, reply.headers)
-  response.end(reply.body)
+  const answer = (): void => {
+    // The head is written before the body is known: without a Content-Length of its own the reply is chunked.
+    response.writeHead(200, reply.headers)
+    response.end(reply.body)
+  }
+  if (request.method === 'POST') request.resume().on('end', answer)
+  else answer()
 })
 server.keepAliveTimeout = 60_000
 server.listen({ host: '127.0.0.1', port: 0, backlog: 4096 }, () => {

@@ -25,9 +25,14 @@ export function under<Value> (at: string, read: () => Value): Value {
   try {
     return read()
   } catch (error) {
-    if (at !== '' && isOfOptions(error)) error.message = error.message.replace(" option '", ` option '${at}.`)
+    if (at !== '' && isOfOptions(error)) error.message = placeIn(at, error.message)
     throw error
   }
+}
+
+/** The message of an error for an option that stands at a path in others: the option, and the one that was probably meant. */
+export function placeIn (at: string, message: string): string {
+  return message.replace(/\boption '/, `$&${at}.`).replace(/\(is '(?=[^']*' meant\?\)$)/, `$&${at}.`)
 }
 
 function isOfOptions (error: unknown): error is Error {
@@ -43,7 +48,7 @@ export function unknownOption (at: string, name: string, known: readonly string[
 }
 
 /** The option that was probably meant. */
-function nearest (name: string, known: readonly string[]): string | undefined {
+export function nearest (name: string, known: readonly string[]): string | undefined {
   const plain = (text: string): string => text.toLowerCase().replace(/^scgi_/, '').replaceAll(/[_-]/g, '')
   const wanted = plain(name)
   const renamed = Object.hasOwn(RENAMED, wanted) ? RENAMED[wanted] : undefined

@@ -2,6 +2,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { addFurtherServer } from '../inbound/further-servers.ts'
 import { fastifyScgi } from '../plugin.ts'
 import { codeOf, toError } from '../runtime/caught.ts'
+import { placeIn } from '../options/keys.ts'
 import { StartError } from './errors.ts'
 import { plainServer, serverOf } from './servers.ts'
 import type { RequestListener } from 'node:http'
@@ -105,7 +106,7 @@ async function at (place: string, work: () => Promise<void>): Promise<void> {
 function placed (place: string, error: Error): string {
   const message = error.message.replace(/^fastify-scgi: /, '')
   // The plugin names its own option.
-  if (codeOf(error).startsWith('FST_SCGI_OPT_')) return message.replace(/(option ')/, `$1${place}.`)
+  if (codeOf(error).startsWith('FST_SCGI_OPT_')) return placeIn(place, message)
   if (codeOf(error) === 'FST_ERR_DUPLICATED_ROUTE') return `${place}: its path is taken already, by another mount or by a route of setup`
   return `${place}: ${message}`
 }

@@ -9,6 +9,7 @@ import { readConfig, type Settings } from './read-config.ts'
 import { Signals, type Running } from './signals.ts'
 import { StartError } from './errors.ts'
 import { GatewayWorker, reportFailure } from './worker.ts'
+import { logWarnings } from './warnings.ts'
 import { WORKER_ENV } from './worker-link.ts'
 import type { GatewayConfig, RunGatewayOptions, RunningGateway } from '../../types/config.ts'
 
@@ -55,12 +56,14 @@ export async function runHere (
   const signals = wanted ? new Signals(logs) : undefined
   const { application } = await build(settings, logs)
   const { app } = application
+  const endWarnings = wanted ? logWarnings(app.log) : undefined
   const addresses = await listenHere(application, settings.listeners)
   for (const mount of settings.mounts) app.log.info(`${prefixOf(mount)} is served by ${serversOf(mount)}`)
   const close = async (): Promise<void> => {
     app.log.info('closing: requests in flight may finish')
     await Promise.all([app.close(), beside?.close()])
     await logs.flush(LAST_LINES)
+    endWarnings?.()
     logs.close()
   }
   signals?.speakTo({ log: app.log, close })
@@ -76,6 +79,7 @@ async function runPrimary (workers: number, { signals: wanted = true }: RunGatew
   const primary = new Primary(workers)
   const signals = wanted ? new Signals(primary) : undefined
   await primary.start()
+  if (wanted) logWarnings(primary.log)
   if (file !== undefined) await primary.beFound(file)
   signals?.speakTo(primary satisfies Running)
   return {

@@ -6,6 +6,7 @@ import { Application } from './application.ts'
 import { build } from './build.ts'
 import { loadConfig } from './load-config.ts'
 import { Logs } from './logs.ts'
+import { PidFile } from './pid-file.ts'
 import { readConfig, type Settings } from './read-config.ts'
 import { bindingsOf, listenOn } from './sockets.ts'
 import { codeOf } from '../runtime/caught.ts'
@@ -25,6 +26,7 @@ async function read (config: GatewayConfig | string): Promise<Settings> {
  */
 export async function testConfig (config: GatewayConfig | string): Promise<string> {
   const settings = await read(config)
+  PidFile.check(settings.pidFile)
   // Plugins may write while they are loaded: that is not what was asked.
   const logs = await Logs.open({ ...settings.log, level: 'error' }, settings.accessLog, settings.fastify.logger, false)
   const { application } = await build(settings, logs)

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -23,6 +24,14 @@ export async function loadConfig (file: string): Promise<unknown> {
     if (codeOf(error) === 'ENOENT' || (codeOf(error) === 'ERR_MODULE_NOT_FOUND' && toError(error).message.includes(`'${path}'`))) {
       throw new StartError(`cannot load the configuration ${file}: there is no such file`)
     }
-    throw new StartError(`cannot load the configuration ${file}: ${toError(error).message}`)
+    throw new StartError(`cannot load the configuration ${file}: ${toError(error).message}${placeOf(path, error)}`)
   }
+}
+
+/** Where a mistake of syntax is. `import` does not tell; Node.js does, of a file that it only checks. */
+function placeOf (path: string, error: unknown): string {
+  if (!(error instanceof SyntaxError) || extname(path) === '.json') return ''
+  const { stderr } = spawnSync(process.execPath, ['--check', path], { encoding: 'utf8', timeout: 10_000 })
+  const [, line] = /^\S+:(\d+)\n/.exec(stderr) ?? []
+  return line === undefined ? '' : ` (line ${line})`
 }

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { readArguments } from './arguments.ts'
 import { codeOf } from '../runtime/caught.ts'
 import { ctl } from './ctl.ts'
-import { StartError, UsageError } from './errors.ts'
+import { UsageError } from './errors.ts'
 import { printConfig, testConfig } from './inspect.ts'
 import { runGateway } from './index.ts'
 import { runDemo } from './demo.ts'
@@ -49,7 +49,7 @@ function print (text: string): void {
 function explain (error: unknown, help: string): [line: string, code: number] {
   if (error instanceof UsageError) return [`${error.message}\nTry '${help}'.`, 2]
   // One line for whoever starts it; a stack tells them nothing.
-  return [error instanceof StartError ? error.message : messageOf(error), 1]
+  return [messageOf(error), 1]
 }
 
 function version (): string {

@@ -1,4 +1,5 @@
 import { FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
+import { nearest } from '../options/keys.ts'
 
 /**
  * Refuses what is no option there.
@@ -8,9 +9,8 @@ import { FST_SCGI_OPT_UNKNOWN } from '../errors.ts'
 export function knownNames (option: string, value: object, names: Readonly<Record<string, true>>): void {
   for (const name of Object.keys(value)) {
     if (Object.hasOwn(names, name)) continue
-    const lower = name.toLowerCase()
-    const meant = Object.keys(names).find(known => known.toLowerCase() === lower) ??
-      Object.keys(names).find(known => known.toLowerCase().startsWith(lower) || lower.startsWith(known.toLowerCase()))
-    throw new FST_SCGI_OPT_UNKNOWN(option === '' ? name : `${option}.${name}`, meant === undefined ? `; there are ${Object.keys(names).join(', ')}` : ` (is '${meant}' meant?)`)
+    const at = option === '' ? '' : `${option}.`
+    const meant = nearest(name, Object.keys(names))
+    throw new FST_SCGI_OPT_UNKNOWN(at + name, meant === undefined ? `; there are ${Object.keys(names).join(', ')}` : ` (is '${at}${meant}' meant?)`)
   }
 }

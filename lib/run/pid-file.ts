@@ -1,5 +1,6 @@
-import { readFileSync, unlinkSync } from 'node:fs'
+import { accessSync, constants, readFileSync, statSync, unlinkSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { toError } from '../runtime/caught.ts'
 import { StartError } from './errors.ts'
 
@@ -17,9 +18,24 @@ export class PidFile {
     try {
       await writeFile(path, `${process.pid}\n`, { mode: 0o644 })
     } catch (error) {
-      throw new StartError(`pidFile: it cannot be written: ${toError(error).message}`)
+      throw cannotWrite(error)
     }
     return new PidFile(path)
+  }
+
+  /**
+   * Whether it could be written, without doing so.
+   * @throws StartError
+   */
+  static check (path: string | undefined): void {
+    if (path === undefined) return
+    try {
+      const found = statSync(path, { throwIfNoEntry: false })
+      if (found?.isDirectory() === true) throw new Error(`${path} is a directory`)
+      accessSync(found === undefined ? dirname(path) : path, constants.W_OK)
+    } catch (error) {
+      throw cannotWrite(error)
+    }
   }
 
   async remove (): Promise<void> {
@@ -34,4 +50,8 @@ export class PidFile {
       // Somebody else has removed it.
     }
   }
+}
+
+function cannotWrite (error: unknown): StartError {
+  return new StartError(`pidFile: it cannot be written: ${toError(error).message}`)
 }

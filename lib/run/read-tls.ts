@@ -4,9 +4,52 @@ import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { toError } from '../runtime/caught.ts'
 import { isRecord } from '../options/checks.ts'
 import { show } from '../options/units.ts'
+import { knownNames } from './names.ts'
 import { nameContexts } from './server-names.ts'
+import type { ListenTlsOptions } from '../../types/config.ts'
 
 type Pem = string | Buffer
+
+/** With a name that is not known a limit would be missing, without a word. */
+const NAMES: Readonly<Record<keyof ListenTlsOptions, true>> = {
+  ALPNCallback: true,
+  allowHalfOpen: true,
+  allowPartialTrustChain: true,
+  ca: true,
+  cert: true,
+  ciphers: true,
+  clientCertEngine: true,
+  crl: true,
+  dhparam: true,
+  ecdhCurve: true,
+  enableTrace: true,
+  handshakeTimeout: true,
+  highWaterMark: true,
+  honorCipherOrder: true,
+  keepAlive: true,
+  keepAliveInitialDelay: true,
+  key: true,
+  maxVersion: true,
+  minVersion: true,
+  noDelay: true,
+  passphrase: true,
+  pauseOnConnect: true,
+  pfx: true,
+  privateKeyEngine: true,
+  privateKeyIdentifier: true,
+  pskCallback: true,
+  pskIdentityHint: true,
+  rejectUnauthorized: true,
+  requestCert: true,
+  secureContext: true,
+  secureOptions: true,
+  secureProtocol: true,
+  sessionIdContext: true,
+  sessionTimeout: true,
+  sigalgs: true,
+  sni: true,
+  ticketKeys: true,
+}
 
 /** Options of `https.createServer`, everything read from the disk. */
 export type TlsSettings = TlsOptions & SecureContextOptions
@@ -18,12 +61,14 @@ export type TlsSettings = TlsOptions & SecureContextOptions
 export function readTls (option: string, value: unknown): TlsSettings | undefined {
   if (value === undefined || value === false) return undefined
   if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), '{ cert, key }: PEM text or files, or false')
+  knownNames(option, value, NAMES)
   const { sni, cert, key, passphrase, ...others } = value
   const certificate = readCertificate(option, { cert, key, passphrase })
   const settings: TlsSettings = { ...others, ...certificate }
   if (others.ca !== undefined) settings.ca = readPem(`${option}.ca`, others.ca, 'CERTIFICATE')
   const contexts = readNames(`${option}.sni`, sni)
-  // Node.js says itself what is wrong with its options.
+  check(option, certificate)
+  checkOthers(option, others)
   check(option, settings)
   if (contexts !== undefined) settings.SNICallback = nameContexts(contexts)
   return settings
@@ -71,12 +116,23 @@ function readPem (option: string, value: unknown, kind: string): Pem[] {
   })
 }
 
+/** Node.js says itself what is wrong with its options, but not with which. */
+function checkOthers (option: string, { ca: _ca, crl: _crl, pfx: _pfx, ...others }: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(others)) {
+    try {
+      createSecureContext({ [name]: value })
+    } catch (error) {
+      throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(value), `what Node.js takes (${toError(error).message})`)
+    }
+  }
+}
+
 function check (option: string, settings: SecureContextOptions): ReturnType<typeof createSecureContext> {
   try {
     return createSecureContext(settings)
   } catch (error) {
     const { message } = toError(error)
     const reason = message.includes('key values mismatch') ? 'the key is not that of the certificate' : message
-    throw new FST_SCGI_OPT_INVALID(option, 'unusable', `a certificate and its key that go together (${reason})`)
+    throw new FST_SCGI_OPT_INVALID(option, 'unusable', `a certificate and its key that go together, and options that Node.js takes (${reason})`)
   }
 }

@@ -136,7 +136,7 @@ function tryConnect (path: string): Promise<string | undefined> {
 }
 
 function inUse (place: Place): StartError {
-  return Object.assign(new StartError(`cannot listen on ${showPlace(place)}: the address is in use; stop the process that listens there, or choose another with --listen`), { code: 'EADDRINUSE' })
+  return Object.assign(new StartError(`cannot listen on ${showPlace(place)}: the address is in use; stop the process that listens there, or choose another place to listen`), { code: 'EADDRINUSE' })
 }
 
 /** What a failed listen() means. */

@@ -5,6 +5,7 @@ import { build, type Built } from './build.ts'
 import { isOrder, type Order, type Plan, type Report } from './messages.ts'
 import { schemeOf } from './here.ts'
 import { Logs } from './logs.ts'
+import { logWarnings } from './warnings.ts'
 import { toError } from '../runtime/caught.ts'
 import { parseTime } from '../options/units.ts'
 import type { Server } from 'node:net'
@@ -57,6 +58,7 @@ export class GatewayWorker {
     const logs = await Logs.open(settings.log, settings.accessLog, settings.fastify.logger, true)
     const shared = { ...settings, mounts: shareGroups(settings.mounts, clusterChannel()) }
     const worker = new GatewayWorker(settings, logs, await build(shared, logs))
+    logWarnings(worker.app.log)
     worker.#obey()
     report({ scgi: 'loaded', plan: planOf(settings, logs) })
     return worker

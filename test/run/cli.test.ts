@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import { test } from 'node:test'
 import { readArguments } from '../../lib/run/arguments.ts'
@@ -8,6 +8,7 @@ import { UsageError } from '../../lib/run/errors.ts'
 import { runCli } from '../helpers/cli.ts'
 import { RawClient } from '../helpers/raw-client.ts'
 import { refusedAddress, startRecorder } from '../helpers/recorder.ts'
+import { tempDir } from '../helpers/temp.ts'
 
 const ANSWER = 'Status: 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello'
 
@@ -112,6 +113,9 @@ test('wrong usage exits with 2 and a hint', async () => {
 })
 
 test('what cannot start exits with 1 and one line', async () => {
+  await using dir = await tempDir()
+  await writeFile(dir.file('syntax.mjs'), 'export default {\n  listen: 0,\n  workers 2,\n}\n')
+  await writeFile(dir.file('setup.mjs'), "export default { listen: 0, setup () { throw new Error('no\\nplugin') } }")
   const taken = net.createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   const address = taken.address()
@@ -120,6 +124,11 @@ test('what cannot start exits with 1 and one line', async () => {
     await using port = runCli('--log-level', 'error', '--listen', String(address.port), '127.0.0.1:4000')
     await using name = runCli('--listen', '0', 'no-such-host.invalid:4000')
     await using key = runCli('--tls-cert', 'server.crt', '127.0.0.1:4000')
+    await using syntax = runCli('--config', dir.file('syntax.mjs'), '--test')
+    await using setup = runCli('--config', dir.file('setup.mjs'), '--test')
+    assert.deepEqual([await syntax.ended, await setup.ended], [{ code: 1, signal: null }, { code: 1, signal: null }])
+    assert.equal(syntax.stderr, `fastify-scgi: cannot load the configuration ${dir.file('syntax.mjs')}: Unexpected number (line 3)\n`)
+    assert.equal(setup.stderr, 'fastify-scgi: setup: no plugin\n')
     assert.deepEqual(await key.ended, { code: 1, signal: null })
     assert.match(key.stderr, /^fastify-scgi: --tls-cert server\.crt is without its key: [^\n]+\n$/)
     assert.deepEqual(await port.ended, { code: 1, signal: null })

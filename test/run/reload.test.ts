@@ -63,6 +63,7 @@ function config (listen: unknown, address: string, more = ''): string {
   mounts: [{ prefix: '/app', readTimeout: '10m', clientBodyTimeout: '10m', upstreams: { name: 'app', servers: [${JSON.stringify(address)}, '127.0.0.1:1'] } }],
   setup (app) {
     app.get('/pid', async () => process.pid)
+    app.get('/warn', async () => { process.emitWarning('told by a plugin', { code: 'A_CODE' }) })
     app.get('/drain', async () => { [...app.scgi.groups][0].drain('127.0.0.1:1') })
     app.get('/state', async () => process.pid + ' ' + [...app.scgi.groups][0].servers[1].state)
   },
@@ -102,6 +103,8 @@ test(`${RELOADS} reloads under load: what is known of servers survives, and a wr
   await gateway.printed(/2 workers serve/)
   await send(`${url}/drain`)
   const pids = await draining(url, new Set())
+  await send(`${url}/warn`)
+  await gateway.printed(/"level":40,[^\n]*"warning":\{"name":"Warning","code":"A_CODE"\},"msg":"told by a plugin"/)
 
   // The load: some keep their connections, some do not. All are counted.
   using load = { stop: false, [Symbol.dispose] () { this.stop = true } }

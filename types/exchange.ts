@@ -107,7 +107,7 @@ export interface RequestBody {
 export interface HttpRequestHead {
   /** Path and query, percent-encoded; `'*'` for the asterisk-form. */
   readonly path: string
-  /** Value of Host; empty where the client gave none. */
+  /** Value of Host; empty if the client gave none. */
   readonly host: string
   /** Name and value of each header line in order, Host aside: `[name, value, name, value, ...]`. */
   readonly headers: string[]

@@ -41,7 +41,7 @@ const accel: FastifyPluginCallback<AccelOptions> = fp((fastify, options: AccelOp
 
 export { accel, accel as default }
 
-/** What a reply asks for; `undefined` where it asks for nothing, or may not. */
+/** What a reply asks for; `undefined` if it asks for nothing, or may not. */
 function planFor (settings: AccelSettings, request: FastifyRequest, reply: FastifyReply): FilterPlan | Error | undefined {
   const file = settings.roots === undefined ? undefined : take(reply, settings.sendfileHeader)
   let said: Record<string, string> | undefined

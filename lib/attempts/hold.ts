@@ -13,7 +13,7 @@ export class Hold {
     this.#again = again
   }
 
-  /** False where the request has waited for as long as it may. */
+  /** False if the request has waited for as long as it may. */
   begin (): boolean {
     const { wait, interval } = this.#rules
     const now = performance.now()

@@ -190,7 +190,7 @@ export class Pass implements ExchangeHandler, Waiter {
   }
 
   /**
-   * Takes the next server, and begins with it; ends the request where there is none. False where it waits.
+   * Takes the next server, and begins with it; ends the request where there is none. False if it waits.
    * @param mayWait it has, or may have, a place in the queue
    */
   #take (mayWait: boolean): boolean {
@@ -242,7 +242,7 @@ export class Pass implements ExchangeHandler, Waiter {
     this.#queued = undefined
   }
 
-  /** Notes whose server it is that has answered. False where that has ended the request. */
+  /** Notes whose server it is that has answered. False if that has ended the request. */
   #bind (sticky: Stickiness<Endpoint>, head: ResponseHead): boolean {
     const { peer, outcome } = this.#running
     // A reply that counts against its server is no reason to come again.

@@ -47,9 +47,9 @@ export interface GroupOptions<T> {
 /** A group of servers, and which of them serves next. Shared by all requests to it. (nginx: upstream) */
 export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
   readonly name: string
-  /** Where requests wait; `undefined` where they do not. */
+  /** Where requests wait; `undefined` if they do not. */
   readonly queue: WaitQueue | undefined
-  /** Which requests are bound to which server; `undefined` where none are. */
+  /** Which requests are bound to which server; `undefined` if none are. */
   readonly sticky: Stickiness<T> | undefined
   readonly failOnStatus: ReadonlySet<number> | undefined
   readonly forceRecovery: boolean
@@ -171,7 +171,7 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
     return peer
   }
 
-  /** Takes a peer off the list; exchanges that run with it go on. False where it is not in the list. */
+  /** Takes a peer off the list; exchanges that run with it go on. False if it is not in the list. */
   remove (peer: Peer<T>): boolean {
     if (!this.#servers.includes(peer)) return false
     this.#servers = this.#servers.filter(other => other !== peer)

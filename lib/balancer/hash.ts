@@ -7,7 +7,7 @@ import { MAX_REJECTIONS, WeightTable } from './weights.ts'
 /** Gives the key of a request; '' leaves it to round robin. */
 export type KeyOf = (request: PickRequest) => string
 
-/** The key of the request that is served, '' where there is none. */
+/** The key of the request that is served, '' if there is none. */
 export function hashKey (context: PickContext, key: KeyOf): string {
   return context.request === undefined ? '' : key(context.request)
 }

@@ -16,7 +16,7 @@ function load<T> (peer: Peer<T>, time: number): number {
 }
 
 /**
- * Index of the usable peer whose score is least, -1 where none is usable. Only where several have it they take part in a round
+ * Index of the usable peer whose score is least, -1 if none is usable. Only where several have it they take part in a round
  * of round robin.
  */
 export function pickLeast<T> (peers: readonly Peer<T>[], context: PickContext, score: (peer: Peer<T>, time: number) => number): number {

@@ -40,7 +40,7 @@ export interface Picker {
   readonly timed?: boolean
   /** It needs to know since when the attempts of each peer are running: the whole attempt, or until its head is there. */
   readonly inflight?: 'header' | 'lastByte' | undefined
-  /** Index of the chosen peer, which must be usable; -1 where none is. */
+  /** Index of the chosen peer, which must be usable; -1 if none is. */
   pick (context: PickContext): number
   /** A usable peer was chosen without the picker, as the request belongs to it: for methods that keep accounts of turns. */
   taken? (index: number, context: PickContext): void

@@ -14,7 +14,7 @@ export interface OutlierSettings {
   readonly maxEjected: number
   /** How long the first ejection lasts; each following one lasts twice as long. */
   readonly baseTime: number
-  /** The longest ejection. A server that stayed in for so long begins anew. */
+  /** The longest ejection. After this time without one, the next lasts `baseTime` again. */
   readonly maxTime: number
 }
 

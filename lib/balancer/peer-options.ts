@@ -71,9 +71,9 @@ export interface PeerOwner<Peer> {
 
 /** What is measured in an attempt; times in milliseconds since it began. */
 export interface AttemptMetrics {
-  /** Of the reply; `undefined` where no head came. */
+  /** Of the reply; `undefined` if no head came. */
   readonly status?: number | undefined
-  /** `undefined` where no head came. */
+  /** `undefined` if no head came. */
   readonly headerTime: number | undefined
   readonly responseTime: number | undefined
   readonly bytesSent: number

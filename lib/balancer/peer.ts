@@ -72,7 +72,7 @@ export class Peer<T> implements UpstreamServer {
   #reason: string | undefined = undefined
   #stopped: string | undefined = undefined
   #ejectedUntil = -Infinity
-  /** Since when the weight grows; NaN where it does not. */
+  /** Since when the weight grows; NaN if it does not. */
   #rampBegan = NaN
   /** The state change that was told last. */
   #out = false
@@ -82,7 +82,7 @@ export class Peer<T> implements UpstreamServer {
   #checked = -Infinity
   /** The pass that was given the latest such chance, until something is known of how it ended. */
   #prober: object | undefined
-  /** What is this process's of `maxConns`; `undefined` where it has all of it. */
+  /** What is this process's of `maxConns`; `undefined` if it has all of it. */
   #share: number | undefined
   #options: PeerOptions<T>
   readonly #owner: PeerOwner<Peer<T>>
@@ -178,7 +178,7 @@ export class Peer<T> implements UpstreamServer {
     return (this.#blocks & REMOVED) !== 0
   }
 
-  /** The time, by the clock of the group, before which the peer serves nobody; -Infinity where it was not ejected. */
+  /** The time, by the clock of the group, before which the peer serves nobody; -Infinity if it was not ejected. */
   get ejectedUntil (): number {
     return this.#ejectedUntil
   }

@@ -45,7 +45,7 @@ export class WaitQueue {
     return this.#waiters.size
   }
 
-  /** Puts a request at the end; false where there is no place left. */
+  /** Puts a request at the end; false if there is no place left. */
   enter (waiter: Waiter): boolean {
     if (this.#waiters.size >= this.size) return false
     this.#waiters.set(waiter, this.#now() + this.timeout)
@@ -53,7 +53,7 @@ export class WaitQueue {
     return true
   }
 
-  /** Takes a request off, for instance because its client is gone. */
+  /** Takes a request off, for instance because its client has disconnected. */
   leave (waiter: Waiter): void {
     if (!this.#waiters.delete(waiter)) return
     if (!this.#waking) this.#arm()

@@ -98,7 +98,7 @@ export class Selection<T> implements PickContext {
   }
 
   /**
-   * The server of the next attempt, which then counts as active and as tried, or `undefined` where no live upstream is
+   * The server of the next attempt, which then counts as active and as tried, or `undefined` if no live upstream is
    * left. Each server must be given back by `release()` before the next is asked for.
    * @throws what functions of the user's throw (the key of a hash, a method of their own)
    */
@@ -135,7 +135,7 @@ export class Selection<T> implements PickContext {
   /**
    * Gives back the server that `next()` gave, once, when the exchange with it is over in full (so that `maxConns`
    * counts all of it).
-   * @param metrics what was measured; `undefined` where there was no exchange
+   * @param metrics what was measured; `undefined` if there was no exchange
    * @param error what ended the attempt
    * @param complete the reply was received to its end
    */

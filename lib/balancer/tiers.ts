@@ -14,7 +14,7 @@ export interface PeerSet<T> {
 /** Where each peer is among all of its group, made for those groups where it is asked for. */
 const positions = new WeakMap<object, ReadonlyMap<object, number>>()
 
-/** The position of a peer, -1 where it is not among them. */
+/** The position of a peer, -1 if it is not among them. */
 export function positionOf<T> (tiers: Tiers<T>, peer: Peer<T>): number {
   let known = positions.get(tiers)
   if (known === undefined) {

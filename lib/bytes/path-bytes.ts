@@ -8,7 +8,7 @@ const HIGH_ESCAPES = /(?:%[89a-f][0-9a-f])+/gi
 const STAND_IN = /(?<![\ud800-\udbff])[\udc80-\udcff]/
 const STAND_INS = /(?<![\ud800-\udbff])[\udc80-\udcff]/g
 
-/** The target with every escaped byte that is no UTF-8 as a char that the router takes; `undefined` where there is none. */
+/** The target with every escaped byte that is no UTF-8 as a char that the router takes; `undefined` if there is none. */
 export function routable (target: string): string | undefined {
   if (!HIGH_ESCAPE.test(target)) return undefined
   const query = target.search(/[?#]/)

@@ -2,7 +2,7 @@ import { isToken } from '../http/token.ts'
 import { parseDictionary, type Item } from './dictionary.ts'
 import type { HeaderValues } from '../../types/cache.ts'
 
-/** What the Cache-Control of a reply says to a shared cache (RFC 9111 section 5.2.2, RFC 5861). Numbers are seconds, -1 where nothing is said. */
+/** What the Cache-Control of a reply says to a shared cache (RFC 9111 section 5.2.2, RFC 5861). Numbers are seconds, -1 if nothing is said. */
 export interface CacheControl {
   noStore: boolean
   /** Without field names. */
@@ -26,7 +26,7 @@ export const MAX_SECONDS = 2 ** 31 - 1
 
 const DIGITS = /^\d+$/
 
-/** One directive: `value` is `undefined` where there is no `=`, and has lost the quotes where `quoted`. */
+/** One directive: `value` is `undefined` if there is no `=`, and has lost the quotes where `quoted`. */
 export interface Directive {
   name: string
   value: string | undefined
@@ -160,7 +160,7 @@ function nothingSaid (): CacheControl {
   }
 }
 
-/** Takes down the fields that a qualified directive names. False where it names none, or what is no field: it then stands for the whole reply. */
+/** Takes down the fields that a qualified directive names. False if it names none, or what is no field: it then stands for the whole reply. */
 function withhold (control: CacheControl, fields: string | undefined): boolean {
   if (fields === undefined) return false
   const names = fields.split(',').map(name => name.trim().toLowerCase()).filter(name => name !== '')

@@ -1,7 +1,7 @@
 import { MAX_SECONDS, splitDirectives, toSeconds } from './cache-control.ts'
 import type { LookupHeaders } from './key.ts'
 
-/** What the Cache-Control of a request asks for (RFC 9111 section 5.2.1). Numbers are seconds, -1 where nothing is asked. */
+/** What the Cache-Control of a request asks for (RFC 9111 section 5.2.1). Numbers are seconds, -1 if nothing is asked. */
 export interface ClientControl {
   noCache: boolean
   noStore: boolean
@@ -13,7 +13,7 @@ export interface ClientControl {
   staleIfError: number
 }
 
-/** `undefined` where the client asks for nothing. Pragma counts where there is no Cache-Control (section 5.4). */
+/** `undefined` if the client asks for nothing. Pragma counts where there is no Cache-Control (section 5.4). */
 export function readClientControl (headers: LookupHeaders): ClientControl | undefined {
   const field = headers['cache-control']
   const asked: ClientControl = {

@@ -40,7 +40,7 @@ export class Commits {
     for (const callback of idle) callback()
   }
 
-  /** Calls back when the entries of a key are there, or after the timeout. False where there are none to wait for. */
+  /** Calls back when the entries of a key are there, or after the timeout. False if there are none to wait for. */
   wait (key: string, timeout: number, callback: () => void): boolean {
     if (this.#commits.size === 0) return false
     const commit = this.#commits.get(key)

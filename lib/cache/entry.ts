@@ -37,7 +37,7 @@ class StoredHead implements ResponseHead {
 /** An entry of the cache in the hands of one request. Its body is taken once, whole or in part, or discarded. */
 export class CachedEntry {
   readonly head: ResponseHead
-  /** Bytes of the body, -1 where the store does not know. */
+  /** Bytes of the body, -1 if the store does not know. */
   readonly size: number
   /** The entry without its body. */
   readonly value: CacheStoreValue

@@ -15,7 +15,7 @@ export interface IgnoredHeaders {
 export interface Freshness {
   /** They do not forbid to store it. */
   readonly allowed: boolean
-  /** Fresh until then, in milliseconds since the epoch, which may be past; 0 where they do not say. */
+  /** Fresh until then, in milliseconds since the epoch, which may be past; 0 if they do not say. */
   readonly staleAt: number
   /** Seconds after that in which it may be served while it is being renewed. */
   readonly staleWhileRevalidate: number
@@ -29,7 +29,7 @@ const MAX_SECONDS = 2 ** 31 - 1
 const FORBIDDING = ['no-cache', 'no-store', 'private']
 
 interface Line {
-  /** -1 where the line says nothing about it. */
+  /** -1 if the line says nothing about it. */
   maxAge: number
   staleWhileRevalidate: number
   staleIfError: number
@@ -106,7 +106,7 @@ function readLine (text: string): Line {
   }
 }
 
-/** The number after `name`, up to a comma, a semicolon or a space; -1 where the name is not there, -2 where it is no number. */
+/** The number after `name`, up to a comma, a semicolon or a space; -1 if the name is not there, -2 where it is no number. */
 function readSeconds (line: string, name: string): number {
   const at = line.indexOf(name)
   if (at < 0) return -1

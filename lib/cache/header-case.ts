@@ -24,7 +24,7 @@ export function keepCase (headers: Headers, rawHeaders: readonly string[]): void
   else delete headers[NAME]
 }
 
-/** Spellings by lower-case name; `undefined` where nothing is noted. */
+/** Spellings by lower-case name; `undefined` if nothing is noted. */
 export function readCase (headers: Headers): Map<string, string> | undefined {
   const notes = headers[NAME]
   return typeof notes === 'string' ? new Map(notes.split(' ').map(spelt => [spelt.toLowerCase(), spelt])) : undefined

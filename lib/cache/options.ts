@@ -69,7 +69,7 @@ export class CachePolicy<Request> {
   }
 
   /**
-   * The key of a request; `undefined` where it is the default one.
+   * The key of a request; `undefined` if it is the default one.
    * @throws FST_SCGI_OPT_INVALID, and what the user's function throws
    */
   keyOf (request: Request): string | undefined {

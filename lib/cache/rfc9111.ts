@@ -7,7 +7,7 @@ import type { HeaderValues } from '../../types/cache.ts'
 /** How long a reply may be used, and how old it is (RFC 9111 sections 4.2.1 to 4.2.3). */
 export interface Reading {
   readonly control: CacheControl
-  /** Fresh until then, in milliseconds since the epoch; 0 where neither the reply nor the mount says. It may be past. */
+  /** Fresh until then, in milliseconds since the epoch; 0 if neither the reply nor the mount says. It may be past. */
   readonly staleAt: number
   /** The reply itself says how long it is fresh, or that it has to be validated. */
   readonly explicit: boolean

@@ -14,7 +14,7 @@ export class ShortSink {
 
   /**
    * @param expected bytes that the entry must have
-   * @param put puts the entry into the store; false where that does not want it
+   * @param put puts the entry into the store; false if that does not want it
    */
   constructor (expected: number, put: (body: readonly Buffer[], length: number) => boolean, owner: SinkOwner) {
     this.#expected = expected

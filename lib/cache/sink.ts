@@ -2,7 +2,7 @@ import { patiently } from '../runtime/patience.ts'
 import type { Timers } from '../runtime/timers.ts'
 import type { Writable } from 'node:stream'
 
-/** Receives what becomes of an entry that is being written. Exactly one `onSinkEnd`. */
+/** Receives what happens to an entry that is being written. Exactly one `onSinkEnd`. */
 export interface SinkOwner {
   /** The store takes more. */
   onSinkDrain (): void
@@ -22,7 +22,7 @@ export class StoreSink {
   readonly #owner: SinkOwner
   readonly #clock: Timers
   readonly #timeout: number
-  /** Bytes that the entry must have, -1 where nobody knows. */
+  /** Bytes that the entry must have, -1 if it is unknown. */
   readonly #expected: number
   #written = 0
   #over = false
@@ -43,7 +43,7 @@ export class StoreSink {
     stream.once('close', () => this.#settle(false))
   }
 
-  /** Takes a piece. False where the store is behind: `onSinkDrain` follows, or the entry is given up. */
+  /** Takes a piece. False if the store is behind: `onSinkDrain` follows, or the entry is given up. */
   write (chunk: Buffer): boolean {
     if (this.#over) return true
     this.#written += chunk.length

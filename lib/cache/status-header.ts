@@ -21,7 +21,7 @@ export interface StatusReport {
   readonly stored: boolean
   /** Another request's reply was waited for. */
   readonly collapsed: boolean
-  /** Seconds that what is served stays fresh; below 0 where it is stale, `undefined` where that is not known. */
+  /** Seconds that what is served stays fresh; below 0 if it is stale, `undefined` if that is not known. */
   readonly ttl: number | undefined
 }
 

@@ -65,7 +65,7 @@ export function renew (
   return { served: stored ?? entry, stored }
 }
 
-/** `undefined` where it gets no new lifetime. */
+/** `undefined` if it gets no new lifetime. */
 function renewAsNginx (
   entry: CacheStoreValue, notModified: ResponseHead, rules: CacheRules, now: number, keepStale: number
 ): CacheStoreValue | undefined {
@@ -91,7 +91,7 @@ function renewAsNginx (
   return value
 }
 
-/** The end of the lifetime: what the headers say, which may be past (`X-Accel-Expires: @1`), else the mount. 0 where there is none. */
+/** The end of the lifetime: what the headers say, which may be past (`X-Accel-Expires: @1`), else the mount. 0 if there is none. */
 function lifetime (staleAt: number, statusCode: number, rules: CacheRules, now: number): number {
   if (staleAt !== 0) return staleAt
   const valid = rules.valid.of(statusCode)

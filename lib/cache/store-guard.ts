@@ -96,7 +96,7 @@ export class StoreGuard {
   }
 
   /**
-   * Opens an entry for writing; `undefined` where the store refuses it, or fails.
+   * Opens an entry for writing; `undefined` if the store refuses it, or fails.
    * @param tempPath the mount's directory of temporary files
    */
   open (key: StoreKey, value: CacheStoreValue, tempPath?: string): Writable | undefined {

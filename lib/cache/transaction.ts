@@ -72,7 +72,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
   #counted = false
   /** What the client asks of the cache, where that counts. */
   readonly #client: ClientControl | undefined
-  /** When the application was asked; 0 where it was not. */
+  /** When the application was asked; 0 if it was not. */
   #requestedAt = 0
   /** Status of the application's reply, where the client gets another. */
   #forwardStatus: number | undefined
@@ -92,7 +92,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
     this.#client = rules.obeyClient ? readClientControl(headers) : undefined
   }
 
-  /** The application's reply is wanted for the cache, also when the client has gone. */
+  /** The application's reply is wanted for the cache, also when the client has disconnected. */
   get wanted (): boolean {
     return this.#phase === 'storing' || this.#phase === 'committing' || (this.#phase === 'fetching' && this.#mayStore)
   }
@@ -165,7 +165,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
     this.#host.fetch({ asGet: strip && this.#request.method === 'HEAD', strip, etag: undefined, lastModified: undefined })
   }
 
-  /** A piece of the body. False where the store is behind: `onStoreDrain` of the host follows. */
+  /** A piece of the body. False if the store is behind: `onStoreDrain` of the host follows. */
   onData (chunk: Buffer): boolean {
     return this.#phase !== 'storing' || this.#sink === undefined || this.#sink.write(chunk)
   }
@@ -200,7 +200,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
     return undefined
   }
 
-  /** The client is gone, or the exchange was cut. What is complete is stored all the same. */
+  /** The client has disconnected, or the exchange was cut. What is complete is stored all the same. */
   abort (): void {
     if (this.#phase === 'storing') this.#sink?.abort()
     else if (this.#phase !== 'committing' && this.#phase !== 'over') {

@@ -5,7 +5,7 @@ export class UseCounter {
   readonly #counts = new BoundedMap<number>(65_536, 8 * 1024 * 1024)
   readonly #inactive: number
 
-  /** @param inactive milliseconds after which a key that nobody asks for begins anew */
+  /** @param inactive milliseconds after which an unused key is counted from 0 again */
   constructor (inactive: number) {
     this.#inactive = inactive
   }

@@ -13,15 +13,15 @@ export interface Asked {
 export interface Renewal {
   /** What this client gets. */
   readonly served: CacheStoreValue
-  /** What is stored in its place; `undefined` where the entry stays as it was. */
+  /** What is stored in its place; `undefined` if the entry stays as it was. */
   readonly stored: CacheStoreValue | undefined
 }
 
-/** What becomes of a reply as far as its head can tell. */
+/** What happens to a reply as far as its head can tell. */
 export interface Verdict {
   /** Its headers do not forbid to store it: the gateway may answer conditions and ranges from it. */
   readonly allowed: boolean
-  /** Fresh until then, which may be past; 0 where that is not known, or the reply must not be stored. */
+  /** Fresh until then, which may be past; 0 if that is not known, or the reply must not be stored. */
   readonly staleAt: number
   /** Names of the request headers that it depends on. */
   readonly vary: readonly string[]

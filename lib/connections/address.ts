@@ -126,7 +126,7 @@ export function atPort (address: ServerAddress, port: number): ServerAddress {
   return host === undefined ? address : { ...address, name: nameOf(host, port), port }
 }
 
-/** True where the address names a host that has to be looked up. */
+/** True if the address names a host that has to be looked up. */
 export function needsLookup ({ hostname }: ParsedAddress): boolean {
   return hostname !== undefined && isIP(hostname) === 0
 }

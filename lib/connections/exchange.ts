@@ -97,7 +97,7 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
     return outside(() => this.open())
   }
 
-  /** The first byte of the request is about to be written. False where the handler has ended the exchange. */
+  /** The first byte of the request is about to be written. False if the handler has ended the exchange. */
   protected beginRequest (): boolean {
     this.phase = follow(this.phase, 'send')
     this.handler.onConnect()
@@ -127,7 +127,7 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
     if (this.#headDeadline > 0) this.connection?.setTimeout(Math.max(1, Math.ceil(this.#headDeadline - performance.now())))
   }
 
-  /** The head is complete. False where the handler has ended the exchange. */
+  /** The head is complete. False if the handler has ended the exchange. */
   protected beginBody (head: ResponseHead): boolean {
     this.phase = follow(this.phase, 'body')
     const { connection } = this

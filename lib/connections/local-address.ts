@@ -47,7 +47,7 @@ export function parseLocalAddress (value: unknown, others: string): LocalAddress
 
 /**
  * The same for an address that is said once and for all.
- * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN; FST_SCGI_OPT_UNSUPPORTED where this process can open no transparent sockets
+ * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN; FST_SCGI_OPT_UNSUPPORTED if this process can open no transparent sockets
  */
 export function parseFixedAddress (value: unknown, others: string): LocalAddress {
   const local = parseLocalAddress(value, others)

@@ -28,7 +28,7 @@ interface Pooled {
 export interface Connector<C, O> {
   /** A connection serves the requests with its own key. */
   keyOf (options: O): string
-  /** Opens a connection without an owner; `undefined` where there must be none for such requests. May throw as connecting does. */
+  /** Opens a connection without an owner; `undefined` if there must be none for such requests. May throw as connecting does. */
   open (options: O, connectTimeout: number): C | undefined
 }
 

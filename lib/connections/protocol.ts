@@ -92,7 +92,7 @@ export interface Protocol {
   readonly tls: boolean
   /** Idle connections that are kept where the option `keepalive` says nothing. */
   readonly keepalive: number
-  /** Why no connections are opened ahead; `undefined` where they can be. */
+  /** Why no connections are opened ahead; `undefined` if they can be. */
   readonly noPreconnect: string | undefined
   /** Informational heads go to the client where the option `earlyHints` says nothing. */
   readonly earlyHints: boolean

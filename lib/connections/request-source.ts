@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 
 /** Where a request's body goes. */
 export interface BodySink {
-  /** Takes a piece; false where no more shall come before `RequestSource.resume()`. */
+  /** Takes a piece; false if no more shall come before `RequestSource.resume()`. */
   take (piece: Buffer, last: boolean): boolean
   /** The stream has failed, or ended too early. */
   failed (error: Error): void

@@ -2,7 +2,7 @@ import { systemTimers } from '../runtime/timers.ts'
 
 /** So many are kept however long nobody needs them. */
 const FEW = 256
-/** And so many at most: what comes to more is made anew. */
+/** And so many at most: what comes to more is made again. */
 const MOST = 10_000
 /** What nobody has needed for so many milliseconds is given up. */
 const PERIOD = 10_000

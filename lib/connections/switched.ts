@@ -37,7 +37,7 @@ export class SwitchedConnection {
     this.limitSilence()
   }
 
-  /** False where the server takes no more for now. */
+  /** False if the server takes no more for now. */
   write (chunk: Buffer): boolean {
     const { socket } = this.#line
     if (socket.writableEnded) return true
@@ -56,7 +56,7 @@ export class SwitchedConnection {
     this.#line.socket.off('drain', this.#onDrain).setNoDelay(false)
   }
 
-  /** What it means that nothing has happened for the time that was set; `undefined` where that is nobody's fault. */
+  /** What it means that nothing has happened for the time that was set; `undefined` if that is nobody's fault. */
   silence (name: string): InstanceType<typeof FST_SCGI_SEND_TIMEOUT> | undefined {
     const { send, read } = this.#timeouts
     if (this.#pending && send > 0 && (this.#paused || read === 0 || send <= read)) return new FST_SCGI_SEND_TIMEOUT(name, send)

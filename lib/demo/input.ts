@@ -19,7 +19,7 @@ export class RequestProblem extends Error {
 export interface UploadedFile {
   /** Name of the form's field. */
   field: string
-  /** Name of the file in the client's eyes; empty where it has none. */
+  /** Name of the file in the client's eyes; empty if it has none. */
   name: string
   /** The media type that the client says it has. */
   type: string

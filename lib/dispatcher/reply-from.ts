@@ -55,7 +55,7 @@ class FromInfo extends RequestInfo {
  * a gateway owes: the client's Host, address and scheme reach the application; X-Forwarded-*, hidden headers, hooks and time limits are
  * those of the registration; nothing is sent twice, for `nextUpstream` has decided already; failures are answered with the error and the
  * status that the gateway itself would give; a client that leaves ends the request. What is given to `reply.from()` itself goes before.
- * @throws FST_SCGI_OPT_UNSUPPORTED where the instance has a `reply.from()`
+ * @throws FST_SCGI_OPT_UNSUPPORTED if the instance has a `reply.from()`
  */
 export async function registerReplyFrom (fastify: FastifyInstance, select: Selector, options: FastifyScgiOptions): Promise<void> {
   if (fastify.hasReplyDecorator('from')) throw new FST_SCGI_OPT_UNSUPPORTED('replyFrom', 'this instance has reply.from() already')

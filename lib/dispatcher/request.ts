@@ -54,7 +54,7 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
   readonly #done: (request: DispatchedRequest) => void
   readonly #view: DispatchView
   readonly #pass: PassSettings
-  /** The limit for the body, and where to put it; `undefined` where it is that for the head. */
+  /** The limit for the body, and where to put it; `undefined` if it is that for the head. */
   readonly #bodyTimeout: { readonly limit: number, readonly timeouts: Timeouts } | undefined
   /** What the receiver is called in. */
   readonly #scope = currentContext()
@@ -170,7 +170,7 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
     if (this.paused) {
       this.#running?.pause()
     } else if (bodyTimeout !== undefined) {
-      // The clock takes the new limit when reading begins anew.
+      // The clock takes the new limit when reading starts again.
       this.#running?.pause()
       this.#running?.resume()
     }

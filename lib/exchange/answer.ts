@@ -110,7 +110,7 @@ export function sendFailure (context: ReplyContext, failure: Error): void {
 }
 
 /**
- * The error page for an error; `undefined` where there is none, or this is the last.
+ * The error page for an error; `undefined` if there is none, or this is the last.
  * @throws FST_SCGI_ERROR_PAGE, FST_SCGI_REDIRECT_TARGET
  */
 function pageFor (context: ReplyContext, error: Error): FallbackPage | undefined {

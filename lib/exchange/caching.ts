@@ -10,7 +10,7 @@ import type { ResponseHead } from '../../types/exchange.ts'
 import type { FastifyRequest } from 'fastify'
 
 /**
- * Opens the cache for a request; `undefined` where the cache has nothing to do with it.
+ * Opens the cache for a request; `undefined` if the cache has nothing to do with it.
  * @param hasBody the application gets a body
  * @throws FST_SCGI_OPT_INVALID, and what the user's functions throw
  */

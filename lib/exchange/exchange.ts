@@ -168,7 +168,7 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
     }
     taps?.openStore(head)
     if (this.#phase === 'detached') {
-      // The client has gone, and it was not known whether anybody else wants the reply.
+      // The client has disconnected, and it was not known whether anybody else wants the reply.
       if (!this.isKept && !this.#mount.ignoreClientAbort) this.sendingFailed()
       return
     }

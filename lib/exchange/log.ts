@@ -7,7 +7,7 @@ export function logAttempt (log: FastifyBaseLogger, attempt: Attempt, error: Err
   if (isVerbose(log)) log.debug({ upstream: attempt, err: error }, `upstream ${attempt.address} ${attempt.status ?? '-'}`)
 }
 
-/** The client has gone, and nobody else wants the reply. */
+/** The client has disconnected, and nobody else wants the reply. */
 export function logLeft (log: FastifyBaseLogger): void {
   if (isVerbose(log)) log.debug({ err: new FST_SCGI_CLIENT_ABORT() }, 'client closed the connection')
 }

@@ -32,7 +32,7 @@ export class MirrorTap implements Running {
   #timer: NodeJS.Timeout | undefined
   #committed: (() => void) | undefined
 
-  /** @param length bytes of the body, -1 where nobody knows */
+  /** @param length bytes of the body, -1 if it is unknown */
   constructor (file: MirrorFile, length: number, owner: MirrorTapOwner, request: FastifyRequest) {
     this.#file = file
     this.#length = length
@@ -79,7 +79,7 @@ export class MirrorTap implements Running {
   }
 
   /**
-   * The body is complete. False where it is not stored; else it calls back once, when the file is in its place or cannot be, and in any
+   * The body is complete. False if it is not stored; else it calls back once, when the file is in its place or cannot be, and in any
    * case after a time.
    */
   commit (done: () => void): boolean {

@@ -54,7 +54,7 @@ export function replacementFor (
   return settings.internalRedirect === undefined ? undefined : localRedirect(head, settings.internalRedirect, passed)
 }
 
-/** What answers in the place of a status of the application's; `undefined` leaves it to the client. */
+/** What answers instead of a status of the application's; `undefined` leaves it to the client. */
 function intercept (
   { statusCode, headers }: ResponseHead, { interceptErrors, errorPages }: ResponseSettings, request: FastifyRequest, address: string
 ): Replacement | undefined {

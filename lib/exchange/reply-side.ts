@@ -75,7 +75,7 @@ export class ReplySide implements ReplySource, ReplyOwner, ReplyContext {
     return this.#state.closing
   }
 
-  /** Calls back when the client has taken its reply, or is gone. False where it is gone already: while an asynchronous hook ran, say. */
+  /** Calls back when the client has taken its reply, or is gone. False if it is gone already: while an asynchronous hook ran, say. */
   watch (closed: () => void): boolean {
     const { raw } = this.reply
     const { socket } = this.request.raw

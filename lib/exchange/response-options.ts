@@ -19,7 +19,7 @@ import type { FastifyRequest } from 'fastify'
 const OBEYED = steeringHeaders(({ option, obeyedBy }) => option === 'ignoreHeaders' && obeyedBy === 'reply').map(({ name }) => name)
 const IGNORABLE: readonly string[] = [...OBEYED, ...CACHE_HEADERS]
 
-/** What becomes of a reply, as far as the options say it. */
+/** What happens to a reply, as far as the options say it. */
 export interface ResponseSettings extends ReplyRules {
   /** Lower-case name of the header of an internal redirect after Apache's rules. */
   readonly internalRedirect: string | undefined

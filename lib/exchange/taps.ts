@@ -36,7 +36,7 @@ export class Taps implements MirrorTapOwner, UpdateOwner {
   }
 
   /**
-   * Gives the cache that is to be asked; `undefined` where it has nothing to do with the request.
+   * Gives the cache that is to be asked; `undefined` if it has nothing to do with the request.
    * @throws FST_SCGI_OPT_INVALID, and what the user's functions throw
    */
   openCache (host: CacheHost): CacheTransaction | undefined {
@@ -64,7 +64,7 @@ export class Taps implements MirrorTapOwner, UpdateOwner {
     return store.takes(askedOf(outgoing, sendsBody, group))
   }
 
-  /** Shows a head to the cache. True where that has settled what becomes of the reply. */
+  /** Shows a head to the cache. True if that has settled what happens to the reply. */
   cacheTakes (cache: CacheTransaction, head: ResponseHead, replacement: Replacement | undefined, exchange: Exchanging): boolean {
     const client = this.#client
     const { sender, request } = client
@@ -117,7 +117,7 @@ export class Taps implements MirrorTapOwner, UpdateOwner {
     return this.#store?.isLast(chunk) === true
   }
 
-  /** The body is complete. False where nobody has to wait for the store; else it calls back. */
+  /** The body is complete. False if nobody has to wait for the store; else it calls back. */
   end (stored: () => void): boolean {
     this.cache?.onEnd()
     return this.#store?.commit(stored) === true
@@ -191,7 +191,7 @@ export class Taps implements MirrorTapOwner, UpdateOwner {
 
   /**
    * A request that may have changed something takes what the cache has of it away (RFC 9111 section 4.4).
-   * @param headers of the reply; `undefined` where nobody has heard what became of the request: it may have been done
+   * @param headers of the reply; `undefined` if nobody has heard what happened to the request: it may have been done
    */
   invalidate (headers: ResponseHead['headers'] | undefined): void {
     const { cache } = this.#mount

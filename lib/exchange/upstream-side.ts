@@ -26,7 +26,7 @@ export class UpstreamSide {
   outgoing: OutgoingRequest
   group: Group<Endpoint> | undefined
   pass: Pass | undefined
-  /** The body that was given in the place of the request's own. */
+  /** The body that was given instead of the request's own. */
   #given: Buffer | string | Readable | undefined
   readonly #exchange: Exchanging & PassHandler
   readonly #service: Service

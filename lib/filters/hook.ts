@@ -33,7 +33,7 @@ export function filterReply (request: FastifyRequest, reply: FastifyReply, paylo
   if (plan === undefined && (redirected === undefined || !redirected.lasts)) {
     done(null, payload)
   } else {
-    // A hook may have put another body in the place of the one that the plan was made for.
+    // A hook may have put another body instead of the one that the plan was made for.
     if (plan?.seekable === undefined && plan?.file === undefined) settle(reply, payload)
     const finished: Done = (error, made) => {
       if (error === null) describeAgain(reply, made === undefined ? payload : made)

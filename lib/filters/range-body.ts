@@ -53,7 +53,7 @@ export function rangesOfSource (plan: PartialPlan, source: RangeSource): Readabl
 /**
  * The payload of a plan, cut out of a stream while it passes: the plan must have been made with `sequential`. The stream is destroyed as
  * soon as the last byte that is wanted is through, unless that is its own last byte: then it may end by itself. It fails with
- * FST_SCGI_REPLY_TRUNCATED where the stream ends before.
+ * FST_SCGI_REPLY_TRUNCATED if the stream ends before.
  */
 export function rangesOfStream (plan: PartialPlan, body: Readable): Readable {
   return new StreamRanges(plan, body)

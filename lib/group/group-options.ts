@@ -23,9 +23,9 @@ export interface ServerSettings {
   readonly address: ParsedAddress
   /** The address, as it was written. */
   readonly given: string
-  /** What the DNS is asked again and again; `undefined` where it is not. */
+  /** What the DNS is asked again and again; `undefined` if it is not. */
   readonly watch: WatchedName | undefined
-  /** The application that is started for it; `undefined` where it has an address. */
+  /** The application that is started for it; `undefined` if it has an address. */
   readonly spawn: Spawned | undefined
   /** The address less scheme and path: what its points on the circle of a consistent hash are made of. */
   readonly text: string

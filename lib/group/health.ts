@@ -22,7 +22,7 @@ export interface HealthOptions<M> extends HealthSettings {
   readonly probe: Probe<M>
   readonly timers?: Timers
   readonly random?: () => number
-  /** Whether a member that comes (back) counts as healthy, until it is checked; `undefined` where nobody knows before its first check. */
+  /** Whether a member that comes (back) counts as healthy, until it is checked; `undefined` if it is unknown before its first check. */
   healthy (member: M): boolean | undefined
   /** A member that is not to be checked now: it is down. */
   skip (member: M): boolean

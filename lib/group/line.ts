@@ -8,9 +8,9 @@ import type { Found } from './resolve/watch.ts'
 /** A server of a line. */
 export interface Member {
   readonly address: ServerAddress
-  /** What the DNS says of it; `undefined` where nobody asked. */
+  /** What the DNS says of it; `undefined` if nobody asked. */
   readonly found: Found | undefined
-  /** Why an application serves nobody there; `undefined` where it does, and for every other server. */
+  /** Why an application serves nobody there; `undefined` if it does, and for every other server. */
   readonly stopped?: string | undefined
 }
 

@@ -99,7 +99,7 @@ export class MemberChecks {
     })
   }
 
-  /** How a server stands of which the checks begin. They may have stopped for any time before. */
+  /** The state of a server when its checks begin. They may have stopped for any time before. */
   #begin (check: HealthCheck, peer: EndpointPeer): boolean | undefined {
     if (check.mandatory && !this.#judged.has(peer)) {
       const known = this.#isKnown(check, peer.target.address)

@@ -29,7 +29,7 @@ export interface MembersOptions {
   readonly settings: GroupSettings
   readonly emitter: GroupEmitter
   readonly timers?: Timers
-  /** Who is asked for names. Default: DNS servers, by the settings. */
+  /** What is asked for names. Default: DNS servers, by the settings. */
   readonly questions?: (() => Questions) | undefined
   /** Hears of what this process finds out, for others to know. */
   readonly witness?: Witness | undefined
@@ -43,7 +43,7 @@ type EndpointPeer = Peer<Endpoint>
 
 /**
  * The servers of a group: those of its configuration, those that the DNS knows of, and what was edited. It brings them to the balancer,
- * has them checked, and tells what becomes of them.
+ * has them checked, and tells what happens to them.
  */
 export class Members {
   readonly balancer: Group<Endpoint>
@@ -139,7 +139,7 @@ export class Members {
     return new Set(this.#lines.list.map(({ server }) => server.given))
   }
 
-  /** How the servers take turns. */
+  /** The balancing method. */
   get balance (): BalanceSettings {
     return this.#balance
   }
@@ -296,7 +296,7 @@ export class Members {
   }
 
   /**
-   * Sets how the servers take turns.
+   * Sets the balancing method.
    * @throws FST_SCGI_OPT_UNSUPPORTED
    */
   setBalance (balance: BalanceSettings): void {

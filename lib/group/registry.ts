@@ -83,7 +83,7 @@ export class Registry {
       if (name !== undefined) return this.#later(name)
     }
     const group = groupOf(upstreams)
-    // What becomes of its names while it opens belongs into the log, too.
+    // What happens to its names while it opens belongs into the log, too.
     const stop = this.#watch(group)
     let balancer
     try {
@@ -103,7 +103,7 @@ export class Registry {
   }
 
   /**
-   * As `add`, for options that may be made anew for each request: upstreams that read the same are the same group. It is no
+   * As `add`, for options that may be made again for each request: upstreams that read the same are the same group. It is no
    * configured one, for a request may have had a hand in it.
    */
   addOnce (upstreams: Upstreams, allowAny: boolean, resolver?: ResolverOptions): Promise<Added> {
@@ -183,7 +183,7 @@ export class Registry {
     if (configured) this.#configured.add(group)
   }
 
-  /** Writes in the log what becomes of the servers, until it is told to stop. One that is watched already is not watched twice. */
+  /** Writes in the log what happens to the servers, until it is told to stop. One that is watched already is not watched twice. */
   #watch (group: ServerGroup): () => void {
     if (this.#watched.has(group)) return () => {}
     const state = (event: ServerStateEvent): void => this.#tellState(event)

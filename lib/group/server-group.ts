@@ -37,7 +37,7 @@ export class ServerGroup implements UpstreamGroup {
   #opening: Promise<void> | undefined
   #users = 0
 
-  /** @param questions makes who is asked for names, in the place of the option `resolver` */
+  /** @param questions makes who is asked for names, instead of the option `resolver` */
   constructor (options: GroupOptions<never>, option = 'upstreams', questions?: () => Questions) {
     const settings = this.#settings = readGroup(options, option)
     const { servers, name } = settings

@@ -13,7 +13,7 @@ import { atOnce } from '../options/functions.ts'
 import type { StickyPolicy } from '../balancer/sticky/policy.ts'
 import type { Values } from '../options/row.ts'
 
-/** The sessions of a group, made anew for each group. */
+/** The sessions of a group, made again for each group. */
 export type StickySettings = <T> () => Stickiness<T>
 
 /** Of these a group has one. */
@@ -74,7 +74,7 @@ function readSid (option: string, secret: unknown, ofNginx: boolean): Sid {
     throw new FST_SCGI_OPT_INVALID(`${option}.secret`, secret === undefined ? 'undefined' : 'something else',
       `a string or Buffer of ${MIN_SECRET} bytes or more, or a list of such, the same in every gateway`)
   }
-  // What becomes of a Buffer outside must not change the servers' names.
+  // What happens to a Buffer outside must not change the servers' names.
   return hmacSid(keys.map(key => Buffer.from(key)))
 }
 

@@ -37,7 +37,7 @@ interface Facts<Value> {
 export interface SteeringHeader<Value = unknown> extends Omit<Facts<Value>, 'apply'> {
   /** In lower case. */
   readonly name: string
-  /** Lays down in a plan, which is made where it is not there yet, what the text says; `undefined` where nothing is to be laid down. */
+  /** Lays down in a plan, which is made where it is not there yet, what the text says; `undefined` if nothing is to be laid down. */
   readonly lay: (<Plan extends Steered>(text: string, plan: Plan | undefined, create: () => Plan) => Plan | undefined) | undefined
 }
 
@@ -147,7 +147,7 @@ function textOf (headers: HeaderValues, name: string): string | undefined {
   return typeof value === 'string' ? value : value?.[0]
 }
 
-/** What a reply says by one of the headers, by lower-case names; `undefined` where it says nothing. */
+/** What a reply says by one of the headers, by lower-case names; `undefined` if it says nothing. */
 export function wishOf<Value> ({ name, parse }: SteeringHeader<Value>, headers: HeaderValues, now = 0): Value | undefined {
   const text = textOf(headers, name)
   return text === undefined ? undefined : parse(text, now)
@@ -158,7 +158,7 @@ export function obeyedWish<Value> (header: SteeringHeader<Value>, headers: Heade
   return headers[header.name] === undefined || !obeyed.has(header.name) ? undefined : wishOf(header, headers)
 }
 
-/** Lays down in a plan, which may be there already, what a reply says of the way it is sent; `undefined` where there is still none. */
+/** Lays down in a plan, which may be there already, what a reply says of the way it is sent; `undefined` if there is still none. */
 export function steer<Plan extends Steered> (
   headers: HeaderValues, obeyed: ReadonlySet<string>, given: Plan | undefined, create: () => Plan
 ): Plan | undefined {

@@ -8,7 +8,7 @@ import { show } from '../options/units.ts'
 const DIGITS = /^\d+$/
 
 /**
- * X-Accel-Limit-Rate: bytes a second, 0 without limit; `undefined` where the value is invalid, and to be ignored. A number too large to be
+ * X-Accel-Limit-Rate: bytes a second, 0 without limit; `undefined` if the value is invalid, and to be ignored. A number too large to be
  * exact is the largest that is.
  */
 export function parseLimitRate (value: string): number | undefined {
@@ -28,8 +28,8 @@ export function parseBuffering (value: string): boolean | undefined {
 const MAX_SECONDS = 2 ** 31 - 1
 
 /**
- * X-Accel-Expires: seconds, or `@` and a time of day in seconds since the epoch. Gives the end in milliseconds since the epoch, 0 where the
- * reply is not to be kept; `undefined` where the value is invalid, and to be ignored.
+ * X-Accel-Expires: seconds, or `@` and a time of day in seconds since the epoch. Gives the end in milliseconds since the epoch, 0 if the
+ * reply is not to be kept; `undefined` if the value is invalid, and to be ignored.
  */
 export function parseAccelExpires (value: string, now: number): number | undefined {
   const match = /^(@?)(\d{1,15})$/.exec(value.trim())

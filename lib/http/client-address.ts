@@ -4,9 +4,9 @@ import type { FastifyRequest } from 'fastify'
 
 /** The client of a request, as far as proxies are trusted. */
 export interface Client {
-  /** An IP address; empty where nobody knows, as on a unix socket. */
+  /** An IP address; empty if it is unknown, as on a unix socket. */
   readonly address: string
-  /** Its port; empty where nobody knows. */
+  /** Its port; empty if it is unknown. */
   readonly port: number | ''
   /** X-Forwarded-For of the trusted chain: the client first, the nearest proxy last. */
   readonly chain: string

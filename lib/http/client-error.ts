@@ -14,7 +14,7 @@ export function noteError (reply: FastifyReply, error: Error): void {
 }
 
 /**
- * Puts the body for the client in the place of the one in which Fastify shows what is none of his business: the message of an error, or the
+ * Puts the body for the client instead of the one in which Fastify shows what is none of his business: the message of an error, or the
  * path that an internal redirect has led to. What a handler of the user's writes by itself stays as it is.
  * @returns the body that is sent
  */

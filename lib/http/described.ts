@@ -51,7 +51,7 @@ export function settle (reply: FastifyReply, payload: unknown): void {
   known.status = reply.statusCode
 }
 
-/** An error is answered in the place of a reply. */
+/** An error is answered instead of a reply. */
 export function settleError (reply: FastifyReply): void {
   const known = descriptions.get(reply)
   if (known === undefined) return

@@ -16,7 +16,7 @@ export interface RangePart extends ByteRange {
 /** The reply of which ranges may be wanted. */
 export interface RangeEntity {
   readonly status: number
-  /** Bytes of its body; -1 where nobody knows yet. */
+  /** Bytes of its body; -1 if it is unknown yet. */
   readonly size: number
   /** Value of ETag, as it is sent. */
   readonly etag?: string | undefined
@@ -197,7 +197,7 @@ export function parseRange (value: string, size: number, maxRanges: number): rea
   const skipSpaces = (): void => {
     while (value.charCodeAt(at) === SPACE) at++
   }
-  /** -1 where no digit stands. */
+  /** -1 if no digit stands. */
   const number = (): number => {
     let result = -1
     for (;;) {

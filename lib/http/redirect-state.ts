@@ -132,7 +132,7 @@ export function keepOriginalUrl (request: FastifyRequest): void {
 
 const states = new WeakMap<object, RedirectState>()
 
-/** What is known of the internal redirects of a request; `undefined` where there were none. */
+/** What is known of the internal redirects of a request; `undefined` if there were none. */
 export function redirectStateOf (raw: FastifyRequest['raw']): RedirectState | undefined {
   return states.get(raw)
 }

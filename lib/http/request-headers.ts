@@ -71,7 +71,7 @@ interface Line {
   stamp: number
 }
 
-/** What becomes of a key of `headers`. */
+/** What happens to a key of `headers`. */
 interface Key {
   /** `HTTP_X` between two NULs; empty for a header that is not sent. */
   readonly label: string

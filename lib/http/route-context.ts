@@ -5,8 +5,8 @@ const CONTEXT = 'fastify.context'
 let symbol: symbol | undefined
 
 /**
- * What Fastify knows of the route of a request: its hooks (`onSend`), its `config`. `request.routeOptions` tells it too, and is made anew
- * each time that it is read. `undefined` where this Fastify keeps it elsewhere.
+ * What Fastify knows of the route of a request: its hooks (`onSend`), its `config`. `request.routeOptions` tells it too, and is made again
+ * each time that it is read. `undefined` if this Fastify keeps it elsewhere.
  */
 export function contextOf (request: FastifyRequest): object | undefined {
   symbol ??= Object.getOwnPropertySymbols(request).find(({ description }) => description === CONTEXT)

@@ -23,7 +23,7 @@ export function onFirst (request: FastifyRequest, hook: RouteHook): void {
   if (hooks !== undefined && hooks[0] !== hook) hooks.unshift(hook)
 }
 
-/** The onSend hooks of a request's route are all ours: nobody else can put another body in the place of the one that is sent. */
+/** The onSend hooks of a request's route are all ours: nobody else can put another body instead of the one that is sent. */
 export function onlyOwn (request: FastifyRequest): boolean {
   const hooks = hooksOf(request)
   if (hooks === undefined) return false

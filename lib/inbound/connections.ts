@@ -57,7 +57,7 @@ export class ClientConnections {
   /** Ends what is left without a reply to wait for, when closing has taken long enough. */
   cut (): void {
     for (const socket of this.#unused) socket.destroy()
-    // The response that Node.js is about to send; null where there was one, and there is none now.
+    // The response that Node.js is about to send; null if there was one, and there is none now.
     for (const socket of this.#used) if (Reflect.get(socket, '_httpMessage') === null) socket.destroy()
     for (const server of this.#servers) cutLingering(server)
   }

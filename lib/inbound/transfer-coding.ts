@@ -3,7 +3,7 @@ import { show } from '../options/units.ts'
 import type { IncomingMessage } from 'node:http'
 
 /**
- * Why the body of a request cannot be had; `undefined` where it can. Node.js removes the coding `chunked`, and says nothing of those below
+ * Why the body of a request cannot be had; `undefined` if it can. Node.js removes the coding `chunked`, and says nothing of those below
  * it: the application would take coded bytes for the body (RFC 9112 section 6.1).
  */
 export function refusedCoding ({ headers, httpVersionMajor, httpVersionMinor }: IncomingMessage): Error | undefined {

@@ -128,7 +128,7 @@ class Reader {
     if (bytes.length > 0 && !this.#socket.destroyed) Reflect.apply(this.#data, this.#socket, [bytes])
   }
 
-  /** Has a request read that may become a tunnel; `undefined` where the server has refused it. */
+  /** Has a request read that may become a tunnel; `undefined` if the server has refused it. */
   request (asked: IncomingMessage): Held | undefined {
     let held: Held | undefined
     const note = (raw: IncomingMessage, response: ServerResponse): void => {

@@ -88,7 +88,7 @@ export class MirrorFile {
   /**
    * Puts the file in its place, which may be that of an older one, once all that was taken is written.
    *
-   * @param expectedLength Content-Length, or -1 where the application gave none: a file of another length is not stored
+   * @param expectedLength Content-Length, or -1 if the application gave none: a file of another length is not stored
    */
   commit (expectedLength: number, done: Done): void {
     if (this.#refused(done)) return

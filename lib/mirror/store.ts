@@ -82,10 +82,10 @@ export class Mirror<Request> {
   }
 
   /**
-   * Begins to store a reply; `undefined` where its path is none to store under. Nothing is opened before the first byte or the commit.
+   * Begins to store a reply; `undefined` if its path is none to store under. Nothing is opened before the first byte or the commit.
    *
    * @param pathInfo the percent-decoded PATH_INFO, a binary string; used where the option has no `path`
-   * @throws FST_SCGI_STORE where the option's function throws, gives no string, or a path that leaves the root
+   * @throws FST_SCGI_STORE if the option's function throws, gives no string, or a path that leaves the root
    */
   begin (request: Request, pathInfo: string, head: StorableHead): MirrorFile | undefined {
     const names = this.#names(request, pathInfo)

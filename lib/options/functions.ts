@@ -3,7 +3,7 @@ import { isFunction } from './checks.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_PROMISE } from '../errors.ts'
 import { show } from './units.ts'
 
-// Every function that is given as an option comes through here, so that one place decides what becomes of a promise.
+// Every function that is given as an option comes through here, so that one place decides what happens to a promise.
 
 /**
  * A function whose value is needed at once, as it is to be called: a promise that it gives all the same is an error of that call.

@@ -42,7 +42,7 @@ export type Rows = Readonly<Record<string, Row>>
 /** What the readers make of an object of options. */
 export type Values<Options extends Rows> = { readonly [Name in keyof Options]: Options[Name] extends Row<infer Value> ? Value : never }
 
-/** An option without a default is `undefined` where it is not given; one that is required is refused then by its reader. */
+/** An option without a default is `undefined` if it is not given; one that is required is refused then by its reader. */
 export function row<Value> (reader: Reader<Value>, about: About & ({ readonly default: NonNullable<About['default']> } | { readonly required: true })): Row<Value>
 export function row<Value> (reader: Reader<Value>, about: About): Row<Value | undefined>
 export function row (reader: Reader<unknown>, about: About): Row {

@@ -63,7 +63,7 @@ export class Guard {
     }).then(() => { this.#starting = undefined })
   }
 
-  /** False where nothing would be sent. */
+  /** False if nothing would be sent. */
   get isAvailable (): boolean {
     return this.#isOpen && this.#pending < MAX_PENDING && this.#pendingBytes < MAX_PENDING_BYTES
   }

@@ -31,7 +31,7 @@ export class ByteQueue {
     this.#lastStart = -1
   }
 
-  /** The next bytes, at most so many, as they lie in memory; undefined where there are none. */
+  /** The next bytes, at most so many, as they lie in memory; undefined if there are none. */
   take (most: number): Buffer | undefined {
     const piece = this.#pieces[0]
     if (piece === undefined) return undefined

@@ -15,7 +15,7 @@ export interface FileRequest {
 
 /** A body that can be read anywhere, such as a file or an entry of a cache. */
 export interface SeekableBody {
-  /** In bytes; -1 where nobody knows. */
+  /** In bytes; -1 if it is unknown. */
   readonly size: number
   /** The bytes from `start` up to, and not with, `end`; all of them without arguments. */
   open (start?: number, end?: number): Readable | Buffer | Promise<Readable | Buffer>
@@ -23,7 +23,7 @@ export interface SeekableBody {
   close (): void
 }
 
-/** What answers in the place of an error. */
+/** What answers instead of an error. */
 export interface FallbackPage {
   /** Path and query, `@name`, or a URL for the client, which may be a relative one. */
   readonly to: string
@@ -34,11 +34,11 @@ export interface FallbackPage {
   readonly last: boolean
 }
 
-/** What answers in the place of errors. */
+/** What answers instead of errors. */
 export interface FallbackPages {
   /** A page is set for the status, though perhaps none for every request. */
   has (status: number): boolean
-  /** @throws FST_SCGI_ERROR_PAGE, FST_SCGI_REDIRECT_TARGET where a function gives what is no page */
+  /** @throws FST_SCGI_ERROR_PAGE, FST_SCGI_REDIRECT_TARGET if a function gives what is no page */
   find (status: number, request: FastifyRequest): FallbackPage | undefined
 }
 

@@ -38,7 +38,7 @@ class Pace {
     this.#due = Math.max(this.#due, now - CREDIT) + bytes * this.#cost
   }
 
-  /** Milliseconds, 0 where bytes may pass now. */
+  /** Milliseconds, 0 if bytes may pass now. */
   wait (now: number): number {
     return Math.max(this.#due - now, 0)
   }
@@ -218,7 +218,7 @@ export class UpstreamRate {
     this.#now = now
   }
 
-  /** Bytes have been read. Returns the milliseconds to pause, 0 where none: less than one is kept for the next time. */
+  /** Bytes have been read. Returns the milliseconds to pause, 0 if none: less than one is kept for the next time. */
   read (bytes: number): number {
     const now = this.#now()
     this.#pace.pass(bytes, now)

@@ -3,7 +3,7 @@ import type { ResponseHead } from '../../types/exchange.ts'
 import type { ReplyRules } from './settings.ts'
 import type { FastifyRequest } from 'fastify'
 
-/** Bytes a second to the client as the application wants it (X-Accel-Limit-Rate); 0 is without limit, `undefined` where it does not say. */
+/** Bytes a second to the client as the application wants it (X-Accel-Limit-Rate); 0 is without limit, `undefined` if it does not say. */
 function wantedRate (head: ResponseHead, settings: ReplyRules): number | undefined {
   return obeyedWish(STEERING.limitRate, head.headers, settings.obeyed)
 }

@@ -31,7 +31,7 @@ export function lastingPlan (head: ResponseHead, response: ReplyRules): Lasting 
   return lasting
 }
 
-/** What the filters have to do with a reply; `undefined` where it is nothing, as with most. */
+/** What the filters have to do with a reply; `undefined` if it is nothing, as with most. */
 export function planReply (
   head: ResponseHead, given: FilterPlan | undefined, mount: ReplySettings, request: FastifyRequest,
   { ownConditions, buffering, redirected }: Sending

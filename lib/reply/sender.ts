@@ -157,7 +157,7 @@ export class ReplySender {
     }
   }
 
-  /** The head of a 101; what follows it is not this class's. False where it cannot be sent. */
+  /** The head of a 101; what follows it is not this class's. False if it cannot be sent. */
   switched (head: ResponseHead, cookie: string | undefined): boolean {
     try {
       sendSwitch(this.#mount, this.#request, this.#reply, head, cookie)

@@ -1,7 +1,7 @@
 import type { RequestView } from './params.ts'
 
 /**
- * The same request with headers that are not the client's, in the place of its own of those names.
+ * The same request with headers that are not the client's, instead of its own of those names.
  * @param added by lower-case name
  */
 export function withHeaders<View extends RequestView> (view: View, added: Readonly<Record<string, string>> | undefined): View {

@@ -71,7 +71,7 @@ function announcedLength (source: Readable, request: FastifyRequest): number {
 }
 
 /**
- * Makes a request's body ready to be sent, and calls back once; not at all when the client goes away meanwhile.
+ * Makes a request's body ready to be sent, and calls back once; not at all when the client disconnects meanwhile.
  */
 export class BodyReader implements BodyReceiver {
   readonly #request: FastifyRequest
@@ -168,7 +168,7 @@ export class BodyReader implements BodyReceiver {
     else this.#fail(error)
   }
 
-  /** The client is gone; its connection tells the handler, and nobody is left to be answered. */
+  /** The client has disconnected; its connection tells the handler, and nobody is left to be answered. */
   lost (): void {
     this.close()
   }

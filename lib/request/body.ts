@@ -42,7 +42,7 @@ export function givesBytes (source: Readable): boolean {
   return !source.readableObjectMode && source.readableEncoding === null
 }
 
-/** Why a stream cannot be a body any more; `undefined` where it can. */
+/** Why a stream cannot be a body any more; `undefined` if it can. */
 export function unreadable (source: Readable): Error | undefined {
   if (source.errored !== null) return source.errored
   if (source.readableEnded || source.destroyed) return new FST_SCGI_BAD_REQUEST('the stream given as body has been read or closed already')

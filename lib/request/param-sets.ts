@@ -27,7 +27,7 @@ export interface RequestView {
   readonly serverPort: number | string
   /** Effective client. */
   readonly remoteAddr: string
-  /** Its port; empty where nobody knows: then it is not sent. */
+  /** Its port; empty if it is unknown: then it is not sent. */
   readonly remotePort: number | string
   /** What X-Forwarded-For is set to: the trusted part of the chain, then the client. Empty sends none. */
   readonly forwardedFor: string

@@ -42,7 +42,7 @@ export interface ParamsEncoder<R> {
   /**
    * The complete header netstring, comma included.
    * @throws FST_SCGI_BAD_REQUEST for a NUL in a value and for repeated single headers; FST_SCGI_PARAMS_TOO_LARGE;
-   *   FST_SCGI_OPT_INVALID where a function in `params` gives something else than a string; whatever such a function throws
+   *   FST_SCGI_OPT_INVALID if a function in `params` gives something else than a string; whatever such a function throws
    */
   encode (view: RequestView, request: R, exchange: ParamsExchange): Buffer
   /**

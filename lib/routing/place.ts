@@ -18,7 +18,7 @@ export class RoutePlace {
   /** Path segments before PATH_INFO. */
   readonly segments: number
   readonly #names: readonly string[]
-  /** What is written in the first segments; `undefined` where a parameter stands. */
+  /** What is written in the first segments; `undefined` if a parameter stands. */
   readonly #fixed: readonly (string | undefined)[]
   readonly #caseSensitive: boolean
 

@@ -86,7 +86,7 @@ export class Router {
   }
 
   /**
-   * Whether a target leads to the route of this place, or, without one, to no route; `undefined` where it leads to none that is known without
+   * Whether a target leads to the route of this place, or, without one, to no route; `undefined` if it leads to none that is known without
    * the user's own constraints.
    */
   leadsTo (place: RoutePlace | undefined, raw: Raw, target: string): boolean | undefined {
@@ -95,7 +95,7 @@ export class Router {
     return params === undefined ? undefined : place.is(params, this.#compared(target))
   }
 
-  /** Why the router would answer an internal redirect by itself, and show its target; `undefined` where it routes it. */
+  /** Why the router would answer an internal redirect by itself, and show its target; `undefined` if it routes it. */
   refuses ({ method, headers }: Pick<Raw, 'method' | 'headers'>, target: string): string | undefined {
     if (target.length <= this.maxParamLength && !target.includes('%')) return undefined
     const found = this.#ask({ method, headers }, routable(target) ?? target)

@@ -7,7 +7,7 @@ const READ_OTHERWISE = /[^\x21-\x7e]|[%\\]|\/[./]/
 const NOT_TARGET = /[^\x21-\x7e]/g
 
 /**
- * The path that a handler passes on, spelt as it came, with escapes for what no request target holds; `undefined` where it may go through a
+ * The path that a handler passes on, spelt as it came, with escapes for what no request target holds; `undefined` if it may go through a
  * URL. A URL takes a backslash for a slash, and `//..` back to where it was: it would lead past the routes that the path was compared with.
  */
 export function pathToRead (source: string): string | undefined {

@@ -83,7 +83,7 @@ async function answer (question: string, answers: Answers): Promise<object> {
 
 /**
  * Asks the gateway that runs by a file.
- * @returns its answer; `undefined` where none runs
+ * @returns its answer; `undefined` if none runs
  */
 export async function ask (file: string, question: 'reload' | 'places'): Promise<Record<string, unknown> | undefined> {
   let path

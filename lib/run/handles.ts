@@ -59,7 +59,7 @@ export class Intake {
     Object.defineProperty(server, 'listen', { configurable: true, value: () => this.#listen() })
   }
 
-  /** False where the server is closed: the connection is still the giver's. */
+  /** False if the server is closed: the connection is still the giver's. */
   give (connection: Handle): boolean {
     const { onconnection } = this.#handle
     if (!this.#open || !isFunction(onconnection)) return false

@@ -55,7 +55,7 @@ export async function testConfig (config: GatewayConfig | string): Promise<strin
 }
 
 /**
- * What is in force, with every default, as JSON. Functions are shown by their names, and no keys and secrets at all.
+ * What is in effect, with every default, as JSON. Functions are shown by their names, and no keys and secrets at all.
  * @throws StartError, FST_SCGI_OPT_*
  */
 export async function printConfig (config: GatewayConfig | string): Promise<string> {

@@ -70,7 +70,7 @@ export class LogWriter {
   }
 
   /**
-   * Opens the file anew, after it was renamed by whoever rotates the logs. False where there is none.
+   * Opens the file anew, after it was renamed by whoever rotates the logs. False if there is none.
    * @throws as `fs.openSync`; it then goes on with the file as it was
    */
   reopen (): boolean {

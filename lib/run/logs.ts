@@ -22,7 +22,7 @@ export interface Teller {
 export class Logs {
   /** For Fastify. */
   readonly logger: FastifyServerOptions['logger']
-  /** As it is in force. */
+  /** As it is in effect. */
   readonly settings: LogSettings
   /** Takes whole lines, each with its end. */
   readonly access: { write (line: string): void }
@@ -86,7 +86,7 @@ export class Logs {
   }
 
   /**
-   * Opens the files anew. False where there is none.
+   * Opens the files anew. False if there is none.
    * @throws as `fs.openSync`; it then goes on with the file as it was
    */
   reopen (): boolean {

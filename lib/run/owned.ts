@@ -1,4 +1,4 @@
-/** Something that the primary has for as long as it runs, whatever becomes of its workers. */
+/** Something that the primary has for as long as it runs, whatever happens to its workers. */
 export interface Owned {
   /** Ends it, within the time that it has itself; it is not asked twice. */
   close (): Promise<void>

@@ -16,7 +16,7 @@ const DRAIN_TIMEOUT = '1h'
 /** A configuration that was checked, as far as that can be done without asking the system. */
 export interface Settings {
   readonly listeners: readonly Listener[]
-  /** `undefined` where nothing was said. */
+  /** `undefined` if nothing was said. */
   readonly workers: number | undefined
   readonly fastify: GatewayFastifyOptions
   readonly mounts: readonly GatewayMount[]

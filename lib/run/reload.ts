@@ -7,7 +7,7 @@ import { readConfig } from './read-config.ts'
 
 /**
  * Tells a gateway to load its configuration anew: the one that runs by this file, or whose number is in this file.
- * @returns what became of it
+ * @returns what happened to it
  * @throws StartError, UsageError
  */
 export async function sendReload ({ config, pidFile }: { config: string | undefined, pidFile: string | undefined }): Promise<string> {

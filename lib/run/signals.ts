@@ -27,7 +27,7 @@ export interface Running extends Closable {
 
 /** What the process has, also while the gateway does not serve yet: the files that the log goes to, above all. */
 export interface Belongings {
-  /** False where there is none. */
+  /** False if there is none. */
   reopen (): boolean
   flush (milliseconds: number): Promise<void>
   /** Something is being written by a thread of Node.js, which the end of the process would wait for. */
@@ -38,7 +38,7 @@ export interface Belongings {
 
 /**
  * The signals of the process, from its first moment on, as nginx has them: SIGTERM, SIGQUIT and SIGINT close the gateway, which exits with
- * 0, and a second one ends the process at once; SIGUSR1 opens the log files anew; SIGHUP loads the configuration anew, where there is one;
+ * 0, and a second one ends the process at once; SIGUSR1 reopens the log files; SIGHUP loads the configuration anew, where there is one;
  * SIGUSR2 is ignored, with a line.
  */
 export class Signals {

@@ -8,7 +8,7 @@ interface Held {
   readonly servers: Server[]
 }
 
-/** The sockets of the primary: they stay open for as long as a configuration has them, whatever becomes of the workers. */
+/** The sockets of the primary: they stay open for as long as a configuration has them, whatever happens to the workers. */
 export class HeldSockets {
   readonly #take: (key: string, connection: Handle) => void
   #held = new Map<string, Held>()

@@ -29,7 +29,7 @@ export function isOver (mark: string): boolean {
   return start !== '0' && now !== undefined && now !== start
 }
 
-/** In ticks since the system began; `undefined` where the system does not tell. */
+/** In ticks since the system began; `undefined` if the system does not tell. */
 function startOf (pid: number): string | undefined {
   try {
     const line = readFileSync(`/proc/${pid}/stat`, 'utf8')

@@ -15,7 +15,7 @@ TEXT.fill(1, 0x20)
 TEXT[0x09] = 1
 TEXT[0x7f] = 0
 
-/** What becomes of a header's repeated lines, and which headers the parser itself reads. */
+/** What happens to a header's repeated lines, and which headers the parser itself reads. */
 export const LIST = 0
 const FIRST = 1
 export const LAST = 2

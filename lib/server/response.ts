@@ -111,7 +111,7 @@ export class KeepaliveServerResponse extends ScgiServerResponse {
   readonly #mayKeep: () => boolean
   // Length of the body given to end() before there was a head.
   #whole = -1
-  // Bytes of the body that the head has promised and that are still to come; -1 where nothing was promised.
+  // Bytes of the body that the head has promised and that are still to come; -1 if nothing was promised.
   #left = -1
   #surplus = false
 

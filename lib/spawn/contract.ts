@@ -4,7 +4,7 @@
 export interface ApplicationServer {
   /** `'unix:/path'`, `'127.0.0.1:4001'` */
   readonly address: string
-  /** Why it serves nobody; `undefined` where it does. */
+  /** Why it serves nobody; `undefined` if it does. */
   readonly reason: string | undefined
 }
 

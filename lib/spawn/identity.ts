@@ -49,7 +49,7 @@ interface Entry {
   readonly group: number | undefined
 }
 
-/** An entry by name or number; `undefined` where there is none. */
+/** An entry by name or number; `undefined` if there is none. */
 async function find (database: 'passwd' | 'group', key: string | number): Promise<Entry | undefined> {
   // getent asks everybody who knows users, LDAP as well; systems without it have the file.
   const text = await getent(database, String(key)) ?? await readFile(`/etc/${database}`, 'utf8').catch(() => '')

@@ -41,7 +41,7 @@ export interface ApplicationOwner {
 /**
  * Makes this process, the primary of a cluster, the owner of the applications that its workers use: servers with `spawn` that read the same
  * are one application, which outlives the workers. To be called before the workers are forked.
- * @param log takes what the applications say, and what becomes of them
+ * @param log takes what the applications say, and what happens to them
  */
 export function ownApplications (log: ApplicationLog, timers: Timers = systemTimers): ApplicationOwner {
   const owned = new Map<string, Owned>()

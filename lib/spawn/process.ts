@@ -37,7 +37,7 @@ export interface ManagedProcessOptions {
 
 /** One process of an application, started again whenever it ends, until it is stopped. */
 export class ManagedProcess {
-  /** Why it does not run, or does not listen; `undefined` where it does. */
+  /** Why it does not run, or does not listen; `undefined` if it does. */
   reason: string | undefined = 'it is being started'
   /** Starts, one after the other, that ended soon. */
   crashes = 0

@@ -12,7 +12,7 @@ export function primaryOwns (): boolean {
   return cluster.isWorker && process.connected && process.env[OWNER_VARIABLE] === String(process.ppid)
 }
 
-/** An application whose processes belong to the primary. What they say, and what becomes of them, is told there. */
+/** An application whose processes belong to the primary. What they say, and what happens to them, is told there. */
 export class RemoteApplication implements Application {
   readonly #id = nextId++
   readonly #option: string

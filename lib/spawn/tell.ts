@@ -7,7 +7,7 @@ export interface ApplicationLog {
   warn (details: object, line: string): void
 }
 
-/** Writes in the log what became of a process. */
+/** Writes in the log what happened to a process. */
 export function tellProcess (log: ApplicationLog, application: string, { pid, state, reason, restartsIn }: ProcessReport): void {
   const details = { application: { name: application, pid } }
   if (state !== 'exited') log.info(details, `application ${application} (${pid}) is ${state}`)

@@ -8,7 +8,7 @@ export interface ApacheOptions {
   readonly cookie: string | undefined
   /** Parameter of the URL with the session, in its path (`;name=value`) or in its query. */
   readonly param: string | undefined
-  /** What separates the session from the route; `undefined` where there is nothing but the route. */
+  /** What separates the session from the route; `undefined` if there is nothing but the route. */
   readonly separator: string | undefined
 }
 

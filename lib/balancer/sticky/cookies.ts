@@ -5,7 +5,7 @@ const SEMICOLON = 0x3b
 const EQUALS = 0x3d
 
 /**
- * Value of the first cookie of that name in a Cookie header; `undefined` where there is none. It never throws, and its time is linear
+ * Value of the first cookie of that name in a Cookie header; `undefined` if there is none. It never throws, and its time is linear
  * whatever the client sends.
  * @param commas a comma or a blank separates cookies, too, and a comma ends a value (Apache)
  */

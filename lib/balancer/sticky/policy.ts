@@ -12,12 +12,12 @@ export interface SessionServer {
  * the servers of a group by are the same.
  */
 export interface StickyPolicy {
-  /** Sessions that are kept here; `undefined` where the clients keep them. */
+  /** Sessions that are kept here; `undefined` if the clients keep them. */
   readonly size?: number
   /** What sessions call the server, now and formerly, the present name first; none where the server has no sessions. */
   names (server: SessionServer): readonly string[]
   /**
-   * What `servers` has for the request; `undefined` where the request is bound to none of them.
+   * What `servers` has for the request; `undefined` if the request is bound to none of them.
    * @throws what functions of the user's throw
    */
   find<S> (request: PickRequest, servers: Pick<ReadonlyMap<string, S>, 'get'>): S | undefined
@@ -43,7 +43,7 @@ export interface SharedSessions {
   note (session: string, server: string, milliseconds: number): void
 }
 
-/** The text that a function of the user's gave; `undefined` where it gave none. */
+/** The text that a function of the user's gave; `undefined` if it gave none. */
 export function textOf (value: unknown): string | undefined {
   return value === undefined || value === null || value === '' ? undefined : String(value)
 }

@@ -21,19 +21,19 @@ export class Stickiness<T> {
     this.failover = failover
   }
 
-  /** Sessions that the policy keeps; `undefined` where it keeps none. */
+  /** Sessions that the policy keeps; `undefined` if it keeps none. */
   get sessions (): number | undefined {
     return this.#policy.size
   }
 
-  /** `undefined` where sessions are noted by the clients themselves. */
+  /** `undefined` if sessions are noted by the clients themselves. */
   get shared (): SharedSessions | undefined {
     return this.#policy.shared
   }
 
   /**
    * The servers that the request is bound to, in order of preference: several may have one route, and others may stand in for them
-   * (`redirect`). Empty where it is bound to none.
+   * (`redirect`). Empty if it is bound to none.
    * @param servers those of the group, as they are now
    * @throws what functions of the user's throw
    */

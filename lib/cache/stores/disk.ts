@@ -195,7 +195,7 @@ export class DiskStore implements CacheStore {
     return undefined
   }
 
-  /** The body of an open entry; undefined where it is damaged. The bytes of one that another process has written are checked, once. */
+  /** The body of an open entry; undefined if it is damaged. The bytes of one that another process has written are checked, once. */
   async #body ({ name, entry }: { name: string, entry: OpenEntry }): Promise<Buffer | DiskBody | undefined> {
     const { path, fd, first, size, preamble: { bodyOffset, bodyLength, bodyCrc } } = entry
     const isVerified = this.#entryFiles.index.peek(name)?.verified === true
@@ -216,7 +216,7 @@ export class DiskStore implements CacheStore {
     return right ? body : undefined
   }
 
-  /** Makes an entry stale; false where it cannot be. */
+  /** Makes an entry stale; false if it cannot be. */
   #soften (name: string, path: string): Promise<boolean> {
     return this.#entryFiles.lock.run(lockName(path), async () => {
       let done = false

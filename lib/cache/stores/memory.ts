@@ -97,7 +97,7 @@ export class MemoryStore implements CacheStore {
 
   /**
    * Takes an entry with its whole body, which is copied, and its head, which is not. What `createWriteStream` is for bodies that come in time.
-   * @returns false where the entry is refused
+   * @returns false if the entry is refused
    * @throws RangeError where the pieces are not so many bytes
    */
   put (key: CacheStoreKey, value: CacheStoreValue, pieces: readonly Buffer[], length: number): boolean {

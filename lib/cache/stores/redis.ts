@@ -45,7 +45,7 @@ export function redisStore (options: RedisStoreOptions): CacheStore {
 /** What came of a lookup. */
 interface Looked {
   readonly key: CacheStoreKey
-  /** Headers that select a variant of the key; undefined where Redis did not answer. */
+  /** Headers that select a variant of the key; undefined if Redis did not answer. */
   readonly names: readonly string[] | undefined
   readonly result: CacheStoreResult | undefined
 }

@@ -1,6 +1,6 @@
 type Values = Record<string, string | string[] | null>
 
-/** A request header's value for comparison: several lines are what one line with commas would be; null where there is none. */
+/** A request header's value for comparison: several lines are what one line with commas would be; null if there is none. */
 function valueOf (headers: Values | undefined, name: string): string | null {
   // `Vary: constructor` must not find what every object has.
   if (headers === undefined || !Object.hasOwn(headers, name)) return null

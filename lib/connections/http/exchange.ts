@@ -195,7 +195,7 @@ export class HttpExchange extends ServerExchange<HttpConnection> implements Http
     if (this.phase === 'send') this.requestWritten()
   }
 
-  /** `undefined` where it is none, of which the handler has been told. */
+  /** `undefined` if it is none, of which the handler has been told. */
   #readHead (statusCode: number, statusMessage: string, rawHeaders: readonly Buffer[]): ResponseHead | undefined {
     const head = readHttpHead(statusCode, statusMessage, rawHeaders, this.request.bufferSize, statusCode === 101)
     if (!('kind' in head)) return head

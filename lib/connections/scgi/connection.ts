@@ -106,7 +106,7 @@ export class Connection extends ServerConnection<ConnectionOwner> {
     const { host, port, socketPath } = address
     const { localAddress, localPort, socketKeepalive } = options
     this.connected = false
-    // Without a handle it is remembered, and done when the connection stands.
+    // Without a handle it is remembered, and done when the connection is established.
     this.setSocketKeepalive(socketKeepalive)
     this.forgetTimeout()
     // A unix socket knows none.

@@ -1,6 +1,6 @@
 import type { ChannelEvent } from '../../../types/channel.ts'
 
-/** After so many new events those that nobody needs any more are looked for. */
+/** After so many new events those that are no longer needed are looked for. */
 const SWEEP = 1000
 
 /** The latest event of each key. Merged in any order, and any number of times, the same events make the same log. */
@@ -25,7 +25,7 @@ export class ChannelLog {
     return this.#clock
   }
 
-  /** Takes an event in. False where what is known already holds against it, or nobody needs it any more. */
+  /** Takes an event in. False if what is known already holds against it, or nobody needs it any more. */
   merge (event: ChannelEvent): boolean {
     // Also of one that is too late: what this process says next comes after it.
     this.#clock = Math.max(this.#clock, event.clock)
@@ -47,7 +47,7 @@ export class ChannelLog {
     return [...this.#events.values()].filter(event => event.key.startsWith(prefix) && !this.#isOver(event)).sort(inOrder)
   }
 
-  /** Forgets what nobody needs any more. */
+  /** Forgets what is no longer needed. */
   sweep (): void {
     this.#fresh = 0
     for (const [key, event] of this.#events) if (this.#isOver(event)) this.#events.delete(key)

@@ -27,7 +27,7 @@ export class Membership {
   #joined = (): void => {}
   /** What others know was learnt, or nobody answers: in either case it can go on. */
   #settled = false
-  /** What others know was learnt since the connection stands. */
+  /** What others know was learnt since the connection is established. */
   #synced = false
   #syncing = false
 

@@ -30,7 +30,7 @@ interface SharedTarget {
 export interface SharedGroupOptions {
   readonly group: string
   readonly channel: GroupChannel
-  /** How the servers take turns by the options. */
+  /** The balancing method in the options. */
   readonly balance: unknown
   readonly target: SharedTarget
 }

@@ -26,7 +26,7 @@ export interface Gate {
 }
 
 /**
- * Why a request is not even looked at; `undefined` where it may go on. Whether it may edit is another question (`refuseEdit`).
+ * Why a request is not even looked at; `undefined` if it may go on. Whether it may edit is another question (`refuseEdit`).
  */
 export function refuse (gate: Gate, request: FastifyRequest): Error | undefined {
   const host = hostOf(request)
@@ -62,7 +62,7 @@ export function refuseEdit (request: FastifyRequest): Error | undefined {
   return undefined
 }
 
-/** Host and port that the client has asked for, in lower case; `undefined` where it has not, or in several ways. */
+/** Host and port that the client has asked for, in lower case; `undefined` if it has not, or in several ways. */
 function hostOf (request: FastifyRequest): string | undefined {
   const { headers, rawHeaders, url = '' } = request.raw
   // In absolute form the Host header would be the second opinion.

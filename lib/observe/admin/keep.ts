@@ -37,7 +37,7 @@ export class Keep {
     this.#path = path
   }
 
-  /** Adds an edit. Rejected with FST_SCGI_ADMIN_STATE where it cannot be written; the edit is in force all the same. */
+  /** Adds an edit. Rejected with FST_SCGI_ADMIN_STATE if it cannot be written; the edit is in effect all the same. */
   add (group: string, edit: KeptEdit): Promise<void> {
     const done = this.#last.then(() => this.#write(group, edit))
     this.#last = done.catch(() => {})
@@ -202,7 +202,7 @@ function namesOf (group: UpstreamGroup): ReadonlySet<string> {
   return new Set([...group.servers.map(({ name }) => name), ...[...names, ...applications].map(({ address }) => address)])
 }
 
-/** By which name a server can be found at the next start; `undefined` where there is none, as for one of several processes of an application. */
+/** By which name a server can be found at the next start; `undefined` if there is none, as for one of several processes of an application. */
 export function lastingName (group: UpstreamGroup, server: string): string | undefined {
   const application = group.details().applications.find(({ servers }) => servers.includes(server))
   if (application === undefined) return server

@@ -34,7 +34,7 @@ const HEADERS: Readonly<Record<string, string>> = {
 
 /**
  * The operator's page, and the API beneath it. Errors at register: FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN; when the application
- * starts FST_SCGI_OPT_UNSUPPORTED where the gateway is not registered in this instance, or in one around it.
+ * starts FST_SCGI_OPT_UNSUPPORTED if the gateway is not registered in this instance, or in one around it.
  */
 export const admin: FastifyPluginAsync<AdminOptions> = async (scope, options) => {
   const settings = readAdminOptions(options)

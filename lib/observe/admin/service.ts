@@ -110,7 +110,7 @@ export class AdminService {
   /**
    * An edit was made: it is told, and kept.
    * @param edit `undefined` for one that ends with the process
-   * @throws FST_SCGI_ADMIN_STATE where it cannot be kept
+   * @throws FST_SCGI_ADMIN_STATE if it cannot be kept
    */
   async edited (group: UpstreamGroup, edit: KeptEdit | undefined, by: string, what: string): Promise<void> {
     this.tell(by, what, { group: group.name, etag: etagOf(group) })

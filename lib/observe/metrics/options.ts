@@ -8,7 +8,7 @@ import type { MetricsOptions, MetricsRegistry } from '../../../types/metrics.ts'
 /** The options, checked and ready for use. */
 export interface MetricsSettings {
   readonly registry: MetricsRegistry
-  /** Path of the route; `undefined` where there is none. */
+  /** Path of the route; `undefined` if there is none. */
   readonly endpoint: string | undefined
   readonly authorize: onRequestHookHandler[]
   readonly buckets: readonly number[]

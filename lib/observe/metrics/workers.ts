@@ -23,7 +23,7 @@ type Order =
 type Report =
   /** It has metrics. */
   | { readonly type: typeof TYPE, readonly what: 'hello' }
-  /** It is scraped in the place of all. */
+  /** It is scraped instead of all. */
   | { readonly type: typeof TYPE, readonly what: 'ask', readonly id: number, readonly open: boolean }
   | { readonly type: typeof TYPE, readonly what: 'list', readonly id: number, readonly metrics?: object, readonly error?: string }
 

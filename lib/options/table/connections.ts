@@ -8,7 +8,7 @@ export const SOCKET_KEEPALIVE = {
   initialDelay: row(time(), { default: 0, otherwise: "0, the system's", doc: 'idle time before the first probe' }),
 } satisfies Rows
 
-/** Milliseconds before the first probe; `undefined` where there are none. */
+/** Milliseconds before the first probe; `undefined` if there are none. */
 export function initialDelay (given: boolean | Values<typeof SOCKET_KEEPALIVE>): number | undefined {
   if (typeof given !== 'boolean') return given.initialDelay
   return given ? 0 : undefined

@@ -7,7 +7,7 @@ import type { EntryFiles } from './entry-files.ts'
 import type { DiskWriter } from './writer.ts'
 
 /**
- * Makes an entry of what a writer has got. False where it is not wanted any more.
+ * Makes an entry of what a writer has got. False if it is not wanted any more.
  *
  * A key's first entry has the key's name, and says in which headers others may differ; those that do have names made of these headers.
  * Where an entry of another zone has the key's name, all these names have the zone in them.
@@ -17,7 +17,7 @@ export async function commit (entryFiles: EntryFiles, writer: DiskWriter): Promi
   const { main, name, leftover } = await nameFor(entryFiles, writer)
   const temp = await writer.complete()
   if (writer.destroyed) return false
-  // It would be found again when the one that replaces it goes: it goes first, whatever becomes of the process.
+  // It would be found again when the one that replaces it goes: it goes first, whatever happens to the process.
   if (leftover !== undefined && await entryFiles.removeOurs(leftover)) await removeVariants(entryFiles, leftover)
   await entryFiles.place(temp, name)
   writer.placed()

@@ -109,7 +109,7 @@ export class EntryFiles {
     utimes(this.pathOf(name), now / 1000, now / 1000, () => {})
   }
 
-  /** Writes another head over an open entry's older one; false where there is no room for it. */
+  /** Writes another head over an open entry's older one; false if there is no room for it. */
   async rewrite ({ fd, head, preamble, sequence, otherSlot }: OpenEntry, value: CacheStoreValue): Promise<boolean> {
     const { vary } = head.value
     const next = { ...value }
@@ -137,7 +137,7 @@ export class EntryFiles {
     }
   }
 
-  /** At once, where no large file is given up by it. False where it fails. */
+  /** At once, where no large file is given up by it. False if it fails. */
   #renameNow (temp: string, path: string, name: string): boolean {
     if (!this.atOnce.allowed || (this.index.peek(name)?.size ?? 0) > SMALL) return false
     try {
@@ -169,7 +169,7 @@ export class EntryFiles {
     await unlink(this.pathOf(name)).catch(() => {})
   }
 
-  /** Removes what has an entry's name, if it is one of ours; false where it is not. */
+  /** Removes what has an entry's name, if it is one of ours; false if it is not. */
   async removeOurs (name: string): Promise<boolean> {
     if (!this.index.has(name)) {
       const path = this.pathOf(name)

@@ -19,7 +19,7 @@ import { isValue } from '../key.ts'
 //   60+K  two slots of S bytes: sequence number, length, CRC-32 of these two and the head, head as JSON
 //         the body, to the end of the file
 //
-// Of two slots the valid one with the higher number holds. A new head goes to the other one: whatever becomes of the process while
+// Of two slots the valid one with the higher number holds. A new head goes to the other one: whatever happens to the process while
 // it writes, one of them is whole.
 
 const MAGIC = Buffer.from('\x89FSCGI\r\n', 'latin1')
@@ -79,7 +79,7 @@ export function encodeStart (key: Buffer, head: Buffer, bodyLength: number, body
   return { bytes, id: bytes.toString('latin1', 36, 52) }
 }
 
-/** A slot to be written over an old one; undefined where the head does not fit. */
+/** A slot to be written over an old one; undefined if the head does not fit. */
 export function encodeSlot (head: Buffer, sequence: number, slotSize: number): Buffer | undefined {
   if (SLOT_HEAD + head.length > slotSize) return undefined
   const bytes = Buffer.alloc(SLOT_HEAD + head.length)
@@ -99,7 +99,7 @@ export function isOurs (bytes: Buffer): boolean {
   return bytes.length >= MAGIC.length && bytes.compare(MAGIC, 0, MAGIC.length, 0, MAGIC.length) === 0
 }
 
-/** Reads what begins a file; undefined where it is not whole, not ours, or of another version. */
+/** Reads what begins a file; undefined if it is not whole, not ours, or of another version. */
 export function readPreamble (bytes: Buffer): Preamble | undefined {
   if (bytes.length < PREAMBLE || !isOurs(bytes) || bytes.readUInt16LE(8) !== VERSION) return undefined
   if (crc32(bytes.subarray(0, 56)) !== bytes.readUInt32LE(56)) return undefined
@@ -112,13 +112,13 @@ export function readPreamble (bytes: Buffer): Preamble | undefined {
   return { slotSize, bodyOffset, keyLength, bodyLength, bodyCrc: bytes.readUInt32LE(32), id: bytes.toString('latin1', 36, 52) }
 }
 
-/** The key, from the bytes before the body; undefined where it is damaged. */
+/** The key, from the bytes before the body; undefined if it is damaged. */
 export function readKey (start: Buffer, { keyLength }: Preamble): Buffer | undefined {
   const key = start.subarray(PREAMBLE, PREAMBLE + keyLength)
   return crc32(key) === start.readUInt32LE(52) ? key : undefined
 }
 
-/** The head that holds, with its number and the offset of the other slot; undefined where both are damaged. */
+/** The head that holds, with its number and the offset of the other slot; undefined if both are damaged. */
 export function readHead (start: Buffer, preamble: Preamble): { head: Head, sequence: number, otherSlot: number } | undefined {
   const first = PREAMBLE + preamble.keyLength
   const second = first + preamble.slotSize

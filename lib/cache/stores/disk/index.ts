@@ -7,13 +7,13 @@ export interface Slot {
   usedAt: number
   /** When other processes were told last that it is in use: the file's time of change. */
   stampedAt: number
-  /** The number of this writing of the entry; undefined where it was only found. */
+  /** The number of this writing of the entry; undefined if it was only found. */
   readonly id: string | undefined
   /** The checksum of its body was right once, or this process has written it. */
   verified: boolean
-  /** The names of the headers that its variants differ in; undefined where that is not known. */
+  /** The names of the headers that its variants differ in; undefined if that is not known. */
   vary: string | undefined
-  /** Its zone; undefined where that is not known. */
+  /** Its zone; undefined if that is not known. */
   readonly origin: string | undefined
 }
 
@@ -48,7 +48,7 @@ export class DiskIndex {
     return slot
   }
 
-  /** A file that was read; another process may have put it in the place of the one that was known. */
+  /** A file that was read; another process may have replaced the known one. */
   use (name: string, size: number, id: string, now: number): Slot {
     const slot = this.#slots.get(name)
     if (slot === undefined || slot.id !== id) return this.add(name, size, now, { id })

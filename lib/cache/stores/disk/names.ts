@@ -49,7 +49,7 @@ export function isEntryName (name: string): boolean {
   return ENTRY.test(name)
 }
 
-/** The process that has made a temporary file of ours; undefined where it is none. */
+/** The process that has made a temporary file of ours; undefined if it is none. */
 export function tempOwner (name: string): number | undefined {
   const pid = TEMP.exec(name)?.[1]
   return pid === undefined ? undefined : Number(pid)

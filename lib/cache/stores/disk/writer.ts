@@ -27,7 +27,7 @@ export interface DiskWriterOptions {
   readonly maxSize: number
   readonly maxEntrySize: number
   readonly atOnce: AtOnce
-  /** Gives the file its name; false where it is not wanted any more. */
+  /** Gives the file its name; false if it is not wanted any more. */
   readonly commit: (writer: DiskWriter) => Promise<boolean>
 }
 
@@ -141,7 +141,7 @@ export class DiskWriter extends Writable implements Listed {
     this.#written += bytes
   }
 
-  /** Writes the whole file at once; `undefined` where it cannot be opened, and it takes the long way to learn why. */
+  /** Writes the whole file at once; `undefined` if it cannot be opened, and it takes the long way to learn why. */
   #writeSmall (start: Buffer): string | undefined {
     const path = this.#nextPath()
     let fd: number

@@ -39,7 +39,7 @@ export class History {
 
   /**
    * An attempt has ended.
-   * @param time milliseconds that it took; `undefined` where it brought no whole reply
+   * @param time milliseconds that it took; `undefined` if it brought no whole reply
    */
   record (now: number, time: number | undefined, failed: boolean): void {
     this.#advance(now)

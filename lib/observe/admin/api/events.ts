@@ -73,7 +73,7 @@ export class EventStream {
     if (Object.keys(delta).length === 0 && gone.length === 0) return
     const text = event('delta', gone.length === 0 ? delta : { ...delta, gone })
     for (const client of this.#clients) {
-      // Who does not read is cut off, and begins anew when they do: a delta that is missed would be missed for good.
+      // Who does not read is cut off, and starts again when they do: a delta that is missed would be missed for good.
       if (client.writableNeedDrain && client.writableLength > MOST_UNREAD) client.destroy()
       else client.write(text)
     }

@@ -34,7 +34,7 @@ function modelOf (model: GroupModel, { name }: UpstreamServer): ServerModel | un
   return model.servers.find(server => server.name === name)
 }
 
-/** @throws FST_SCGI_ADMIN_NOT_FOUND where it has gone meanwhile */
+/** @throws FST_SCGI_ADMIN_NOT_FOUND if it has gone meanwhile */
 function serverAnswer ({ service }: Call, group: UpstreamGroup, server: UpstreamServer, history = 0): Answer {
   const body = modelOf(service.model(group, history), server)
   if (body === undefined) throw new FST_SCGI_ADMIN_NOT_FOUND(`server '${server.name}' in the group ${group.name}`)

@@ -10,7 +10,7 @@ const share: Schema = { type: 'number', minimum: 0, maximum: 1 }
 const moment: Schema = { type: 'string', pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$' }
 const etag: Schema = { type: 'string', description: 'For If-Match.', pattern: '^"[\\w-]+"$' }
 
-/** A value, or null where there is none. */
+/** A value, or null if there is none. */
 function maybe (schema: Schema): Schema {
   return { anyOf: [schema, { type: 'null' }] }
 }

@@ -134,7 +134,7 @@ const KINDS: Kind[] = [
     phase: 'head',
     code: 'FST_SCGI_READ_TIMEOUT',
     start: recorded(async (x) => { await x.closed }),
-    options: { readTimeout: 150 },
+    options: { readTimeout: 600 },
   },
 ]
 

@@ -105,6 +105,8 @@ test('four processes share a group over Redis', { skip: noRedis, timeout: 120_00
         const weight = how === 'frozen' ? 11 : 12
         await first.call('edit', server.address, { weight })
         await second.call('edit', other, { weight })
+        // An outage that is over before anybody has asked is told of by nobody.
+        await all(processes, each => each.heard(({ told }) => told === 'warning'))
         if (how === 'frozen') process.kill(redis.pid, 'SIGCONT')
         else redis = await startRedis(url)
         await all(processes, each => each.until('servers', [], value => isDeepStrictEqual(weights(value), [weight, weight])))

@@ -30,7 +30,7 @@ test('options of the mount, its group and all of its servers', () => {
     [['--next-upstream', 'error,http_503'], { nextUpstream: ['error', 'http_503'] }],
     [['--next-upstream.tries', '2', '--next-upstream.on', 'error'], { nextUpstream: { tries: 2, on: ['error'] } }],
     [['--balance', 'least_conn'], { upstreams: { balance: 'least_conn', servers: ['127.0.0.1:4000'] } }],
-    [['--max-fails', '3', '--fail-timeout', '5s'], { upstreams: { servers: [{ maxFails: 3, failTimeout: '5s', address: '127.0.0.1:4000' }] } }],
+    [['--max-fails', '3', '--fail-timeout', '5s'], { upstreams: [{ maxFails: 3, failTimeout: '5s', address: '127.0.0.1:4000' }] }],
     [['--queue.size', '5', '--max-conns', '2'], { upstreams: { queue: { size: 5 }, servers: [{ maxConns: 2, address: '127.0.0.1:4000' }] } }],
     [['--health.interval', '1s'], { upstreams: { health: { interval: '1s' }, servers: ['127.0.0.1:4000'] } }],
   ] as const) assert.deepEqual(mountOf(...args), { ...NOTHING, ...mount }, args.join(' '))

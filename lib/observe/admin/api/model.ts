@@ -77,7 +77,7 @@ export interface GroupModel {
 }
 
 /** A process of an application that the gateway has started. */
-export interface ApplicationProcessModel {
+interface ApplicationProcessModel {
   readonly pid: number | null
   readonly state: ApplicationProcess['state']
   readonly since: string

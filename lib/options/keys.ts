@@ -43,8 +43,8 @@ function isOfOptions (error: unknown): error is Error {
 export function unknownOption (at: string, name: string, known: readonly string[], what?: string): Error {
   const match = nearest(name, known)
   const meant = match === undefined ? '' : ` (is '${pathOf(at, match)}' meant?)`
-  if (what === undefined) return new FST_SCGI_OPT_UNKNOWN(pathOf(at, name), meant === '' ? ' in this version' : meant)
-  return new FST_SCGI_OPT_UNKNOWN(pathOf(at, name), `: ${what} has ${known.join(', ')}${meant}`)
+  const others = what === undefined ? ' in this version' : `: ${what} has ${known.join(', ')}`
+  return new FST_SCGI_OPT_UNKNOWN(pathOf(at, name), meant === '' ? others : meant)
 }
 
 /** The option that was probably meant. */

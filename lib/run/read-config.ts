@@ -3,7 +3,7 @@ import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { isFunction, isRecord } from '../options/checks.ts'
 import { parseLifetime, show } from '../options/units.ts'
 import { checkRegisterOptions } from '../plugin-options.ts'
-import { knownNames } from './names.ts'
+import { checkKeys } from '../options/keys.ts'
 import { readAccessLog, readLog, type AccessLogSettings, type LogSettings } from './read-logs.ts'
 import { readListeners, type Listener } from './read-listen.ts'
 import type { FastifyInstance } from 'fastify'
@@ -85,7 +85,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 /** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED: each names the place of the mistake */
 export function readConfig (config: unknown): Settings {
   if (!isRecord(config)) throw new FST_SCGI_OPT_INVALID('config', show(config), 'an object: { listen, workers, fastify, mounts, setup }')
-  knownNames('', config, NAMES)
+  checkKeys('', config, Object.keys(NAMES), 'a configuration')
   const { setup, pidFile } = config
   if (setup !== undefined && !isFunction(setup)) throw new FST_SCGI_OPT_INVALID('setup', show(setup), 'a function that takes the application')
   if (pidFile !== undefined && (typeof pidFile !== 'string' || pidFile === '')) throw new FST_SCGI_OPT_INVALID('pidFile', show(pidFile), 'the path of a file')
@@ -120,7 +120,7 @@ function readFastify (value: unknown): GatewayFastifyOptions {
     if (why !== undefined) throw new FST_SCGI_OPT_UNSUPPORTED(`fastify.${name}`, why)
   }
   // Fastify drops what it does not know without a word.
-  knownNames('fastify', value, FASTIFY)
+  checkKeys('fastify', value, Object.keys(FASTIFY), "'fastify'")
   if (isRecord(value.logger)) {
     for (const name of ['stream', 'file', 'transport']) {
       if (value.logger[name] !== undefined) throw new FST_SCGI_OPT_UNSUPPORTED(`fastify.logger.${name}`, 'log: { file, pretty } says where the lines go')

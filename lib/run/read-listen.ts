@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { flag, integer, isRecord } from '../options/checks.ts'
 import { show } from '../options/units.ts'
-import { knownNames } from './names.ts'
+import { checkKeys } from '../options/keys.ts'
 import { readTls, type TlsSettings } from './read-tls.ts'
 import type { ListenOptions } from '../../types/config.ts'
 
@@ -53,7 +53,7 @@ function readListener (option: string, value: unknown): Listener {
   if (typeof value === 'number') return { place: tcp(option, undefined, value, undefined), tls: undefined, http2: false }
   if (typeof value === 'string') return { place: readText(option, value), tls: undefined, http2: false }
   if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), EXPECTED)
-  knownNames(option, value, NAMES)
+  checkKeys(option, value, Object.keys(NAMES), `'${option}'`)
   return { place: readPlace(option, value), tls: readTls(`${option}.tls`, value.tls), http2: flag(`${option}.http2`, value.http2, false) }
 }
 

@@ -1,7 +1,7 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { isRecord } from '../options/checks.ts'
 import { parseTime, show } from '../options/units.ts'
-import { knownNames } from './names.ts'
+import { checkKeys } from '../options/keys.ts'
 import type { AccessLogFormat, AccessLogOptions, GatewayLogOptions } from '../../types/config.ts'
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
@@ -31,7 +31,7 @@ const ACCESS: Record<keyof AccessLogOptions, true> = { format: true, file: true 
 export function readLog (value: unknown): LogSettings {
   if (value === undefined) return { level: undefined, file: undefined, pretty: undefined, sumUp: SUM_UP }
   if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID('log', show(value), '{ level, file, pretty, sumUp }')
-  knownNames('log', value, LOG)
+  checkKeys('log', value, Object.keys(LOG), "'log'")
   const { level, pretty, sumUp = SUM_UP } = value
   const known = LOG_LEVELS.find(one => one === level)
   if (known === undefined && level !== undefined) throw new FST_SCGI_OPT_INVALID('log.level', show(level), `one of ${LOG_LEVELS.join(', ')}`)
@@ -43,7 +43,7 @@ export function readLog (value: unknown): LogSettings {
 export function readAccessLog (value: unknown): AccessLogSettings | undefined {
   if (value === undefined || value === false) return undefined
   if (!isRecord(value)) return { format: readFormat('accessLog', value), file: undefined }
-  knownNames('accessLog', value, ACCESS)
+  checkKeys('accessLog', value, Object.keys(ACCESS), "'accessLog'")
   return { format: readFormat('accessLog.format', value.format ?? 'combined'), file: readFile('accessLog.file', value.file) }
 }
 

@@ -4,7 +4,7 @@ import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { toError } from '../runtime/caught.ts'
 import { isRecord } from '../options/checks.ts'
 import { show } from '../options/units.ts'
-import { knownNames } from './names.ts'
+import { checkKeys } from '../options/keys.ts'
 import { nameContexts } from './server-names.ts'
 import type { ListenTlsOptions } from '../../types/config.ts'
 
@@ -61,7 +61,7 @@ export type TlsSettings = TlsOptions & SecureContextOptions
 export function readTls (option: string, value: unknown): TlsSettings | undefined {
   if (value === undefined || value === false) return undefined
   if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), '{ cert, key }: PEM text or files, or false')
-  knownNames(option, value, NAMES)
+  checkKeys(option, value, Object.keys(NAMES), `'${option}'`)
   const { sni, cert, key, passphrase, ...others } = value
   const certificate = readCertificate(option, { cert, key, passphrase })
   const settings: TlsSettings = { ...others, ...certificate }

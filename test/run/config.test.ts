@@ -19,7 +19,7 @@ const MOUNT = { prefix: '/', upstreams: '127.0.0.1:4000' }
 const WRONG: [config: unknown, message: RegExp][] = [
   [null, /option 'config' is null/],
   [[], /option 'config' is \[\]/],
-  [{ nonsense: 8080 }, /there is no option 'nonsense'; there are listen, workers/],
+  [{ nonsense: 8080 }, /there is no option 'nonsense': a configuration has listen, workers/],
   [{ listne: 8080 }, /there is no option 'listne' \(is 'listen' meant\?\)/],
   [{ Workers: 2 }, /there is no option 'Workers' \(is 'workers' meant\?\)/],
   [{ listen: [] }, /option 'listen' is \[\]/],

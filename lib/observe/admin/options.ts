@@ -1,5 +1,6 @@
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../../errors.ts'
+import { FST_SCGI_OPT_INVALID } from '../../errors.ts'
 import { atOnce } from '../../options/functions.ts'
+import { checkKeys } from '../../options/keys.ts'
 import { parseTime, show } from '../../options/units.ts'
 import type { AdminOptions } from '../../../types/admin.ts'
 
@@ -25,9 +26,7 @@ const SOCKET_PATH_MAX = 107
 
 /** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN */
 export function readAdminOptions (options: AdminOptions): AdminSettings {
-  for (const name of Object.keys(options)) {
-    if (!NAMES.includes(name) && !FASTIFYS.includes(name)) throw new FST_SCGI_OPT_UNKNOWN(name, `: there are prefix, ${NAMES.join(', ')}`)
-  }
+  checkKeys('', options, [...FASTIFYS, ...NAMES], 'admin')
   const { authorize, hosts = [], operator, secret, state, socket, slow = '1s' } = options
   if (authorize !== undefined && typeof authorize !== 'function') {
     throw new FST_SCGI_OPT_INVALID('authorize', show(authorize), 'an onRequest hook, (request, reply, done) or async (request, reply)')

@@ -1,6 +1,7 @@
 import { register } from 'prom-client'
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../../errors.ts'
+import { FST_SCGI_OPT_INVALID } from '../../errors.ts'
 import { isRecord } from '../../options/checks.ts'
+import { checkKeys } from '../../options/keys.ts'
 import { show } from '../../options/units.ts'
 import type { onRequestHookHandler } from 'fastify'
 import type { MetricsOptions, MetricsRegistry } from '../../../types/metrics.ts'
@@ -20,9 +21,7 @@ const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 
 /** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN */
 export function readMetricsOptions (options: MetricsOptions): MetricsSettings {
-  for (const name of Object.keys(options)) {
-    if (!NAMES.includes(name)) throw new FST_SCGI_OPT_UNKNOWN(name, `: there are ${NAMES.join(', ')}`)
-  }
+  checkKeys('', options, NAMES, 'metrics')
   const { registry = register, endpoint = '/metrics', authorize = [], buckets = BUCKETS } = options
   if (!isRecord(registry) || typeof registry.getMetricsAsJSON !== 'function') {
     throw new FST_SCGI_OPT_INVALID('registry', show(registry), 'a Registry of prom-client')

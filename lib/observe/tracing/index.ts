@@ -1,7 +1,8 @@
 import { trace, type TracerProvider } from '@opentelemetry/api'
 import fp from 'fastify-plugin'
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN } from '../../errors.ts'
+import { FST_SCGI_OPT_INVALID } from '../../errors.ts'
 import { flag } from '../../options/checks.ts'
+import { checkKeys } from '../../options/keys.ts'
 import { show } from '../../options/units.ts'
 import { SpanRecorder } from './recorder.ts'
 import type { FastifyPluginAsync } from 'fastify'
@@ -24,9 +25,7 @@ const shared = new Map<object, Shared>()
 
 /** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN */
 function readOptions (options: TracingOptions): { provider: TracerProvider | undefined, propagate: boolean } {
-  for (const name of Object.keys(options)) {
-    if (!NAMES.includes(name)) throw new FST_SCGI_OPT_UNKNOWN(name, ': there are tracerProvider, propagate')
-  }
+  checkKeys('', options, NAMES, 'tracing')
   const { tracerProvider: provider, propagate } = options
   if (provider !== undefined && (typeof provider !== 'object' || provider === null || typeof provider.getTracer !== 'function')) {
     throw new FST_SCGI_OPT_INVALID('tracerProvider', show(provider), 'a TracerProvider of OpenTelemetry')

@@ -163,6 +163,7 @@ function mountRoutes (
     bodyLimit: bodyLimit ?? scope.initialConfig.bodyLimit ?? 1_048_576,
     point: pointOf(matched, rewritePrefix),
   }
+  // Its turn has come: the hook above has waited for it.
   const handler = (request: FastifyRequest, reply: FastifyReply): void => run(service, state, select, request, reply)
   const { constraints, config, preHandler, preValidation, logLevel } = options
   const constrained = constraints === undefined ? undefined : { constraints }
@@ -198,13 +199,11 @@ function mountRoutes (
 function run (
   service: Service, state: GatewayState, select: Selector, request: FastifyRequest, reply: FastifyReply, body?: Buffer | string | Readable
 ): void {
-  takeTurn(request.raw, reply.raw, () => {
-    try {
-      serve(service, state, select, request, reply, body)
-    } catch (error) {
-      reply.send(toError(error))
-    }
-  })
+  try {
+    serve(service, state, select, request, reply, body)
+  } catch (error) {
+    reply.send(toError(error))
+  }
 }
 
 function serve (
@@ -239,7 +238,9 @@ function replyScgi (root: GatewayRoot, reply: FastifyReply, options: ReplyScgiOp
     const matched = matchedRouteOf(request, service.mount.paths)
     if (!mayStay(request, reply, matched, options.body)) return
     const { bodyLimit } = request.routeOptions
-    run({ ...service, bodyLimit, point: pointOf(matched, rewritePrefix) }, root.state, select, request, reply, options.body)
+    takeTurn(request.raw, reply.raw, () => {
+      run({ ...service, bodyLimit, point: pointOf(matched, rewritePrefix) }, root.state, select, request, reply, options.body)
+    })
   }).catch((error: unknown) => reply.send(error))
 }
 

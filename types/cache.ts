@@ -169,6 +169,7 @@ export interface CreateCacheOptions {
   storeTimeout?: Time
 }
 
+/** What a cache holds and how often it has answered, from `cache.stats()`. */
 export interface CacheStats {
   /** Entries and bytes, if the store counts them. */
   entries: number | undefined

@@ -70,6 +70,7 @@ export interface GatewayFastifyOptions extends Omit<FastifyServerOptions, 'serve
   http?: HttpServerOptions
 }
 
+/** The log of the runner: `log` of a configuration. (error_log) */
 export interface GatewayLogOptions {
   /** Lowest level to log. Default `'info'`. (error_log) */
   level?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
@@ -118,6 +119,7 @@ export interface AccessLogEntry {
 /** Returns the line for a request; nothing is written for `undefined`, `false` and `''`. An error that it throws is logged instead of a line. */
 export type AccessLogFormat = (entry: AccessLogEntry, request: FastifyRequest, reply: FastifyReply) => string | false | undefined
 
+/** The access log: `accessLog` of a configuration. (access_log, log_format) */
 export interface AccessLogOptions {
   /** `'combined'` (that of nginx and Apache, followed by the upstream), `'json'`, or a function. Default `'combined'`. (log_format) */
   format?: 'combined' | 'json' | AccessLogFormat
@@ -169,6 +171,7 @@ export interface RunningGateway {
   close (): Promise<void>
 }
 
+/** How `runGateway` fits into a program. */
 export interface RunGatewayOptions {
   /** Handle the signals of the process: SIGTERM, SIGQUIT and SIGINT close, SIGHUP reloads, SIGUSR1 reopens the log files. Default true. */
   signals?: boolean

@@ -27,6 +27,7 @@ export type NextUpstreamCondition =
   | 'http_500' | 'http_503' | 'http_403' | 'http_404' | 'http_429'
   | 'non_idempotent'
 
+/** When a request is sent to the next server: `nextUpstream`. (scgi_next_upstream) */
 export interface NextUpstreamOptions {
   /** Conditions; with an empty list no request goes on. Default `['error', 'timeout']`. */
   on?: NextUpstreamCondition[]
@@ -53,6 +54,7 @@ export type UpstreamSelector = (request: FastifyRequest) => Address | UpstreamGr
  */
 export type Upstreams = Address | ServerEntry[] | GroupOptions | UpstreamGroup | UpstreamSelector
 
+/** Where request bodies are collected: `requestBuffering`. (scgi_request_buffering) */
 export interface RequestBufferingOptions {
   /** Bytes of a body kept in memory; a longer body goes to an unlinked temporary file. Default 16k. (client_body_buffer_size) */
   memory?: Size
@@ -75,6 +77,7 @@ export type ErrorPageTarget = string | ((request: FastifyRequest) => string | fa
  */
 export type ErrorPages = Record<string, ErrorPageTarget | { to: ErrorPageTarget, status?: number | 'target' }>
 
+/** Files that the application has sent: `sendfile`. (ProxySCGISendfile) */
 export interface SendfileOptions {
   /** Header of the reply that names the file; the client does not get it. Default `'X-Sendfile'`. */
   header?: string

@@ -97,10 +97,6 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
     return this.#phase === 'storing' || this.#phase === 'committing' || (this.#phase === 'fetching' && this.#mayStore)
   }
 
-  get isBackground (): boolean {
-    return this.#background
-  }
-
   /** The first step; it may call the host before it returns. */
   start (): void {
     if (this.#request.bypass) {

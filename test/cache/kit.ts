@@ -130,6 +130,7 @@ export class TestExchange implements CacheHost {
   drains = 0
   readError: unknown
   readonly #gateway: TestGateway
+  readonly #isBackground: boolean
   readonly ask: Ask
   #resolve: (outcome: Outcome) => void = () => {}
 
@@ -139,6 +140,7 @@ export class TestExchange implements CacheHost {
     const { method = 'GET', key = 'k', headers = {}, bypass = false } = ask
     const request: CacheRequest = { method, key, headers, bypass }
     this.outcome = new Promise(resolve => { this.#resolve = resolve })
+    this.#isBackground = background !== undefined
     this.pass = background ?? new CacheTransaction(gateway.zone, gateway.policy.rules, request, this)
   }
 
@@ -174,7 +176,7 @@ export class TestExchange implements CacheHost {
     const asked: Asked = {
       key: this.ask.key ?? 'k',
       plan,
-      background: pass.isBackground,
+      background: this.#isBackground,
       headers: this.ask.headers ?? {},
       answer: answer => {
         gateway.running--

@@ -2,24 +2,15 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, mock, test } from 'node:test'
-import { Applications } from './helpers/applications.ts'
+import { mock, test } from 'node:test'
+import { snippetPlaces } from './helpers/snippet-places.ts'
 import { RawClient } from './helpers/raw-client.ts'
 import { startRecorder } from './helpers/recorder.ts'
-import { asModule, ModuleDir, readSnippets, ROOT } from './helpers/snippets.ts'
+import { asModule, readSnippets, ROOT } from './helpers/snippets.ts'
 import { eventually, get } from './gateway/kit.ts'
 import type { FastifyInstance } from 'fastify'
 
-let applications: Applications
-let modules: ModuleDir
-before(async () => {
-  applications = await Applications.create()
-  modules = await ModuleDir.create()
-})
-after(async () => {
-  await applications[Symbol.asyncDispose]()
-  await modules[Symbol.asyncDispose]()
-})
+const places = snippetPlaces()
 
 async function snippet (page: string): Promise<string> {
   const [found, ...others] = (await readSnippets(page)).filter(({ code }) => code.includes("raw.once('close'"))
@@ -52,8 +43,8 @@ for (const [name, read, early, late] of LOGS) {
     let app: FastifyInstance | undefined
     try {
       // To the server that we watch, not to one of those that answer the snippets.
-      const code = await applications.rewrite(asModule((await read()).replaceAll('127.0.0.1:4000', 'THE-SERVER')))
-      const { made } = await modules.run(code.replaceAll('THE-SERVER', recorder.address))
+      const code = await places.applications.rewrite(asModule((await read()).replaceAll('127.0.0.1:4000', 'THE-SERVER')))
+      const { made } = await places.modules.run(code.replaceAll('THE-SERVER', recorder.address))
       assert.ok(isFastify(made))
       app = made
       const [address] = made.addresses()

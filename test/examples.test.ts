@@ -2,27 +2,18 @@ import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import { Applications } from './helpers/applications.ts'
+import { test } from 'node:test'
+import { snippetPlaces } from './helpers/snippet-places.ts'
 import { noRedis } from './helpers/redis.ts'
 import { missingPackage } from './helpers/packages.ts'
 import { RTORRENT, startRtorrent } from './helpers/rtorrent.ts'
 import { runSnippet } from './helpers/run-snippet.ts'
-import { asModule, ModuleDir, ROOT } from './helpers/snippets.ts'
+import { asModule, ROOT } from './helpers/snippets.ts'
 import { tempDir } from './helpers/temp.ts'
 import { startUwsgi, UWSGI } from './helpers/uwsgi.ts'
 import type { FastifyInstance } from 'fastify'
 
-let applications: Applications
-let modules: ModuleDir
-before(async () => {
-  applications = await Applications.create()
-  modules = await ModuleDir.create()
-})
-after(async () => {
-  await applications[Symbol.asyncDispose]()
-  await modules[Symbol.asyncDispose]()
-})
+const places = snippetPlaces()
 
 function read (file: string): Promise<string> {
   return readFile(join(ROOT, 'examples', file), 'utf8')
@@ -33,7 +24,7 @@ for (const file of readdirSync(join(ROOT, 'examples')).filter(name => name.endsW
     const text = await read(file)
     const notes = [...text.matchAll(/^\/\/ ((?:try|try over scgi|prints): .*)$/gm)].map(match => match[1] ?? '')
     assert.ok(notes.length > 0)
-    await runSnippet(text, notes, applications, modules)
+    await runSnippet(text, notes, places.applications, places.modules)
   })
 }
 
@@ -42,7 +33,7 @@ function isFastify (value: unknown): value is FastifyInstance {
 }
 
 test('examples/mirror-on-demand.ts asks for a file once', async () => {
-  const { made } = await modules.run(await applications.rewrite(asModule(await read('mirror-on-demand.ts'))))
+  const { made } = await places.modules.run(await places.applications.rewrite(asModule(await read('mirror-on-demand.ts'))))
   assert.ok(isFastify(made))
   const app = made
   try {
@@ -71,7 +62,7 @@ test('examples/rtorrent.ts speaks to rTorrent', { skip: missingPackage('rtorrent
   await using server = await startRtorrent()
   const text = (await read('rtorrent.ts')).replace('unix:/run/rtorrent.sock', server.address)
   const call = '<methodCall><methodName>system.client_version</methodName></methodCall>'
-  await runSnippet(text, [`try: POST /RPC2 authorization=Basic%20bWU6c2VjcmV0 type=text/xml body=${call} -> 200 <methodResponse>`], applications, modules)
+  await runSnippet(text, [`try: POST /RPC2 authorization=Basic%20bWU6c2VjcmV0 type=text/xml body=${call} -> 200 <methodResponse>`], places.applications, places.modules)
 })
 
 test('examples/uwsgi.ts speaks to uWSGI', { skip: missingPackage('uwsgi and uwsgi-plugin-python3', ...UWSGI) }, async () => {
@@ -84,5 +75,5 @@ def application(environ, start_response):
 `)
   await using server = await startUwsgi({ app })
   const text = (await read('uwsgi.ts')).replace('unix:/run/app.sock', server.address)
-  await runSnippet(text, ['try: GET /shop/cart?id=1 -> 200 /shop /cart id=1'], applications, modules)
+  await runSnippet(text, ['try: GET /shop/cart?id=1 -> 200 /shop /cart id=1'], places.applications, places.modules)
 })

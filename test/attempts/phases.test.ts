@@ -2,22 +2,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { follow, type Phase } from '../../lib/attempts/phase.ts'
+import { followersOf } from '../helpers/phases.ts'
 
 const PHASES: readonly Phase[] = ['begun', 'queued', 'holding', 'connecting', 'sent', 'answered', 'over']
 
-/** The phases that may follow. */
-function after (from: Phase): Phase[] {
-  return PHASES.filter(to => {
-    try {
-      return follow(from, to) === to
-    } catch {
-      return false
-    }
-  })
-}
-
 test('a pass goes on by the table alone: nothing is sent after a reply that counts, and nothing follows the end', () => {
-  assert.deepEqual(Object.fromEntries(PHASES.map(phase => [phase, after(phase)])), {
+  assert.deepEqual(followersOf(PHASES, follow), {
     begun: ['queued', 'holding', 'connecting', 'over'],
     queued: ['holding', 'connecting', 'over'],
     holding: ['queued', 'holding', 'connecting', 'over'],

@@ -2,22 +2,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { follow, type Phase } from '../../lib/exchange/phase.ts'
+import { followersOf } from '../helpers/phases.ts'
 
 const PHASES: readonly Phase[] = ['reading', 'looking up', 'asking', 'replying', 'detached', 'over']
 
-/** The phases that may follow. */
-function after (from: Phase): Phase[] {
-  return PHASES.filter(to => {
-    try {
-      return follow(from, to) === to
-    } catch {
-      return false
-    }
-  })
-}
-
 test('an exchange goes on by the table alone, and nothing follows its end', () => {
-  assert.deepEqual(Object.fromEntries(PHASES.map(phase => [phase, after(phase)])), {
+  assert.deepEqual(followersOf(PHASES, follow), {
     reading: ['looking up', 'asking', 'over'],
     'looking up': ['reading', 'over'],
     asking: ['replying', 'detached', 'over'],

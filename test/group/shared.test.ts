@@ -100,11 +100,11 @@ test('failures take a server out for all, and an answer brings it back', async (
   assert.deepEqual([server(two, A).state, server(two, A).failed], ['failed', true])
   const late = await played.start('late', { servers: [{ address: A, failTimeout: 50, slowStart: '1m' }, B] })
   assert.equal(server(late, A).state, 'failed')
-  await new Promise(resolve => setTimeout(resolve, 80))
-  // Its time is over, and the probe of one of them tells the others.
+  // When its time is over, the probe of one of them tells the others.
   for (let probe = attempt(two); ; probe = attempt(two)) {
     probe?.release('ok')
     if (probe?.name === A) break
+    await new Promise(resolve => setImmediate(resolve))
   }
   for (const group of played.groups) assert.deepEqual([server(group, A).state, server(group, A).fails], ['up', 0])
   // It begins slowly in all of them.

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { splitWords } from '../../lib/run/words.ts'
-import { Applications } from './applications.ts'
 import { runCli } from './cli.ts'
 import { RawClient } from './raw-client.ts'
 import { runSnippet } from './run-snippet.ts'
-import { ModuleDir, readSnippets, ROOT } from './snippets.ts'
+import { snippetPlaces } from './snippet-places.ts'
+import { readSnippets, ROOT } from './snippets.ts'
 import { tempDir } from './temp.ts'
+import type { Applications } from './applications.ts'
 
 interface Manifest {
   name: string
@@ -31,20 +32,11 @@ export function fileOf (notes: readonly string[]): string | undefined {
  * @param files those that are files, and have tests of their own
  */
 export async function testPage (page: string, files: readonly string[] = []): Promise<void> {
-  let applications: Applications
-  let modules: ModuleDir
-  before(async () => {
-    applications = await Applications.create()
-    modules = await ModuleDir.create()
-  })
-  after(async () => {
-    await applications[Symbol.asyncDispose]()
-    await modules[Symbol.asyncDispose]()
-  })
+  const places = snippetPlaces()
   for (const { where, lang, code, notes } of await readSnippets(page)) {
     test(`${where} (${lang})`, async () => {
-      if (lang === 'ts') await runSnippet(code, notes, applications, modules)
-      else if (lang === 'sh') for (const line of code.split('\n')) await runLine(line, applications)
+      if (lang === 'ts') await runSnippet(code, notes, places.applications, places.modules)
+      else if (lang === 'sh') for (const line of code.split('\n')) await runLine(line, places.applications)
       else assert.ok(files.includes(fileOf(notes) ?? ''), `nobody knows how to run '${lang}'`)
     })
   }

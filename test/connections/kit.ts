@@ -2,9 +2,8 @@ import { once } from 'node:events'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import { literalAddress, parseAddress } from '../../lib/connections/address.ts'
 import { HttpEndpoint, type HttpEndpointOptions } from '../../lib/connections/http/protocol.ts'
-import type {
-  ExchangeControl, ExchangeHandler, ExchangeRequest, HttpRequestHead, ResponseHead, UpstreamError,
-} from '../../types/index.ts'
+import { ObservedExchange } from '../helpers/observed.ts'
+import type { ExchangeControl, ExchangeRequest, HttpRequestHead } from '../../types/index.ts'
 
 /** An endpoint for an address, with the ways to use it. */
 export function endpointAt (address: string, options: Partial<HttpEndpointOptions> = {}): HttpEndpoint {
@@ -28,20 +27,13 @@ export function httpRequest (options: Partial<Omit<ExchangeRequest, 'http'>> & {
 export type OnEvent = (event: string, observed: Observed) => void
 
 /** An exchange under observation: what it tells is written down; `on` may act on it. */
-export class Observed implements ExchangeHandler {
+export class Observed extends ObservedExchange {
   readonly control: ExchangeControl
-  readonly events: string[] = []
-  head: ResponseHead | undefined
-  error: UpstreamError | undefined
-  /** Fulfilled when it has ended, well or not. */
-  readonly over: Promise<void>
-  readonly chunks: Buffer[] = []
   readonly #on: OnEvent
-  #resolve = (): void => {}
 
   constructor (endpoint: HttpEndpoint, request: ExchangeRequest, on: OnEvent = () => {}) {
+    super()
     this.#on = on
-    this.over = new Promise(resolve => { this.#resolve = resolve })
     this.control = endpoint.exchange(request, this)
   }
 
@@ -55,33 +47,7 @@ export class Observed implements ExchangeHandler {
     return error === undefined ? 'none' : `${error.code} ${error.kind} ${error.phase}`
   }
 
-  onConnect (): void {
-    this.#note('connect')
-  }
-
-  onHead (head: ResponseHead): void {
-    this.head = head
-    this.#note('head')
-  }
-
-  onData (chunk: Buffer): void {
-    this.chunks.push(chunk)
-    this.#note('data')
-  }
-
-  onEnd (): void {
-    this.#note('end')
-    this.#resolve()
-  }
-
-  onError (error: UpstreamError): void {
-    this.error = error
-    this.#note('error')
-    this.#resolve()
-  }
-
-  #note (event: string): void {
-    this.events.push(event)
+  protected override told (event: string): void {
     this.#on(event, this)
   }
 }

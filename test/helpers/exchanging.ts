@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream'
 import { literalAddress, parseAddress } from '../../lib/connections/address.ts'
 import { Exchange } from '../../lib/connections/scgi/exchange.ts'
+import { ObservedExchange } from './observed.ts'
 import { encodePairs } from '../../lib/scgi/netstring.ts'
 import type { ConnectionPool } from '../../lib/connections/scgi/pool.ts'
-import type { ExchangeHandler, ExchangeRequest, RequestBody, ResponseHead, ServerAddress, UpstreamError } from '../../types/index.ts'
+import type { ExchangeRequest, RequestBody, ServerAddress } from '../../types/index.ts'
 
 /** The server of an address that names no host. */
 export function serverAt (address: string): ServerAddress {
@@ -38,56 +39,22 @@ export function streamBody (pieces: Iterable<Buffer> | Readable, length: number)
 export type OnEvent = (event: string, observed: Observed) => void
 
 /** An exchange under observation. What it tells is written down; `on` may act on it. */
-export class Observed implements ExchangeHandler {
+export class Observed extends ObservedExchange {
   readonly exchange: Exchange
-  /** `connect`, `head`, `data`, `end`, `error` in the order in which they came. */
-  readonly events: string[] = []
-  head: ResponseHead | undefined
-  error: UpstreamError | undefined
-  /** Fulfilled when it has ended, well or not. */
-  readonly over: Promise<void>
-  readonly #chunks: Buffer[] = []
   readonly #on: OnEvent
-  #resolve = (): void => {}
 
   constructor (server: ServerAddress, request: ExchangeRequest, pool?: ConnectionPool, on: OnEvent = () => {}) {
+    super()
     this.#on = on
-    this.over = new Promise((resolve) => { this.#resolve = resolve })
     this.exchange = new Exchange(server, request, this, pool)
   }
 
   /** The body so far. */
   get body (): Buffer {
-    return Buffer.concat(this.#chunks)
+    return Buffer.concat(this.chunks)
   }
 
-  onConnect (): void {
-    this.#note('connect')
-  }
-
-  onHead (head: ResponseHead): void {
-    this.head = head
-    this.#note('head')
-  }
-
-  onData (chunk: Buffer): void {
-    this.#chunks.push(chunk)
-    this.#note('data')
-  }
-
-  onEnd (): void {
-    this.#note('end')
-    this.#resolve()
-  }
-
-  onError (error: UpstreamError): void {
-    this.error = error
-    this.#note('error')
-    this.#resolve()
-  }
-
-  #note (event: string): void {
-    this.events.push(event)
+  protected override told (event: string): void {
     this.#on(event, this)
   }
 }

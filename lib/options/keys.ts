@@ -48,7 +48,7 @@ export function unknownOption (at: string, name: string, known: readonly string[
 }
 
 /** The option that was probably meant. */
-export function nearest (name: string, known: readonly string[]): string | undefined {
+function nearest (name: string, known: readonly string[]): string | undefined {
   const plain = (text: string): string => text.toLowerCase().replace(/^scgi_/, '').replaceAll(/[_-]/g, '')
   const wanted = plain(name)
   const renamed = Object.hasOwn(RENAMED, wanted) ? RENAMED[wanted] : undefined

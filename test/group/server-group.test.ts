@@ -25,7 +25,7 @@ test('what it does not take is refused by name', () => {
     [[], 'INVALID', /'upstreams\.servers' is \[\], expected a list of at least one server/],
     [{ servers: 'a' }, 'INVALID', /upstreams\.servers/],
     [{}, 'INVALID', /upstreams\.servers/],
-    [{ servers: ['a'], nam: 'b' }, 'UNKNOWN', /no option 'upstreams\.nam': a group has name, servers/],
+    [{ servers: ['a'], nam: 'b' }, 'UNKNOWN', /no option 'upstreams\.nam' \(is 'upstreams\.name' meant\?\)/],
     [{ servers: ['a'], name: '' }, 'INVALID', /upstreams\.name/],
     [{ servers: ['a'], name: 'a b' }, 'INVALID', /upstreams\.name/],
     [{ servers: ['a'], name: 'a,b' }, 'INVALID', /upstreams\.name/],

@@ -11,6 +11,7 @@ import type { CacheStore } from '../../types/cache-store.ts'
 import { noRedis, startRedis } from '../helpers/redis.ts'
 import { tempDir } from '../helpers/temp.ts'
 import { keyOf, pattern, read, valueOf, write } from './store-kit.ts'
+import { TYPESCRIPT } from '../helpers/typescript.ts'
 
 const TIMEOUT = 200
 /** What a busy machine may add. */
@@ -189,6 +190,6 @@ test('without the package its name is told', async () => {
     }`)
   const store = new URL('../../lib/cache/stores/redis.ts', import.meta.url)
   const script = `import(${JSON.stringify(store.href)}).then(({ redisStore }) => redisStore({ url: 'redis://127.0.0.1:1' })).catch(error => console.log(error.code, error.message))`
-  const { stdout } = spawnSync(process.execPath, ['--require', dir.file('hide.cjs'), '--import', 'tsx', '-e', script], { encoding: 'utf8' })
+  const { stdout } = spawnSync(process.execPath, ['--require', dir.file('hide.cjs'), ...TYPESCRIPT, '-e', script], { encoding: 'utf8' })
   assert.match(stdout, /^FST_SCGI_OPT_UNSUPPORTED .*'iovalkey' is not installed: npm install iovalkey/)
 })

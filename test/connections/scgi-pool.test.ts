@@ -15,6 +15,7 @@ import { tempDir } from '../helpers/temp.ts'
 import type { ConnectionOptions } from '../../lib/connections/connection.ts'
 import type { ConnectionOwner } from '../../lib/connections/scgi/connection.ts'
 import type { Socket } from 'node:net'
+import { TYPESCRIPT } from '../helpers/typescript.ts'
 
 const OPTIONS: ConnectionOptions = { bufferSize: 4096 }
 
@@ -259,7 +260,7 @@ test('idle connections do not keep the process alive', async () => {
       console.log('kept')
     }, 5)
     process.on('exit', () => console.log('idle at the end:', pool.size))`
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...TYPESCRIPT, '--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   let kept = 0
   child.stdout.on('data', (chunk) => {

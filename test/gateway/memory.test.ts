@@ -9,6 +9,7 @@ import { startRecorder } from '../helpers/recorder.ts'
 import { bytes, get } from './kit.ts'
 import type { ChildProcess } from 'node:child_process'
 import type { Exchange } from '../helpers/recorder.ts'
+import { TYPESCRIPT } from '../helpers/typescript.ts'
 
 const TOTAL = 200 * 2 ** 20
 const LIMIT = 32 * 2 ** 20
@@ -27,7 +28,7 @@ async function told (child: ChildProcess, name: string): Promise<number> {
 }
 
 async function startChild (address: string, requestBuffering: string, buffering: string): Promise<Child> {
-  const child = fork(fileURLToPath(new URL('memory-child.ts', import.meta.url)), [address, requestBuffering, buffering], { execArgv: ['--import', 'tsx'] })
+  const child = fork(fileURLToPath(new URL('memory-child.ts', import.meta.url)), [address, requestBuffering, buffering], { execArgv: TYPESCRIPT })
   const port = await told(child, 'port')
   return {
     port,

@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
 import { fileURLToPath } from 'node:url'
+import { TYPESCRIPT } from './typescript.ts'
 
 /** What a process has told by itself, in the order in which it came. */
 interface Told {
@@ -68,7 +69,7 @@ export class ChannelProcess {
 export function forkChannelProcesses (
   count: number, env: Record<string, string> = {}, file: 'channel-worker.ts' | 'shared-worker.ts' = 'channel-worker.ts'
 ): ChannelProcess[] {
-  cluster.setupPrimary({ exec: fileURLToPath(new URL(file, import.meta.url)), execArgv: ['--import', 'tsx'], silent: false })
+  cluster.setupPrimary({ exec: fileURLToPath(new URL(file, import.meta.url)), execArgv: TYPESCRIPT, silent: false })
   return Array.from({ length: count }, () => new ChannelProcess(cluster.fork(env)))
 }
 

@@ -4,9 +4,10 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { TYPESCRIPT } from '../helpers/typescript.ts'
 
 test('200 MB for a client that reads nothing, and then all: the memory grows by less than 32 MiB', async () => {
-  const child = fork(fileURLToPath(new URL('buffered-reply-child.ts', import.meta.url)), { execArgv: ['--import', 'tsx'] })
+  const child = fork(fileURLToPath(new URL('buffered-reply-child.ts', import.meta.url)), { execArgv: TYPESCRIPT })
   const exit = once(child, 'exit')
   const [told] = await once(child, 'message', { signal: AbortSignal.timeout(50_000) })
   await exit

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { missingNetwork } from '../helpers/network.ts'
 import { missingPackage } from '../helpers/packages.ts'
 import { tempDir } from '../helpers/temp.ts'
+import { TYPESCRIPT } from '../helpers/typescript.ts'
 
 const IN_NETWORK = `
 ip link set lo up
@@ -16,7 +17,7 @@ ip -6 route add local 2001:db8::/32 dev lo table 100
 exec "$@"
 `
 const CHILD = fileURLToPath(new URL('bind-transparent-child.ts', import.meta.url))
-const NODE = [process.execPath, '--import', 'tsx']
+const NODE = [process.execPath, ...TYPESCRIPT]
 const refused = '500 {"statusCode":500,"code":"FST_SCGI_LOCAL","error":"Internal Server Error","message":"Internal Server Error"}'
 const unreachable = '502 {"statusCode":502,"code":"FST_SCGI_CONNECT","error":"Bad Gateway","message":"Bad Gateway"}'
 /** Two addresses in turn, each of which has its own connection. */

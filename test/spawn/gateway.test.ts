@@ -10,6 +10,7 @@ import { PERL_SCGI } from '../helpers/perl-scgi.ts'
 import { tempDir } from '../helpers/temp.ts'
 import { UWSGI } from '../helpers/uwsgi.ts'
 import type { SpawnOptions } from '../../types/index.ts'
+import { TYPESCRIPT } from '../helpers/typescript.ts'
 
 const app = (name: string): string => fileURLToPath(new URL(`apps/${name}`, import.meta.url))
 const NODE = { command: process.execPath, args: [app('scgi.mjs')] }
@@ -54,7 +55,7 @@ describe('real applications', () => {
     ['uWSGI, a port', missingPackage('uwsgi-plugin-python3', ...UWSGI), {
       command: 'uwsgi', args: ['--scgi-socket', '{socket}', ...uwsgi], socket: 'port',
     }, /^Python \/x \d+$/],
-    ['Node.js, descriptor 0', false, { command: process.execPath, args: ['--import', 'tsx', app('node.ts')] }, /^Node \/x$/],
+    ['Node.js, descriptor 0', false, { command: process.execPath, args: [...TYPESCRIPT, app('node.ts')] }, /^Node \/x$/],
   ]
   for (const [name, skip, spawn, answer] of table) {
     test(name, { skip }, async () => {

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { connect } from 'node:net'
+import { TYPESCRIPT } from '../helpers/typescript.ts'
 
 const OWNER = fileURLToPath(new URL('apps/owner.ts', import.meta.url))
 const APP = fileURLToPath(new URL('apps/scgi.mjs', import.meta.url))
@@ -19,7 +20,7 @@ class Owner implements AsyncDisposable {
   readonly address: Promise<string>
 
   constructor (spawnOptions: object) {
-    const child = this.process = spawn(process.execPath, ['--import', 'tsx', OWNER, JSON.stringify(spawnOptions)], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const child = this.process = spawn(process.execPath, [...TYPESCRIPT, OWNER, JSON.stringify(spawnOptions)], { stdio: ['pipe', 'pipe', 'inherit'] })
     assert.ok(child.stdout !== null)
     const lines = createInterface(child.stdout)
     this.address = new Promise((resolve, reject) => {

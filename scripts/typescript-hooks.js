@@ -1,0 +1,37 @@
+// What was compiled once is kept below node_modules: a test run starts some 300 processes, and each of them loads all of `lib/`.
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const KEPT = new URL('../node_modules/.cache/fastify-scgi/compiled/', import.meta.url)
+mkdirSync(KEPT, { recursive: true })
+
+/** Imports name the file with its extension, so there is nothing to look for. */
+export function resolve (specifier, context, next) {
+  if (!specifier.startsWith('.') || !specifier.endsWith('.ts') || context.parentURL === undefined) return next(specifier, context)
+  return { url: new URL(specifier, context.parentURL).href, format: 'module', shortCircuit: true }
+}
+
+export async function load (url, context, next) {
+  if (!url.endsWith('.ts')) return next(url, context)
+  const file = fileURLToPath(url)
+  return { format: 'module', source: await compiled(file), shortCircuit: true }
+}
+
+async function compiled (file) {
+  const { mtimeMs, size } = statSync(file)
+  const kept = new URL(createHash('sha1').update(`${file}\0${mtimeMs}\0${size}`).digest('hex'), KEPT)
+  try {
+    return readFileSync(kept)
+  } catch {
+    const { transform } = await import('esbuild')
+    const { code } = await transform(readFileSync(file), {
+      loader: 'ts', format: 'esm', target: 'node20', sourcefile: file, sourcemap: 'inline', sourcesContent: false, supported: { using: false },
+    })
+    // Another process may be at the same file.
+    const own = new URL(`${kept.href}.${process.pid}`)
+    writeFileSync(own, code)
+    renameSync(own, kept)
+    return code
+  }
+}

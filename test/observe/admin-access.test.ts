@@ -1,7 +1,9 @@
 // Who may see, and who may edit: an attack in each line.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
 import { test } from 'node:test'
 import Fastify from 'fastify'
 import scgi from '../../lib/index.ts'
@@ -9,6 +11,7 @@ import { admin } from '../../lib/observe/admin/index.ts'
 import { rawRequest, type Target } from '../helpers/raw-client.ts'
 import { tempDir } from '../helpers/temp.ts'
 import { Backends, startAdmin } from './admin-kit.ts'
+import type { AdminOptions } from '../../types/index.ts'
 
 interface Attempt {
   readonly title: string
@@ -51,6 +54,8 @@ const READS: readonly Attempt[] = [
     'x-amzn-trace-id', 'x-varnish', 'proxy-connection', 'x-remote-addr',
     'x-originating-ip', 'fly-client-ip', 'x-nf-client-connection-ip', 'wl-proxy-client-ip', 'x-sucuri-clientip', 'ali-cdn-real-ip', 'max-forwards', 'x-scheme',
     'x-rewrite-url', 'front-end-https', 'surrogate-capability', 'x_forwarded_for', 'x-request-start',
+    'x-url-scheme', 'x-real-port', 'x-real-host', 'x-proto', 'x-forwarded-ssl', 'x-ssl-client-verify', 'ssl-client-cert', 'akamai-origin-hop', 'fastly-ff',
+    'x-bluecoat-via', 'x-client-address', 'x-envoy-attempt-count', 'x-queue-start', 'x-source-port', 'cf-ray', 'cf-visitor', 'cdn-loop', 'X-FORWARDED-FOR',
   ].map(name => ({ title: `a proxy that says ${name}`, headers: { [name]: '127.0.0.1' }, ...FORBIDDEN })),
   { title: 'another site that fetches', headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }, ...FORBIDDEN },
   { title: 'a neighbour at another port that fetches', headers: { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors' }, ...FORBIDDEN },
@@ -150,12 +155,49 @@ test('authorize decides for everybody, this machine and proxies included, and ho
       }
     })
   }
-  await t.test('what is no hook lets nobody in', async () => {
-    await using backends = await Backends.start(1)
-    const wrong = (): void => {}
-    await using gateway = await startAdmin(backends.addresses, { authorize: wrong })
-    assert.equal((await gateway.api('GET', '/groups')).status, 403)
+  const ways: [title: string, authorize: Required<AdminOptions>['authorize'], status: number][] = [
+    ['what is no hook', () => {}, 403],
+    ['what throws', () => { throw new Error('x') }, 500],
+    ['what throws, with done', (_request, _reply, _done) => { throw new Error('x') }, 500],
+    ['what rejects', async () => { throw Object.assign(new Error('x'), { statusCode: 401 }) }, 401],
+    ['what rejects with no error', () => Promise.reject(undefined), 500], // eslint-disable-line prefer-promise-reject-errors
+    ['what says no and then yes', (_request, _reply, done) => { done(Object.assign(new Error('x'), { statusCode: 401 })); done() }, 401],
+    ['what answers and calls done', (_request, reply, done) => { reply.code(401).send(); done() }, 401],
+    ['what answers by itself', (_request, reply) => { reply.code(401).send() }, 401],
+    ['what answers later', async (_request, reply) => { setImmediate(() => reply.code(401).send()); return reply }, 401],
+    ['a test that gives false', async () => false, 403],
+    ['a promise that is kept before done is called', (_request, _reply, _done) => Promise.resolve(), 403],
+    ['a promise that says no by done', (_request, _reply, done) => Promise.resolve().then(() => done(Object.assign(new Error('x'), { statusCode: 401 }))), 401],
+    ['a promise that says yes by done', (_request, _reply, done) => Promise.resolve().then(() => done()), 200],
+    ['a test that gives true', async () => true, 200],
+  ]
+  for (const [title, authorize, status] of ways) {
+    await t.test(title, async () => {
+      await using app = Fastify()
+      app.register(admin, { prefix: '/gateway', authorize })
+      app.register(scgi, { upstreams: '127.0.0.1:9' })
+      for (const path of ['/gateway/', '/gateway/api/groups', '/gateway/page.js']) assert.equal((await app.inject(path)).statusCode, status, path)
+    })
+  }
+})
+
+test('who has left before anybody looked is nobody of this machine', async () => {
+  let asked = 0
+  const app = Fastify()
+  const left = new Promise<void>(resolve => {
+    app.addHook('onRequest', async request => {
+      request.raw.socket.once('close', () => setImmediate(resolve))
+      await once(request.raw.socket, 'close')
+    })
   })
+  app.register(admin, { prefix: '/gateway', operator: () => { asked += 1; return 'a' } })
+  app.register(scgi, { upstreams: '127.0.0.1:9' })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const [bound] = app.addresses()
+  const client = connect(bound?.port ?? 0, '127.0.0.1', () => client.write('GET /gateway/api/groups HTTP/1.1\r\nHost: localhost\r\n\r\n', () => client.destroy()))
+  await left
+  await app.close()
+  assert.equal(asked, 0)
 })
 
 test("the gateway's own socket is this user's alone, serves the API without a token, and nothing else", async () => {

@@ -274,6 +274,23 @@ test('the stream tells all, then what changes, from one computation for all', as
   }
 })
 
+test('who opens the page sees what changes back before the next delta', async () => {
+  await using backends = await Backends.start(1)
+  await using gateway = await startAdmin(backends.addresses)
+  const path = `/groups/app/servers/${encodeURIComponent(backends.addresses[0] ?? '')}`
+  const first = await openStream(gateway.url)
+  await first.next('state')
+  await first.next('delta')
+  await gateway.api('PATCH', path, { body: { weight: 5 }, ifMatch: '*' })
+  const second = await openStream(gateway.url)
+  assert.equal((await second.next('state')).groups[0].servers[0].settings.weight, 5)
+  await gateway.api('PATCH', path, { body: { weight: 1 }, ifMatch: '*' })
+  const told = await second.until(delta => delta.edits?.[0]?.what.includes('weight 5 -> 1') === true)
+  assert.equal(told.groups?.[0].servers[0].settings.weight, 1)
+  first.close()
+  second.close()
+})
+
 interface Stream {
   next (event: string): Promise<ApiEvent>
   until (test: (data: ApiEvent) => boolean): Promise<ApiEvent>

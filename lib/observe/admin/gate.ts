@@ -7,12 +7,12 @@ import type { FastifyRequest } from 'fastify'
  * this machine, which is why `authorize` belongs before every gateway that others can reach.
  */
 const PROXY = new RegExp([
-  // X-Forwarded-*, Forwarded, Max-Forwards; Proxy-*, X-ProxyUser-IP, WL-Proxy-Client-IP; CDN-Loop, CF-Ray, X-CDN-*
+  // X-Forwarded-*, Forwarded, X-Envoy-*-Forwarded, Max-Forwards; Proxy-*, X-ProxyUser-IP, WL-Proxy-Client-IP; CDN-Loop, CF-Ray, X-CDN-*
   'forward', 'proxy', '(?:^|-)(?:cdn|cf)-',
-  // X-Real-IP, CF-Connecting-IP, Fastly-Client-IP, X-Sucuri-ClientIP, X-Remote-Addr
-  '(?:-|client|real|user|remote)(?:ip|addr)$', '^(?:x-)?(?:client|remote|originating|original|rewrite|coming)-',
-  '^via$', '^surrogate-', '^front-end-https$', '^x-(?:host|scheme|varnish|request-start)$',
-  '^x-(?:envoy|amzn|amz-cf|azure|cloud|appengine|arr|haproxy|nginx|traefik|vercel|nf|akamai|fastly)-',
+  // X-Real-IP, CF-Connecting-IP, Fastly-Client-IP, X-Sucuri-ClientIP, X-Remote-Addr, X-Client-Address
+  '(?:-|client|real|user|remote)(?:ip|addr|address)$', '^(?:x-)?(?:client|remote|originating|original|rewrite|coming|real|source)-',
+  '(?:^|-)via$', '^surrogate-', '^front-end-https$', '^(?:x-)?(?:ssl|tls)-', '^x-(?:url-)?(?:host|scheme|proto|protocol|port|ssl|https|varnish|request-start|queue-start)$',
+  '^(?:x-)?(?:envoy|amzn|amz-cf|azure|cloud|appengine|arr|haproxy|nginx|traefik|vercel|nf|fly|akamai|fastly|incap|sucuri|squid|kong|edge)-',
 ].join('|'))
 
 /** How a request may come in. */
@@ -38,9 +38,9 @@ export function refuse (gate: Gate, request: FastifyRequest): Error | undefined 
     return new FST_SCGI_ADMIN_FORBIDDEN('the request comes from another site')
   }
   if (gate.own.has(request.raw.socket) || gate.authorized) return undefined
-  const { remoteAddress } = request.raw.socket
-  // A socket without an address is a unix socket.
-  if (remoteAddress !== undefined && !isLoopback(remoteAddress)) {
+  const { remoteAddress, destroyed } = request.raw.socket
+  // A socket without an address is a unix socket, unless its client has left: then nobody knows who it was.
+  if (remoteAddress === undefined ? destroyed : !isLoopback(remoteAddress)) {
     return new FST_SCGI_ADMIN_FORBIDDEN("only clients of this machine may, as there is no option 'authorize'")
   }
   const proxy = Object.keys(request.raw.headers).find(name => PROXY.test(name.replaceAll('_', '-')))

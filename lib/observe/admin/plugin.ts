@@ -27,6 +27,7 @@ const HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'referrer-policy': 'no-referrer',
   'cross-origin-resource-policy': 'same-origin',
   'cross-origin-opener-policy': 'same-origin',
@@ -131,10 +132,25 @@ function guard (scope: FastifyInstance, { authorize }: AdminSettings, gate: Gate
       done()
       return
     }
-    const result: unknown = Reflect.apply(authorize, this, [request, reply, done])
-    // As Fastify has it: a hook that does not take `done` gives a promise.
-    if (isThenable(result)) result.then(() => { if (!reply.sent) done() }, (error: unknown) => done(toError(error)))
-    else if (authorize.length < 3 && !reply.sent) done(new FST_SCGI_ADMIN_FORBIDDEN("'authorize' neither takes 'done' nor gives a promise"))
+    let settled = false
+    const settle = (error?: Error): void => {
+      if (settled) return
+      settled = true
+      done(error)
+    }
+    const unclear = (why: string): void => settle(new FST_SCGI_ADMIN_FORBIDDEN(`'authorize' ${why}`))
+    const result: unknown = Reflect.apply(authorize, this, [request, reply, settle])
+    if (isThenable(result)) {
+      result.then(answer => {
+        if (reply.sent) return
+        // Whoever writes it as a test means that nobody is let in by false.
+        if (answer === false) unclear('gives false')
+        else if (authorize.length < 3) settle()
+        else unclear("takes 'done', and its promise was kept before that was called")
+      }, (error: unknown) => settle(toError(error)))
+    } else if (authorize.length < 3 && !reply.sent) {
+      unclear("neither takes 'done' nor gives a promise")
+    }
   })
 }
 

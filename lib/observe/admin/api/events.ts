@@ -43,16 +43,17 @@ export class EventStream {
       response.end()
       return
     }
-    this.#clients.add(response)
     response.on('error', () => {})
     response.on('close', () => {
       this.#clients.delete(response)
       if (this.#clients.size === 0) this.#stop()
     })
-    // The deltas of the others go on from where they are: a newcomer knows more than they do, never less.
     const state = stateOf(this.#service, STEPS)
+    // The others are told the same now: what changes back before their next delta would be in none, and stay with the newcomer.
+    if (this.#told !== undefined) this.#tellChanges(state, false)
+    else this.#told = textsOf(state)
+    this.#clients.add(response)
     response.write(event('state', state))
-    this.#told ??= textsOf(state)
     this.#timer ??= setInterval(() => this.#tell(), INTERVAL)
   }
 
@@ -65,7 +66,10 @@ export class EventStream {
 
   #tell (): void {
     const history = this.#withHistory()
-    const state = stateOf(this.#service, history ? STEPS : 0)
+    this.#tellChanges(stateOf(this.#service, history ? STEPS : 0), history)
+  }
+
+  #tellChanges (state: State, history: boolean): void {
     const texts = textsOf(state)
     const delta = changes(state, texts, this.#told ?? new Map(), history)
     const gone = [...this.#told?.keys() ?? []].filter(key => !texts.has(key))
@@ -74,7 +78,8 @@ export class EventStream {
     const text = event('delta', gone.length === 0 ? delta : { ...delta, gone })
     for (const client of this.#clients) {
       // Who does not read is cut off, and starts again when they do: a delta that is missed would be missed for good.
-      if (client.writableNeedDrain && client.writableLength > MOST_UNREAD) client.destroy()
+      // That of HTTP/2 has no `writableNeedDrain`, and knows nothing of what its socket has not written.
+      if (client.writableLength > MOST_UNREAD) client.destroy()
       else client.write(text)
     }
   }

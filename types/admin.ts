@@ -6,9 +6,9 @@ export interface AdminOptions {
   /** Path of the page; the API is below it. Default `''`: the prefix of the registering instance. */
   prefix?: string
   /**
-   * An `onRequest` hook that decides who may see and edit: it answers or fails the requests of everybody else, or
-   * returns a promise of false. It is called for all requests except those over `socket`. Default: only clients on the loopback interface or a unix socket whose requests have no header of a proxy
-   * (X-Forwarded-*, Forwarded, X-Real-IP, Via and the like).
+   * An `onRequest` hook that decides who may see and edit: it answers or fails the requests of everybody else, or returns a promise of
+   * false. It is called for all requests except those over `socket`. Default: only clients on the loopback interface or a unix socket
+   * whose requests have no header of a proxy (X-Forwarded-*, Forwarded, X-Real-IP, Via and the like).
    */
   authorize?: (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => unknown
   /**

@@ -51,10 +51,10 @@ export interface AttemptMessage {
   /** At the end, if it failed. */
   readonly error: Error | undefined
   /**
-   * During `fastify-scgi:attempt:start`: sends a header with this attempt instead of the client's header of that name. It is treated like
-   * a header of the client: `passRequestHeaders` may leave it out, and `params` take precedence.
+   * During `fastify-scgi:attempt:start`: sends a header with this attempt instead of the client's header of that name, or none for
+   * `undefined`. It is treated like a header of the client: `passRequestHeaders` may leave it out, and `params` take precedence.
    */
-  setHeader (name: string, value: string): void
+  setHeader (name: string, value: string | undefined): void
 }
 
 /** No server was available for a request. */

@@ -24,8 +24,8 @@ export class AttemptEvent implements AttemptMessage {
   head: ResponseHead | undefined = undefined
   outcome: AttemptOutcome | undefined = undefined
   error: Error | undefined = undefined
-  /** What subscribers have set, by lower-case name. */
-  headers: Record<string, string> | undefined = undefined
+  /** What subscribers have set, by lower-case name; `undefined` for what is left out. */
+  headers: Record<string, string | undefined> | undefined = undefined
   #begun = false
 
   constructor (
@@ -47,7 +47,7 @@ export class AttemptEvent implements AttemptMessage {
     return this.server.target.address
   }
 
-  setHeader (name: string, value: string): void {
+  setHeader (name: string, value: string | undefined): void {
     if (this.#begun) return
     this.headers ??= Object.create(null)
     if (this.headers !== undefined) this.headers[name.toLowerCase()] = value

@@ -41,7 +41,7 @@ export interface EndpointOptions extends PoolSettings {
   readonly tls?: TlsSettings | undefined
 }
 
-export type AddedHeaders = Readonly<Record<string, string>>
+export type AddedHeaders = Readonly<Record<string, string | undefined>>
 
 /** A request that can be put in the form of any protocol. */
 export interface EncodableRequest {

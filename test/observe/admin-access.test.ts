@@ -192,9 +192,8 @@ test('who has left before anybody looked is nobody of this machine', async () =>
   })
   app.register(admin, { prefix: '/gateway', operator: () => { asked += 1; return 'a' } })
   app.register(scgi, { upstreams: '127.0.0.1:9' })
-  await app.listen({ port: 0, host: '127.0.0.1' })
-  const [bound] = app.addresses()
-  const client = connect(bound?.port ?? 0, '127.0.0.1', () => client.write('GET /gateway/api/groups HTTP/1.1\r\nHost: localhost\r\n\r\n', () => client.destroy()))
+  const { port } = new URL(await app.listen({ port: 0, host: '127.0.0.1' }))
+  const client = connect(Number(port), '127.0.0.1', () => client.write('GET /gateway/api/groups HTTP/1.1\r\nHost: localhost\r\n\r\n', () => client.destroy()))
   await left
   await app.close()
   assert.equal(asked, 0)

@@ -16,7 +16,7 @@ import { ScgiDispatcher } from '../../lib/dispatcher/index.ts'
 import { startGateway, type Gateway } from '../helpers/gateway.ts'
 import { refusedAddress, startRecorder } from '../helpers/recorder.ts'
 import { turnsUntil } from '../helpers/passing.ts'
-import type { Span } from '@opentelemetry/api'
+import type { Span, TextMapPropagator } from '@opentelemetry/api'
 import type { FastifyInstance } from 'fastify'
 import type { FastifyScgiOptions } from '../../types/index.ts'
 import type { TracingOptions } from '../../types/tracing.ts'
@@ -162,6 +162,44 @@ test('without a span of the request its client is the parent; a propagator that 
     const [own] = await spans(1)
     assert.equal(own?.spanContext().traceId, '4'.repeat(32))
     assert.equal(app.requests[1]?.param('HTTP_B3'), `${own?.spanContext().spanId}-1`)
+  } finally {
+    propagation.disable()
+  }
+})
+
+test('a traceparent that is none is not gone by, and a tracestate goes with no other trace', async t => {
+  await using app = await startRecorder({ answer: HELLO })
+  const traceId = '1'.repeat(32)
+  const tail = `${traceId}-${'2'.repeat(16)}`
+  const rows: [traceparent: string, valid: boolean][] = [
+    [`00-${tail}-01`, true], [`00-${tail}-03`, true], [`cc-${tail}-01`, true], [`cc-${tail}-01-more`, true],
+    [`ff-${tail}-01`, false], [`00-${tail}-01-more`, false], [`cc-${tail}-01.more`, false], [`00-${tail}-1`, false], [`0-${tail}-01`, false],
+    [`00-${'A'.repeat(32)}-${'2'.repeat(16)}-01`, false], [`00-${'0'.repeat(32)}-${'2'.repeat(16)}-01`, false],
+    [`00-${traceId}-${'0'.repeat(16)}-01`, false], ['none', false], ['', false], [`00-${tail}-01, 00-${tail}-01`, false],
+  ]
+  const propagator: TextMapPropagator = {
+    inject: (of, carrier, { set }) => set(carrier, 'traceparent', `00-${trace.getSpanContext(of)?.traceId}-${trace.getSpanContext(of)?.spanId}-01`),
+    extract: of => of,
+    fields: () => ['traceparent', 'tracestate'],
+  }
+  for (const inSpans of [false, true]) {
+    await using gateway = await traced({ upstreams: app.address }, {}, inSpans)
+    for (const [traceparent, valid] of rows) {
+      await t.test(`${inSpans ? 'in another span: ' : ''}${traceparent}`, async () => {
+        await (await fetch(gateway.url, { headers: { traceparent, tracestate: 'vendor=1', connection: 'close' } })).text()
+        const sent = app.requests.at(-1)
+        const follows = valid && !inSpans
+        assert.equal(sent?.param('HTTP_TRACEPARENT')?.includes(traceId), follows)
+        assert.match(sent?.param('HTTP_TRACEPARENT') ?? '', /^00-[\da-f]{32}-[\da-f]{16}-01$/)
+        assert.equal(sent?.param('HTTP_TRACESTATE'), follows ? 'vendor=1' : undefined)
+      })
+    }
+  }
+  propagation.setGlobalPropagator(propagator)
+  try {
+    await using gateway = await traced({ upstreams: app.address }, {}, false)
+    await (await fetch(gateway.url, { headers: { traceparent: `00-${tail}-01`, tracestate: 'vendor=1' } })).text()
+    assert.equal(app.requests.at(-1)?.param('HTTP_TRACESTATE'), undefined)
   } finally {
     propagation.disable()
   }

@@ -1,10 +1,25 @@
 import { context, isSpanContextValid, propagation, trace, type Context, type SpanContext } from '@opentelemetry/api'
 import type { AttemptMessage } from '../../../types/diagnostics.ts'
 
-/** W3C Trace Context, section 3.2. */
-const TRACEPARENT = /^[\da-f]{2}-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(?:-|$)/
+/** W3C Trace Context, sections 3.2.2 and 4.3: version 00 ends there, later ones may go on, and ff is none. */
+const TRACEPARENT = /^(?!ff)[\da-f]{2}-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(?:$|(?<!^00.*)-)/
 
-const SETTER = { set: (attempt: AttemptMessage, name: string, value: string) => attempt.setHeader(name, value) }
+/** An attempt that is told its span, and what it was told. */
+class Carrier {
+  readonly names = new Set<string>()
+  readonly #attempt: AttemptMessage
+
+  constructor (attempt: AttemptMessage) {
+    this.#attempt = attempt
+  }
+
+  set (name: string, value: string | undefined): void {
+    this.names.add(name.toLowerCase())
+    this.#attempt.setHeader(name, value)
+  }
+}
+
+const SETTER = { set: (carrier: Carrier, name: string, value: string) => carrier.set(name, value) }
 
 const GETTER = {
   keys: (headers: object) => Object.keys(headers),
@@ -28,8 +43,14 @@ export function parentOf (request: unknown): Context {
     const own: unknown = request.opentelemetry()
     if (isHolder(own)) return own.context
   }
-  const headers = 'headers' in request && typeof request.headers === 'object' ? request.headers : null
-  return headers === null ? active : extract(active, headers)
+  const headers = headersOf(request)
+  return headers === undefined ? active : extract(active, headers)
+}
+
+/** What the client sent. */
+function headersOf (request: unknown): object | undefined {
+  if (typeof request !== 'object' || request === null || !('headers' in request)) return undefined
+  return typeof request.headers === 'object' ? request.headers ?? undefined : undefined
 }
 
 function isHolder (value: unknown): value is { context: Context } {
@@ -42,22 +63,32 @@ function isContext (value: unknown): value is Context {
 
 function extract (active: Context, headers: object): Context {
   if (isRegistered()) return propagation.extract(active, headers, GETTER)
-  const sent = GETTER.get(headers, 'traceparent')
-  const [, traceId, spanId, flags] = TRACEPARENT.exec(typeof sent === 'string' ? sent : '') ?? []
+  const [, traceId, spanId, flags] = parse(headers)
   if (traceId === undefined || spanId === undefined || flags === undefined) return active
   const remote: SpanContext = { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & 1, isRemote: true }
   return isSpanContextValid(remote) ? trace.setSpanContext(active, remote) : active
 }
 
+function parse (headers: object): readonly string[] {
+  const sent = GETTER.get(headers, 'traceparent')
+  return TRACEPARENT.exec(typeof sent === 'string' ? sent.trim() : '') ?? []
+}
+
 /** Tells the server of an attempt the span of it. */
 export function inject (parent: Context, span: SpanContext, attempt: AttemptMessage): void {
   if (!isSpanContextValid(span)) return
+  const carrier = new Carrier(attempt)
   if (isRegistered()) {
-    propagation.inject(trace.setSpanContext(parent, span), attempt, SETTER)
-    return
+    propagation.inject(trace.setSpanContext(parent, span), carrier, SETTER)
+  } else {
+    const { traceId, spanId, traceFlags, traceState } = span
+    carrier.set('traceparent', `00-${traceId}-${spanId}-${(traceFlags & 1).toString(16).padStart(2, '0')}`)
+    const state = traceState?.serialize()
+    if (state !== undefined && state !== '') carrier.set('tracestate', state)
   }
-  const { traceId, spanId, traceFlags, traceState } = span
-  attempt.setHeader('traceparent', `00-${traceId}-${spanId}-${(traceFlags & 1).toString(16).padStart(2, '0')}`)
-  const state = traceState?.serialize()
-  if (state !== undefined && state !== '') attempt.setHeader('tracestate', state)
+  // What the client sent goes with its own trace: beside another, or one that was none, it would be false.
+  if (carrier.names.has('traceparent') && !carrier.names.has('tracestate')) {
+    const headers = headersOf(attempt.request)
+    if (headers !== undefined && parse(headers)[1] !== span.traceId) carrier.set('tracestate', undefined)
+  }
 }

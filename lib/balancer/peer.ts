@@ -1,4 +1,5 @@
 import type { ServerState, UpstreamServer } from '../../types/upstream.ts'
+import { MaxFails } from './max-fails.ts'
 import { checkNumbers, peerKey } from './peer-options.ts'
 import type { AttemptMetrics, PeerEdit, PeerOptions, PeerOwner, StateChange } from './peer-options.ts'
 
@@ -41,7 +42,6 @@ export class Peer<T> implements UpstreamServer {
   limit: number
 
   active = 0
-  fails = 0
   served = 0
   failures = 0
   bytesSent = 0
@@ -74,17 +74,10 @@ export class Peer<T> implements UpstreamServer {
   #ejectedUntil = -Infinity
   /** Since when the weight grows; NaN if it does not. */
   #rampBegan = NaN
-  /** The state change that was told last. */
-  #out = false
-  /** When an attempt failed last. */
-  #accessed = -Infinity
-  /** When an attempt failed last, or the peer was given another chance after that. */
-  #checked = -Infinity
-  /** The pass that was given the latest such chance, until something is known of how it ended. */
-  #prober: object | undefined
   /** What is this process's of `maxConns`; `undefined` if it has all of it. */
   #share: number | undefined
   #options: PeerOptions<T>
+  readonly #failures: MaxFails
   readonly #owner: PeerOwner<Peer<T>>
 
   constructor (options: PeerOptions<T>, owner: PeerOwner<Peer<T>>) {
@@ -98,6 +91,7 @@ export class Peer<T> implements UpstreamServer {
     this.maxFails = options.maxFails ?? 1
     this.failTimeout = options.failTimeout ?? 10_000
     this.retry = options.retry
+    this.#failures = new MaxFails(this, () => owner.now())
     this.slowStart = options.slowStart ?? 0
     this.backup = options.backup ?? false
     this.lbset = options.lbset ?? 0
@@ -113,6 +107,10 @@ export class Peer<T> implements UpstreamServer {
     this.#stopped = options.stopped
     this.#options = options
     this.#owner = owner
+  }
+
+  get fails (): number {
+    return this.#failures.fails
   }
 
   /** Out for good, until it is set otherwise. */
@@ -214,7 +212,8 @@ export class Peer<T> implements UpstreamServer {
     if (options.maxFails !== given.maxFails || options.retry !== given.retry) {
       this.maxFails = options.maxFails ?? 1
       this.retry = options.retry
-      this.#limit()
+      const change = this.#returned(this.#failures.recount())
+      if (change !== undefined) this.#owner.limited(this, change)
     }
     if (options.slowStart !== given.slowStart) this.slowStart = options.slowStart ?? 0
     if (options.stopped !== given.stopped) this.stopped = options.stopped
@@ -256,14 +255,7 @@ export class Peer<T> implements UpstreamServer {
   /** It is known that its failures keep it out for so many milliseconds more. */
   takeOut (remaining: number): void {
     if (this.maxFails === 0 || this.retry === 0) return
-    this.fails = Math.max(this.fails, this.maxFails)
-    this.#checked = this.#owner.now() + remaining - this.#timeOut()
-    // As with failures of its own, the probe comes after that.
-    this.#accessed = this.#checked
-    this.#prober = undefined
-    const change = this.#out ? undefined : 'down'
-    this.#out = true
-    this.#owner.limited(this, change)
+    this.#owner.limited(this, this.#failures.takeOut(remaining))
   }
 
   /** It is known that it serves again. */
@@ -273,15 +265,7 @@ export class Peer<T> implements UpstreamServer {
 
   /** How long its failures keep it out, from the latest one on. */
   get outTime (): number {
-    return this.#timeOut()
-  }
-
-  /** The failures that there were count by other limits. */
-  #limit (): void {
-    if (this.fails === 0 || this.#out === this.#isOut()) return
-    this.#out = !this.#out
-    if (!this.#out) this.ramp()
-    this.#owner.limited(this, this.#out ? 'down' : 'up')
+    return this.#failures.outTime
   }
 
   /** Nobody chooses it any more. */
@@ -294,7 +278,7 @@ export class Peer<T> implements UpstreamServer {
    * will show whether the server is back: a caller that waited for a success to see false might never send one.
    */
   get failed (): boolean {
-    return this.#isOut() && this.#isBlocked(this.#owner.now())
+    return this.#failures.keepOut(this.#owner.now())
   }
 
   get state (): ServerState {
@@ -319,27 +303,27 @@ export class Peer<T> implements UpstreamServer {
   available (now: number): boolean {
     // Nearly all are like this, and it is asked for each of them at each pick.
     if (this.#blocks === 0 && this.fails === 0 && this.active < this.limit) return true
-    return this.#isOpen(this.#blocks, now) && this.#hasRoom() && !(this.#isOut() && this.#isBlocked(now))
+    return this.#isOpen(this.#blocks, now) && this.#hasRoom() && !this.#failures.keepOut(now)
   }
 
   /** Whether the peer may serve a request that is bound to it: as `available`, but while it is draining too. */
   reachable (now: number): boolean {
-    return this.#isOpen(this.#blocks & ~DRAIN, now) && this.#hasRoom() && !(this.#isOut() && this.#isBlocked(now))
+    return this.#isOpen(this.#blocks & ~DRAIN, now) && this.#hasRoom() && !this.#failures.keepOut(now)
   }
 
   /** Whether the peer could serve at `now` if fewer attempts were running. */
   full (now: number): boolean {
-    return !this.#hasRoom() && this.#isOpen(this.#blocks, now) && !(this.#isOut() && this.#isBlocked(now))
+    return !this.#hasRoom() && this.#isOpen(this.#blocks, now) && !this.#failures.keepOut(now)
   }
 
   /** The same for a request that is bound to it. */
   crowded (now: number): boolean {
-    return !this.#hasRoom() && this.#isOpen(this.#blocks & ~DRAIN, now) && !(this.#isOut() && this.#isBlocked(now))
+    return !this.#hasRoom() && this.#isOpen(this.#blocks & ~DRAIN, now) && !this.#failures.keepOut(now)
   }
 
   /** Whether nothing but its failures keeps the peer out. */
   isFailedOnly (now: number): boolean {
-    return this.#isOpen(this.#blocks, now) && this.#isOut() && this.#isBlocked(now)
+    return this.#isOpen(this.#blocks, now) && this.#failures.keepOut(now)
   }
 
   /** When the time alone will bring the peer back; Infinity where it will not. */
@@ -349,7 +333,7 @@ export class Peer<T> implements UpstreamServer {
     const now = this.#owner.now()
     let at = -Infinity
     if (blocks === EJECTED && this.#ejectedUntil > now) at = this.#ejectedUntil
-    if (this.#isOut() && this.#isBlocked(now)) at = Math.max(at, this.#checked + this.#timeOut())
+    if (this.#failures.keepOut(now)) at = Math.max(at, this.#failures.until)
     return at === -Infinity ? Infinity : at
   }
 
@@ -375,7 +359,7 @@ export class Peer<T> implements UpstreamServer {
 
   /** When the peer was last known to fail, to be probed, or to be chosen after a pause. */
   get checked (): number {
-    return Math.max(this.#checked, this.seen)
+    return Math.max(this.#failures.checked, this.seen)
   }
 
   #rampWeight (now: number): number {
@@ -399,93 +383,42 @@ export class Peer<T> implements UpstreamServer {
     return true
   }
 
-  #isOut (): boolean {
-    return this.maxFails > 0 && this.fails >= this.maxFails && this.retry !== 0
-  }
-
-  #timeOut (): number {
-    return this.retry ?? this.failTimeout
-  }
-
-  /** It has failed within the time for which failures keep a peer out. */
-  #isBlocked (now: number): boolean {
-    return now - this.#checked <= this.#timeOut()
-  }
-
   #block (bit: number, on: boolean, what: PeerEdit): void {
     if (((this.#blocks & bit) !== 0) === on) return
     this.#blocks ^= bit
     this.#owner.edited(this, what, !on)
   }
 
-  /**
-   * A peer with failures was picked. If they are older than `failTimeout` this is the probe: for another `failTimeout` it
-   * stays the only attempt on a peer that is out, and a success from now on clears the failures.
-   */
+  /** A peer with failures was picked. */
   picked (now: number, pass: object): void {
-    if (this.retry !== undefined && this.#isOut()) {
-      // It would not have been picked before its time was over: all is forgotten, and any request may be the probe.
-      this.fails = 0
-      return
-    }
-    if (now - this.#checked <= this.failTimeout) return
-    this.#checked = now
-    this.#prober = pass
+    this.#failures.picked(now, pass)
   }
 
   /** An attempt failed. */
   attemptFailed (): StateChange {
-    const now = this.#owner.now()
-    this.fails += 1
-    this.#accessed = now
-    this.#checked = now
-    this.#prober = undefined
-    if (this.maxFails === 0) return undefined
-    this.effectiveWeight = Math.max(0, this.effectiveWeight - Math.floor(this.weight / this.maxFails))
-    if (this.#out || !this.#isOut()) return undefined
-    this.#out = true
-    return 'down'
+    const change = this.#failures.failed()
+    if (this.maxFails > 0) this.effectiveWeight = Math.max(0, this.effectiveWeight - Math.floor(this.weight / this.maxFails))
+    return change
   }
 
-  /**
-   * The server answered. That clears its failures only if they are old enough for a probe to have been sent: the
-   * successes among recent failures do not count, or a server that fails every other time would never go out.
-   */
+  /** The server answered. */
   attemptAnswered (): StateChange {
-    if (this.fails > 0) {
-      if (this.#accessed >= this.#checked) return undefined
-      this.fails = 0
-      this.#prober = undefined
-    }
-    return this.#backIn()
+    return this.#returned(this.#failures.answered())
+  }
+
+  /** An attempt was given up for reasons that are not the server's. */
+  attemptAborted (pass: object): void {
+    this.#failures.aborted(pass)
   }
 
   /** Forgets all failures. */
   forgive (): StateChange {
-    this.fails = 0
-    this.#prober = undefined
-    return this.#backIn()
+    return this.#returned(this.#failures.forget())
   }
 
-  #backIn (): StateChange {
-    if (!this.#out) return undefined
-    this.#out = false
-    this.ramp()
-    return 'up'
-  }
-
-  /**
-   * An attempt was given up for reasons that are not the server's. If it was the probe, nothing was learnt, and the next
-   * one need not wait for all of `failTimeout`. It waits as long again as this one took: a client that goes away at once
-   * delays the return of the server by nearly nothing, while clients that lose patience with a server that hangs, and
-   * come again, are not all sent to that server one after the other.
-   */
-  attemptAborted (pass: object): void {
-    if (this.#prober !== pass) return
-    this.#prober = undefined
-    const now = this.#owner.now()
-    const taken = now - this.#checked
-    this.#checked = Math.min(this.#checked, now + taken - this.failTimeout)
+  #returned (change: StateChange): StateChange {
+    if (change === 'up') this.ramp()
+    return change
   }
 
   /**

@@ -122,5 +122,5 @@ export class Applications {
 }
 
 function membersOf (servers: readonly ApplicationServer[]): Member[] {
-  return servers.map(({ address, reason }) => ({ address: literalAddress(parseAddress('spawn', address)), found: undefined, stopped: reason }))
+  return servers.map(({ address, reason, life }) => ({ address: literalAddress(parseAddress('spawn', address)), found: undefined, stopped: reason, life }))
 }

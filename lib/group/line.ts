@@ -12,6 +12,8 @@ export interface Member {
   readonly found: Found | undefined
   /** Why an application serves nobody there; `undefined` if it does, and for every other server. */
   readonly stopped?: string | undefined
+  /** Another number when an application serves anew there. */
+  readonly life?: number | undefined
 }
 
 /** One entry of the option `servers`, or one that was added: a server, or those of a name. */

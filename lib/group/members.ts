@@ -328,8 +328,15 @@ export class Members {
   #served (line: Line, members: readonly Member[]): void {
     // Not while it is being opened.
     if (line.members === undefined || !this.#lines.list.includes(line)) return
+    const lives = new Map(line.members.map(member => [line.keyOf(member.address), member.life]))
     line.members = members
     this.#arrange()
+    const anew = new Set(members.filter(member => member.stopped === undefined).flatMap(member => {
+      const key = line.keyOf(member.address)
+      return lives.has(key) && lives.get(key) !== member.life ? [key] : []
+    }))
+    // Who runs it knows better than the failures of the process that is gone.
+    for (const peer of this.#peersOf(line)) if (anew.has(peer.key)) peer.takeBack()
   }
 
   #resolving (line: Line, state: 'failed' | 'recovered', reason: string | undefined): void {

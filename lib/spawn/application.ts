@@ -126,6 +126,8 @@ export class OwnApplication implements Application {
       place: async () => {
         // A port that somebody else has taken meanwhile is not tried twice.
         if (place === undefined || (place.kind === 'port' && process.crashes > 1)) place = await this.#place(number)
+        // One that a process has left behind when it was killed cannot be listened on again.
+        if (place.kind === 'path') await rm(place.socket, { force: true })
         return place
       },
       onProcess: report => this.#listener.onProcess(report),
@@ -141,22 +143,24 @@ export class OwnApplication implements Application {
       return { kind: 'port', address: `127.0.0.1:${port}`, socket: `127.0.0.1:${port}`, port, fd: undefined }
     }
     const path = join(this.#directory ?? '', this.#socket === undefined ? `socket-${number}` : 'socket')
-    // One that a process has left behind cannot be listened on again.
-    if (this.#socket === undefined) await rm(path, { force: true })
     return { kind: this.#settings.socket, address: `unix:${path}`, socket: path, port: 0, fd: this.#socket?.fd }
   }
 
   /** Where a socket is shared, it is the server; else each process is one, from when it is known how it stands. */
   #servers (): ApplicationServer[] {
     if (this.#socket === undefined) {
-      return this.#processes.flatMap(({ address, ready, reason, crashes }, index) => {
+      return this.#processes.flatMap(({ address, ready, reason, crashes, turns }, index) => {
         const known = ready || crashes > 0 || index < this.#settings.min
-        return address === undefined || !known ? [] : [{ address, reason: ready ? undefined : reason }]
+        return address === undefined || !known ? [] : [{ address, reason: ready ? undefined : reason, life: turns }]
       })
     }
     // Requests wait in its queue while a process starts anew; they would wait for long where none can.
     const out = this.#processes.length > 0 && this.#processes.every(process => process.looping)
-    return [{ address: `unix:${join(this.#directory ?? '', 'socket')}`, reason: out ? this.#processes[0]?.reason : undefined }]
+    return [{
+      address: `unix:${join(this.#directory ?? '', 'socket')}`,
+      reason: out ? this.#processes[0]?.reason : undefined,
+      life: this.#processes.reduce((sum, { turns }) => sum + turns, 0),
+    }]
   }
 
   #tell (): void {

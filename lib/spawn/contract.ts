@@ -6,6 +6,8 @@ export interface ApplicationServer {
   readonly address: string
   /** Why it serves nobody; `undefined` if it does. */
   readonly reason: string | undefined
+  /** Another number when a process has ended or is back: what failed before says nothing of those that serve now. */
+  readonly life: number
 }
 
 /** What became of a process. */

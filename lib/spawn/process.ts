@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import { codeOf, toError } from '../runtime/caught.ts'
 import { outside } from '../runtime/context.ts'
 import { PROCESS_MARK } from '../runtime/process-mark.ts'
+import { killMarked } from './escaped.ts'
 import { guard, MARK_VARIABLE } from './guard.ts'
 import { readLines } from './lines.ts'
 import { environmentOf } from './preflight.ts'
@@ -35,12 +36,17 @@ export interface ManagedProcessOptions {
   readonly onChange: () => void
 }
 
+/** Each start has a mark of its own, which begins like that of this process. */
+let starts = 0
+
 /** One process of an application, started again whenever it ends, until it is stopped. */
 export class ManagedProcess {
   /** Why it does not run, or does not listen; `undefined` if it does. */
   reason: string | undefined = 'it is being started'
   /** Starts, one after the other, that ended soon. */
   crashes = 0
+  /** Times that it has come to serve, or has ended. */
+  turns = 0
   /** The first start is over, one way or the other; rejected where the system has refused it. */
   readonly begun: Promise<void>
   #begin!: { resolve: () => void, reject: (error: Error) => void }
@@ -148,9 +154,10 @@ export class ManagedProcess {
     const { command, args, cwd } = settings
     const filled = args.map(arg => arg.replaceAll('{socket}', place.socket).replaceAll('{port}', String(place.port)))
     const told = { SCGI_SOCKET: place.socket, ...(place.kind === 'port' ? { SCGI_PORT: String(place.port) } : undefined) }
+    const mark = `${PROCESS_MARK}.${++starts}`
     const child = this.#child = outside(() => spawn(command, filled, {
       cwd,
-      env: { ...environmentOf(settings), ...(place.kind === 'stdin' ? undefined : told), [MARK_VARIABLE]: PROCESS_MARK },
+      env: { ...environmentOf(settings), ...(place.kind === 'stdin' ? undefined : told), [MARK_VARIABLE]: mark },
       uid,
       gid,
       // A group of its own: Ctrl-C is for the gateway, which lets the requests finish first, and what it starts can be ended with it.
@@ -168,7 +175,7 @@ export class ManagedProcess {
     child.unref()
     if (child.stdout !== null) readLines(child.stdout, line => this.#hear(pid, 'stdout', line))
     if (child.stderr !== null) readLines(child.stderr, line => this.#hear(pid, 'stderr', line))
-    child.once('exit', (code, signal) => this.#exited(child, pid, code, signal))
+    child.once('exit', (code, signal) => this.#exited(child, pid, mark, code, signal))
     this.#options.onProcess({ pid, state: 'started', reason: undefined, restartsIn: undefined })
     if (place.kind === 'stdin') this.#isReady()
     else this.#await(place, child)
@@ -207,6 +214,7 @@ export class ManagedProcess {
 
   #isReady (): void {
     this.#ready = true
+    this.turns += 1
     this.#since = Date.now()
     // Whoever sent it requests now would wait for an answer of one that dies again.
     if (this.#looping) this.#cancel = this.#options.timers.after(PROBATION, () => this.#proven())
@@ -227,11 +235,12 @@ export class ManagedProcess {
     this.#options.onOutput({ pid, stream, line })
   }
 
-  #exited (child: ChildProcess, pid: number, code: number | null, signal: NodeJS.Signals | null): void {
+  #exited (child: ChildProcess, pid: number, mark: string, code: number | null, signal: NodeJS.Signals | null): void {
     const { timers } = this.#options
     this.#cancel()
     // What it has started would serve on behind the back of its successor.
     killGroup(pid)
+    const alone = killMarked(MARK_VARIABLE, mark).catch(() => {})
     guard.forget(pid)
     this.#ready = false
     let cancel = (): void => {}
@@ -240,19 +249,20 @@ export class ManagedProcess {
       child.removeListener('close', over)
       child.stdout?.destroy()
       child.stderr?.destroy()
-      this.#over(pid, code, signal)
+      this.#over(pid, code, signal, alone)
     }
     child.once('close', over)
     cancel = timers.after(LAST_WORDS, over)
   }
 
-  #over (pid: number, code: number | null, signal: NodeJS.Signals | null): void {
+  #over (pid: number, code: number | null, signal: NodeJS.Signals | null, alone: Promise<void>): void {
     const { timers, onProcess } = this.#options
     this.#child = undefined
+    this.turns += 1
     this.#since = Date.now()
     if (this.stopping) {
       onProcess({ pid, state: 'stopped', reason: undefined, restartsIn: undefined })
-      this.#ended()
+      void alone.then(() => this.#ended())
       return
     }
     this.crashes = timers.now() - this.#started >= STABLE ? 1 : this.crashes + 1

@@ -149,11 +149,11 @@ describe('an application that ends', () => {
   test('takes what it has started with it', async () => {
     await using app = new Started({})
     const address = only(await app.application.start())
-    const child = Number(await ask(address, '/child'))
-    assert.ok(lives(child))
+    const children = [Number(await ask(address, '/child')), Number(await ask(address, '/escaped'))]
+    assert.ok(children.every(lives))
     process.kill(app.pids[0] ?? 0, 'SIGKILL')
     await app.until(() => app.processes.some(({ state }) => state === 'exited'))
-    while (lives(child)) await setImmediate()
+    while (children.some(lives)) await setImmediate()
   })
 
   for (const socket of ['stdin', 'path', 'port'] as const) {
@@ -213,6 +213,16 @@ describe('the end', () => {
     timers.advance(1)
     await stopped
     assert.ok(!lives(pid))
+  })
+
+  test('leaves nothing behind that the application has started, in a session of its own or not', { skip: process.platform !== 'linux' && 'looks into /proc' }, async () => {
+    const app = new Started({})
+    const address = only(await app.application.start())
+    const children = [Number(await ask(address, '/child')), Number(await ask(address, '/escaped'))]
+    assert.ok(children.every(lives))
+    await app[Symbol.asyncDispose]()
+    // What is killed is gone when somebody has taken leave of it.
+    while (children.some(lives)) await setImmediate()
   })
 
   test('uses the signal that is asked for', async () => {

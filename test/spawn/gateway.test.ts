@@ -116,6 +116,26 @@ for (const socket of ['stdin', 'path', 'port'] as const) {
   })
 }
 
+for (const socket of ['stdin', 'path'] as const) {
+  test(`a server that failed while its process died is back with the next process, not after failTimeout: ${socket}`, async () => {
+    const spawn = { ...NODE, socket }
+    const group = createUpstreams({ name: 'shop', servers: [{ spawn, failTimeout: '1h' }, { spawn: { ...spawn, args: [...NODE.args, 'other'] }, backup: true }] })
+    await using gateway = await startGateway({ upstreams: group })
+    const [server, other] = group.servers
+    const pid = Number(await get(gateway, '/'))
+    const [backup = 0] = started(gateway).filter(one => one !== pid)
+    const held = get(gateway, '/hold')
+    await until(() => server?.active === 1)
+    process.kill(pid, 'SIGKILL')
+    // The backup has the request now, and holds it.
+    await until(() => other?.active === 1)
+    await until(() => started(gateway).length === 3 && server?.state === 'up')
+    assert.equal(await get(gateway, '/'), String(started(gateway)[2]))
+    process.kill(backup, 'SIGUSR2')
+    assert.equal(await held, String(backup))
+  })
+}
+
 test('a server alone that cannot be started is 502 at once, and serves when it can', async () => {
   await using dir = await tempDir()
   const flag = dir.file('flag')

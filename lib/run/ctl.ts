@@ -63,14 +63,15 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   disable: act('disable'),
   enable: act('enable'),
   set: async (client, [server, ...pairs], options) => {
+    const changes = readPairs(pairs)
     const { path, etag } = await find(client, server, options)
-    const answer = await client.call('PATCH', path, readPairs(pairs), etag)
+    const answer = await client.call('PATCH', path, changes, etag)
     return { answer, text: `${String(answer['name'])} is edited\n` }
   },
   add: async (client, [address, ...pairs], options) => {
     if (address === undefined) throw new UsageError('which address is to be added?')
-    const { name } = await oneGroup(client, options)
     const server = { address, ...(pairs.length === 0 ? undefined : readPairs(pairs)) }
+    const { name } = await oneGroup(client, options)
     const answer = await client.call('POST', `/groups/${encodeURIComponent(name)}/servers`, server)
     return { answer, text: `${address} is added to ${name}\n` }
   },
@@ -220,13 +221,16 @@ function cachePath (cache: string | undefined): string {
   return `/caches/${encodeURIComponent(cache)}`
 }
 
-/** `weight=5 backup=true route=a`: numbers, true, false and null are such, all else is text. */
+/** Options that are text, whatever it looks like. */
+const TEXTS = new Set(['route', 'redirect', 'service'])
+
+/** `weight=5 backup=true route=a`: numbers, true, false and null are such where an option may be one, all else is text. */
 function readPairs (pairs: string[]): Record<string, unknown> {
   if (pairs.length === 0) throw new UsageError('which options? NAME=VALUE ...')
   return Object.fromEntries(pairs.map(pair => {
     const [, name = '', value = ''] = /^(\w+)=(.*)$/s.exec(pair) ?? []
     if (name === '') throw new UsageError(`'${pair}' is no NAME=VALUE`)
-    const parsed: unknown = /^(?:\d+|true|false|null)$/.test(value) ? JSON.parse(value) : value
+    const parsed: unknown = (TEXTS.has(name) ? /^null$/ : /^(?:0|[1-9]\d*|true|false|null)$/).test(value) ? JSON.parse(value) : value
     return [name, parsed]
   }))
 }

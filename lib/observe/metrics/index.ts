@@ -46,13 +46,15 @@ async function share ({ registry, buckets }: MetricsSettings): Promise<Shared> {
   return made
 }
 
-function leave (registry: MetricsRegistry, left: Shared): void {
+async function leave (registry: MetricsRegistry, left: Shared): Promise<void> {
   left.users--
   if (left.users > 0) return
   left.collector.stop()
-  left.siblings?.close()
+  // What it tells last is read at once, and the registry is free for the next.
+  const told = left.siblings?.close()
   for (const name of left.names) registry.removeSingleMetric(name)
   shared.delete(registry)
+  await told
 }
 
 /**
@@ -71,7 +73,7 @@ const metrics: FastifyPluginAsync<MetricsOptions> = fp(async (fastify: FastifyIn
   })
   fastify.addHook('onClose', async () => {
     for (const instance of added) collector.delete(instance)
-    leave(registry, use)
+    await leave(registry, use)
   })
   if (endpoint === undefined) return
   const level = options.logLevel === undefined ? undefined : { logLevel: options.logLevel }

@@ -1,5 +1,6 @@
 import { Counter, Gauge } from 'prom-client'
 import { BucketHistogram, type Buckets } from './histogram.ts'
+import { PREFIX } from './prefix.ts'
 import type { Collector } from './collector.ts'
 import type { GroupStats, ServerStats, Tally } from './stats.ts'
 import type { MetricsRegistry } from '../../../types/metrics.ts'
@@ -9,9 +10,6 @@ import type { UpstreamServer } from '../../../types/upstream.ts'
 type Labels = Record<string, string>
 /** Gives each series of a metric. */
 type Series = (each: (labels: Labels, value: number) => void) => void
-
-/** What every name begins with. */
-const PREFIX = 'fastify_scgi_'
 
 /** Enters the metrics into a registry. What they show is read when somebody asks. */
 export function defineSeries (collector: Collector, registry: MetricsRegistry, bounds: readonly number[]): void {

@@ -2,6 +2,7 @@ import cluster, { type Worker } from 'node:cluster'
 import { AggregatorRegistry } from 'prom-client'
 import { isRecord } from '../../options/checks.ts'
 import { toError } from '../../runtime/caught.ts'
+import { EndedWorkers } from './ended-workers.ts'
 import { formatOf, render } from './render.ts'
 import type { MetricsRegistry } from '../../../types/metrics.ts'
 
@@ -26,6 +27,8 @@ type Report =
   /** It is scraped instead of all. */
   | { readonly type: typeof TYPE, readonly what: 'ask', readonly id: number, readonly open: boolean }
   | { readonly type: typeof TYPE, readonly what: 'list', readonly id: number, readonly metrics?: object, readonly error?: string }
+  /** It counts no more. */
+  | { readonly type: typeof TYPE, readonly what: 'end', readonly metrics: object }
 
 /** Others send messages, too; of this type only these two sides do. */
 function isOurs<Message extends Order | Report> (message: unknown): message is Message {
@@ -35,7 +38,7 @@ function isOurs<Message extends Order | Report> (message: unknown): message is M
 /** A scrape that waits for the workers. */
 interface Round {
   readonly missing: Set<Worker>
-  readonly lists: object[]
+  readonly lists: Map<Worker, object>
   done (error?: Error): void
 }
 
@@ -44,6 +47,9 @@ class Sum {
   /** Workers that have metrics. */
   readonly #workers = new Set<Worker>()
   readonly #rounds = new Map<number, Round>()
+  /** What each has told last. */
+  readonly #told = new WeakMap<Worker, object>()
+  readonly #ended = new EndedWorkers()
   #last = 0
 
   constructor () {
@@ -59,21 +65,25 @@ class Sum {
   async text (open: boolean): Promise<string> {
     const id = ++this.#last
     const round = this.#rounds
-    const lists = await new Promise<object[]>((resolve, reject) => {
+    const all = await new Promise<Promise<object[]>>((resolve, reject) => {
       const missing = new Set([...this.#workers].filter(worker => worker.isConnected()))
-      const lists: object[] = []
+      const lists = new Map<Worker, object>()
       const timer = setTimeout(() => done(new Error(`${missing.size} workers have not told their metrics within ${WORKERS_PATIENCE} ms`)), WORKERS_PATIENCE)
       const done = (error?: Error): void => {
         clearTimeout(timer)
         round.delete(id)
-        if (error === undefined) resolve(lists)
+        if (error === undefined) resolve(this.#withEnded([...lists.values()]))
         else reject(error)
       }
       round.set(id, { missing, lists, done })
       for (const worker of missing) say(worker, { type: TYPE, what: 'give', id })
       if (missing.size === 0) done()
     })
-    return render(AggregatorRegistry.aggregate(lists), formatOf(open))
+    return render(AggregatorRegistry.aggregate(all), formatOf(open))
+  }
+
+  async #withEnded (lists: object[]): Promise<object[]> {
+    return [...lists, [...await this.#ended.list(lists)]]
   }
 
   #hear (worker: Worker, message: Report): void {
@@ -85,17 +95,24 @@ class Sum {
       this.text(message.open).then(
         text => say(worker, { type: TYPE, what: 'text', id, text }),
         (error: unknown) => say(worker, { type: TYPE, what: 'text', id, error: toError(error).message }))
+    } else if (message.what === 'end') {
+      this.#told.set(worker, message.metrics)
+      this.#gone(worker)
     } else {
+      if (message.metrics !== undefined && this.#workers.has(worker)) this.#told.set(worker, message.metrics)
       const round = this.#rounds.get(message.id)
       if (round === undefined || !round.missing.delete(worker)) return
       if (message.error !== undefined) round.done(new Error(message.error))
-      else if (message.metrics !== undefined) round.lists.push(message.metrics)
+      else if (message.metrics !== undefined) round.lists.set(worker, message.metrics)
       if (round.missing.size === 0) round.done()
     }
   }
 
   #gone (worker: Worker): void {
-    this.#workers.delete(worker)
+    if (!this.#workers.delete(worker)) return
+    this.#ended.add(this.#told.get(worker))
+    this.#told.delete(worker)
+    for (const round of [...this.#rounds.values()]) round.lists.delete(worker)
     for (const round of [...this.#rounds.values()]) if (round.missing.delete(worker) && round.missing.size === 0) round.done()
   }
 }
@@ -146,7 +163,10 @@ export class Siblings {
     })
   }
 
-  close (): void {
+  /** Tells the metrics as they are when it is called. */
+  async close (): Promise<void> {
+    const metrics = await this.#registry.getMetricsAsJSON().catch(() => undefined)
+    if (metrics !== undefined) report({ type: TYPE, what: 'end', metrics })
     process.off('message', this.#listen)
     for (const { reject } of [...this.#waiting.values()]) reject(new Error('the application is closed'))
   }

@@ -1,144 +1,86 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Box, type Running } from './lib/box.ts'
-import { profileFeature, runFeatures } from './features/index.ts'
-import { note, type Bench } from './lib/bench.ts'
+import { Box } from './lib/box.ts'
+import { measureFeatures, profileFeature } from './features/index.ts'
+import { note, Stage, type Bench } from './lib/bench.ts'
 import { browserHeaders } from './lib/browser.ts'
 import { buildCommit, buildIfStale } from './lib/build.ts'
-import { waitForPort } from './lib/check.ts'
-import { chooseLoadGenerator, type LoadOptions } from './lib/load.ts'
-import { chooseCores, describeMachine, type Cores } from './lib/machine.ts'
-import { jobOf, measureJob, type Contestant, type Row } from './lib/measure.ts'
+import { jobOf } from './lib/job.ts'
+import { chooseCores, describeMachine, describeRun, type Machine } from './lib/machine.ts'
 import { runMicro } from './lib/micro.ts'
-import { readOptions, usage, type BenchOptions } from './lib/options.ts'
+import { readOptions, usage, type BenchOptions, type SubjectName } from './lib/options.ts'
+import { writePage, type Section } from './lib/page.ts'
 import { profileContestant } from './lib/profile.ts'
-import { writeComparison, writeFeatures } from './lib/readme.ts'
-import { measureRest, type Rest } from './lib/rest.ts'
-import { featureTables, restTable, resultTable, targetTable } from './lib/report.ts'
-import { apache } from './peers/apache.ts'
-import { lighttpd } from './peers/lighttpd.ts'
-import { nginx } from './peers/nginx.ts'
-import { kinds, scgiBytes } from './origin/replies.ts'
-import { baseline, fastifyScgi, floor, httpProxy, staticRoute } from './peers/node.ts'
-import type { Origins, Peer } from './peers/peer.ts'
+import { targetTable } from './lib/targets.ts'
+import { chooseLoadGenerator } from './load/load.ts'
+import { startOrigins } from './origin/start.ts'
+import { fastifyScgi } from './peers/node.ts'
+import { soak } from './soak/index.ts'
+import { measureConnections } from './subjects/connections.ts'
+import { measureHttp2 } from './subjects/http2.ts'
+import { measureLatency } from './subjects/latency.ts'
+import { measureNode } from './subjects/node.ts'
+import { measureReplies } from './subjects/replies.ts'
+import { measureReuse } from './subjects/reuse.ts'
+import { measureStart } from './subjects/start.ts'
+import type { Subject } from './subjects/subject.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const page = join(root, 'benchmarks/README.md')
 
-/** The peers asked for, those that are not installed told by name. */
-function choosePeers (options: BenchOptions): Map<Peer, string> {
-  const comparison = [fastifyScgi(options.dist), nginx, apache, lighttpd, httpProxy]
-  const internal = [staticRoute(), floor]
-  const known = [...comparison, ...internal]
-  const wanted = options.peers ?? comparison.map(({ name }) => name)
-  for (const name of wanted) if (!known.some((peer) => peer.name === name)) throw new Error(`--peers: there is no peer '${name}'`)
-  const selected: Peer[] = known.filter((peer) => wanted.includes(peer.name) || (options.internal && internal.includes(peer)))
-  if (options.baseline !== undefined) selected.push(baseline(options.baseline))
-  const chosen = new Map<Peer, string>()
-  for (const peer of selected) {
-    const version = peer.version()
-    if (version === undefined) console.error(`left out: ${peer.name} is not installed`)
-    else chosen.set(peer, version)
-  }
-  return chosen
-}
-
-/** Compiles the SCGI origin in C, and writes its replies; undefined where there is no compiler. */
-function compileOrigin (box: Box): [program: string, replies: string] | undefined {
-  const program = join(box.dir, 'origin-scgi')
-  const { status, error, stderr } = spawnSync('cc', ['-O2', '-o', program, join(root, 'benchmarks/origin/scgi.c')], { encoding: 'utf8' })
-  if (status !== 0) {
-    note(`the SCGI origin is the one in Node.js: cc ${error === undefined ? `failed: ${stderr}` : 'is not installed'}`)
-    return undefined
-  }
-  const replies = join(box.dir, 'replies')
-  mkdirSync(replies)
-  for (const kind of kinds) writeFileSync(join(replies, kind), scgiBytes(kind))
-  return [program, replies]
-}
-
-async function startOrigins (box: Box, { rest }: Cores, { features, origin }: BenchOptions): Promise<Origins> {
-  const scgiPath = join(box.dir, 'scgi.sock')
-  const start = (name: string, ...args: string[]): Promise<Running> => box.start(
-    `origin-${name}`, process.execPath, ['--import', import.meta.resolve('tsx'), join(root, `benchmarks/origin/${name}.ts`), ...args],
-    { core: rest, announces: true }
-  )
-  // The features ask for more than the replies that are made beforehand.
-  const compiled = features === undefined && origin === 'c' ? compileOrigin(box) : undefined
-  const scgi = compiled === undefined
-    ? await start('scgi', scgiPath)
-    : await box.start('origin-scgi-c', compiled[0], [compiled[1], scgiPath], { core: rest, announces: true })
-  const http = await start('http')
-  return { scgiPath, scgiPort: Number(scgi.announced.port), httpPort: Number(http.announced.port) }
+const subjects: Readonly<Record<SubjectName, Subject>> = {
+  replies: measureReplies,
+  connections: measureConnections,
+  reuse: measureReuse,
+  http2: measureHttp2,
+  node: measureNode,
+  latency: measureLatency,
+  start: measureStart,
 }
 
 async function profile (bench: Bench): Promise<void> {
-  const { box, options, origins, cores } = bench
+  const { options } = bench
+  if (options.features !== undefined) {
+    await profileFeature(bench)
+    return
+  }
   const [kind = '1k'] = options.kinds
-  const [transport = 'unix'] = options.transports
-  const peer = [...choosePeers({ ...options, peers: [options.peers?.[0] ?? 'fastify-scgi'], internal: false, baseline: undefined }).keys()][0]
-  if (peer === undefined) return
-  const { running, port } = await peer.start(box, origins, transport, cores.gateway)
-  await waitForPort(port, peer.name)
-  const contestant: Contestant = { peer: peer.name, transport, pid: running.pid, port }
-  await profileContestant(running, contestant, jobOf(kind), bench)
+  await using stage = new Stage(bench)
+  const contestant = await stage.start(fastifyScgi(options.dist), options.transports[0] ?? 'unix')
+  const running = stage.runningOf(contestant)
+  if (running !== undefined) await profileContestant(running, contestant, jobOf(kind), bench)
 }
 
-async function measureFeatures (bench: Bench): Promise<void> {
-  const { options, cores, generator } = bench
-  const machine = describeMachine()
-  const outcomes = await runFeatures(bench)
-  note('')
-  if (options.json) console.log(JSON.stringify({ machine, cores, options, load: generator.name, ...outcomes }))
-  else console.log(featureTables(outcomes))
-  if (options.write) writeFeatures(page, { ...outcomes, machine, cores, options, generator: generator.name })
+/** What the options ask for, in turn. */
+function chosen ({ features, soak: soaking, subjects: names }: BenchOptions): Subject[] {
+  if (features !== undefined) return [measureFeatures]
+  if (soaking) return [soak]
+  return names.map((name) => subjects[name])
 }
 
-async function compare ({ box, options, origins, cores, generator, load }: Bench): Promise<void> {
-  const machine = describeMachine()
-  const peers = choosePeers(options)
-  const contestants: Contestant[] = []
-  const rests: Rest[] = []
-  for (const transport of options.transports) {
-    for (const peer of peers.keys()) {
-      if (!peer.transports.includes(transport)) continue
-      const begun = performance.now()
-      const { running, port } = await peer.start(box, origins, transport, cores.gateway)
-      const contestant = { peer: peer.name, transport, pid: running.pid, port }
-      rests.push(await measureRest(contestant, begun))
-      contestants.push(contestant)
-    }
-  }
-  const rows: Row[] = []
-  for (const kind of options.kinds) {
-    try {
-      const job = jobOf(kind)
-      // What Fastify and Node.js cost alone is measured with GET.
-      const able = contestants.filter(({ peer }) => job.post === undefined || (peer !== 'static' && peer !== 'floor'))
-      rows.push(...await measureJob(job, able, options.rounds, generator, load, note))
-    } catch (error) {
-      if (rows.length > 0) console.error(`\nmeasured before the run failed:\n${resultTable(rows)}`)
-      throw error
-    }
-  }
-  note('')
-  const versions = Object.fromEntries([...peers].map(([peer, version]) => [peer.name, version]))
+/** Prints what a subject has found, and writes it where that is wanted: what follows may fail. */
+function tell (sections: readonly Section[], { options, cores, versions }: Bench, machine: Machine): void {
+  const measured = sections.flatMap((section) => section.measured ?? [])
   if (options.json) {
-    console.log(JSON.stringify({ machine, cores, versions, options, load: generator.name, rows, rests }))
+    console.log(JSON.stringify({ machine, options, sections }))
   } else {
-    console.log(`${resultTable(rows)}\n\n${restTable(rests)}`)
-    const targets = targetTable(rows)
-    if (targets !== undefined) console.log(`\n${targets}`)
+    for (const { title, text } of sections) console.log(`\n## ${title}\n\n${text}`)
+    const lines = targetTable('', measured, machine.commit).split('\n').filter((line) => !line.endsWith('not measured |'))
+    if (measured.length > 0) console.log(`\n${lines.join('\n')}`)
   }
-  if (options.write) writeComparison(page, { rows, rests, machine, cores, versions, options, generator: generator.name })
+  if (!options.write) return
+  writePage(page, sections, { command: options.command, state: describeRun(machine, cores, versions), short: `${machine.date} ${machine.commit}` })
 }
 
-/** What the options ask for. */
-function taskOf ({ features, profile: profiled }: BenchOptions): (bench: Bench) => Promise<void> {
-  if (features === undefined) return profiled ? profile : compare
-  return profiled ? profileFeature : measureFeatures
+async function measure (bench: Bench): Promise<void> {
+  const machine = describeMachine()
+  for (const subject of chosen(bench.options)) {
+    bench.versions.clear()
+    const sections = await subject(bench)
+    note('')
+    tell(sections, bench, machine)
+  }
 }
 
 async function main (asked: BenchOptions): Promise<void> {
@@ -152,15 +94,16 @@ async function main (asked: BenchOptions): Promise<void> {
   if (existsSync(join(root, 'lib/index.ts')) && options.dist === join(root, 'dist')) buildIfStale(options.dist)
   const generator = chooseLoadGenerator(options.load)
   const { seconds, connections } = options
-  const load: LoadOptions = { seconds, connections, core: cores.rest, headers: options.browser ? browserHeaders : {} }
+  const load = { seconds, connections, core: cores.rest, headers: options.browser ? browserHeaders : {} }
   const box = new Box()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => box.onLoss(`stopped by ${signal}`))
   const lost = new Promise<never>((resolve, reject) => { box.onLoss = (message) => reject(new Error(message)) })
   lost.catch(() => {}) // it is raced below, more than once
   try {
-    const origins = await Promise.race([startOrigins(box, cores, options), lost])
+    const origins = await Promise.race([startOrigins(box, cores.rest, options.origin), lost])
     if (options.baselineCommit !== undefined) options = { ...options, baseline: buildCommit(options.baselineCommit, box.dir) }
-    await Promise.race([taskOf(options)({ box, options, origins, cores, generator, load }), lost])
+    const bench: Bench = { box, options, origins, cores, generator, load, versions: new Map() }
+    await Promise.race([options.profile ? profile(bench) : measure(bench), lost])
   } finally {
     await box.close()
   }

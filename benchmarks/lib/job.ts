@@ -1,4 +1,4 @@
-import type { Reply } from '../origin/replies.ts'
+import { makeReply, postOf, type Kind, type Reply } from '../origin/replies.ts'
 
 /** What is asked of the contestants. */
 export interface Job {
@@ -12,4 +12,11 @@ export interface Job {
   readonly browser?: boolean
   /** No URL is asked for twice: each request has another query. */
   readonly distinct?: boolean
+  /** It is asked for over HTTP/2 without TLS. */
+  readonly http2?: boolean
+}
+
+/** The job of one kind of reply. */
+export function jobOf (kind: Kind): Job {
+  return { name: kind, path: `/${kind}`, reply: makeReply(kind), post: postOf(kind), browser: kind === '1k-browser' }
 }

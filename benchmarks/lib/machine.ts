@@ -61,3 +61,14 @@ export function chooseCores (): Cores {
   const pinned = rest !== undefined && programVersion('taskset', ['--version'], /(\d)/) !== undefined
   return pinned ? { gateway, rest } : { gateway: undefined, rest: undefined }
 }
+
+const titles: Readonly<Record<string, string>> = { 'fastify-scgi': 'Fastify', 'http-proxy': '@fastify/http-proxy' }
+
+/** What was measured, on what, and what else the machine did. */
+export function describeRun (machine: Machine, { gateway }: Cores, versions: ReadonlyMap<string, string>): string {
+  const { date, commit, cpu, cores, kernel, node, load } = machine
+  const peers = [...versions].map(([name, version]) => `, ${titles[name] ?? name} ${version}`).join('')
+  const busy = load > 0.5 * cores ? ' (**other work was going on: the numbers are worth less**)' : ''
+  const shared = gateway === undefined ? ' Nothing was pinned: the gateways shared their core with the load.' : ''
+  return `${date}, commit ${commit}: ${cpu}, ${cores} cores, ${kernel}, Node ${node}${peers}; load average ${load.toFixed(1)} before${busy}.${shared}`
+}

@@ -6,66 +6,96 @@ import type { Transport } from '../peers/peer.ts'
 
 /** What `--features` measures. */
 export const features = [
-  'plain', 'sendfile', 'redirect-1k', 'redirect-1m', 'memory-hit', 'disk-hit', 'memory-store', 'disk-store', 'loader', 'rate',
+  'plain', 'sendfile', 'redirect-1k', 'redirect-1m', 'memory-hit', 'disk-hit', 'memory-store', 'disk-store', 'metrics', 'loader', 'rate',
 ] as const
 
 export type FeatureName = typeof features[number]
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
+/** What is measured beside the features. */
+export const subjects = ['replies', 'connections', 'reuse', 'http2', 'node', 'latency', 'start'] as const
 
-export const usage = `npm run bench -- [options]
+export type SubjectName = typeof subjects[number]
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+/** More need more file descriptors than most systems give. */
+const mostConnections = 10_000
+
+export const usage = `npm run bench -- [subjects] [options]
+
+Subjects (default: replies):
+  replies              each kind of reply, this gateway beside its peers
+  connections          1 kB over 64 to 10,000 connections, with the memory that it takes
+  reuse                1 kB with keepalive and preconnect
+  http2                1 kB with HTTP/2 in front
+  node                 1 kB on Node.js 20, 22 and 24, as far as npx has them
+  latency              latency of 1 kB at half of what each can do at most
+  start                time to the first answer, and memory at rest
 
   --only 1k,100k       kinds of reply: ${kinds.join(', ')} (default: all);
                        with --features: ${features.join(', ')}
   --transport unix,tcp transports to the origin (default: both)
-  --peers a,b          peers to measure: fastify-scgi, nginx, apache, lighttpd, http-proxy (default: all that are installed)
-  --internal           add the rows static (Fastify alone) and floor (node:http and a bare SCGI exchange)
+  --peers a,b          of the replies: peers to measure: fastify-scgi, nginx, apache, lighttpd, http-proxy, floor, static
+                       (default: those that say something of the kind)
+  --internal           of the replies: add the rows static (Fastify alone) and floor (node:http and a bare SCGI exchange)
   --baseline DIR       add another build of this gateway (a copy of an earlier dist) as the row baseline
   --baseline-commit R  the same, built from a commit of this repository
   --dist DIR           the build to measure (default: dist, built anew when the sources are younger)
-  --rounds N           rounds of each row, 1 to 100 (default 5), after a warm-up
+  --rounds N           rounds of each pair, 1 to 100 (default 5), after a warm-up
+  --warm-up N          requests of the warm-up of what runs on Node.js, 1 to 100000 (default 30000)
   --seconds N          seconds of each round, 1 to 60 (default 2); large replies take longer where they must
-  --connections N      connections of the load, 1 to 1024 (default 64)
+  --connections N      connections of the load, 1 to ${mostConnections} (default 64)
+  --counts N,N         numbers of connections of the subject connections (default 64,1000,4000,10000)
   --browser            send the request headers of a browser, not just Host
   --load own           use the load generator of this directory even where wrk is installed
-  --origin node        use the SCGI origin in Node.js even where a C compiler is (default: the one in C, but for --features)
+  --origin node        use the SCGI origin in Node.js even where a C compiler is
   --json               print the result as JSON in place of the tables
   --write              write benchmarks/README.md; what was not measured stays there
   --profile            profile this gateway for one round of the first kind (or feature) and transport chosen; no comparison
-  --features           measure what the gateway does beside passing replies on: files, cache, rates; no comparison with its peers.
+  --features           measure what the gateway does beside passing replies on: files, cache, metrics, rates; no comparison with its peers.
                        With a baseline also what a plain reply costs in this build and in that
+  --soak               everything on, at 70 % of what it can do, for --minutes N, 1 to 240 (default 30)
   --micro              run benchmarks/micro/*.ts, nothing else
 `
 
 export interface BenchOptions {
+  readonly subjects: readonly SubjectName[]
   readonly kinds: readonly Kind[]
   readonly transports: readonly Transport[]
-  /** Names of the peers wanted; undefined for all of the comparison. */
+  /** Names of the peers wanted; undefined for those of each kind. */
   readonly peers: readonly string[] | undefined
   readonly internal: boolean
   readonly baseline: string | undefined
   /** A commit to build the baseline from. */
   readonly baselineCommit: string | undefined
-  /** Undefined where the peers are compared. */
+  /** Undefined where they are not asked for. */
   readonly features: readonly FeatureName[] | undefined
   readonly dist: string
   readonly rounds: number
   readonly seconds: number
+  readonly warmUp: number
   readonly connections: number
+  readonly counts: readonly number[]
   readonly browser: boolean
   readonly load: string | undefined
   readonly origin: 'c' | 'node'
   readonly json: boolean
   readonly write: boolean
   readonly profile: boolean
+  readonly soak: boolean
+  readonly minutes: number
   readonly micro: boolean
+  /** The command line, as it was typed. */
+  readonly command: string
 }
 
 function list<Item extends string> (name: string, text: string | undefined, known: readonly Item[]): readonly Item[] {
-  if (text === undefined) return known
-  return text.split(',').map((word) => {
+  return text === undefined ? known : pick(name, text.split(','), known)
+}
+
+function pick<Item extends string> (name: string, words: readonly string[], known: readonly Item[]): readonly Item[] {
+  return words.map((word) => {
     const item = known.find((candidate) => candidate === word)
-    if (item === undefined) throw new Error(`--${name}: '${word}' is none of ${known.join(', ')}`)
+    if (item === undefined) throw new Error(`${name}: '${word}' is none of ${known.join(', ')}`)
     return item
   })
 }
@@ -78,8 +108,9 @@ function integer (name: string, text: string, most: number): number {
 
 /** Reads the command line; undefined when it asks for help. Throws on a wrong one. */
 export function readOptions (args: readonly string[]): BenchOptions | undefined {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args: [...args],
+    allowPositionals: true,
     options: {
       only: { type: 'string' },
       transport: { type: 'string' },
@@ -91,13 +122,17 @@ export function readOptions (args: readonly string[]): BenchOptions | undefined 
       dist: { type: 'string' },
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '2' },
+      'warm-up': { type: 'string', default: '30000' },
       connections: { type: 'string', default: '64' },
+      counts: { type: 'string', default: '64,1000,4000,10000' },
       browser: { type: 'boolean', default: false },
       load: { type: 'string' },
       origin: { type: 'string', default: 'c' },
       json: { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
+      soak: { type: 'boolean', default: false },
+      minutes: { type: 'string', default: '30' },
       micro: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -107,23 +142,29 @@ export function readOptions (args: readonly string[]): BenchOptions | undefined 
   if (values.baseline !== undefined && values['baseline-commit'] !== undefined) throw new Error('--baseline and --baseline-commit: one of them')
   if (values.origin !== 'c' && values.origin !== 'node') throw new Error(`--origin: '${values.origin}' is not 'c' or 'node'`)
   return {
-    kinds: list('only', values.features ? undefined : values.only, kinds),
-    transports: list('transport', values.transport, ['unix', 'tcp'] as const),
+    subjects: positionals.length === 0 ? ['replies'] : pick('subjects', positionals, subjects),
+    kinds: list('--only', values.features ? undefined : values.only, kinds),
+    transports: list('--transport', values.transport, ['unix', 'tcp'] as const),
     peers: values.peers?.split(','),
     internal: values.internal,
     baseline: values.baseline === undefined ? undefined : resolve(values.baseline),
     baselineCommit: values['baseline-commit'],
-    features: values.features ? list('only', values.only, features) : undefined,
+    features: values.features ? list('--only', values.only, features) : undefined,
     dist: values.dist === undefined ? resolve(root, 'dist') : resolve(values.dist),
     rounds: integer('rounds', values.rounds, 100),
     seconds: integer('seconds', values.seconds, 60),
-    connections: integer('connections', values.connections, 1024),
+    warmUp: integer('warm-up', values['warm-up'], 100_000),
+    connections: integer('connections', values.connections, mostConnections),
+    counts: values.counts.split(',').map((text) => integer('counts', text, mostConnections)),
     browser: values.browser,
     load: values.load,
     origin: values.origin,
     json: values.json,
     write: values.write,
     profile: values.profile,
+    soak: values.soak,
+    minutes: integer('minutes', values.minutes, 240),
     micro: values.micro,
+    command: `npm run bench -- ${args.join(' ')}`.replace(/(--baseline|--dist)[ =]\S+/g, '$1 DIR'),
   }
 }

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { note, type Bench } from './bench.ts'
 import { ask, type Running } from './box.ts'
-import { prepare, type Contestant } from './measure.ts'
+import { Lane, type Contestant } from './measure.ts'
 import type { Job } from './job.ts'
-import { formatTable } from './report.ts'
+import { formatTable } from './table.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -30,13 +30,14 @@ async function profileWhile (running: Running, path: string, work: () => Promise
 }
 
 /** Warms a contestant up and prints where it spends its time in one round. */
-export async function profileContestant (running: Running, contestant: Contestant, job: Job, { generator, load }: Bench): Promise<void> {
+export async function profileContestant (running: Running, contestant: Contestant, job: Job, { generator, load, options }: Bench): Promise<void> {
   note('warm-up')
-  const round = await prepare(contestant, job, generator, load)
+  const lane = new Lane({ labels: [contestant.peer, contestant.transport], contestant, job, generator, load, warmUpRequests: options.warmUp })
+  await lane.prepare()
   note('profiling\n')
   const { peer, transport } = contestant
   const path = join(tmpdir(), `${peer}-${job.name}-${transport}-${Date.now()}.cpuprofile`)
-  await profileWhile(running, path, round)
+  await profileWhile(running, path, () => lane.round())
   console.log(`${peer}, ${job.name}, ${transport}; profile: ${path}\n\n${profileReport(path)}`)
 }
 

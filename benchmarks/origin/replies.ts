@@ -50,10 +50,10 @@ export function makeReply (kind: Kind): Reply {
   return { headers, body: makeText(size) }
 }
 
-/** The reply of one kind as the bytes of an SCGI application. */
-export function scgiBytes (kind: Kind): Buffer {
+/** The reply of one kind as the bytes of an SCGI application, which keeps the connection or not. */
+export function scgiBytes (kind: Kind, keepalive = false): Buffer {
   const { headers, body } = makeReply(kind)
-  const head = `Status: 200 OK\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
+  const head = `Status: 200 OK\r\n${keepalive ? 'SCGI-Keepalive: 1\r\n' : ''}${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
   return Buffer.concat([Buffer.from(head, 'latin1'), body])
 }
 

@@ -1,7 +1,8 @@
 /*
  * The SCGI origin in C: one process, one epoll loop, replies made beforehand. It is so cheap that a gateway in front of it is the only
- * bottleneck. argv: a directory with one file for each reply, head included, named as the path without its slash; the path of the unix
- * socket. It listens there and on a TCP port, and prints { "port": n }.
+ * bottleneck. argv: a directory with one file for each reply, head included, named as the last part of the path; the path of the unix
+ * socket. It listens there and on a TCP port, and prints { "port": n }. A gateway that offers to keep the connection (SCGI_KEEPALIVE)
+ * gets the reply with the same name and ".keepalive" where there is one, and the connection stays.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -22,7 +23,7 @@
 #define MOST 64
 
 struct reply { char name[64]; char *bytes; size_t length; };
-struct client { int fd; int waits; size_t got, held, expected, sent; const struct reply *reply; char head[HEAD]; };
+struct client { int fd; int waits; int stays; size_t got, held, expected, sent; const struct reply *reply; char head[HEAD]; };
 
 static struct reply replies[MOST];
 static int known;
@@ -66,6 +67,11 @@ static const char *parameter(const struct client *client, size_t from, size_t to
   return "";
 }
 
+static const struct reply *find(const char *name) {
+  for (int i = 0; i < known; i++) if (strcmp(replies[i].name, name) == 0) return &replies[i];
+  return NULL;
+}
+
 /* The netstring is there: what it asks for, and where the request ends. */
 static void understand(struct client *client) {
   const char *colon = memchr(client->head, ':', client->held);
@@ -75,12 +81,19 @@ static void understand(struct client *client) {
   client->head[to] = 0;
   client->expected = to + 1 + strtoul(parameter(client, from, to, "CONTENT_LENGTH"), NULL, 10);
   const char *path = parameter(client, from, to, "REQUEST_URI");
-  if (*path == '/') path++;
   size_t length = strcspn(path, "?");
+  for (const char *slash; (slash = memchr(path, '/', length)) != NULL; path = slash + 1) length -= (size_t) (slash + 1 - path);
+  char name[64];
   client->reply = &notFound;
-  for (int i = 0; i < known; i++) {
-    if (strlen(replies[i].name) == length && memcmp(replies[i].name, path, length) == 0) client->reply = &replies[i];
-  }
+  client->stays = 0;
+  if (length + sizeof ".keepalive" > sizeof name) return;
+  memcpy(name, path, length);
+  strcpy(name + length, ".keepalive");
+  const struct reply *kept = find(name);
+  name[length] = 0;
+  const struct reply *closed = find(name);
+  client->stays = kept != NULL && strcmp(parameter(client, from, to, "SCGI_KEEPALIVE"), "1") == 0;
+  if (closed != NULL) client->reply = client->stays ? kept : closed;
 }
 
 /* False when the client is done with. */
@@ -96,7 +109,13 @@ static int answer(int loop, struct client *client) {
     }
     client->sent += (size_t) bytes;
   }
-  return 0;
+  if (!client->stays) return 0;
+  struct epoll_event event = { .events = EPOLLIN, .data.ptr = client };
+  if (client->waits) epoll_ctl(loop, EPOLL_CTL_MOD, client->fd, &event);
+  client->waits = 0;
+  client->reply = NULL;
+  client->got = client->held = client->expected = client->sent = 0;
+  return 1;
 }
 
 static int serve(int loop, struct client *client) {

@@ -30,6 +30,7 @@ function isBuiltIn (program: string, module: string): boolean {
 export const apache: Peer = {
   name: 'apache',
   transports: ['unix', 'tcp'],
+  native: true,
   version: () => installed()?.version,
   async start (box, origins, transport, core) {
     const found = installed()

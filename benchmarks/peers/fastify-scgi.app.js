@@ -1,14 +1,16 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import Fastify from 'fastify'
-import { announce, commands, settings } from './app.js'
+import { announce, commands, listening, settings } from './app.js'
 
-const { dist, upstreams, mounts = [{}], cache } = settings
-const { default: scgi, createCache } = await import(pathToFileURL(join(dist, 'lib/index.js')).href)
+const { dist, upstreams, mounts = [{}], cache, metrics = false, http2 = false } = settings
+const load = (file) => import(pathToFileURL(join(dist, 'lib', file)).href)
+const { default: scgi, createCache } = await load('index.js')
 
-const app = Fastify()
+const app = Fastify(http2 ? { http2 } : {})
+if (metrics) app.register((await load('observe/metrics/index.js')).default)
 const zone = cache === undefined ? undefined : createCache(cache)
 for (const options of mounts) app.register(scgi, { upstreams, ...options, ...(zone !== undefined && { cache: { zone, valid: '1d' } }) })
 commands.cacheStats = () => zone.stats()
-await app.listen({ host: '127.0.0.1', port: 0 })
+await app.listen(listening)
 announce(app.server.address().port)

@@ -1,6 +1,6 @@
 import fastifyStatic from '@fastify/static'
 import Fastify from 'fastify'
-import { announce, settings } from './app.js'
+import { announce, listening, settings } from './app.js'
 
 // A directory of files, below each of the prefixes.
 
@@ -8,5 +8,5 @@ const app = Fastify()
 settings.prefixes.forEach((prefix, index) => {
   app.register(fastifyStatic, { root: settings.root, prefix, decorateReply: index === 0 })
 })
-await app.listen({ host: '127.0.0.1', port: 0 })
+await app.listen(listening)
 announce(app.server.address().port)

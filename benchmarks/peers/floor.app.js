@@ -1,16 +1,19 @@
 import { createServer } from 'node:http'
+import { createServer as createHttp2Server } from 'node:http2'
 import { connect } from 'node:net'
-import { announce, settings } from './app.js'
+import { announce, listening, settings } from './app.js'
 
 // Node's own cost: node:http in front, one bare socket for each request behind, nothing checked, no Fastify.
 // What a gateway on this runtime adds to it is the gateway's.
 
 const shared = Buffer.allocUnsafeSlow(65536)
+const { target, http2 } = settings
 const separator = Buffer.from('\r\n\r\n')
 
 function encode (request) {
   let block = `CONTENT_LENGTH\x000\x00SCGI\x001\x00REQUEST_METHOD\0${request.method}\0REQUEST_URI\0${request.url}\0`
   for (let i = 0; i < request.rawHeaders.length; i += 2) {
+    if (request.rawHeaders[i].startsWith(':')) continue // HTTP/2
     block += `HTTP_${request.rawHeaders[i].toUpperCase().replaceAll('-', '_')}\0${request.rawHeaders[i + 1]}\0`
   }
   return `${block.length}:${block},`
@@ -29,7 +32,7 @@ function handle (request, response) {
     response.end()
   }
   const socket = connect({
-    ...settings,
+    ...target,
     autoSelectFamily: false,
     onread: {
       buffer: shared,
@@ -78,5 +81,5 @@ function handle (request, response) {
   socket.write(encode(request), 'latin1')
 }
 
-const server = createServer(handle)
-server.listen(0, '127.0.0.1', () => announce(server.address().port))
+const server = (http2 ? createHttp2Server : createServer)(handle)
+server.listen(listening, () => announce(server.address().port))

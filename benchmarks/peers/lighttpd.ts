@@ -6,6 +6,7 @@ import { programPath, programVersion, type Peer } from './peer.ts'
 export const lighttpd: Peer = {
   name: 'lighttpd',
   transports: ['unix', 'tcp'],
+  native: true,
   version: () => programVersion('lighttpd', ['-v'], /lighttpd\/(\S+)/),
   async start (box, origins, transport, core) {
     const port = await freePort()

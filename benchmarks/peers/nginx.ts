@@ -11,36 +11,55 @@ const params = [
   'SERVER_PORT $server_port', 'SERVER_NAME $server_name',
 ].map((param) => `      scgi_param ${param};`).join('\n')
 
-export const nginx: Peer = {
-  name: 'nginx',
-  transports: ['unix', 'tcp'],
-  version: () => programVersion('nginx', ['-v'], /nginx\/(\S+)/),
-  async start (box, origins, transport, core) {
-    const port = await freePort()
-    const dir = join(box.dir, `nginx-${transport}`)
-    mkdirSync(dir, { recursive: true })
-    const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `  ${name}_temp_path ${dir}/${name};`).join('\n')
-    const target = transport === 'unix' ? `unix:${origins.scgiPath}` : `127.0.0.1:${origins.scgiPort}`
-    const config = box.write(`nginx-${transport}.conf`, `daemon off;
+/** How nginx is set up beside its defaults. */
+export interface NginxSettings {
+  /** A directory to cache replies in. */
+  readonly cache?: { readonly path: string, readonly levels: string }
+  /** Speak HTTP/2 without TLS to the client, and nothing else. */
+  readonly http2?: boolean
+}
+
+export function nginxWith ({ cache, http2 = false }: NginxSettings = {}, name = 'nginx'): Peer {
+  return {
+    name,
+    transports: ['unix', 'tcp'],
+    native: true,
+    version: () => programVersion('nginx', ['-v'], /nginx\/(\S+)/),
+    async start (box, origins, transport, core) {
+      const port = await freePort()
+      const dir = join(box.dir, `${name}-${transport}-${port}`)
+      mkdirSync(dir, { recursive: true })
+      const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_temp_path ${dir}/${kind};`).join('\n')
+      const target = transport === 'unix' ? `unix:${origins.scgiPath}` : `127.0.0.1:${origins.scgiPort}`
+      const zone = cache === undefined ? '' : `  scgi_cache_path ${cache.path} levels=${cache.levels} keys_zone=bench:64m inactive=1d;`
+      const caching = cache === undefined
+        ? ''
+        : '      scgi_cache bench;\n      scgi_cache_key $scheme$host$request_uri;\n      scgi_cache_valid 1d;'
+      const config = box.write(`${name}-${transport}-${port}.conf`, `daemon off;
 worker_processes 1;
 ${process.getuid?.() === 0 ? 'user root;' : ''}
 pid ${dir}/pid;
-error_log ${dir}/error.log;
-events { worker_connections 4096; }
+error_log ${dir}/error.log crit;
+events { worker_connections 65536; }
 http {
   access_log off;
-  keepalive_requests 1000000;
+  keepalive_requests 100000000;
 ${temp}
+${zone}
   server {
-    listen 127.0.0.1:${port} backlog=1024;
+    listen 127.0.0.1:${port} backlog=1024${http2 ? ' http2' : ''};
     location / {
       scgi_pass ${target};
+${caching}
 ${params}
     }
   }
 }
 `)
-    const running = await box.start(`nginx-${transport}`, programPath('nginx'), ['-e', `${dir}/error.log`, '-p', dir, '-c', config], { core })
-    return { running, port }
-  },
+      const running = await box.start(`${name}-${transport}`, programPath('nginx'), ['-e', `${dir}/error.log`, '-p', dir, '-c', config], { core })
+      return { running, port }
+    },
+  }
 }
+
+export const nginx = nginxWith()

@@ -5,6 +5,7 @@ import { kinds } from '../origin/replies.ts'
 import type { Box } from '../lib/box.ts'
 import type { CreateCacheOptions } from '../../types/cache.ts'
 import type { FastifyScgiOptions } from '../../types/options.ts'
+import type { ServerOptions } from '../../types/upstream.ts'
 import type { Origins, Peer, StartedPeer, Transport } from './peer.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -19,11 +20,11 @@ function packageVersion (name: string): string | undefined {
 }
 
 async function startApp (
-  box: Box, name: string, app: string, settings: Record<string, unknown>, core: number | undefined
+  box: Box, name: string, app: string, settings: Record<string, unknown>, core: number | undefined, node = process.execPath
 ): Promise<StartedPeer> {
   const path = fileURLToPath(new URL(`./${app}.app.js`, import.meta.url))
   // Plain node: what is measured must not run behind a loader.
-  const running = await box.start(name, process.execPath, [path, JSON.stringify(settings)], { core, announces: true, channel: true })
+  const running = await box.start(name, node, [path, JSON.stringify(settings)], { core, announces: true, channel: true })
   return { running, port: Number(running.announced.port) }
 }
 
@@ -31,22 +32,37 @@ function scgiTarget (origins: Origins, transport: Transport): string {
   return transport === 'unix' ? `unix:${origins.scgiPath}` : `127.0.0.1:${origins.scgiPort}`
 }
 
+/** What of Node.js a peer runs on and speaks. */
+export interface NodeSettings {
+  /** Path of another Node.js than the one that runs the bench. */
+  readonly node?: string | undefined
+  /** HTTP/2 without TLS to the client, and nothing else. */
+  readonly http2?: boolean
+}
+
 /** How this gateway is set up, in the place of its defaults. */
-export interface GatewaySettings {
+export interface GatewaySettings extends NodeSettings {
   /** Options of each registration. */
   readonly mounts?: readonly Omit<FastifyScgiOptions, 'upstreams' | 'cache'>[]
+  /** Options of the server, beside its address. */
+  readonly server?: Omit<ServerOptions, 'address'>
   /** A cache for all of them. */
   readonly cache?: CreateCacheOptions
+  /** Register the metrics too. */
+  readonly metrics?: boolean
 }
 
 /** This gateway as built in `dist`, with its defaults if nothing else is said. */
-export function fastifyScgi (dist: string, settings: GatewaySettings = {}, name = 'fastify-scgi'): Peer {
+export function fastifyScgi (dist: string, { node, server, ...settings }: GatewaySettings = {}, name = 'fastify-scgi'): Peer {
   return {
     name,
     transports: ['unix', 'tcp'],
     version: () => existsSync(join(dist, 'lib/index.js')) ? packageVersion('fastify') : undefined,
-    start: (box, origins, transport, core) =>
-      startApp(box, `${name}-${transport}`, 'fastify-scgi', { dist, upstreams: scgiTarget(origins, transport), ...settings }, core),
+    start (box, origins, transport, core) {
+      const address = scgiTarget(origins, transport)
+      const upstreams = server === undefined ? address : [{ address, ...server }]
+      return startApp(box, `${name}-${transport}`, 'fastify-scgi', { dist, upstreams, ...settings }, core, node)
+    },
   }
 }
 
@@ -100,10 +116,38 @@ export function staticFiles (root: string, prefixes: readonly string[]): Peer {
 }
 
 /** What Node alone costs: node:http and a bare SCGI exchange that checks nothing. */
-export const floor: Peer = {
-  name: 'floor',
-  transports: ['unix', 'tcp'],
-  version: () => process.version,
-  start: (box, origins, transport, core) =>
-    startApp(box, `floor-${transport}`, 'floor', transport === 'unix' ? { path: origins.scgiPath } : { host: '127.0.0.1', port: origins.scgiPort }, core),
+export function floorOn ({ node, ...settings }: NodeSettings = {}, name = 'floor'): Peer {
+  return {
+    name,
+    transports: ['unix', 'tcp'],
+    version: () => process.version,
+    start (box, origins, transport, core) {
+      const target = transport === 'unix' ? { path: origins.scgiPath } : { host: '127.0.0.1', port: origins.scgiPort }
+      return startApp(box, `${name}-${transport}`, 'floor', { target, ...settings }, core, node)
+    },
+  }
+}
+
+export const floor = floorOn()
+
+/** What the gateway of the soak is told. */
+export interface SoakSettings {
+  readonly dist: string
+  /** Addresses of the origin that keeps connections, and of the one that does what that one cannot. */
+  readonly plain: readonly string[]
+  readonly special: readonly string[]
+  /** Directory of the files that are sent. */
+  readonly files: string
+  /** Directory for the cache and the mirror. */
+  readonly dir: string
+}
+
+/** This gateway with everything on. */
+export function soakGateway (settings: SoakSettings): Peer {
+  return {
+    name: 'fastify-scgi',
+    transports: ['unix'],
+    version: () => packageVersion('fastify'),
+    start: (box, origins, transport, core) => startApp(box, 'soak', 'soak', { ...settings }, core),
+  }
 }

@@ -9,6 +9,8 @@ export interface Origins {
   readonly scgiPath: string
   readonly scgiPort: number
   readonly httpPort: number
+  /** The same, with the SCGI origin in Node.js, which can do more; undefined where it is that one anyway. */
+  readonly special?: Origins
 }
 
 export interface StartedPeer {
@@ -21,6 +23,8 @@ export interface StartedPeer {
 export interface Peer {
   readonly name: string
   readonly transports: readonly Transport[]
+  /** A compiled program, as fast at its first request as at any other. */
+  readonly native?: boolean
   /** Its version, or undefined when it is not installed. */
   version (): string | undefined
   start (box: Box, origins: Origins, transport: Transport, core: number | undefined): Promise<StartedPeer>

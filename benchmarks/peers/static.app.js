@@ -1,6 +1,6 @@
 import { get } from 'node:http'
 import Fastify from 'fastify'
-import { announce, settings } from './app.js'
+import { announce, listening, settings } from './app.js'
 
 // Fastify's own cost: it asks the HTTP origin once for each reply, then answers from memory.
 
@@ -22,5 +22,5 @@ for (const path of settings.paths) {
   const { headers, body } = await fetchReply(path)
   app.get(path, (request, reply) => { reply.headers(headers).send(body) })
 }
-await app.listen({ host: '127.0.0.1', port: 0 })
+await app.listen(listening)
 announce(app.server.address().port)

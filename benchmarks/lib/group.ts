@@ -17,13 +17,8 @@ function clockTicks (): number {
 
 const ticksPerSecond = clockTicks()
 
-/**
- * CPU time that the processes of one process group have used so far, their threads and their exited children included.
- * (proc(5): utime, stime, cutime, cstime of /proc/PID/stat)
- */
-export function groupCpu (group: number): CpuTime {
-  let user = 0
-  let system = 0
+/** The processes of one process group: for each, its id and the fields of /proc/PID/stat from the third (state) on, as proc(5) counts them. */
+function * processesOf (group: number): Generator<[pid: string, fields: readonly string[]]> {
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue
     let stat: string
@@ -32,13 +27,37 @@ export function groupCpu (group: number): CpuTime {
     } catch {
       continue // it ended meanwhile
     }
-    // The command, in parentheses, may hold spaces: count the fields from behind it. There, field 3 of proc(5) has index 0.
+    // The command, in parentheses, may hold spaces: count the fields from behind it.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    if (Number(fields[2]) !== group) continue
+    if (Number(fields[2]) === group) yield [entry, fields]
+  }
+}
+
+/**
+ * CPU time that the processes of one process group have used so far, their threads and their exited children included.
+ * (proc(5): utime, stime, cutime, cstime of /proc/PID/stat)
+ */
+export function groupCpu (group: number): CpuTime {
+  let user = 0
+  let system = 0
+  for (const [, fields] of processesOf(group)) {
     user += Number(fields[11]) + Number(fields[13])
     system += Number(fields[12]) + Number(fields[14])
   }
   return { user: user / ticksPerSecond, system: system / ticksPerSecond }
+}
+
+/** Resident memory of the processes of one process group in bytes; what they share counts for each. */
+export function groupRss (group: number): number {
+  let rss = 0
+  for (const [pid] of processesOf(group)) {
+    try {
+      rss += 1024 * Number(/^VmRSS:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0)
+    } catch {
+      continue // it ended meanwhile
+    }
+  }
+  return rss
 }
 
 /** CPU time used since `start`. */

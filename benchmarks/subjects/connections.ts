@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs'
+import { installed, leaveOut, note, Stage, type Bench } from '../lib/bench.ts'
+import { jobOf } from '../lib/job.ts'
+import { measurePairs, Pair } from '../lib/pairs.ts'
+import { measuredOf, pairTable, rssOf } from '../lib/report.ts'
+import { closedLoop } from '../load/load.ts'
+import { nginx } from '../peers/nginx.ts'
+import { fastifyScgi, floor } from '../peers/node.ts'
+import type { Section } from '../lib/page.ts'
+import type { Measured, TargetName } from '../lib/targets.ts'
+
+const ours = 'fastify-scgi'
+/** File descriptors that a gateway needs beside those of its clients: connections to the origin, and what it has open anyway. */
+const beside = 2000
+
+const targets: Readonly<Record<number, TargetName>> = { 4000: '4,000 connections / 64', 10000: '10,000 connections / 64' }
+/** So many connections the target for memory is for. */
+const memoryAt = 4000
+
+function fileLimit (): number {
+  return Number(/^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Infinity)
+}
+
+/** Many connections, each with one request under way, and the memory that they take. */
+export async function measureConnections (bench: Bench): Promise<Section[]> {
+  const { options, load, generator } = bench
+  await using stage = new Stage(bench)
+  const limit = fileLimit()
+  const counts = options.counts.filter((count) => {
+    if (count + beside <= limit) return true
+    leaveOut(`${count} connections`, `a process may have ${limit} files open`)
+    return false
+  })
+  const [fewest, ...more] = counts
+  if (fewest === undefined) throw new Error('--counts: none of them can be measured')
+  const pairs: Pair[] = []
+  for (const peer of installed(bench, [fastifyScgi(options.dist), floor, nginx])) {
+    const lane = async (connections: number) => stage.lane({
+      labels: [peer.name, String(connections)],
+      // Each in a process of its own: what a process has had once it keeps.
+      contestant: await stage.start(peer, 'unix', String(connections)),
+      job: jobOf('1k'),
+      generator: closedLoop,
+      load: { ...load, connections },
+      warmUp: { generator, load },
+      watchMemory: true,
+    })
+    const under = await lane(fewest)
+    for (const count of more) {
+      const over = await lane(count)
+      pairs.push(new Pair({ over, under, shownBy: over, target: peer.name === ours && fewest === 64 ? targets[count] : undefined }))
+    }
+  }
+  await measurePairs(pairs, options.rounds, note)
+  const measured: Measured[] = measuredOf(pairs)
+  for (const { options: { over } } of pairs) {
+    if (over.labels[0] !== ours || over.labels[1] !== String(memoryAt)) continue
+    const { median, min, max } = rssOf(over.rounds)
+    measured.push({ target: 'RSS at 4,000 connections under load', value: { median: median / 1e6, min: min / 1e6, max: max / 1e6 } })
+  }
+  return [{
+    block: 'connections',
+    title: 'Many connections',
+    text: `${pairTable(['gateway', 'connections'], `/ with ${fewest}`, pairs, ['rate', 'p99', 'cpu', 'range', 'rss', 'accept', 'opened'])}
+
+1 kB over unix; each row a process of its own. All connections are opened before a round, 250 at a time, and have a reply each: **CPU µs/accept** is the
+cost of that for one of them, its reply included. Then each has one request under way. RSS is the largest that was seen in a round. The load is
+\`${closedLoop.name}\`, which costs more than wrk: requests/s of nginx are bounded by it.`,
+    measured,
+  }]
+}

@@ -1,0 +1,56 @@
+import { installed, note, Stage, type Bench } from '../lib/bench.ts'
+import { jobOf } from '../lib/job.ts'
+import { laneTable } from '../lib/report.ts'
+import { median } from '../lib/stats.ts'
+import { openLoop } from '../load/load.ts'
+import { nginx } from '../peers/nginx.ts'
+import { fastifyScgi, floor, httpProxy } from '../peers/node.ts'
+import type { Lane } from '../lib/measure.ts'
+import type { Section } from '../lib/page.ts'
+
+const share = 0.5
+
+/** One round of each, then the next, in an order that moves on by one each time. */
+async function measureLanes (lanes: readonly Lane[], rounds: number): Promise<void> {
+  for (const lane of lanes) {
+    note(`warm-up: ${lane.name}`)
+    await lane.prepare()
+  }
+  for (let round = 1; round <= rounds; round++) {
+    for (let turn = 0; turn < lanes.length; turn++) {
+      const lane = lanes[(turn + round) % lanes.length]
+      note(`round ${round} of ${rounds}: ${lane?.name}`)
+      await lane?.round()
+    }
+  }
+}
+
+/** Latency at half of what each gateway can do at most. */
+export async function measureLatency (bench: Bench): Promise<Section[]> {
+  const { options, load, generator } = bench
+  await using stage = new Stage(bench)
+  const full: Lane[] = []
+  for (const transport of options.transports) {
+    for (const peer of installed(bench, [fastifyScgi(options.dist), floor, nginx, httpProxy])) {
+      if (!peer.transports.includes(transport)) continue
+      full.push(stage.lane({ labels: [transport, peer.name], contestant: await stage.start(peer, transport), job: jobOf('1k') }))
+    }
+  }
+  await measureLanes(full, options.rounds)
+  const half = full.map(({ labels, contestant, rounds }) => {
+    const rate = Math.round(share * median(rounds.map(({ requestsPerSecond }) => requestsPerSecond)))
+    return stage.lane({
+      labels: [...labels, String(rate)], contestant, job: jobOf('1k'), generator: openLoop, load: { ...load, rate }, warmUp: { generator, load },
+    })
+  })
+  await measureLanes(half, options.rounds)
+  return [{
+    block: 'latency',
+    title: 'Latency below saturation',
+    text: `${laneTable(['transport', 'gateway', 'sent/s'], half, ['rate', 'p50', 'p99', 'p99range', 'p999', 'cpu'])}
+
+1 kB. **sent/s** is half of the requests a second that ${generator.name} got from each gateway with ${load.connections} connections: that of nginx is bounded by ${generator.name} and
+the origin. The load (\`${openLoop.name}\`) is an open loop: each request is due at a time of its own, whatever became of those before, and its latency
+is counted from then, whether it could be sent or had to wait.`,
+  }]
+}

@@ -30,9 +30,11 @@ async function profileWhile (running: Running, path: string, work: () => Promise
 }
 
 /** Warms a contestant up and prints where it spends its time in one round. */
-export async function profileContestant (running: Running, contestant: Contestant, job: Job, { generator, load, options }: Bench): Promise<void> {
+export async function profileContestant (running: Running, contestant: Contestant, job: Job, bench: Bench): Promise<void> {
   note('warm-up')
-  const lane = new Lane({ labels: [contestant.peer, contestant.transport], contestant, job, generator, load, warmUpRequests: options.warmUp })
+  const { generator, load, options: { warmUp: warmUpRequests } } = bench
+  const labels = [contestant.peer, contestant.transport]
+  const lane = new Lane({ labels, contestant, job, generator, load, warmUpRequests })
   await lane.prepare()
   note('profiling\n')
   const { peer, transport } = contestant

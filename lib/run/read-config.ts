@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os'
-import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
+import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { isFunction, isRecord } from '../options/checks.ts'
 import { parseLifetime, show } from '../options/units.ts'
 import { checkRegisterOptions } from '../plugin-options.ts'
 import { checkKeys } from '../options/keys.ts'
+import { readFastify } from './read-fastify.ts'
 import { readAccessLog, readLog, type AccessLogSettings, type LogSettings } from './read-logs.ts'
 import { readListeners, type Listener } from './read-listen.ts'
 import type { FastifyInstance } from 'fastify'
@@ -32,56 +33,6 @@ const NAMES: Record<keyof GatewayConfig, true> = {
   listen: true, workers: true, fastify: true, mounts: true, setup: true, log: true, accessLog: true, pidFile: true, drainTimeout: true,
 }
 
-const FASTIFY: Record<keyof GatewayFastifyOptions, true> = {
-  ajv: true,
-  allowErrorHandlerOverride: true,
-  allowUnsafeRegex: true,
-  bodyLimit: true,
-  caseSensitive: true,
-  childLoggerFactory: true,
-  clientErrorHandler: true,
-  connectionTimeout: true,
-  constraints: true,
-  disableRequestLogging: true,
-  exposeHeadRoutes: true,
-  forceCloseConnections: true,
-  frameworkErrors: true,
-  genReqId: true,
-  handlerTimeout: true,
-  http: true,
-  ignoreDuplicateSlashes: true,
-  ignoreTrailingSlash: true,
-  keepAliveTimeout: true,
-  logController: true,
-  logger: true,
-  maxParamLength: true,
-  maxRequestsPerSocket: true,
-  onConstructorPoisoning: true,
-  onProtoPoisoning: true,
-  pluginTimeout: true,
-  querystringParser: true,
-  requestIdHeader: true,
-  requestIdLogLabel: true,
-  requestTimeout: true,
-  return503OnClosing: true,
-  rewriteUrl: true,
-  routerOptions: true,
-  schemaController: true,
-  schemaErrorFormatter: true,
-  serializerOpts: true,
-  trustProxy: true,
-  useSemicolonDelimiter: true,
-}
-
-/** Options of Fastify's that have a place of their own here. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  https: 'TLS is said for each place: listen: { port: 8443, tls: { cert, key } }',
-  http2: 'it is said for each place: listen: { port: 8443, tls: { cert, key }, http2: true }',
-  http2SessionTimeout: "sessions end with keepAliveTimeout: HTTP/2 is said for each place of 'listen'",
-  serverFactory: "the gateway makes the servers: 'listen' says which",
-  loggerInstance: "the gateway makes the log: 'log' says where it goes, 'fastify.logger' may have pino's options",
-}
-
 /** @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED: each names the place of the mistake */
 export function readConfig (config: unknown): Settings {
   if (!isRecord(config)) throw new FST_SCGI_OPT_INVALID('config', show(config), 'an object: { listen, workers, fastify, mounts, setup }')
@@ -108,23 +59,6 @@ function readWorkers (value: unknown): number | undefined {
   if (value === 'auto') return availableParallelism()
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > MOST_WORKERS) {
     throw new FST_SCGI_OPT_INVALID('workers', show(value), `'auto', or a number of processes, 1 to ${MOST_WORKERS}`)
-  }
-  return value
-}
-
-function readFastify (value: unknown): GatewayFastifyOptions {
-  if (value === undefined) return {}
-  if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID('fastify', show(value), "an object of Fastify's options")
-  for (const name of Object.keys(value)) {
-    const why = Object.hasOwn(ELSEWHERE, name) ? ELSEWHERE[name] : undefined
-    if (why !== undefined) throw new FST_SCGI_OPT_UNSUPPORTED(`fastify.${name}`, why)
-  }
-  // Fastify drops what it does not know without a word.
-  checkKeys('fastify', value, Object.keys(FASTIFY), "'fastify'")
-  if (isRecord(value.logger)) {
-    for (const name of ['stream', 'file', 'transport']) {
-      if (value.logger[name] !== undefined) throw new FST_SCGI_OPT_UNSUPPORTED(`fastify.logger.${name}`, 'log: { file, pretty } says where the lines go')
-    }
   }
   return value
 }

@@ -133,8 +133,8 @@ export class Generation {
 
   async #bring (worker: WorkerLink): Promise<void> {
     const plan = await worker.load()
-    // One that was started later may have found another configuration.
-    if (plan.listeners.length !== this.plan.listeners.length) throw new StartError('the configuration was changed while it was loaded')
+    // One that was started later may have found another configuration, and connections are given by the number of their place.
+    if (placesOf(plan) !== placesOf(this.plan)) throw new StartError("'listen' was changed in the configuration: reload it")
     await worker.serve({ scgi: 'listen', addresses: this.#addresses })
     this.#changed()
   }
@@ -174,4 +174,8 @@ export class Generation {
     }, delay)
     this.#timers.add(timer)
   }
+}
+
+function placesOf ({ listeners }: Plan): string {
+  return JSON.stringify(listeners.map(({ place, scheme }) => [keyOf(place), scheme]))
 }

@@ -21,6 +21,17 @@ export function divertConnections (server: Server, take: (connection: Handle) =>
   }
 }
 
+/** What `server.address()` tells of a unix socket. */
+export function namePipe (server: Server, path: string): void {
+  Reflect.set(server, '_pipeName', path)
+}
+
+/** Sets how many connections may wait to be accepted, while the server listens. (listen(2) may be called again) */
+export function setBacklog (server: Server, backlog: number): void {
+  const handle: unknown = Reflect.get(server, '_handle')
+  if (typeof handle === 'object' && handle !== null) call(handle, 'listen', backlog)
+}
+
 /** Closes what another process has taken over, or nobody wants. */
 export function closeHandle (connection: Handle): void {
   call(connection, 'close')
@@ -49,7 +60,7 @@ export class Intake {
         if (isFunction(done)) done.call(this.#handle)
       },
     }
-    if (typeof address === 'string') Reflect.set(server, '_pipeName', address)
+    if (typeof address === 'string') namePipe(server, address)
     else {
       this.#handle.getsockname = (out: object) => {
         Object.assign(out, address)
@@ -83,7 +94,7 @@ export function divertListen (server: Server, address: ServerAddress): Intake {
   return new Intake(server, address)
 }
 
-function call (target: object, method: string): void {
+function call (target: object, method: string, ...given: unknown[]): void {
   const found: unknown = Reflect.get(target, method)
-  if (isFunction(found)) found.call(target)
+  if (isFunction(found)) Reflect.apply(found, target, given)
 }

@@ -1,4 +1,4 @@
-import { createServer } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { isRecord } from '../options/checks.ts'
 import { GROUP, SERVER } from '../options/table/group.ts'
 import { REGISTER } from '../options/table/plugin.ts'
@@ -30,6 +30,8 @@ export async function testConfig (config: GatewayConfig | string): Promise<strin
   // Plugins may write while they are loaded: that is not what was asked.
   const logs = await Logs.open({ ...settings.log, level: 'error' }, settings.accessLog, settings.fastify.logger, false)
   const { application } = await build(settings, logs)
+  // All at once, as they will be: two places may be one socket.
+  const open: Server[] = []
   try {
     const held = typeof config === 'string' ? await askRunning(config) : []
     for (const { place } of settings.listeners) {
@@ -44,10 +46,11 @@ export async function testConfig (config: GatewayConfig | string): Promise<strin
           if (binding.optional || (codeOf(error) === 'EADDRINUSE' && held.includes(keyOf(place)))) continue
           throw error
         }
-        await new Promise(resolve => server.close(resolve))
+        open.push(server)
       }
     }
   } finally {
+    for (const server of open) server.close()
     await application.app.close()
     logs.close()
   }
@@ -61,7 +64,7 @@ export async function testConfig (config: GatewayConfig | string): Promise<strin
 export async function printConfig (config: GatewayConfig | string): Promise<string> {
   const { listeners, workers = typeof config === 'string' ? 1 : undefined, mounts, fastify, ...settings } = await read(config)
   const { app } = new Application(fastify)
-  const listen = listeners.map(({ place, tls, http2 }) => ({ ...place, tls: tls ?? false, http2 }))
+  const listen = listeners.map(({ place, tls, http2 }) => ({ ...place, nth: undefined, tls: tls ?? false, http2 }))
   const all = { listen, workers, fastify: { ...app.initialConfig, ...fastify }, mounts: mounts.map(mountInForce), ...settings }
   await app.close()
   return `${JSON.stringify(all, shown, 2)}\n`

@@ -146,6 +146,8 @@ export class Primary {
       await undo?.()
       if (pidFile !== this.#pidFile) await pidFile?.remove()
       if (logs !== this.#logs) logs?.close()
+      // The workers that were about to serve were ended for that.
+      if (this.#closing !== undefined) throw new StartError('the gateway is closing')
       throw error
     } finally {
       this.#next = undefined

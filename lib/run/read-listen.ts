@@ -14,10 +14,19 @@ const DEFAULT_BACKLOG = 511
 const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103
 const EXPECTED = "8080, '127.0.0.1:8080', '[::1]:8080', 'unix:/path', 'fd:3', 'systemd', or an object"
 
+/** A unix socket to listen on. */
+export interface UnixPlace {
+  readonly path: string
+  readonly mode: number | undefined
+  readonly gid: number | undefined
+  readonly backlog: number
+}
+
 /** A socket to listen on, said so that it can be sent to another process and compared. */
 export type Place =
-  | { readonly host: string, readonly port: number, readonly backlog: number }
-  | { readonly path: string, readonly mode: number | undefined, readonly gid: number | undefined, readonly backlog: number }
+  /** `nth` tells free ports of one host apart, which are all 0. */
+  | { readonly host: string, readonly port: number, readonly backlog: number, readonly nth?: number }
+  | UnixPlace
   | { readonly fd: number }
   | { readonly systemd: string | true }
 
@@ -37,16 +46,25 @@ export function readListeners (value: unknown): Listener[] {
   if (value === undefined) return [readListener('listen', DEFAULT_PORT)]
   if (!Array.isArray(value)) return [readListener('listen', value)]
   if (value.length === 0) throw new FST_SCGI_OPT_INVALID('listen', '[]', 'at least one place')
-  const listeners = value.map((one: unknown, index) => readListener(`listen[${index}]`, one))
+  const free = new Map<string, number>()
+  const listeners = value.map((one: unknown, index) => numbered(readListener(`listen[${index}]`, one), free))
   const places = new Map<string, number>()
   listeners.forEach(({ place }, index) => {
-    if ('port' in place && place.port === 0) return
     const key = keyOf(place)
     const before = places.get(key)
     if (before !== undefined) throw new FST_SCGI_OPT_INVALID(`listen[${index}]`, showPlace(place), `another place than listen[${before}]`)
     places.set(key, index)
   })
   return listeners
+}
+
+/** Each free port is a place of its own. */
+function numbered (listener: Listener, free: Map<string, number>): Listener {
+  const { place } = listener
+  if (!('port' in place) || place.port !== 0) return listener
+  const nth = free.get(place.host) ?? 0
+  free.set(place.host, nth + 1)
+  return nth === 0 ? listener : { ...listener, place: { ...place, nth } }
 }
 
 function readListener (option: string, value: unknown): Listener {
@@ -161,7 +179,7 @@ function groupId (name: string): number | undefined {
 
 /** The same for sockets that are the same. */
 export function keyOf (place: Place): string {
-  if ('port' in place) return `tcp ${place.host} ${place.port}`
+  if ('port' in place) return `tcp ${place.host} ${place.port}${place.nth === undefined ? '' : ` ${place.nth}`}`
   if ('path' in place) return `unix ${place.path}`
   return 'fd' in place ? `fd ${place.fd}` : `systemd ${place.systemd}`
 }

@@ -24,7 +24,9 @@ export function serverOf ({ tls, http2: wanted }: Listener, handler: RequestList
   const { http: options = {} } = settings
   if (!wanted && tls === undefined) return plainServer(handler, settings)
   if (!wanted) return limited(https.createServer({ ...options, ...tls }, handler), settings)
-  const server = tls === undefined ? http2.createServer({}) : http2.createSecureServer({ ...options, ...tls, allowHTTP1: true })
+  const maxHeaderSize = options?.maxHeaderSize
+  const limits = maxHeaderSize === undefined ? undefined : { settings: { maxHeaderListSize: maxHeaderSize } }
+  const server = tls === undefined ? http2.createServer({ ...limits }) : http2.createSecureServer({ ...options, ...tls, ...limits, allowHTTP1: true })
   // The same handler: Fastify looks at the request to tell the versions apart.
   server.on('request', (request: unknown, response: unknown) => Reflect.apply(handler, server, [request, response]))
   server.on('session', session => session.setTimeout(settings.keepAliveTimeout ?? SESSION_TIMEOUT, () => session.close()))

@@ -1,10 +1,11 @@
+import { statSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
-import { divertConnections, type Handle, type ServerAddress } from './handles.ts'
+import { divertConnections, setBacklog, type Handle, type ServerAddress } from './handles.ts'
 import { keyOf, type Place } from './read-listen.ts'
-import { bindingsOf, listenOn, urlOf } from './sockets.ts'
+import { bindingsOf, giveSocket, listenOn, urlOf } from './sockets.ts'
 
 interface Held {
-  readonly place: Place
+  place: Place
   readonly servers: Server[]
 }
 
@@ -19,17 +20,25 @@ export class HeldSockets {
   }
 
   /**
-   * Opens those that are not open yet, all or none.
-   * @returns what ends those that were opened now, where they are not wanted after all
+   * Opens those that are not open yet, and has the others be as they are said to be now, all or none.
+   * @returns what undoes that, if they are not wanted after all
    * @throws StartError
    */
   async open (places: readonly Place[]): Promise<() => Promise<void>> {
     const opened: string[] = []
-    const undo = async (): Promise<void> => { await this.#close(opened) }
+    const changed: (() => void)[] = []
+    const undo = async (): Promise<void> => {
+      for (const back of changed.splice(0)) back()
+      await this.#close(opened)
+    }
     try {
       for (const place of places) {
         const key = keyOf(place)
-        if (this.#held.has(key)) continue
+        const held = this.#held.get(key)
+        if (held !== undefined) {
+          changed.push(change(held, place))
+          continue
+        }
         opened.push(key)
         this.#held.set(key, { place, servers: [] })
         await this.#open(place, key)
@@ -91,4 +100,28 @@ export class HeldSockets {
       await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))))
     }
   }
+}
+
+/**
+ * The socket stays, its mode, its group and its backlog are those of another configuration.
+ * @returns what undoes that
+ * @throws StartError
+ */
+function change (held: Held, place: Place): () => void {
+  const before = held.place
+  const undo: (() => void)[] = []
+  if ('path' in place && 'path' in before && (place.mode !== before.mode || place.gid !== before.gid)) {
+    const stat = statSync(place.path, { throwIfNoEntry: false })
+    if (stat !== undefined) {
+      giveSocket(place)
+      undo.push(() => { giveSocket({ path: place.path, mode: stat.mode & 0o777, gid: stat.gid }) })
+    }
+  }
+  if ('backlog' in place && 'backlog' in before && place.backlog !== before.backlog) {
+    for (const server of held.servers) setBacklog(server, place.backlog)
+    undo.push(() => { for (const server of held.servers) setBacklog(server, before.backlog) })
+  }
+  held.place = place
+  undo.push(() => { held.place = before })
+  return () => { for (const back of undo) back() }
 }

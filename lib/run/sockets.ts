@@ -1,11 +1,12 @@
 import cluster from 'node:cluster'
-import { chmodSync, chownSync } from 'node:fs'
+import { chmodSync, chownSync, fstatSync, readFileSync } from 'node:fs'
 import { lookup } from 'node:dns/promises'
 import { lstat, unlink } from 'node:fs/promises'
 import { connect, type ListenOptions, type Server } from 'node:net'
+import { namePipe } from './handles.ts'
 import { codeOf } from '../runtime/caught.ts'
 import { StartError } from './errors.ts'
-import { showPlace, type Place } from './read-listen.ts'
+import { showPlace, type Place, type UnixPlace } from './read-listen.ts'
 
 /** The first descriptor that systemd passes. (sd_listen_fds) */
 const FIRST_FD = 3
@@ -66,6 +67,8 @@ export async function listenOn (server: Server, { place, options }: Binding): Pr
   try {
     // The workers of somebody else's cluster share their socket.
     if (unix !== undefined && cluster.isPrimary) await removeStaleSocket(place, unix.path)
+    // Node.js knows no path of a unix socket that was opened elsewhere; Fastify looks at where its server listens.
+    if (options.fd !== undefined) namePipe(server, pathOfSocket(options.fd) ?? showPlace(place))
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       const listen = (): void => {
@@ -77,7 +80,7 @@ export async function listenOn (server: Server, { place, options }: Binding): Pr
       if (unix?.mode === undefined) listen()
       else withMask(0o777 & ~unix.mode, listen)
     })
-    if (unix !== undefined) own(unix.path, unix.mode, unix.gid)
+    if (unix !== undefined) giveSocket(unix)
   } catch (error) {
     if (server.listening) server.close()
     throw error instanceof StartError ? error : explainListen(place, error)
@@ -94,7 +97,11 @@ function withMask (mask: number, open: () => void): void {
   }
 }
 
-function own (path: string, mode: number | undefined, gid: number | undefined): void {
+/**
+ * Sets mode and group of a unix socket, as far as something is said of them.
+ * @throws StartError
+ */
+export function giveSocket ({ path, mode, gid }: Pick<UnixPlace, 'path' | 'mode' | 'gid'>): void {
   try {
     if (gid !== undefined) chownSync(path, -1, gid)
     if (mode !== undefined) chmodSync(path, mode)
@@ -166,4 +173,16 @@ export function urlOf (server: Server, scheme: string): string {
   if (typeof address === 'string') return `unix:${address}`
   if (address === null) return ''
   return `${scheme}://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
+}
+
+function pathOfSocket (fd: number): string | undefined {
+  try {
+    const inode = String(fstatSync(fd).ino)
+    // Num RefCount Protocol Flags Type St Inode Path
+    const line = readFileSync('/proc/net/unix', 'utf8').split('\n').find(one => one.split(/\s+/)[6] === inode)
+    return line?.split(/\s+/).slice(7).join(' ') || undefined
+  } catch {
+    // No Linux.
+    return undefined
+  }
 }

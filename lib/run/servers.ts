@@ -26,7 +26,9 @@ export function serverOf ({ tls, http2: wanted }: Listener, handler: RequestList
   if (!wanted) return limited(https.createServer({ ...options, ...tls }, handler), settings)
   const maxHeaderSize = options?.maxHeaderSize
   const limits = maxHeaderSize === undefined ? undefined : { settings: { maxHeaderListSize: maxHeaderSize } }
-  const server = tls === undefined ? http2.createServer({ ...limits }) : http2.createSecureServer({ ...options, ...tls, ...limits, allowHTTP1: true })
+  const server = tls === undefined
+    ? http2.createServer({ ...limits })
+    : http2.createSecureServer({ ...options, ...tls, ...limits, allowHTTP1: true })
   // The same handler: Fastify looks at the request to tell the versions apart.
   server.on('request', (request: unknown, response: unknown) => Reflect.apply(handler, server, [request, response]))
   server.on('session', session => session.setTimeout(settings.keepAliveTimeout ?? SESSION_TIMEOUT, () => session.close()))

@@ -1,4 +1,4 @@
-import { cacheCard, editList, escapeHtml, groupSection, number, percent, requestList, size, span, summary } from './render.ts'
+import { cacheCard, editList, escapeHtml, groupSection, number, percent, requestList, shown, size, span, summary } from './render.ts'
 import type { CacheModel, EntryModel, GroupModel, RequestModel } from '../api/model.ts'
 import type { SeenEdit } from '../service.ts'
 
@@ -40,7 +40,7 @@ function page ({ base, token, nonce }: Frame, title: string, head: string, main:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
+<title>${shown(title)}</title>
 <link rel="icon" href="${ICON}">
 <link rel="stylesheet" href="${path}/page.css" nonce="${nonce}">
 ${refresh ? '<noscript><meta http-equiv="refresh" content="10"></noscript>\n' : ''}</head>
@@ -61,7 +61,7 @@ ${main}
 export function overviewPage (frame: Frame, { groups, caches, failed, slow, edits, process }: Overview): string {
   const { base, now } = frame
   const who = `process ${process.pid}${process.worker === null ? '' : `, worker ${process.worker}`}, up for ${span(process.uptime)}, ${size(process.memory)}`
-  return page(frame, 'Gateway', `<h1>Gateway</h1><p>${escapeHtml(who)}</p><p id="live" role="status">as it was when the page was made</p>`, `<div id="summary" role="status">${summary(groups)}</div>
+  return page(frame, 'Gateway', `<h1>Gateway</h1><p>${shown(who)}</p><p id="live" role="status">as it was when the page was made</p>`, `<div id="summary" role="status">${summary(groups)}</div>
 <div id="groups">${groups.map(group => groupSection(group, now)).join('')}</div>
 ${caches.length === 0
   ? ''
@@ -94,16 +94,16 @@ export function cachePage (frame: Frame, { cache, search, offset, listed, ages }
   const link = (to: number): string => `${self}?search=${encodeURIComponent(search)}&amp;offset=${to}`
   const rows = 'problem' in listed
     ? []
-    : listed.entries.map(entry => `<tr data-key="${escapeHtml(entry.key)}"><th scope="row"><code>${escapeHtml(entry.key)}</code>${entry.vary.length === 0 ? '' : `<br><small>varies by ${escapeHtml(entry.vary.join(', '))}</small>`}</th>
-<td class="num optional">${entry.status}</td><td class="num optional">${size(entry.bytes)}</td><td class="num">${span(entry.age)}</td><td class="num">${entry.freshFor === 0 ? 'stale' : span(entry.freshFor)}</td><td class="optional">${escapeHtml(entry.tags.join(', '))}</td><td class="act"><button type="button" data-do="purge-key" aria-label="Purge ${escapeHtml(entry.key)}">Purge</button></td></tr>`)
+    : listed.entries.map(entry => `<tr data-key="${escapeHtml(entry.key)}"><th scope="row"><code>${shown(entry.key)}</code>${entry.vary.length === 0 ? '' : `<br><small>varies by ${shown(entry.vary.join(', '))}</small>`}</th>
+<td class="num optional">${entry.status}</td><td class="num optional">${size(entry.bytes)}</td><td class="num">${span(entry.age)}</td><td class="num">${entry.freshFor === 0 ? 'stale' : span(entry.freshFor)}</td><td class="optional">${shown(entry.tags.join(', '))}</td><td class="act"><button type="button" data-do="purge-key" aria-label="Purge ${shown(entry.key)}">Purge</button></td></tr>`)
   const next = 'problem' in listed ? null : listed.next
-  return page(frame, `Cache ${cache.name}`, `<h1><a href="${escapeHtml(base)}/">Gateway</a> / ${escapeHtml(cache.name)}</h1><p id="live" hidden></p>`, `<div class="columns">
+  return page(frame, `Cache ${cache.name}`, `<h1><a href="${escapeHtml(base)}/">Gateway</a> / ${shown(cache.name)}</h1><p id="live" hidden></p>`, `<div class="columns">
 <section aria-label="What it does">${cacheCard(escapeHtml(base), cache)}</section>
 ${ages === undefined ? '' : agesSection(ages)}
 </div>
 <section aria-labelledby="entries-title" data-cache="${escapeHtml(cache.id)}"><header><h2 id="entries-title">Entries</h2></header>
 <form class="search" method="get" action="${self}" role="search"><label>Keys that contain, or match with *<input name="search" value="${escapeHtml(search)}" autocomplete="off" spellcheck="false"></label><button>Search</button></form>
-${'problem' in listed ? `<p class="warn">${escapeHtml(listed.problem)}</p>` : table(rows)}
+${'problem' in listed ? `<p class="warn">${shown(listed.problem)}</p>` : table(rows)}
 <nav class="pages" aria-label="Pages">${offset === 0 ? '' : `<a href="${link(Math.max(0, offset - 50))}">Previous</a>`}${next === null ? '' : `<a href="${link(next)}">Next</a>`}</nav>
 </section>`, false)
 }

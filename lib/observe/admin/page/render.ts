@@ -8,6 +8,12 @@ export function escapeHtml (text: string): string {
   return text.replace(/[&<>"']/g, char => `&#${char.charCodeAt(0)};`)
 }
 
+/** What somebody else has named or said, to be read: not without end, and nothing in it turns the text around that follows. */
+export function shown (said: string): string {
+  const part = said.length > 300 ? `${said.slice(0, 299)}…` : said
+  return escapeHtml(part.replace(/[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, char => ` [U+${char.charCodeAt(0).toString(16).padStart(4, '0')}] `))
+}
+
 export function number (value: number): string {
   return value.toLocaleString('en', { maximumFractionDigits: 1 })
 }
@@ -41,17 +47,24 @@ export function percent (share: number): string {
 /** A line for one row of numbers, and bars for another, over the last hour. */
 function graph (label: string, line: readonly (number | null)[], bars: readonly number[]): string {
   const top = line.reduce<number>((most, value) => Math.max(most, value ?? 0), 0)
+  const heights = line.map(value => value === null ? null : top === 0 ? 23 : Math.round(23 - value / top * 21))
   let path = ''
-  let drawing = false
-  line.forEach((value, index) => {
-    if (value !== null) path += `${drawing ? 'L' : 'M'}${index} ${top === 0 ? 23 : Math.round(23 - value / top * 21)}`
-    drawing = value !== null
+  for (let index = 0; index < heights.length; index++) {
+    const height = heights[index] ?? null
+    if (height === null) continue
+    const before = heights[index - 1] ?? null
+    if (before === null) path += `M${index} ${height}`
+    else if (before !== height) path += `l1 ${height - before}`
+    // What is level is drawn in one go: a phone has to load all this.
+    const from = index
+    while (heights[index + 1] === height) index++
+    if (index > from) path += `h${index - from}`
     // A point of its own is a line of no length, which has round ends.
-    if (value !== null && (line[index + 1] ?? null) === null) path += 'h.01'
-  })
+    if ((heights[index + 1] ?? null) === null) path += 'h.01'
+  }
   const most = bars.reduce((largest, value) => Math.max(largest, value), 0)
   const bad = bars.map((value, index) => value === 0 ? '' : `M${index} 24v-${Math.max(4, Math.round(value / most * 20))}`).join('')
-  return `<svg viewBox="0 0 ${line.length - 1} 25" preserveAspectRatio="none" role="img" aria-label="${escapeHtml(label)}">` +
+  return `<svg viewBox="0 0 ${line.length - 1} 25" preserveAspectRatio="none" role="img" aria-label="${shown(label)}">` +
     `${bad === '' ? '' : `<path class="bad" d="${bad}"/>`}<path d="${path}"/></svg>`
 }
 
@@ -74,38 +87,39 @@ function tagsOf ({ settings }: ServerModel): string {
   if (lbset !== 0) tags.push(`set ${lbset}`)
   if (route !== null) tags.push(`route ${route}`)
   if (redirect !== null) tags.push(`redirect ${redirect}`)
-  return escapeHtml(tags.join(' · '))
+  return shown(tags.join(' · '))
 }
 
 /** Why a server is as it is, and what went wrong last. */
 function wordsOf ({ reason, lastFailure, check }: ServerModel, now: number): string {
   const words = []
-  if (reason !== null) words.push(`<b>${escapeHtml(reason)}</b>`)
-  if (lastFailure !== null && lastFailure.message !== reason) words.push(`Last failure ${since(lastFailure.at, now)} ago: ${escapeHtml(lastFailure.message)}`)
-  if (check !== null) words.push(`Check ${since(check.at, now)} ago: ${check.passed ? 'passed' : escapeHtml(check.reason ?? 'failed')}`)
+  if (reason !== null) words.push(`<b>${shown(reason)}</b>`)
+  if (lastFailure !== null && lastFailure.message !== reason) words.push(`Last failure ${since(lastFailure.at, now)} ago: ${shown(lastFailure.message)}`)
+  if (check !== null) words.push(`Check ${since(check.at, now)} ago: ${check.passed ? 'passed' : shown(check.reason ?? 'failed')}`)
   return words.join('<br>')
 }
 
-function serverId (group: string, server: string): string {
-  return escapeHtml(`s ${group} ${server}`.replace(/\s/g, '_'))
+/** An id has no blanks, which names may have. */
+function elementId (kind: string, ...names: string[]): string {
+  return escapeHtml([kind, ...names].join(' ').replace(/\s/g, '_'))
 }
 
 function button (key: string, action: string, label: string, about: string): string {
-  return `<button type="button" class="act" data-k="${key}" data-do="${action}" aria-label="${label} ${escapeHtml(about)}">${label}</button>`
+  return `<button type="button" class="act" data-k="${key}" data-do="${action}" aria-label="${label} ${shown(about)}">${label}</button>`
 }
 
 function serverRow (group: string, server: ServerModel, now: number): string {
   const { id, name, state, settings, active, share, rate, served, failures, p50, p99, history } = server
   const { requests = [], failures: failed = [], p99: slowest = [] }: Partial<HistoryModel> = history ?? {}
   const out = state === 'draining' || state === 'down'
-  return `<div class="server ${isSick(server) ? 'sick' : state}" role="row" id="${serverId(group, id)}" data-server="${escapeHtml(id)}">
-<div role="rowheader" class="name"><strong>${escapeHtml(name)}</strong><small data-k="tags">${tagsOf(server)}</small></div>
+  return `<div class="server ${isSick(server) ? 'sick' : state}" role="row" id="${elementId('s', group, id)}" data-server="${escapeHtml(id)}">
+<div role="rowheader" class="name"><strong>${shown(name)}</strong><small data-k="tags">${tagsOf(server)}</small></div>
 <div role="cell" class="state" data-k="state"><b class="badge">${stateText(server)}</b> <small>for ${since(server.since, now)}</small></div>
 <div role="cell" data-k="load"><i>Load</i><b>${percent(share)}</b> <small>${number(active)} running${settings.maxConns === 0 ? '' : ` of ${number(settings.maxConns)}`}</small></div>
 <div role="cell" data-k="rate"><i>Requests</i><b>${number(rate)}/s</b> <small>${number(served)} served</small>${graph('Requests in the last hour', requests, [])}</div>
 <div role="cell" data-k="time"><i>Latency</i><b>${duration(p50)}</b> <small>p99 ${duration(p99)}</small>${graph('Latency in the last hour, 99th percentile', slowest, [])}</div>
 <div role="cell" data-k="failures"><i>Failures</i><b>${number(failures)}</b> <small>${failures + served === 0 ? 'no attempts' : percent(failures / (failures + served))}</small>${graph('Failures in the last hour', failed.map(() => null), failed)}</div>
-<div role="cell" class="actions">${out ? button('one', 'enable', 'Enable', name) : button('one', 'drain', 'Drain', name)}${state === 'down' ? button('two', 'drain', 'Drain', name) : button('two', 'disable', 'Disable', name)}<button type="button" class="act" data-do="edit" aria-expanded="false" aria-label="Options of ${escapeHtml(name)}">Options</button></div>
+<div role="cell" class="actions">${out ? button('one', 'enable', 'Enable', name) : button('one', 'drain', 'Drain', name)}${state === 'down' ? button('two', 'drain', 'Drain', name) : button('two', 'disable', 'Disable', name)}<button type="button" class="act" data-do="edit" aria-haspopup="dialog" aria-label="Options of ${shown(name)}">Options</button></div>
 <p role="cell" class="words" data-k="words">${wordsOf(server, now)}</p>
 </div>`
 }
@@ -116,8 +130,8 @@ function groupFacts ({ active, rate, queue, sessions, processes, names }: GroupM
   if (sessions !== null) facts.push(`${number(sessions)} sessions`)
   if (processes !== null) facts.push(processes.connected ? `shared by ${processes.count} processes` : '<b>not connected with the processes that share it</b>')
   for (const { address, servers, asksAgain, failure } of names) {
-    facts.push(`${escapeHtml(address)} is ${servers.length === 0 ? 'no server' : escapeHtml(servers.join(', '))}` +
-      `${asksAgain === null ? '' : `, asked again in ${span((Date.parse(asksAgain) - now) / 1000)}`}${failure === null ? '' : ` (<b>${escapeHtml(failure)}</b>)`}`)
+    facts.push(`${shown(address)} is ${servers.length === 0 ? 'no server' : shown(servers.join(', '))}` +
+      `${asksAgain === null ? '' : `, asked again in ${span((Date.parse(asksAgain) - now) / 1000)}`}${failure === null ? '' : ` (<b>${shown(failure)}</b>)`}`)
   }
   return facts.map(fact => `<li>${fact}</li>`).join('')
 }
@@ -131,22 +145,22 @@ function processesOf ({ applications }: GroupModel): Map<string, ProcessRow> {
 }
 
 function processRow (key: string, { application, pid, state, since: from, restarts, reason, lastLine }: ProcessRow, now: number): string {
-  return `<tr data-process="${key}" class="${state === 'waiting' ? 'sick' : ''}"><th scope="row" data-k="application">${escapeHtml(application)}</th><td class="num" data-k="pid">${pid ?? '–'}</td><td class="num" data-k="stands"><b class="badge">${state}</b> <small>for ${since(from, now)}</small></td><td class="num" data-k="restarts">${number(restarts)}</td><td class="says"><div tabindex="0" data-k="says">${reason === null ? '' : `<b>${escapeHtml(reason)}</b> `}${lastLine === null || reason?.endsWith(lastLine) === true ? '' : `<code>${escapeHtml(lastLine)}</code>`}</div></td></tr>`
+  return `<tr data-process="${key}" class="${state === 'waiting' ? 'sick' : ''}"><th scope="row" data-k="application">${shown(application)}</th><td class="num" data-k="pid">${pid ?? '–'}</td><td class="num" data-k="stands"><b class="badge">${state}</b> <small>for ${since(from, now)}</small></td><td class="num" data-k="restarts">${number(restarts)}</td><td class="says"><div tabindex="0" data-k="says">${reason === null ? '' : `<b>${shown(reason)}</b> `}${lastLine === null || reason?.endsWith(lastLine) === true ? '' : `<code>${shown(lastLine)}</code>`}</div></td></tr>`
 }
 
 /** Nothing where there are none. */
 function processTable (group: GroupModel, now: number): string {
   const rows = [...processesOf(group)].map(([key, each]) => processRow(key, each, now))
-  return rows.length === 0 ? '' : `<table class="processes"><caption>Processes of ${escapeHtml(group.name)}</caption><thead><tr><th scope="col">Application</th><th scope="col">Process</th><th scope="col">State</th><th scope="col">Restarts</th><th scope="col">Last line</th></tr></thead><tbody>${rows.join('')}</tbody></table>`
+  return rows.length === 0 ? '' : `<table class="processes"><caption>Processes of ${shown(group.name)}</caption><thead><tr><th scope="col">Application</th><th scope="col">Process</th><th scope="col">State</th><th scope="col">Restarts</th><th scope="col">Last line</th></tr></thead><tbody>${rows.join('')}</tbody></table>`
 }
 
 export function groupSection (group: GroupModel, now: number): string {
-  const id = escapeHtml(group.id)
-  return `<section class="group" data-group="${id}" aria-labelledby="g-${id}">
-<header><h2 id="g-${id}">${escapeHtml(group.name)}</h2><p class="method" data-k="method">${escapeHtml(group.balance)}</p>
+  const title = elementId('g', group.id)
+  return `<section class="group" data-group="${escapeHtml(group.id)}" aria-labelledby="${title}">
+<header><h2 id="${title}">${shown(group.name)}</h2><p class="method" data-k="method">${shown(group.balance)}</p>
 <ul class="facts" data-k="facts">${groupFacts(group, now)}</ul>
-<div class="tools"><button type="button" class="act" data-do="method" aria-label="Method of ${escapeHtml(group.name)}">Method</button><button type="button" class="act" data-do="add" aria-label="Add a server to ${escapeHtml(group.name)}">Add server</button><button type="button" class="act" data-do="reset" aria-label="Reset the counters of ${escapeHtml(group.name)}">Reset counters</button></div></header>
-<div role="table" aria-label="Servers of ${escapeHtml(group.name)}"><div role="row" class="heads"><span role="columnheader">Server</span><span role="columnheader">State</span><span role="columnheader">Load</span><span role="columnheader">Requests</span><span role="columnheader">Latency</span><span role="columnheader">Failures</span><span role="columnheader" class="act">Actions</span></div>
+<div class="tools"><button type="button" class="act" data-do="method" aria-label="Method of ${shown(group.name)}">Method</button><button type="button" class="act" data-do="add" aria-label="Add a server to ${shown(group.name)}">Add server</button><button type="button" class="act" data-do="reset" aria-label="Reset the counters of ${shown(group.name)}">Reset counters</button></div></header>
+<div role="table" aria-label="Servers of ${shown(group.name)}"><div role="row" class="heads"><span role="columnheader">Server</span><span role="columnheader">State</span><span role="columnheader">Load</span><span role="columnheader">Requests</span><span role="columnheader">Latency</span><span role="columnheader">Failures</span><span role="columnheader" class="act">Actions</span></div>
 <div role="rowgroup" class="servers">${group.servers.map(server => serverRow(group.id, server, now)).join('')}</div></div>
 <div class="applications" data-k="applications">${processTable(group, now)}</div>
 </section>`
@@ -155,22 +169,22 @@ export function groupSection (group: GroupModel, now: number): string {
 export function cacheCard (base: string, cache: CacheModel): string {
   const { id, name, entries, bytes, requests, hitShare, updating, waiting, storeFailures } = cache
   const counts = Object.entries(requests).filter(([, count]) => count > 0).map(([status, count]) => `${status} ${number(count)}`)
-  return `<article class="cache" data-cache="${escapeHtml(id)}"><h3><a href="${base}/caches/${encodeURIComponent(id)}">${escapeHtml(name)}</a></h3>
+  return `<article class="cache" data-cache="${escapeHtml(id)}"><h3><a href="${base}/caches/${encodeURIComponent(id)}">${shown(name)}</a></h3>
 <p class="big" data-k="hits"><b>${hitShare === null ? '–' : percent(hitShare)}</b> from the cache</p>
 <ul class="facts" data-k="facts"><li>${entries === null ? 'entries unknown' : `${number(entries)} ${entries === 1 ? 'entry' : 'entries'}`}</li><li>${size(bytes)}</li><li>${counts.join(', ') || 'no requests'}</li>${updating + waiting === 0 ? '' : `<li>${updating} being renewed, ${waiting} waiting</li>`}${storeFailures === 0 ? '' : `<li class="warn">${number(storeFailures)} failures of the store</li>`}</ul>
-<div class="tools"><button type="button" class="act" data-do="purge" aria-label="Purge ${escapeHtml(name)}">Purge</button><button type="button" class="act" data-do="reset" aria-label="Reset the counters of ${escapeHtml(name)}">Reset counters</button></div></article>`
+<div class="tools"><button type="button" class="act" data-do="purge" aria-label="Purge ${shown(name)}">Purge</button><button type="button" class="act" data-do="reset" aria-label="Reset the counters of ${shown(name)}">Reset counters</button></div></article>`
 }
 
 export function requestList (requests: readonly RequestModel[], now: number): string {
   if (requests.length === 0) return '<li class="none">None.</li>'
-  return requests.slice(0, 20).map(({ at, method, path, status, time, cache, attempts }) =>
-    `<li><p><b class="${status >= 500 ? 'warn' : ''}">${status}</b> <code>${escapeHtml(method)} ${escapeHtml(path)}</code> <small>${duration(time)}, ${since(at, now)} ago${cache === null ? '' : `, ${escapeHtml(cache)}`}</small></p>` +
-    `<ol>${attempts.map(attempt => `<li><code>${escapeHtml(attempt.address)}</code> ${attempt.status ?? 'no answer'}${attempt.responseTime === null ? '' : ` <small>${duration(attempt.responseTime)}</small>`}${attempt.error === null ? '' : ` ${escapeHtml(attempt.error)}`}</li>`).join('')}</ol></li>`).join('')
+  return requests.slice(0, 10).map(({ at, method, path, status, time, cache, attempts }) =>
+    `<li><p><b class="${status >= 500 ? 'warn' : ''}">${status}</b> <code>${shown(method)} ${shown(path)}</code> <small>${duration(time)}, ${since(at, now)} ago${cache === null ? '' : `, ${shown(cache)}`}</small></p>` +
+    `<ol>${attempts.map(attempt => `<li><code>${shown(attempt.address)}</code> ${attempt.status ?? 'no answer'}${attempt.responseTime === null ? '' : ` <small>${duration(attempt.responseTime)}</small>`}${attempt.error === null ? '' : ` ${shown(attempt.error)}`}</li>`).join('')}</ol></li>`).join('')
 }
 
 export function editList (edits: readonly SeenEdit[], now: number): string {
   if (edits.length === 0) return '<li class="none">None since the start.</li>'
-  return edits.slice(0, 20).map(({ at, by, what }) => `<li><b>${escapeHtml(by)}</b> ${escapeHtml(what)} <small>${since(at, now)} ago</small></li>`).join('')
+  return edits.slice(0, 10).map(({ at, by, what }) => `<li><b>${shown(by)}</b> ${shown(what)} <small>${since(at, now)} ago</small></li>`).join('')
 }
 
 /** How things stand in one sentence, and who is sick. */
@@ -180,13 +194,13 @@ export function summary (groups: readonly GroupModel[]): string {
   const up = servers.filter(({ server }) => server.state === 'up' || server.state === 'full').length
   const text = `<b class="${sick.length === 0 ? 'fine' : 'warn'}">${up} of ${servers.length} servers serve</b>`
   const list = sick.map(({ group, server }) =>
-    `<li><a href="#${serverId(group.id, server.id)}">${escapeHtml(server.name)}</a> of ${escapeHtml(group.name)} ${stateText(server)}${server.reason === null ? '' : `: ${escapeHtml(server.reason)}`}</li>`)
+    `<li><a href="#${elementId('s', group.id, server.id)}">${shown(server.name)}</a> of <bdi>${shown(group.name)}</bdi> ${stateText(server)}${server.reason === null ? '' : `: ${shown(server.reason)}`}</li>`)
   // The list is always there, and always as high: what is below it must not move under somebody's finger.
   return `${text}<ul class="${list.length === 0 ? 'none' : 'some'}" tabindex="0" aria-label="Servers that are sick">${list.join('') || '<li>No server is sick.</li>'}</ul>`
 }
 
 /** All of them, for the script. */
 export const SHARED = [
-  escapeHtml, number, duration, size, span, since, percent, graph, stateText, isSick, tagsOf, wordsOf, serverId, button, serverRow,
+  escapeHtml, shown, number, duration, size, span, since, percent, graph, stateText, isSick, tagsOf, wordsOf, elementId, button, serverRow,
   groupFacts, processesOf, processRow, processTable, groupSection, cacheCard, requestList, editList, summary,
 ].map(String).join('\n')

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { gzipSync } from 'node:zlib'
 import { agesOf, listEntries } from '../api/cache-operations.ts'
 import { cacheModel, requestModel } from '../api/model.ts'
 import { processModel } from '../api/operations.ts'
@@ -33,8 +34,20 @@ export function servePage (scope: FastifyInstance, service: AdminService, token:
     const query = isRecord(request.query) ? request.query : {}
     return cachePage(frameOf(request, reply), await viewOf(service, params, query))
   })
-  scope.get('/page.css', (_request, reply) => reply.type('text/css; charset=utf-8').send(STYLE))
-  scope.get('/page.js', (_request, reply) => reply.type('text/javascript; charset=utf-8').send(SCRIPT))
+  serveFile(scope, '/page.css', 'text/css', STYLE)
+  serveFile(scope, '/page.js', 'text/javascript', SCRIPT)
+}
+
+/** Takes gzip, whatever else. */
+const GZIP = /(?:^|,)\s*gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[\d.]+\s*)?(?:,|$)/i
+
+/** A part of the page that is always the same: a phone gets it in a third of its size. */
+function serveFile (scope: FastifyInstance, path: string, type: string, text: string): void {
+  const packed = gzipSync(text)
+  scope.get(path, (request, reply) => {
+    reply.type(`${type}; charset=utf-8`).header('vary', 'accept-encoding')
+    return GZIP.test(request.headers['accept-encoding'] ?? '') ? reply.header('content-encoding', 'gzip').send(packed) : reply.send(text)
+  })
 }
 
 async function viewOf (

@@ -1,7 +1,8 @@
+import { compactScript } from './compact.ts'
 import { SHARED } from './render.ts'
 
 /** What makes the page live. It uses the API and nothing else; what it shows is made by the same functions as the page. */
-export const SCRIPT = `'use strict';
+export const SCRIPT = compactScript(`'use strict';
 (() => {
 ${SHARED}
 const root = document.documentElement
@@ -296,4 +297,4 @@ document.addEventListener('click', event => {
 })
 if (find('#groups') !== null) listen()
 })()
-`
+`)

@@ -1,5 +1,7 @@
+import { compactStyle } from './compact.ts'
+
 /** The page's looks, light and dark. Nothing comes from elsewhere. */
-export const STYLE = `
+export const STYLE = compactStyle(`
 :root {
   color-scheme: light dark;
   --page: #f3f5f7; --card: #fff; --ink: #17212b; --soft: #51606f; --line: #d9e0e7; --accent: #0b6e63; --tint: #e2f1ee;
@@ -22,6 +24,7 @@ h1 { font-size: 1.3rem; margin: 0 }
 h2 { font-size: 1.1rem; margin: 0; overflow-wrap: anywhere }
 h3 { font-size: 1rem; margin: 0; overflow-wrap: anywhere }
 small { color: var(--soft); font-size: .85rem }
+b, strong, small, code, a { unicode-bidi: isolate }
 code { font: .9em ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere }
 .skip { position: absolute; left: -99rem }
 .skip:focus { left: 1rem; top: .5rem; background: var(--card); padding: .5rem; z-index: 2 }
@@ -146,4 +149,4 @@ footer { color: var(--soft); font-size: .9rem; padding-bottom: 4rem }
   #live { margin-left: 0 }
   .optional { display: none }
 }
-`
+`)

@@ -36,6 +36,8 @@ export interface Round {
   readonly accept: number
   /** Milliseconds until all connections had their first reply; NaN as above. */
   readonly opened: number
+  /** 99th percentile of the milliseconds from connecting to the first reply; NaN as above. */
+  readonly firstP99: number
 }
 
 export interface LaneOptions {
@@ -147,7 +149,7 @@ export class Lane {
     const errors = Object.entries(result.errors).filter(([, count]) => count > 0).map(([name, count]) => `${count} ${name}`)
     if (errors.length > 0) throw new Error(`${this.name}: ${result.requests} replies, errors: ${errors.join(', ')}`)
     const requests = isLarge(job) ? result.bytes / this.#wireSize : result.requests
-    const { p50, p99, p999, opened } = result
+    const { p50, p99, p999, opened, firstP99 } = result
     this.#lastUsed = Date.now()
     return {
       requests,
@@ -160,6 +162,7 @@ export class Lane {
       rss,
       accept: generator.opensFirst === true ? (before.user + before.system - idle.user - idle.system) * 1e6 / load.connections : NaN,
       opened,
+      firstP99,
     }
   }
 }

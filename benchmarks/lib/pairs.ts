@@ -48,15 +48,31 @@ export class Pair {
  * each round, because what else the machine does drifts within seconds. Before, each lane is warmed up.
  */
 export async function measurePairs (pairs: readonly Pair[], rounds: number, progress: (text: string) => void): Promise<void> {
-  for (const lane of lanesOf(pairs)) {
-    progress(`warm-up: ${lane.name}`)
-    await lane.prepare()
-  }
+  await prepare(lanesOf(pairs), progress)
   for (let round = 1; round <= rounds; round++) {
     for (const [index, pair] of pairs.entries()) {
       progress(`round ${round} of ${rounds}: ${pair.options.over.name} / ${pair.options.under.name}`)
       await pair.measure((round + index) % 2 === 0)
     }
+  }
+}
+
+/** Measures lanes that are not compared: one round of each, in an order that moves on by one each time, then the next. */
+export async function measureLanes (lanes: readonly Lane[], rounds: number, progress: (text: string) => void): Promise<void> {
+  await prepare(lanes, progress)
+  for (let round = 1; round <= rounds; round++) {
+    for (let turn = 0; turn < lanes.length; turn++) {
+      const lane = lanes[(turn + round) % lanes.length]
+      progress(`round ${round} of ${rounds}: ${lane?.name}`)
+      await lane?.round()
+    }
+  }
+}
+
+async function prepare (lanes: readonly Lane[], progress: (text: string) => void): Promise<void> {
+  for (const lane of lanes) {
+    progress(`warm-up: ${lane.name}`)
+    await lane.prepare()
   }
 }
 

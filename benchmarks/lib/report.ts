@@ -17,6 +17,7 @@ const columns = {
   rss: ['RSS MB', (rounds) => digits(rssOf(rounds).median / 1e6)],
   accept: ['CPU µs/accept', (rounds) => digits(median(rounds.map(({ accept }) => accept)))],
   opened: ['all open after ms', (rounds) => median(rounds.map(({ opened }) => opened)).toFixed(0)],
+  firstP99: ['p99 of first reply ms', (rounds) => digits(median(rounds.map(({ firstP99 }) => firstP99)))],
 } as const satisfies Record<string, readonly [string, (rounds: readonly Round[]) => string]>
 
 export type Column = keyof typeof columns

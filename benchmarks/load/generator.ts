@@ -10,8 +10,9 @@ export const options: LoadOptions = JSON.parse(process.argv[3] ?? '{}')
 export const latency = createHistogram()
 export const counts = { requests: 0, bytes: 0, connect: 0, read: 0, write: 0, timeout: 0, status: 0 }
 
-/** So many connections are being opened at the same time: fewer than a listener has room for. */
-const together = 250
+/** So many connections are being opened at the same time: by default fewer than a listener has room for. */
+const { together = 250 } = options
+const first = createHistogram()
 const mostLost = 100
 
 const lines = Object.entries({ Host: url.host, ...options.headers }).map(([name, value]) => `${name}: ${value}\r\n`).join('')
@@ -61,8 +62,10 @@ export class Pool {
   }
 
   #connect (ready: (connection: Connection) => void): void {
+    const begun = performance.now()
     const connection = new Connection(url.hostname, Number(url.port), () => {
       connection.ask(nextRequest(), () => {
+        first.record(Math.max(1, Math.round((performance.now() - begun) * 1000)))
         this.open.add(connection)
         ready(connection)
       })
@@ -82,7 +85,7 @@ export async function waitForStart (begun: number): Promise<void> {
   console.log('ready')
   await once(process.stdin, 'data')
   process.stdin.destroy()
-  Object.assign(counts, { requests: 0, bytes: 0, opened: opened * 1000 })
+  Object.assign(counts, { requests: 0, bytes: 0, opened: opened * 1000, firstP99: first.percentile(99) })
 }
 
 /** Prints what was counted in the time since `begun`, in what wrk.lua prints. */

@@ -16,6 +16,8 @@ export interface LoadResult {
   readonly p999: number
   /** Milliseconds until all connections had their first reply; NaN where the generator does not open them beforehand. */
   readonly opened: number
+  /** 99th percentile of the milliseconds from connecting to the first reply, of those connections. */
+  readonly firstP99: number
   /** Replies other than 2xx, failed connects, reads and writes, replies that never came. */
   readonly errors: Readonly<Record<string, number>>
 }
@@ -33,6 +35,8 @@ export interface LoadOptions {
   readonly queries?: { readonly prefix: string, readonly count: number }
   /** Requests a second, for a generator of open loop. */
   readonly rate?: number
+  /** So many connections are opened at the same time by a generator that opens them first; 250 if undefined. */
+  readonly together?: number
 }
 
 /** A program that keeps `connections` requests under way over keep-alive connections, or sends `rate` requests a second over them. */
@@ -110,7 +114,8 @@ export async function runLoad (
   }
   const result = /^@(\{.*\})$/m.exec(printed)?.[1]
   if (result === undefined) throw new Error(`${generator.name} printed no result: ${printed.slice(0, 500)}`)
-  const { requests = 0, bytes = 0, microseconds = NaN, p50, p99, p999, opened, ...errors }: Record<string, number> = JSON.parse(result)
+  const seen: Record<string, number> = JSON.parse(result)
+  const { requests = 0, bytes = 0, microseconds = NaN, p50, p99, p999, opened, firstP99, ...errors } = seen
   const milliseconds = (value = NaN): number => value / 1000
   return {
     requests,
@@ -120,6 +125,7 @@ export async function runLoad (
     p99: milliseconds(p99),
     p999: milliseconds(p999),
     opened: milliseconds(opened),
+    firstP99: milliseconds(firstP99),
     errors,
   }
 }

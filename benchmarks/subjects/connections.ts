@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { installed, leaveOut, note, Stage, type Bench } from '../lib/bench.ts'
 import { jobOf } from '../lib/job.ts'
-import { measurePairs, Pair } from '../lib/pairs.ts'
-import { measuredOf, pairTable, rssOf } from '../lib/report.ts'
+import { measureLanes, measurePairs, Pair } from '../lib/pairs.ts'
+import { laneTable, measuredOf, pairTable, rssOf } from '../lib/report.ts'
 import { closedLoop } from '../load/load.ts'
 import { nginx } from '../peers/nginx.ts'
 import { fastifyScgi, floor } from '../peers/node.ts'
+import type { Lane } from '../lib/measure.ts'
 import type { Section } from '../lib/page.ts'
 import type { Measured, TargetName } from '../lib/targets.ts'
 
@@ -14,6 +15,8 @@ const ours = 'fastify-scgi'
 const beside = 2000
 
 const targets: Readonly<Record<number, TargetName>> = { 4000: '4,000 connections / 64', 10000: '10,000 connections / 64' }
+/** So many are opened at the same time. */
+const burst = 1000
 /** So many connections the target for memory is for. */
 const memoryAt = 4000
 
@@ -34,17 +37,20 @@ export async function measureConnections (bench: Bench): Promise<Section[]> {
   const [fewest, ...more] = counts
   if (fewest === undefined) throw new Error('--counts: none of them can be measured')
   const pairs: Pair[] = []
-  for (const peer of installed(bench, [fastifyScgi(options.dist), floor, nginx])) {
-    const lane = async (connections: number) => stage.lane({
-      labels: [peer.name, String(connections)],
+  const bursts: Lane[] = []
+  const peers = installed(bench, [fastifyScgi(options.dist), floor, nginx])
+  for (const peer of peers) {
+    const lane = async (connections: number, together?: number) => stage.lane({
+      labels: together === undefined ? [peer.name, String(connections)] : [peer.name],
       // Each in a process of its own: what a process has had once it keeps.
       contestant: await stage.start(peer, 'unix', String(connections)),
       job: jobOf('1k'),
       generator: closedLoop,
-      load: { ...load, connections },
+      load: { ...load, connections, ...(together !== undefined && { together, seconds: 1 }) },
       warmUp: { generator, load },
       watchMemory: true,
     })
+    bursts.push(await lane(burst, burst))
     const under = await lane(fewest)
     for (const count of more) {
       const over = await lane(count)
@@ -52,6 +58,7 @@ export async function measureConnections (bench: Bench): Promise<Section[]> {
     }
   }
   await measurePairs(pairs, options.rounds, note)
+  await measureLanes(bursts, options.rounds, note)
   const measured: Measured[] = measuredOf(pairs)
   for (const { options: { over } } of pairs) {
     if (over.labels[0] !== ours || over.labels[1] !== String(memoryAt)) continue
@@ -65,7 +72,11 @@ export async function measureConnections (bench: Bench): Promise<Section[]> {
 
 1 kB over unix; each row a process of its own. All connections are opened before a round, 250 at a time, and have a reply each: **CPU µs/accept** is the
 cost of that for one of them, its reply included. Then each has one request under way. RSS is the largest that was seen in a round. The load is
-\`${closedLoop.name}\`, which costs more than wrk: requests/s of nginx are bounded by it.`,
+\`${closedLoop.name}\`, which costs more than wrk: requests/s of nginx are bounded by it.
+
+${laneTable(['gateway'], bursts, ['firstP99', 'opened', 'accept'])}
+
+The same for ${burst} connections that are opened all at the same time, from connecting to the first reply.`,
     measured,
   }]
 }

@@ -1,5 +1,6 @@
 import { installed, note, Stage, type Bench } from '../lib/bench.ts'
 import { jobOf } from '../lib/job.ts'
+import { measureLanes } from '../lib/pairs.ts'
 import { laneTable } from '../lib/report.ts'
 import { median } from '../lib/stats.ts'
 import { openLoop } from '../load/load.ts'
@@ -9,21 +10,6 @@ import type { Lane } from '../lib/measure.ts'
 import type { Section } from '../lib/page.ts'
 
 const share = 0.5
-
-/** One round of each, then the next, in an order that moves on by one each time. */
-async function measureLanes (lanes: readonly Lane[], rounds: number): Promise<void> {
-  for (const lane of lanes) {
-    note(`warm-up: ${lane.name}`)
-    await lane.prepare()
-  }
-  for (let round = 1; round <= rounds; round++) {
-    for (let turn = 0; turn < lanes.length; turn++) {
-      const lane = lanes[(turn + round) % lanes.length]
-      note(`round ${round} of ${rounds}: ${lane?.name}`)
-      await lane?.round()
-    }
-  }
-}
 
 /** Latency at half of what each gateway can do at most. */
 export async function measureLatency (bench: Bench): Promise<Section[]> {
@@ -36,14 +22,14 @@ export async function measureLatency (bench: Bench): Promise<Section[]> {
       full.push(stage.lane({ labels: [transport, peer.name], contestant: await stage.start(peer, transport), job: jobOf('1k') }))
     }
   }
-  await measureLanes(full, options.rounds)
+  await measureLanes(full, options.rounds, note)
   const half = full.map(({ labels, contestant, rounds }) => {
     const rate = Math.round(share * median(rounds.map(({ requestsPerSecond }) => requestsPerSecond)))
     return stage.lane({
       labels: [...labels, String(rate)], contestant, job: jobOf('1k'), generator: openLoop, load: { ...load, rate }, warmUp: { generator, load },
     })
   })
-  await measureLanes(half, options.rounds)
+  await measureLanes(half, options.rounds, note)
   return [{
     block: 'latency',
     title: 'Latency below saturation',

@@ -44,7 +44,8 @@ const end = begun + seconds * 1000
 while (performance.now() < end) {
   const now = performance.now()
   for (let due = schedule.take(now); due !== undefined; due = schedule.take(now)) {
-    const connection = free.pop()
+    // In turn: servers close what is idle for some seconds.
+    const connection = free.shift()
     if (connection === undefined) waiting.push(due)
     else send(connection, due)
   }

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { note } from '../lib/bench.ts'
-import { kinds, scgiBytes } from './replies.ts'
+import { kinds, makeReply, scgiBytes } from './replies.ts'
 import type { Box, Running } from '../lib/box.ts'
 import type { Origins } from '../peers/peer.ts'
 
@@ -20,7 +20,9 @@ function compileOrigin (box: Box): [program: string, replies: string] | undefine
   mkdirSync(replies)
   for (const kind of kinds) {
     writeFileSync(join(replies, kind), scgiBytes(kind))
-    writeFileSync(join(replies, `${kind}.keepalive`), scgiBytes(kind, true))
+    // A connection that is kept needs a reply whose end is known.
+    const hasLength = makeReply(kind).headers.some(([name]) => name === 'Content-Length')
+    if (hasLength) writeFileSync(join(replies, `${kind}.keepalive`), scgiBytes(kind, true))
   }
   return [program, replies]
 }

@@ -65,7 +65,8 @@ class Clients {
   }
 
   ask (make: () => Ingredient | Buffer): void {
-    const connection = this.#free.pop()
+    // In turn: servers close what is idle for some seconds.
+    const connection = this.#free.shift()
     if (connection === undefined) this.#waiting.push(make)
     else this.#send(connection, make())
   }

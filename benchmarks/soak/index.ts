@@ -90,7 +90,7 @@ export async function soak (bench: Bench): Promise<Section[]> {
   const beside = await stage.start(floor, 'unix')
   const { warmUp, seconds } = calibration
   const full = await run(bench, gateway, beside, warmUp + seconds)
-  const most = windowOf(full.samples.map((sample) => ({ ...sample, floorRequests: sample.at })), warmUp * 1000, Infinity).requestsPerSecond
+  const most = windowOf(full.samples, warmUp * 1000, Infinity).requestsPerSecond
   const rate = Math.round(share * most)
   const length = options.minutes * 60_000
   const { samples, counted } = await run(bench, gateway, beside, length / 1000, rate)
@@ -117,6 +117,7 @@ function describe (plan: Plan, [first, last]: [ReturnType<typeof windowOf>, Retu
   const cpu = last.cpu / first.cpu
   const memory = last.rss / first.rss
   const verdict = (ratio: number): string => holds(ratio) ? 'yes' : 'no'
+  const says = (ratio: number): string => holds(ratio) ? 'stays within 3 %' : 'does not stay within 3 %'
   const lines = [
     ['requests/s', first.requestsPerSecond.toFixed(0), last.requestsPerSecond.toFixed(0), (last.requestsPerSecond / first.requestsPerSecond).toFixed(3), ''],
     ['CPU µs/request', digits(first.cpu), digits(last.cpu), cpu.toFixed(3), verdict(cpu)],
@@ -130,12 +131,14 @@ function describe (plan: Plan, [first, last]: [ReturnType<typeof windowOf>, Retu
     title: 'Soak',
     text: `${formatTable(['', 'first', 'last', 'last/first', 'within 3 %'], lines, 1)}
 
-${plan.minutes} minutes at ${plan.rate} requests a second, ${100 * share} % of the ${plan.most.toFixed(0)} that the gateway did with everything on. **first** are ${plan.part.toFixed(0)} s after a
+**CPU time ${says(cpu / drift)}, memory ${says(memory)}.** ${plan.minutes} min at ${plan.rate} requests a second, ${100 * share} % of the ${plan.most.toFixed(0)} that the gateway did with everything on. **first** are ${plan.part.toFixed(0)} s after a
 warm-up of ${plan.warmUp.toFixed(0)} s, **last** the ${plan.part.toFixed(0)} s at the end; RSS is the mean of samples each ${interval / 1000} s. The load is an open loop. A floor on the same core gets a
 twentieth of it: where its own cost changes, the machine has changed.
 ${wrong.length === 0 ? 'No reply was other than expected' : `Replies other than expected: ${wrong.join(', ')}`}; ${counted.lost} connections were lost, ${counted.left} clients went away, ${counted.waiting} requests waited at the end.
 
-Asked for, of 10,000: ${mix.map(({ name, share: part }) => `${name} ${part}`).join(', ')}. Beside that ${idle} streams of events and ${idle} tunnels that are quiet, one of
-which is closed and opened anew every 5 s, the metrics as often, health checks each second, kept connections to one of the groups.`,
+${formatTable(['asked for', 'of 10,000'], mix.map(({ name, share: part }) => [name, String(part)]), 1)}
+
+Beside that ${idle} streams of events and ${idle} tunnels that are quiet, one of which is closed and opened anew every 5 s, the metrics as often, health checks
+each second, kept connections to one of the groups.`,
   }
 }

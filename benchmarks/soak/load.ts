@@ -4,8 +4,8 @@ import { Connection } from '../load/connection.ts'
 import { Schedule } from '../load/schedule.ts'
 import { encode, Mixer, type Ingredient } from './mix.ts'
 
-// The load of the soak. argv: JSON of Settings. Without a rate it is a closed loop; with one an open loop, and beside it one of a
-// twentieth of that for the floor. Every `interval` milliseconds it prints a line of JSON: what has been counted from the start.
+// The load of the soak. argv: JSON of Settings. Without a rate it is a closed loop; with one an open loop. Beside it is an open loop for
+// the floor. Every `interval` milliseconds it prints a line of JSON: what has been counted from the start.
 
 interface Settings {
   readonly port: number
@@ -21,6 +21,8 @@ interface Settings {
 const { port, floorPort, seconds, rate, connections, interval, idle }: Settings = JSON.parse(process.argv[2] ?? '{}')
 const host = '127.0.0.1'
 const floorShare = 0.05
+/** Requests a second to the floor beside the closed loop, to warm it up. */
+const floorRate = 200
 /** One of the idle connections is closed and opened anew each so many milliseconds, and the metrics are asked for. */
 const change = 5000
 /** More that wait than this, and the gateway cannot keep up. */
@@ -146,12 +148,10 @@ const telling = setInterval(() => {
 }, interval)
 
 if (rate === undefined) for (let i = 0; i < connections; i++) gateway.ask(() => mixer.next())
-const schedules: [Schedule, () => void][] = rate === undefined
-  ? []
-  : [
-      [new Schedule(rate, begun), () => { gateway.ask(() => mixer.next()) }],
-      [new Schedule(rate * floorShare, begun), () => { floor.ask(() => page) }],
-    ]
+const schedules: [Schedule, () => void][] = [
+  [new Schedule(rate === undefined ? floorRate : rate * floorShare, begun), () => { floor.ask(() => page) }],
+]
+if (rate !== undefined) schedules.push([new Schedule(rate, begun), () => { gateway.ask(() => mixer.next()) }])
 while (performance.now() < begun + seconds * 1000 + interval / 2) {
   const now = performance.now()
   for (const [schedule, send] of schedules) while (schedule.take(now) !== undefined) send()

@@ -21,6 +21,8 @@ const PLAIN = /^(?:\/(?![./])[\x21\x22\x24\x26-\x2e\x30-\x3a\x3c-\x3e\x40-\x7e]*
 const ESCAPE = /%[0-9a-f]{2}/gi
 /** What the router leaves escaped when it compares a path with the fixed parts of a route. */
 const RESERVED = /[#$%&+,/:;=?@]/
+/** What the paths are made of that an application has; its canonical form has no escapes of them. */
+const NAMES = /[\w.-]/
 
 /**
  * Whether a request may stay where the router has sent it. The router compares one spelling of a path, the application gets another; so that
@@ -89,11 +91,14 @@ function shorten (segment: string, limit: number): string {
   return pieces.map(piece => piece.slice(0, size)).join('').slice(0, limit)
 }
 
-/** A path as the router compares it with the fixed parts of its routes. */
+/**
+ * A path as the router compares it with the fixed parts of its routes, and as hooks do that compare `request.url`: nobody has a reason to
+ * escape what names are made of, but to go past them.
+ */
 function asRouted (path: string): string {
   return path.replace(ESCAPE, escape => {
     const code = parseInt(escape.slice(1), 16)
     const char = String.fromCharCode(code)
-    return code > 0x7f || RESERVED.test(char) ? escape.toUpperCase() : char
+    return code > 0x7f || RESERVED.test(char) || NAMES.test(char) ? escape.toUpperCase() : char
   })
 }

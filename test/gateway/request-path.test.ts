@@ -170,3 +170,32 @@ function facts (request: ReturnType<typeof only>): (string | undefined)[] {
   assert.deepEqual(request.params.filter(([name]) => name.startsWith('HTTP_:')), [])
   return pick(request, 'SERVER_PROTOCOL', 'REQUEST_URI', 'SCRIPT_NAME', 'PATH_INFO', 'QUERY_STRING', 'HTTP_HOST', 'SERVER_NAME', 'HTTP_X_A', 'REQUEST_SCHEME')
 }
+
+test('a hook that compares request.url is passed by no spelling of a path', async t => {
+  await using app = await startRecorder()
+  await using gateway = await startGateway(instance => {
+    instance.addHook('onRequest', async (request, reply) => {
+      if (/^\/(?:app|own)\/admin-1[.]x/.test(request.url)) await reply.code(403).send('no')
+    })
+    instance.register(scgi, { prefix: '/app', upstreams: app.address })
+    instance.all('/own/*', (_request, reply) => reply.scgi({ upstreams: app.address }))
+  })
+  const { port } = new URL(gateway.url)
+  for (const mount of ['app', 'own']) {
+    const escaped = [...`/${mount}/admin-1.x`].map(char => char === '/' ? char : `%${char.charCodeAt(0).toString(16)}`).join('')
+    for (const path of [
+      `/${mount}/admin-1.x`, escaped, escaped.toUpperCase(), `/%${mount.charCodeAt(0).toString(16)}${mount.slice(1)}/admin-1.x`, `/${mount}/%61dmin-1.x`,
+      `/${mount}/admin%2D1.x`, `/${mount}/admin-%31.x`, `/${mount}/admin-1%2ex`, `/${mount}/%61dmin-1.x?q`, `/${mount}/./%61dmin-1.x`, `/${mount}//admin-1.x`,
+      `/${mount}%2f%61dmin-1.x`, `/${mount}/b/%2e%2e/%61dmin-1.x`,
+    ]) {
+      await t.test(path, async () => {
+        const { statusCode } = await rawRequest({ port: Number(port) }, `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
+        // The router alone says what leads to a mount at all.
+        assert.ok(statusCode === 403 || (statusCode === 404 && path.includes('%2f')), String(statusCode))
+      })
+    }
+    const other = await rawRequest({ port: Number(port) }, `GET /${mount}/%61dmin-2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
+    assert.equal(other.statusCode, 200)
+    assert.deepEqual([app.requests.at(-1)?.param('DOCUMENT_URI'), app.requests.at(-1)?.param('REQUEST_URI')], [`/${mount}/admin-2`, `/${mount}/%61dmin-2`])
+  }
+})

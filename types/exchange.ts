@@ -150,8 +150,11 @@ export interface ExchangeRequest {
 export interface ExchangeHandler {
   /** The connection is established and the first byte of the request is about to be written: from here on the request counts as sent. */
   onConnect (): void
-  /** The head is complete and valid. */
-  onHead (head: ResponseHead): void
+  /**
+   * The head is complete and valid.
+   * @param whole the body has come with it: all of it follows, and then `onEnd`, before anything else is done. Default: that is not known
+   */
+  onHead (head: ResponseHead, whole?: boolean): void
   /** An informational head other than 100 and 101 has arrived before the final head. It must not end the exchange. Default: it is ignored. */
   onInterim? (head: ResponseHead): void
   /** A piece of the decoded body; the receiver owns it. */

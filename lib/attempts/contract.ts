@@ -28,7 +28,8 @@ export interface PassRequest extends PickRequest, EncodableRequest {
 
 /** Receives the outcome: `onHead`, `onData` ..., `onEnd`, or `onError`, before or after `onHead`, as the last call. */
 export interface PassHandler {
-  onHead (head: ResponseHead): void
+  /** @param whole see `ExchangeHandler` */
+  onHead (head: ResponseHead, whole?: boolean): void
   /**
    * An informational head of an attempt, any but 100 and 101. Nothing may be ended by it.
    * @param usual the protocol of its server has clients hear of it, unless the options say otherwise

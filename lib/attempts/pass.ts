@@ -133,7 +133,7 @@ export class Pass implements ExchangeHandler, Waiter {
     this.#running.connected()
   }
 
-  onHead (head: ResponseHead): void {
+  onHead (head: ResponseHead, whole = false): void {
     const running = this.#running
     const { statusCode } = head
     running.answered(head)
@@ -147,7 +147,7 @@ export class Pass implements ExchangeHandler, Waiter {
     }
     if (this.#group.sticky !== undefined && !this.#bind(this.#group.sticky, head)) return
     this.#phase = follow(this.#phase, 'answered')
-    this.#handler.onHead(head)
+    this.#handler.onHead(head, whole)
   }
 
   onInterim (head: ResponseHead): void {

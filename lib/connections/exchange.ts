@@ -127,14 +127,17 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
     if (this.#headDeadline > 0) this.connection?.setTimeout(Math.max(1, Math.ceil(this.#headDeadline - performance.now())))
   }
 
-  /** The head is complete. False if the handler has ended the exchange. */
-  protected beginBody (head: ResponseHead): boolean {
+  /**
+   * The head is complete. False if the handler has ended the exchange.
+   * @param whole the body is there as well, and follows at once
+   */
+  protected beginBody (head: ResponseHead, whole = false): boolean {
     this.phase = follow(this.phase, 'body')
     const { connection } = this
     // Also where the reply is early, and the request still being sent.
     connection?.setTimeout(this.paused ? 0 : this.request.timeouts.read)
     if (head.statusCode === 101 && connection !== undefined) this.#switch(connection)
-    this.handler.onHead(head)
+    this.handler.onHead(head, whole)
     if (this.settled) return false
     if (this.paused) this.#halt()
     return true

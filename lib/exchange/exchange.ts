@@ -144,7 +144,7 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
 
   // --- what the servers say ---
 
-  onHead (head: ResponseHead): void {
+  onHead (head: ResponseHead, whole = false): void {
     const client = this.#client
     const upstream = this.#upstream
     const taps = this.#taps
@@ -182,7 +182,7 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
         return
       }
     }
-    client.begin()
+    client.begin(whole)
   }
 
   onInterim (head: ResponseHead, usual: boolean): void {

@@ -104,12 +104,15 @@ export class ReplySide implements ReplySource, ReplyOwner, ReplyContext {
     return replacementFor(head, response, request, this.info.address, () => filter.apply(head, request.raw.httpVersionMajor === 2))
   }
 
-  /** The head is there, and the client gets the body that follows: whole, or as it comes. */
-  begin (): void {
+  /**
+   * The head is there, and the client gets the body that follows: whole, or as it comes.
+   * @param whole it follows at once: there is nothing to wait for
+   */
+  begin (whole: boolean): void {
     const { onResponse } = this.mount.hooks
     if (onResponse !== undefined) this.#startStream(onResponse)
-    else if (this.sender.buffering) setImmediate(turn, this)
-    else process.nextTick(turn, this)
+    else if (!whole && this.sender.buffering) setImmediate(turn, this)
+    else if (!whole) process.nextTick(turn, this)
   }
 
   /** One turn of the event loop after the head, or two: if the body has not ended by now it is sent as it comes. */

@@ -78,6 +78,11 @@ export class BodyDecoder {
     this.done = this.framing === 'none' || (this.framing === 'length' && this.#left === 0)
   }
 
+  /** Whether so many more bytes are known to bring the end of the body. */
+  endsWithin (bytes: number): boolean {
+    return this.done || (this.framing === 'length' && this.#left <= bytes)
+  }
+
   /**
    * Takes bytes of `chunk` from `start` on, at most to `end`: up to the end of the first range of payload, or to the end of the body.
    * @returns The offset after what was taken. If it is less than `end`, call again with it, unless `done` or `error` is set.

@@ -49,6 +49,36 @@ test('a reply with a length ends at its last byte, while the server keeps the co
   await one.idle()
 })
 
+describe('a head says whether its body has come with it, and then the end is told in the same turn', () => {
+  const rows: [what: string, pieces: string[], method: string, whole: boolean][] = [
+    ['all of a known length', ['Content-Length: 2\r\n\r\nok'], 'GET', true],
+    ['more than that', ['Content-Length: 2\r\n\r\nok, and more'], 'GET', true],
+    ['a length of 0', ['Content-Length: 0\r\n\r\n'], 'GET', true],
+    ['no body by the status', ['Status: 204\r\n\r\n'], 'GET', true],
+    ['no body by the method', ['Content-Length: 7\r\n\r\n'], 'HEAD', true],
+    ['a part of it', ['Content-Length: 2\r\n\r\no', 'k'], 'GET', false],
+    ['nothing of it', ['Content-Length: 2\r\n\r\n', 'ok'], 'GET', false],
+    ['a body that ends with the connection', ['\r\nok'], 'GET', false],
+    ['chunks, though all have come', ['Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n'], 'GET', false],
+  ]
+  for (const [what, pieces, method, whole] of rows) {
+    test(what, async () => {
+      await using one = await startRecorder({
+        answer: async (x) => {
+          await x.writeEach(pieces.slice(0, -1))
+          x.end(pieces.at(-1))
+        },
+      })
+      let ended = false
+      const observed = await exchanged(serverAt(one.address), exchangeRequest({ method }), undefined, (event, { events }) => {
+        if (event === 'head') process.nextTick(() => { ended = events.includes('end') })
+      })
+      assert.deepEqual([observed.whole, observed.error], [whole, undefined])
+      if (whole) assert.ok(ended)
+    })
+  }
+})
+
 test('surplus is cut, and counted as received', async () => {
   await using one = await startRecorder({ answer: (x) => x.end('Content-Length: 2\r\n\r\nokay, and more') })
   const { body, exchange, events } = await exchanged(serverAt(one.address), exchangeRequest())

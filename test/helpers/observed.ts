@@ -6,6 +6,8 @@ export abstract class ObservedExchange implements ExchangeHandler {
   readonly events: string[] = []
   readonly chunks: Buffer[] = []
   head: ResponseHead | undefined
+  /** What was said of the body with the head. */
+  whole = false
   error: UpstreamError | undefined
   /** Fulfilled when it has ended, well or not. */
   readonly over: Promise<void>
@@ -22,8 +24,9 @@ export abstract class ObservedExchange implements ExchangeHandler {
     this.#note('connect')
   }
 
-  onHead (head: ResponseHead): void {
+  onHead (head: ResponseHead, whole = false): void {
     this.head = head
+    this.whole = whole
     this.#note('head')
   }
 

@@ -27,6 +27,8 @@ function decode (lines: string, body: string | Buffer, cuts: readonly number[] =
     const chunk = Buffer.concat([Buffer.from('0\r\n\r\n'), bytes.subarray(from, to), Buffer.from('0\r\n\r\n')])
     const end = chunk.length - 5
     let at = 5
+    const wasDone = decoder.done
+    const promised = decoder.endsWithin(end - at)
     while (at < end && !decoder.done && decoder.error === undefined) {
       const next = decoder.write(chunk, at, end)
       assert.ok(decoder.error !== undefined || (next > at && next <= end), 'progress')
@@ -34,6 +36,8 @@ function decode (lines: string, body: string | Buffer, cuts: readonly number[] =
       payload += chunk.toString('latin1', decoder.payloadStart, decoder.payloadEnd)
       at = next
     }
+    // Of a chunked body it cannot be told before it is there.
+    assert.equal(promised, decoder.done && (wasDone || decoder.framing === 'length'), 'the end is told of before')
     if (decoder.done) surplus += end - at
     from = to
   }

@@ -106,8 +106,8 @@ export class Exchange extends ServerExchange<Connection> implements ConnectionOw
       this.invalidHead(explainHttp(head))
       return
     }
-    if (head.statusCode !== 101) this.#body = new BodyDecoder(head, this.request.method)
-    if (this.beginBody(head)) this.#bodyBytes(buffer, offset, length)
+    const body = this.#body = head.statusCode === 101 ? undefined : new BodyDecoder(head, this.request.method)
+    if (this.beginBody(head, body?.endsWithin(length - offset))) this.#bodyBytes(buffer, offset, length)
   }
 
   onEof (): void {

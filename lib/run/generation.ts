@@ -19,6 +19,8 @@ export class Generation {
   readonly #workers = new Set<WorkerLink>()
   readonly #timers = new Set<NodeJS.Timeout>()
   #plan: Plan | undefined
+  /** What the file of the configuration had; `undefined` if there is none. */
+  #source: string | undefined
   #addresses: readonly ServerAddress[] = []
   #wanted = 1
   #log: Teller | undefined
@@ -55,6 +57,7 @@ export class Generation {
     const first = this.#start()
     for (let i = 0; i < ahead; i++) this.#start()
     const plan = this.#plan = await first.load()
+    this.#source = first.source
     this.#wanted = plan.workers ?? workers
     for (const worker of [...this.#workers].slice(this.#wanted)) {
       worker.kill('SIGKILL')
@@ -121,8 +124,8 @@ export class Generation {
     clearTimeout(timer)
   }
 
-  #start (): WorkerLink {
-    const worker = new WorkerLink()
+  #start (kept?: string): WorkerLink {
+    const worker = new WorkerLink(kept)
     this.#workers.add(worker)
     worker.ended.then(() => {
       this.#workers.delete(worker)
@@ -159,17 +162,20 @@ export class Generation {
     this.#replace(delay)
   }
 
-  #replace (delay: number): void {
+  /** @param kept the configuration of before, where that of now is wrong */
+  #replace (delay: number, kept?: string): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
-      const worker = this.#start()
+      const worker = this.#start(kept)
       this.#watch(worker)
       this.#bring(worker).then(() => this.#log?.info(`worker ${worker.pid} serves`), (error: Error) => {
         if (this.#over) return
-        this.#log?.error(`worker ${worker.pid} cannot serve: ${error.message}`)
-        // It ends by itself where it said why; the one after it comes later.
+        const other = kept === undefined && !worker.over ? this.#source : undefined
+        this.#log?.error(`worker ${worker.pid} cannot serve: ${error.message}${other === undefined ? '' : '; another is started with the configuration of before'}`)
         worker.kill('SIGKILL')
-        worker.leaving = false
+        if (other !== undefined) this.#replace(0, other)
+        // Its end is heard, and the one after it comes later.
+        else worker.leaving = false
       })
     }, delay)
     this.#timers.add(timer)

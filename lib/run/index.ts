@@ -1,6 +1,8 @@
 import cluster from 'node:cluster'
+import { readFile } from 'node:fs/promises'
 import { build } from './build.ts'
 import { listenHere } from './here.ts'
+import { KEPT } from './kept-source.ts'
 import { loadConfig } from './load-config.ts'
 import { Logs } from './logs.ts'
 import { prefixOf, serversOf } from './mounts.ts'
@@ -8,7 +10,7 @@ import { Primary } from './primary.ts'
 import { readConfig, type Settings } from './read-config.ts'
 import { Signals, type Running } from './signals.ts'
 import { StartError } from './errors.ts'
-import { GatewayWorker, reportFailure } from './worker.ts'
+import { GatewayWorker, keptSource, reportFailure } from './worker.ts'
 import { logWarnings } from './warnings.ts'
 import { WORKER_ENV } from './worker-link.ts'
 import type { GatewayConfig, RunGatewayOptions, RunningGateway } from '../../types/config.ts'
@@ -40,7 +42,10 @@ export async function runGateway (config: GatewayConfig | string, options: RunGa
 
 async function serveAsWorker (config: GatewayConfig | string): Promise<RunningGateway> {
   try {
-    await GatewayWorker.start(readConfig(typeof config === 'string' ? await loadConfig(config) : config))
+    const file = typeof config === 'string' ? config : undefined
+    const kept = file !== undefined && process.env[WORKER_ENV] === KEPT ? await keptSource() : undefined
+    const source = kept ?? (file === undefined ? undefined : await readFile(file, 'utf8').catch(() => undefined))
+    await GatewayWorker.start(readConfig(file === undefined ? config : await loadConfig(file, kept)), source)
   } catch (error) {
     reportFailure(error)
   }

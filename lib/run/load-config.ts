@@ -4,19 +4,23 @@ import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { codeOf, toError } from '../runtime/caught.ts'
 import { StartError } from './errors.ts'
+import { keepSource } from './kept-source.ts'
 
 /** What is looked for where no file is named. */
 export const CONFIG_NAMES = ['gateway.config.mjs', 'gateway.config.js', 'gateway.config.json'] as const
 
 /**
  * Loads a configuration file: the default export of a module (which may be a promise, or a function that gives it), or JSON.
+ * @param kept what the file had, instead of what it has
  * @throws StartError
  */
-export async function loadConfig (file: string): Promise<unknown> {
+export async function loadConfig (file: string, kept?: string): Promise<unknown> {
   const path = resolve(file)
+  const { href } = pathToFileURL(path)
   try {
-    if (extname(path) === '.json') return JSON.parse(await readFile(path, 'utf8'))
-    const module: unknown = await import(pathToFileURL(path).href)
+    if (extname(path) === '.json') return JSON.parse(kept ?? await readFile(path, 'utf8'))
+    if (kept !== undefined) keepSource(href, kept)
+    const module: unknown = await import(href)
     const config = typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined
     if (config === undefined) throw new Error('it has no default export: write export default defineGateway({ ... })')
     return await (typeof config === 'function' ? Reflect.apply(config, undefined, []) : config)

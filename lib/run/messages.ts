@@ -16,6 +16,8 @@ export interface Plan {
 
 /** From the primary to a worker. */
 export type Order =
+  /** What the file of the configuration had when it was loaded last. */
+  | { readonly scgi: 'source', readonly text: string }
   /** Where each of its listeners is. */
   | { readonly scgi: 'listen', readonly addresses: readonly ServerAddress[] }
   /** A connection comes with it. */
@@ -26,7 +28,9 @@ export type Order =
 
 /** From a worker to the primary. */
 export type Report =
-  | { readonly scgi: 'loaded', readonly plan: Plan }
+  /** It waits for what the primary has kept of the configuration. */
+  | { readonly scgi: 'source' }
+  | { readonly scgi: 'loaded', readonly plan: Plan, readonly source: string | undefined }
   | { readonly scgi: 'failed', readonly message: string }
   | { readonly scgi: 'serving' }
   | { readonly scgi: 'took', readonly accepted: boolean }

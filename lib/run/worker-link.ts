@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster'
 import { sendHandle, type Handle } from './handles.ts'
 import { StartError } from './errors.ts'
+import { KEPT } from './kept-source.ts'
 import { isReport, type Order, type Plan, type Report } from './messages.ts'
 
 /** By it a process knows that it is a worker of this package's, and not of somebody else's cluster. */
@@ -17,6 +18,8 @@ export class WorkerLink {
   readonly pid: number
   /** What it must serve by, once it is loaded. */
   plan: Plan | undefined
+  /** What the file of the configuration had when it was loaded. */
+  source: string | undefined
   serving = false
   /** It was told to end. */
   leaving = false
@@ -24,14 +27,17 @@ export class WorkerLink {
   onLeaving: () => void = () => {}
   readonly ended: Promise<End>
   readonly #worker: Worker
+  readonly #kept: string | undefined
   readonly #began = performance.now()
   #took: ((accepted: boolean) => void) | undefined
   #waiting: { resolve: () => void, reject: (error: Error) => void } | undefined
   #over = false
   #problem: StartError | undefined
 
-  constructor () {
-    const worker = this.#worker = cluster.fork({ [WORKER_ENV]: '1' })
+  /** @param kept what it is to load, instead of what the file of the configuration has now */
+  constructor (kept?: string) {
+    const worker = this.#worker = cluster.fork({ [WORKER_ENV]: kept === undefined ? '1' : KEPT })
+    this.#kept = kept
     this.pid = worker.process.pid ?? 0
     worker.on('message', (message: unknown) => { if (isReport(message)) this.#hear(message) })
     // Of a channel that is closed the end of the process tells.
@@ -50,6 +56,10 @@ export class WorkerLink {
   /** Milliseconds since its start. */
   get age (): number {
     return performance.now() - this.#began
+  }
+
+  get over (): boolean {
+    return this.#over
   }
 
   /** Serves, and has no connection on its way. */
@@ -119,11 +129,12 @@ export class WorkerLink {
   #hear (report: Report): void {
     if (report.scgi === 'took') this.#answer(report.accepted)
     else if (report.scgi === 'leaving') this.onLeaving()
+    else if (report.scgi === 'source') this.tell({ scgi: 'source', text: this.#kept ?? '' })
     else if (report.scgi === 'failed') {
       this.#problem = new StartError(report.message)
       this.#settle(this.#problem)
     } else {
-      if (report.scgi === 'loaded') this.plan = report.plan
+      if (report.scgi === 'loaded') ({ plan: this.plan, source: this.source } = report)
       else this.serving = true
       this.#settle()
     }

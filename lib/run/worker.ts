@@ -29,6 +29,19 @@ export function reportFailure (error: unknown): void {
   else end()
 }
 
+/** Asks for what the primary has kept of the configuration. */
+export function keptSource (): Promise<string> {
+  return new Promise(resolve => {
+    const hear = (message: unknown): void => {
+      if (!isOrder(message) || message.scgi !== 'source') return
+      process.off('message', hear)
+      resolve(message.text)
+    }
+    process.on('message', hear)
+    report({ scgi: 'source' })
+  })
+}
+
 /** One line. */
 export function messageOf (error: unknown): string {
   return toError(error).message.replace(/^fastify-scgi: /, '').replaceAll(/\s*\n\s*/g, ' ')
@@ -52,15 +65,16 @@ export class GatewayWorker {
 
   /**
    * Builds what the configuration says, and waits for orders.
+   * @param source what its file has, for the primary to keep
    * @throws StartError, FST_SCGI_OPT_*
    */
-  static async start (settings: Settings): Promise<GatewayWorker> {
+  static async start (settings: Settings, source: string | undefined): Promise<GatewayWorker> {
     const logs = await Logs.open(settings.log, settings.accessLog, settings.fastify.logger, true)
     const shared = { ...settings, mounts: shareGroups(settings.mounts, clusterChannel()) }
     const worker = new GatewayWorker(settings, logs, await build(shared, logs))
     logWarnings(worker.app.log)
     worker.#obey()
-    report({ scgi: 'loaded', plan: planOf(settings, logs) })
+    report({ scgi: 'loaded', plan: planOf(settings, logs), source })
     return worker
   }
 
@@ -82,7 +96,7 @@ export class GatewayWorker {
     else if (order.scgi === 'listen') this.#listen(order.addresses).catch(reportFailure)
     else if (order.scgi === 'drain') this.#end(this.#built.activity.end(order.timeout, this.#servers))
     else if (order.scgi === 'close') this.#end(Promise.resolve())
-    else this.#reopen()
+    else if (order.scgi === 'reopen') this.#reopen()
   }
 
   #take (listener: number, connection: Handle | undefined): void {

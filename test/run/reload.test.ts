@@ -186,6 +186,37 @@ test('a worker that is killed is replaced, and no connection is refused meanwhil
   assert.deepEqual(await gateway.ended, { code: 0, signal: null })
 })
 
+test('a worker that is killed is replaced while the file is wrong, too: by what it had before', { timeout: 120_000 }, async () => {
+  await using dir = await tempDir()
+  const file = dir.file('gateway.config.mjs')
+  await writeFile(dir.file('routes.mjs'), "export const setup = app => { app.get('/pid', async () => process.pid) }")
+  const right = "import { setup } from './routes.mjs'\nexport default { listen: 0, workers: 1, setup }\n"
+  await writeFile(file, right)
+  await using gateway = runCli('--config', file)
+  const url = await gateway.listening()
+  const pids = new Set([(await send(`${url}/pid`)).text])
+  for (const [wrong, reason] of [
+    ['export default {', /cannot load the configuration .*: Unexpected end of input \(line 1\)/],
+    [right.replace('listen: 0', 'listen: [0, 0]'), /'listen' was changed in the configuration: reload it/],
+  ] as const) {
+    await writeFile(file, wrong)
+    const printed = gateway.stdout.length
+    process.kill(Number([...pids].at(-1)), 'SIGKILL')
+    const { text } = await send(`${url}/pid`)
+    assert.ok(!pids.has(text))
+    pids.add(text)
+    const log = gateway.stdout.slice(printed)
+    assert.match(log, reason)
+    assert.match(log, /cannot serve: .*; another is started with the configuration of before"/)
+    assert.match(log, new RegExp(`"worker ${text} serves"`))
+  }
+  // What is right again is used again.
+  await writeFile(file, right.replace('workers: 1', "workers: 1, accessLog: () => 'seen'"))
+  process.kill(Number([...pids].at(-1)), 'SIGKILL')
+  assert.ok(!pids.has((await send(`${url}/pid`)).text))
+  await gateway.printed(/^seen$/m)
+})
+
 test('what cannot start leaves nothing behind', { timeout: 120_000 }, async () => {
   await using dir = await tempDir()
   const socket = dir.socket('web.sock')

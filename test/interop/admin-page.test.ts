@@ -211,6 +211,23 @@ test('a keyboard is enough, and focus stays where it is while the page lives', {
   await page.close()
 })
 
+test('a page that was told an error, and not the stream, lives again when there is one', { skip }, async () => {
+  await using backends = await Backends.start(1)
+  let broken = true
+  await using gateway = await startAdmin(backends.addresses, {}, app => {
+    app.addHook('onRequest', async (request, reply) => {
+      if (broken && request.url.endsWith('/api/events')) await reply.code(503).send()
+    })
+  })
+  const page = await context.newPage()
+  await page.goto(`${gateway.url}/gateway`)
+  await page.waitForSelector('#live.off')
+  broken = false
+  await page.waitForSelector('#live.on')
+  assert.equal(await page.locator('.server').count(), 1)
+  await page.close()
+})
+
 test('names and errors are text, whatever is in them', { skip }, async () => {
   await using backends = await Backends.start(1)
   const evil = '"><img/src=x\'onerror=document.title=1>'

@@ -340,6 +340,9 @@ test('a file that was written is whole, whatever comes at once, to several proce
   const edits = ([[one, 'weight'], [other, 'lbset']] as const).flatMap(([gateway, option]) => backends.addresses.map((name, index) =>
     gateway.api('PATCH', `/groups/app/servers/${encodeURIComponent(name)}`, { body: { [option]: index + 2 }, ifMatch: '*' })))
   for (const { status } of await Promise.all(edits)) assert.equal(status, 200)
+  await writeFile(`${state}.lock`, '')
+  await utimes(`${state}.lock`, 1e10, 1e10)
+  assert.equal((await one.api('PATCH', '/groups/app', { body: { balance: 'round_robin' }, ifMatch: '*' })).status, 200)
   const { groups: { app: { servers } } } = JSON.parse(await readFile(state, 'utf8'))
   assert.deepEqual(servers, Object.fromEntries(backends.addresses.map((name, index) => [name, { weight: index + 2, lbset: index + 2 }])))
   assert.deepEqual(await readdir(dir.path), ['state.json'])

@@ -157,10 +157,11 @@ const listen = () => {
   })
   source.addEventListener('delta', event => take(JSON.parse(event.data)))
   source.addEventListener('error', () => {
-    live.textContent = source.readyState === EventSource.CLOSED ? 'ended: reload the page' : 'connection lost, trying again'
+    live.textContent = 'connection lost, trying again'
     live.className = 'off'
+    // A browser gives up if it gets an error, as from a proxy while the gateway starts anew.
+    if (source.readyState === EventSource.CLOSED) setTimeout(listen, 3000)
   })
-  setInterval(() => { if (groups.size + caches.size > 0) show() }, 5000)
 }
 
 // The panel: one form at a time.
@@ -295,6 +296,9 @@ document.addEventListener('click', event => {
   else if (act === 'forget') attempt(() => call('POST', '/requests/reset'), 'The lists are empty', button)
   else if (cache !== undefined) attempt(() => call('POST', '/caches/' + encodeURIComponent(cache) + '/reset'), 'The counters of ' + cache + ' are zero', button)
 })
-if (find('#groups') !== null) listen()
+if (find('#groups') !== null) {
+  listen()
+  setInterval(() => { if (groups.size + caches.size > 0) show() }, 5000)
+}
 })()
 `)

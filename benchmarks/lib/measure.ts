@@ -38,6 +38,8 @@ export interface Round {
   readonly opened: number
   /** 99th percentile of the milliseconds from connecting to the first reply; NaN as above. */
   readonly firstP99: number
+  /** 99th percentile of the milliseconds by which the load itself sent late; NaN where it is no open loop. */
+  readonly lateP99: number
 }
 
 export interface LaneOptions {
@@ -149,7 +151,7 @@ export class Lane {
     const errors = Object.entries(result.errors).filter(([, count]) => count > 0).map(([name, count]) => `${count} ${name}`)
     if (errors.length > 0) throw new Error(`${this.name}: ${result.requests} replies, errors: ${errors.join(', ')}`)
     const requests = isLarge(job) ? result.bytes / this.#wireSize : result.requests
-    const { p50, p99, p999, opened, firstP99 } = result
+    const { p50, p99, p999, opened, firstP99, lateP99 } = result
     this.#lastUsed = Date.now()
     return {
       requests,
@@ -163,6 +165,7 @@ export class Lane {
       accept: generator.opensFirst === true ? (before.user + before.system - idle.user - idle.system) * 1e6 / load.connections : NaN,
       opened,
       firstP99,
+      lateP99,
     }
   }
 }

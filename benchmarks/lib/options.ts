@@ -34,8 +34,8 @@ Subjects (default: replies):
   --only 1k,100k       kinds of reply: ${kinds.join(', ')} (default: all);
                        with --features: ${features.join(', ')}
   --transport unix,tcp transports to the origin (default: both)
-  --peers a,b          of the replies: peers to measure: fastify-scgi, nginx, apache, lighttpd, http-proxy, floor, static
-                       (default: those that say something of the kind)
+  --peers a,b          of replies, connections and latency: peers to measure: fastify-scgi, nginx, apache, lighttpd, http-proxy, floor,
+                       static (default: those that say something of the subject)
   --internal           of the replies: add the rows static (Fastify alone) and floor (node:http and a bare SCGI exchange)
   --baseline DIR       add another build of this gateway (a copy of an earlier dist) as the row baseline
   --baseline-commit R  the same, built from a commit of this repository

@@ -17,6 +17,7 @@ const columns = {
   rss: ['RSS MB', (rounds) => digits(rssOf(rounds).median / 1e6)],
   accept: ['CPU µs/accept', (rounds) => digits(median(rounds.map(({ accept }) => accept)))],
   opened: ['all open after ms', (rounds) => median(rounds.map(({ opened }) => opened)).toFixed(0)],
+  lateP99: ['p99 sent late ms', (rounds) => digits(median(rounds.map(({ lateP99 }) => lateP99)))],
   firstP99: ['p99 of first reply ms', (rounds) => digits(median(rounds.map(({ firstP99 }) => firstP99)))],
 } as const satisfies Record<string, readonly [string, (rounds: readonly Round[]) => string]>
 
@@ -43,9 +44,9 @@ export function laneTable (labels: readonly string[], lanes: readonly Lane[], sh
  * of its rounds.
  */
 export function pairTable (
-  labels: readonly string[], ratio: string, pairs: readonly Pair[], shown: readonly Column[] = defaultColumns
+  labels: readonly string[], ratio: string, pairs: readonly Pair[], shown: readonly Column[] = defaultColumns, lanes = lanesOf(pairs)
 ): string {
-  const lines = lanesOf(pairs).map((lane) => {
+  const lines = lanes.map((lane) => {
     const pair = pairs.find(({ options }) => options.shownBy === lane)
     return [
       ...lane.labels,

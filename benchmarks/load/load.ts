@@ -18,6 +18,8 @@ export interface LoadResult {
   readonly opened: number
   /** 99th percentile of the milliseconds from connecting to the first reply, of those connections. */
   readonly firstP99: number
+  /** 99th percentile of the milliseconds by which an open loop sent a request late though a connection was free. */
+  readonly lateP99: number
   /** Replies other than 2xx, failed connects, reads and writes, replies that never came. */
   readonly errors: Readonly<Record<string, number>>
 }
@@ -115,7 +117,7 @@ export async function runLoad (
   const result = /^@(\{.*\})$/m.exec(printed)?.[1]
   if (result === undefined) throw new Error(`${generator.name} printed no result: ${printed.slice(0, 500)}`)
   const seen: Record<string, number> = JSON.parse(result)
-  const { requests = 0, bytes = 0, microseconds = NaN, p50, p99, p999, opened, firstP99, ...errors } = seen
+  const { requests = 0, bytes = 0, microseconds = NaN, p50, p99, p999, opened, firstP99, lateP99, ...errors } = seen
   const milliseconds = (value = NaN): number => value / 1000
   return {
     requests,
@@ -126,6 +128,7 @@ export async function runLoad (
     p999: milliseconds(p999),
     opened: milliseconds(opened),
     firstP99: milliseconds(firstP99),
+    lateP99: milliseconds(lateP99),
     errors,
   }
 }

@@ -1,3 +1,4 @@
+import { createHistogram } from 'node:perf_hooks'
 import { setTimeout as wait } from 'node:timers/promises'
 import { count, counts, nextRequest, options, Pool, report, waitForStart } from './generator.ts'
 import { Schedule } from './schedule.ts'
@@ -16,6 +17,8 @@ await pool.fill(connections)
 const free = [...pool.open]
 /** When those were due that wait for a connection. */
 const waiting: number[] = []
+/** How late those were sent that found a free connection, in microseconds: the generator's own part of the latency. */
+const late = createHistogram()
 let underWay = 0
 await waitForStart(opening)
 const begun = performance.now()
@@ -47,12 +50,15 @@ while (performance.now() < end) {
     // In turn: servers close what is idle for some seconds.
     const connection = free.shift()
     if (connection === undefined) waiting.push(due)
-    else send(connection, due)
+    else {
+      late.record(Math.max(1, Math.round((performance.now() - due) * 1000)))
+      send(connection, due)
+    }
   }
   await wait(1)
 }
 const isOver = (): boolean => underWay === 0 || performance.now() > end + patience
 while (!isOver()) await wait(1)
-counts.timeout = underWay + waiting.length
+Object.assign(counts, { timeout: underWay + waiting.length, lateP99: late.percentile(99) })
 report(begun)
 pool.close()

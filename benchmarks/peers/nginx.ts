@@ -17,9 +17,11 @@ export interface NginxSettings {
   readonly cache?: { readonly path: string, readonly levels: string }
   /** Speak HTTP/2 without TLS to the client, and nothing else. */
   readonly http2?: boolean
+  /** worker_connections, those to the application included; nginx takes memory for all of them at once. */
+  readonly connections?: number
 }
 
-export function nginxWith ({ cache, http2 = false }: NginxSettings = {}, name = 'nginx'): Peer {
+export function nginxWith ({ cache, http2 = false, connections = 4096 }: NginxSettings = {}, name = 'nginx'): Peer {
   return {
     name,
     transports: ['unix', 'tcp'],
@@ -40,7 +42,7 @@ worker_processes 1;
 ${process.getuid?.() === 0 ? 'user root;' : ''}
 pid ${dir}/pid;
 error_log ${dir}/error.log crit;
-events { worker_connections 65536; }
+events { worker_connections ${connections}; }
 http {
   access_log off;
   keepalive_requests 100000000;

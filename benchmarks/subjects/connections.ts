@@ -4,11 +4,12 @@ import { jobOf } from '../lib/job.ts'
 import { measureLanes, measurePairs, Pair } from '../lib/pairs.ts'
 import { laneTable, measuredOf, pairTable, rssOf } from '../lib/report.ts'
 import { closedLoop } from '../load/load.ts'
-import { nginx } from '../peers/nginx.ts'
+import { nginxWith } from '../peers/nginx.ts'
 import { fastifyScgi, floor } from '../peers/node.ts'
 import type { Lane } from '../lib/measure.ts'
 import type { Section } from '../lib/page.ts'
 import type { Measured, TargetName } from '../lib/targets.ts'
+import type { Peer } from '../peers/peer.ts'
 
 const ours = 'fastify-scgi'
 /** File descriptors that a gateway needs beside those of its clients: connections to the origin, and what it has open anyway. */
@@ -35,15 +36,18 @@ export async function measureConnections (bench: Bench): Promise<Section[]> {
     return false
   })
   const [fewest, ...more] = counts
-  if (fewest === undefined) throw new Error('--counts: none of them can be measured')
+  if (fewest === undefined || more.length === 0) throw new Error('--counts: there are no two that can be measured')
   const pairs: Pair[] = []
+  const lanes: Lane[] = []
   const bursts: Lane[] = []
-  const peers = installed(bench, [fastifyScgi(options.dist), floor, nginx])
+  const wanted = ({ name }: Peer): boolean => options.peers?.includes(name) ?? true
+  const peers = installed(bench, [fastifyScgi(options.dist), floor, nginxWith()].filter(wanted))
   for (const peer of peers) {
+    const sized = (connections: number): Peer => peer.native === true ? nginxWith({ connections: beside + 2 * connections }) : peer
     const lane = async (connections: number, together?: number) => stage.lane({
       labels: together === undefined ? [peer.name, String(connections)] : [peer.name],
       // Each in a process of its own: what a process has had once it keeps.
-      contestant: await stage.start(peer, 'unix', String(connections)),
+      contestant: await stage.start(sized(connections), 'unix', String(connections)),
       job: jobOf('1k'),
       generator: closedLoop,
       load: { ...load, connections, ...(together !== undefined && { together, seconds: 1 }) },
@@ -52,8 +56,10 @@ export async function measureConnections (bench: Bench): Promise<Section[]> {
     })
     bursts.push(await lane(burst, burst))
     const under = await lane(fewest)
+    lanes.push(under)
     for (const count of more) {
       const over = await lane(count)
+      lanes.push(over)
       pairs.push(new Pair({ over, under, shownBy: over, target: peer.name === ours && fewest === 64 ? targets[count] : undefined }))
     }
   }
@@ -68,7 +74,7 @@ export async function measureConnections (bench: Bench): Promise<Section[]> {
   return [{
     block: 'connections',
     title: 'Many connections',
-    text: `${pairTable(['gateway', 'connections'], `/ with ${fewest}`, pairs, ['rate', 'p99', 'cpu', 'range', 'rss', 'accept', 'opened'])}
+    text: `${pairTable(['gateway', 'connections'], `/ with ${fewest}`, pairs, ['rate', 'p99', 'cpu', 'range', 'rss', 'accept', 'opened'], lanes)}
 
 1 kB over unix; each row a process of its own. All connections are opened before a round, 250 at a time, and have a reply each: **CPU µs/accept** is the
 cost of that for one of them, its reply included. Then each has one request under way. RSS is the largest that was seen in a round. The load is

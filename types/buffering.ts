@@ -13,7 +13,8 @@ export interface TempPathOptions {
 
 /**
  * How much of a reply is buffered if the client is slower than the application: first in memory, then in one unlinked temporary file.
- * Buffering never delays a reply: data is sent as soon as the client takes it.
+ * Buffering never delays a reply: data is sent as soon as the client takes it. Before the file is begun the application waits for the
+ * client, at most 50 ms at a stretch and half a second in all; not where the reply is cached or stored.
  */
 export interface BufferingOptions {
   /** Turn buffering on; `X-Accel-Buffering` of a reply overrides it. Default true. (scgi_buffering) */

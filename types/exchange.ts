@@ -157,8 +157,8 @@ export interface ExchangeHandler {
   onHead (head: ResponseHead, whole?: boolean): void
   /** An informational head other than 100 and 101 has arrived before the final head. It must not end the exchange. Default: it is ignored. */
   onInterim? (head: ResponseHead): void
-  /** A piece of the decoded body; the receiver owns it. */
-  onData (chunk: Buffer): void
+  /** A piece of the decoded body. The receiver owns it, unless it answers `true`: it has no more use for the memory. */
+  onData (chunk: Buffer): true | void
   /** The body is complete; after a 101 the server has ended the connection. */
   onEnd (): void
   /** After a 101: the server has taken what was written. */

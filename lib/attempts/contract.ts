@@ -35,7 +35,7 @@ export interface PassHandler {
    * @param usual the protocol of its server has clients hear of it, unless the options say otherwise
    */
   onInterim? (head: ResponseHead, usual: boolean): void
-  onData (chunk: Buffer): void
+  onData (chunk: Buffer): true | void
   onEnd (): void
   /** After a 101: the server has taken what was written. */
   onDrain? (): void

@@ -154,8 +154,8 @@ export class Pass implements ExchangeHandler, Waiter {
     this.#handler.onInterim?.(head, this.#running.peer?.target.protocol.earlyHints === true)
   }
 
-  onData (chunk: Buffer): void {
-    this.#handler.onData(chunk)
+  onData (chunk: Buffer): true | void {
+    return this.#handler.onData(chunk)
   }
 
   onDrain (): void {

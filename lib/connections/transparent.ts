@@ -31,7 +31,7 @@ export interface TransparentOptions {
 
 /** Some are documented for net.connect(), which hands them to the constructor; its type lacks them. */
 export type NewSocketOptions = NonNullable<ConstructorParameters<typeof Socket>[0]> & {
-  onread?: { buffer: Buffer, callback: (length: number) => boolean }
+  onread?: { buffer: () => Buffer, callback: (length: number) => boolean }
   manualStart?: boolean
 }
 

@@ -190,17 +190,22 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
     if ((this.#mount.earlyHints ?? usual) && this.#phase === 'asking' && !reply.sent) sendInterim(this.#mount, this.#request.raw, reply.raw, head)
   }
 
-  onData (chunk: Buffer): void {
+  onData (chunk: Buffer): true | void {
     const client = this.#client
+    const taps = this.#taps
     if (client.tunnel !== undefined) {
       client.tunnel.fromServer(chunk)
       return
     }
-    this.#taps?.data(chunk)
+    taps?.data(chunk)
     if (this.#phase === 'detached') return
     this.#upstream.took(chunk.length)
-    if (this.#taps?.isLast(chunk) === true) client.keep(chunk)
-    else client.data(chunk)
+    if (taps?.isLast(chunk) === true) {
+      client.keep(chunk)
+      return
+    }
+    const isFree = client.data(chunk)
+    if (isFree && taps === undefined) return true
   }
 
   onDrain (): void {

@@ -122,13 +122,12 @@ export class ReplySide implements ReplySource, ReplyOwner, ReplyContext {
     else this.#startStream()
   }
 
-  data (chunk: Buffer): void {
-    if (this.#stream !== undefined) {
-      this.#stream.feed(chunk)
-      return
-    }
+  /** True if the client has got the piece, and its memory is free. */
+  data (chunk: Buffer): boolean {
+    if (this.#stream !== undefined) return this.#stream.feed(chunk)
     this.#collect(chunk)
     if (this.#collected > WHOLE_LIMIT) this.#startStream()
+    return false
   }
 
   /** The last piece of a body that is being stored: the client gets it when the file is in its place. */

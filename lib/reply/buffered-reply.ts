@@ -1,14 +1,18 @@
 import { Readable } from 'node:stream'
 import { ByteQueue } from './byte-queue.ts'
+import { ClientWriter } from './client-writer.ts'
+import { Patience } from './patience.ts'
 import { ReplyFile } from './reply-file.ts'
 import { tempFileError } from '../files/temp-file.ts'
+import { systemTimers } from '../runtime/timers.ts'
 import type { ReplyBuffering } from './buffering-options.ts'
 import type { ReplySource } from './reply-stream.ts'
 
 /**
  * The part of a reply body that goes to the client as a stream, read ahead of a client that is slower: up to `busyBuffersSize`
  * handed over, then in memory, then in a temporary file; past the limits the source is held back until the client has taken some.
- * While the client keeps up this is a `ReplyStream`: a piece goes through as it is.
+ * While the client keeps up this is a `ReplyStream`: a piece goes through as it is. Piped to the reply itself, as it is where no hook
+ * has put another stream in its place, it writes there by itself.
  *
  * In order the bytes lie: what is handed over, then the file, then memory. Nothing passes from memory to the reader while the file
  * has any.
@@ -24,11 +28,16 @@ export class BufferedReply extends Readable {
   #paused = false
   /** The source gives nothing more and is not called any more. */
   #ended = false
+  /** The end was given to the reader. */
+  #over = false
   #failure: Error | undefined
   /** The reader is being given something at this moment. */
   #inRead = false
   /** A turn of the event loop is waited for before the file is begun. */
   #waiting = false
+  /** Writes to the client, where that is what this stream is piped to: nothing is handed over to the stream's own reader then. */
+  #writer: ClientWriter | undefined
+  readonly #patience = new Patience(systemTimers.now)
 
   /**
    * @param onFileError called once, when the temporary file fails, with FST_SCGI_TEMP_FILE: the reply breaks off, and nothing more is
@@ -51,15 +60,16 @@ export class BufferedReply extends Readable {
     return this.#file?.length ?? 0
   }
 
-  /** A piece of the body. Of a single read of the source all pieces are taken, also when the source was told to pause meanwhile. */
-  feed (chunk: Buffer): void {
-    if (this.#ended || chunk.length === 0) return
-    if (this.#queue.length === 0 && !this.#fileComesFirst && this.#passes(chunk.length)) {
-      this.push(chunk)
-      return
-    }
+  /**
+   * A piece of the body. Of a single read of the source all pieces are taken, also when the source was told to pause meanwhile. True if
+   * the piece has left, and its memory is free.
+   */
+  feed (chunk: Buffer): boolean {
+    if (this.#ended || chunk.length === 0) return true
+    if (this.#queue.length === 0 && !this.#fileComesFirst && this.#passes(chunk.length)) return this.#handOver(chunk)
     this.#queue.push(chunk)
     this.#offer()
+    return false
   }
 
   /** The body is complete. */
@@ -77,8 +87,25 @@ export class BufferedReply extends Readable {
     this.#offer()
   }
 
+  override pipe<T extends NodeJS.WritableStream> (destination: T, options?: { end?: boolean }): T {
+    const watched = this.listenerCount('data') > 0 || this.listenerCount('readable') > 0 || this.readableEncoding !== null
+    const writer = watched || this.destroyed || this.readableEnded ? undefined : ClientWriter.to(destination, this.#written)
+    if (writer === undefined) return super.pipe(destination, options)
+    if (options?.end !== false) this.once('end', () => writer.end())
+    destination.emit('pipe', this)
+    this.#writer = writer
+    // Reading tells whoever listens.
+    const first: unknown = this.readableLength > 0 ? super.read() : undefined
+    if (Buffer.isBuffer(first)) writer.write(first)
+    this.#offer()
+    // There is nothing in the stream to flow but its end.
+    this.resume()
+    return destination
+  }
+
   override read (size?: number): unknown {
     const chunk: unknown = super.read(size)
+    if (this.#writer !== undefined) return chunk
     if (!this.#isDrained) {
       this.#inRead = true
       this.#offer()
@@ -113,6 +140,11 @@ export class BufferedReply extends Readable {
     return this.#queue.length === 0 && !this.#fileComesFirst
   }
 
+  /** Bytes that are handed over and were not taken. */
+  get #handedOver (): number {
+    return this.#writer === undefined ? this.readableLength : this.#writer.pending
+  }
+
   /** A further read of the source may have more bytes than there is room for. */
   get #isFull (): boolean {
     return this.inMemory > this.#settings.memory - this.#settings.bufferSize
@@ -120,22 +152,39 @@ export class BufferedReply extends Readable {
 
   /** Bytes that may be handed over; a reader that asks for more than the limit at once has it raised. */
   get #roomAhead (): number {
-    return this.readableHighWaterMark - this.readableLength
+    return this.readableHighWaterMark - this.#handedOver
   }
 
   /** Whether a piece may be handed over as it is: it fits, or it does not stay. */
   #passes (length: number): boolean {
-    return length <= this.#roomAhead || (this.readableLength === 0 && this.readableFlowing === true)
+    return length <= this.#roomAhead || (this.#handedOver === 0 && (this.#writer !== undefined || this.readableFlowing === true))
+  }
+
+  /** True if the piece has left, and its memory is free. */
+  #handOver (piece: Buffer): boolean {
+    const writer = this.#writer
+    if (writer === undefined) {
+      this.push(piece)
+      return false
+    }
+    const isFree = writer.write(piece)
+    if (this.listenerCount('data') === 0) return isFree
+    this.emit('data', piece)
+    return false
+  }
+
+  /** The client has taken what was written last. */
+  readonly #written = (): void => {
+    if (!this.destroyed && !this.#over && (this.#paused || this.#ended || !this.#isDrained)) this.#offer()
   }
 
   /** Hands over what fits, and sees to what follows from the rest. */
   #offer (): void {
     // The reader may do anything while it is given a piece: all is looked at again each time.
     while (!this.#fileComesFirst) {
-      const room = this.#roomAhead
-      const piece = room > 0 ? this.#queue.take(room) : undefined
+      const piece = this.#next()
       if (piece === undefined) break
-      this.push(piece)
+      this.#handOver(piece)
     }
     if (this.destroyed) return
     if (this.inFile > 0) this.#readBack()
@@ -148,24 +197,37 @@ export class BufferedReply extends Readable {
       if (!this.#paused) {
         this.#paused = true
         this.#source.pause()
+        if (this.#writer !== undefined) this.#patience.begin()
       }
       this.#spillSoon()
     } else if (this.#paused) {
       this.#paused = false
+      this.#patience.end()
       this.#source.resume()
     }
   }
 
+  /** The next bytes from memory, where they may be handed over. */
+  #next (): Buffer | undefined {
+    if (this.#writer !== undefined) return this.#passes(this.#queue.nextLength) ? this.#queue.take(Infinity) : undefined
+    const room = this.#roomAhead
+    return room > 0 ? this.#queue.take(room) : undefined
+  }
+
   #end (): void {
     this.#file?.close()
-    if (this.destroyed) return
-    if (this.#failure === undefined) this.push(null)
-    else if (this.readableLength === 0) this.destroy(this.#failure)
+    if (this.destroyed || this.#over) return
+    if (this.#failure === undefined) {
+      this.#over = true
+      this.push(null)
+    } else if (this.#handedOver === 0) {
+      this.destroy(this.#failure)
+    }
   }
 
   /**
    * A client that takes its bytes in this turn of the event loop keeps up, and needs no file; and a reply that ends with the piece
-   * that was one too many needs none either.
+   * that was one too many needs none either. Of a client that we write to ourselves it is known better how far it is behind.
    */
   #spillSoon (): void {
     if (this.#settings.maxTempFileSize === 0 || this.#waiting) return
@@ -173,13 +235,22 @@ export class BufferedReply extends Readable {
       this.#spill()
       return
     }
+    const wait = this.#patienceLeft
     this.#waiting = true
-    setImmediate(BufferedReply.#turn, this)
+    if (wait <= 0) setImmediate(BufferedReply.#turn, this)
+    else setTimeout(BufferedReply.#turn, wait, this).unref()
+  }
+
+  get #patienceLeft (): number {
+    // Without a limit to the file the reply is wanted by others too, whom no client shall hold up.
+    return this.#writer === undefined || this.#settings.maxTempFileSize === Infinity ? 0 : this.#patience.left
   }
 
   static #turn (reply: BufferedReply): void {
     reply.#waiting = false
-    if (!reply.#ended && reply.#isFull) reply.#spill()
+    if (reply.#ended || !reply.#isFull) return
+    if (reply.#patienceLeft > 0) reply.#spillSoon()
+    else reply.#spill()
   }
 
   /** Writes the oldest bytes in memory to the file, where it has room. */
@@ -208,7 +279,8 @@ export class BufferedReply extends Readable {
 
   #readBack (): void {
     const file = this.#file
-    const room = this.#roomAhead
+    // A client that has all that was written may get as much as a single read of the application would give it.
+    const room = this.#writer?.pending === 0 ? Math.max(this.#roomAhead, this.#settings.bufferSize) : this.#roomAhead
     if (file === undefined || file.reading || room <= 0) return
     file.read(room, (error, bytes) => {
       if (this.destroyed) return
@@ -219,7 +291,7 @@ export class BufferedReply extends Readable {
         this.#fileFailed(error)
         return
       }
-      this.push(bytes)
+      this.#handOver(bytes)
       this.#offer()
     })
   }

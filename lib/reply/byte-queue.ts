@@ -13,6 +13,11 @@ export class ByteQueue {
   /** Where in `#shared` the last piece begins, or -1 if it lies elsewhere. */
   #lastStart = -1
 
+  /** Bytes of the piece that `take` would give; 0 if there is none. */
+  get nextLength (): number {
+    return this.#pieces[0]?.length ?? 0
+  }
+
   push (piece: Buffer): void {
     this.length += piece.length
     if (piece.length < SMALL) {

@@ -24,9 +24,10 @@ export class ReplyStream extends Readable {
     this.#source = source
   }
 
-  /** A piece of the body. */
-  feed (chunk: Buffer): void {
+  /** A piece of the body. False: it is kept. */
+  feed (chunk: Buffer): false {
     if (!this.push(chunk)) this.#source.pause()
+    return false
   }
 
   /** The body is complete. */

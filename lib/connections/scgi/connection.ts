@@ -7,7 +7,7 @@ import type { ServerAddress } from '../../../types/exchange.ts'
 
 /** What a connection tells the exchange that uses it. */
 export interface ConnectionOwner extends ServerConnectionOwner {
-  /** `buffer` is shared by all connections: what is to be kept must be copied before this returns. */
+  /** `buffer` is shared by all connections, unless `readInto` gave it: what is to be kept must be copied before this returns. */
   onBytes (buffer: Buffer, length: number): void
   onWritten (): void
   onSocketError (error: NodeJS.ErrnoException): void
@@ -41,6 +41,10 @@ export class Connection extends ServerConnection<ConnectionOwner> {
   readonly #bound: boolean
   /** It was left in a state that the next connection must not inherit. */
   #spoilt: boolean
+  readonly #family: Family
+  /** What is read into next. Node.js asks for it after each read. */
+  #buffer: Buffer
+  #isReading = false
 
   /** Begins to connect. */
   static open (address: ServerAddress, options: ConnectionOptions, owner: ConnectionOwner | null, connectTimeout: number): Connection {
@@ -66,11 +70,14 @@ export class Connection extends ServerConnection<ConnectionOwner> {
   private constructor (family: Family, transparent?: TransparentOptions) {
     super()
     this.#spoilt = this.#bound = transparent !== undefined
-    const { buffer } = family
-    const socket: Socket = this.socket = newSocket(buffer, length => {
+    this.#family = family
+    this.#buffer = family.buffer
+    const socket: Socket = this.socket = newSocket(() => this.#buffer, length => {
       const { owner } = this
+      this.#isReading = true
       if (owner === null) this.#idleEnd()
-      else owner.context.runInAsyncScope(owner.onBytes, owner, buffer, length)
+      else owner.context.runInAsyncScope(owner.onBytes, owner, this.#buffer, length)
+      this.#isReading = false
       return !socket.isPaused()
     }, error => {
       this.#spoilt = true
@@ -142,6 +149,7 @@ export class Connection extends ServerConnection<ConnectionOwner> {
 
   rest (age: number): void {
     this.owner = null
+    this.#readIntoShared()
     this.setTimeout(age)
     // An idle connection must not keep the process alive.
     this.socket.unref()
@@ -168,20 +176,34 @@ export class Connection extends ServerConnection<ConnectionOwner> {
     socket.uncork()
   }
 
+  #readIntoShared (): void {
+    const { buffer } = this.#family
+    if (this.#buffer === buffer) return
+    this.#buffer = buffer
+    // The socket learns it after this read, or not any more: what lies spare must not hold the memory.
+    if (!this.#isReading) this.#spoilt = true
+  }
+
   readonly #written = (error?: Error | null): void => {
     if (!error) this.owner?.onWritten()
+  }
+
+  /** What is read next goes there, from within `onBytes`: the owner's alone, until the connection is given up. */
+  readInto (buffer: Buffer): void {
+    this.#buffer = buffer
   }
 
   destroy (): void {
     this.owner = null
     this.onIdleEnd = undefined
+    this.#readIntoShared()
     if (this.socket.isPaused() || this.socket.writableLength > 0) this.#spoilt = true
     this.socket.destroy()
   }
 }
 
 function newSocket (
-  buffer: Buffer, callback: (length: number) => boolean, refused: (error: NodeJS.ErrnoException) => void,
+  buffer: () => Buffer, callback: (length: number) => boolean, refused: (error: NodeJS.ErrnoException) => void,
   transparent: TransparentOptions | undefined
 ): Socket {
   const options: NewSocketOptions = { onread: { buffer, callback } }

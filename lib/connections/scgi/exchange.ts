@@ -23,6 +23,8 @@ export class Exchange extends ServerExchange<Connection> implements ConnectionOw
   /** Room for a whole body, and how much of it is taken. */
   #whole: Buffer | undefined
   #taken = 0
+  /** What is read into, and not shared with others: pieces of it are given away. */
+  #own: Buffer | undefined
   bytesReceived = 0
 
   constructor (address: ServerAddress, request: ExchangeRequest, handler: ExchangeHandler, pool?: ConnectionPool) {
@@ -166,6 +168,9 @@ export class Exchange extends ServerExchange<Connection> implements ConnectionOw
       if (end > start) this.handler.onData(Buffer.from(buffer.subarray(start, end)))
       return
     }
+    // A piece that fills little of it is copied: it would hold the memory of the rest.
+    const isGiven = buffer === this.#own && (this.#whole !== undefined || (end - start) * 2 >= buffer.length)
+    let isKept = false
     let from = start
     while (!body.done && from < end) {
       from = body.write(buffer, from, end)
@@ -173,14 +178,37 @@ export class Exchange extends ServerExchange<Connection> implements ConnectionOw
         this.fail('error', new errors.FST_SCGI_BODY_TRUNCATED(this.address.name, body.error))
         return
       }
-      if (body.payloadEnd > body.payloadStart) {
-        this.handler.onData(this.#copy(buffer, body.payloadStart, body.payloadEnd))
+      const { payloadStart, payloadEnd } = body
+      if (payloadEnd > payloadStart) {
+        const piece = isGiven ? buffer.subarray(payloadStart, payloadEnd) : this.#copy(buffer, payloadStart, payloadEnd)
+        if (isGiven) this.#taken += piece.length
+        if (this.handler.onData(piece) !== true && isGiven) isKept = true
         if (this.settled) return
       }
     }
-    if (!body.done) return
+    if (!body.done) {
+      this.#readOn(isKept)
+      return
+    }
     this.#surplus = from < end
     this.finish(this.#isReusable())
+  }
+
+  /**
+   * Where the next bytes of the body are read. Those of a large one go to memory of its own, which is given away without a copy.
+   * @param isKept somebody keeps what was read last
+   */
+  #readOn (isKept: boolean): void {
+    const { bufferSize } = this.request
+    const whole = this.#whole
+    const own = this.#own
+    if (whole !== undefined) this.#own = whole.subarray(this.#taken, this.#taken + bufferSize)
+    else if (own === undefined ? this.#isLarge : isKept) this.#own = Buffer.allocUnsafeSlow(bufferSize)
+    if (this.#own !== undefined && this.#own !== own) this.connection?.readInto(this.#own)
+  }
+
+  get #isLarge (): boolean {
+    return this.bodyReceived > ONE_ALLOCATION || (this.#parser.head?.contentLength ?? -1) > ONE_ALLOCATION
   }
 
   /**
@@ -190,17 +218,19 @@ export class Exchange extends ServerExchange<Connection> implements ConnectionOw
   #copy (buffer: Buffer, start: number, end: number): Buffer {
     const length = end - start
     const { contentLength = -1 } = this.#parser.head ?? {}
-    if (this.#taken === 0 && contentLength > length && contentLength <= ONE_ALLOCATION) this.#whole = Buffer.allocUnsafeSlow(contentLength)
+    if (this.#taken === 0 && contentLength > length && contentLength <= ONE_ALLOCATION) {
+      // One more, for what would be too much.
+      this.#whole = Buffer.allocUnsafeSlow(contentLength + 1)
+    }
     const whole = this.#whole
-    if (whole === undefined || this.#taken + length > whole.length) {
+    if (whole === undefined) {
       const piece = Buffer.allocUnsafe(length)
       buffer.copy(piece, 0, start, end)
       return piece
     }
-    buffer.copy(whole, this.#taken, start, end)
-    const from = this.#taken
-    this.#taken += length
-    return whole.subarray(from, this.#taken)
+    buffer.copy(whole, 0, start, end)
+    this.#taken = length
+    return whole.subarray(0, length)
   }
 
   /** The server has agreed to keep the connection, and both sides know where this reply ends. */

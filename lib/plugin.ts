@@ -36,6 +36,8 @@ interface GatewayRoot {
   readonly registry: Registry
   /** For `reply.scgi()`. */
   readonly state: GatewayState
+  /** Those of the mounts. */
+  readonly mounted: GatewayState[]
   /** The longest `closeTimeout` of the mounts; `undefined` without mounts. */
   closeTimeout: number | undefined
   readonly services: WeakMap<ReplyScgiOptions, Promise<{ service: Omit<Service, 'bodyLimit' | 'point'>, select: Selector, rewritePrefix: string }>>
@@ -52,6 +54,7 @@ function rootOf (fastify: FastifyInstance): GatewayRoot {
   const root: GatewayRoot = {
     registry,
     state: { closing: false, running: new ActiveList(), caches, onIdle: undefined },
+    mounted: [],
     closeTimeout: undefined,
     services: new WeakMap(),
   }
@@ -99,9 +102,10 @@ function endConnections (fastify: FastifyInstance, root: GatewayRoot): void {
   })
   let timer: NodeJS.Timeout | undefined
   fastify.addHook('preClose', done => {
-    connections.close()
     timer = setTimeout(() => connections.cut(), root.closeTimeout ?? CLOSE_TIMEOUT)
-    done()
+    // The hooks of the mounts come after this one, and what is answered meanwhile is the last of its connection, too.
+    for (const state of root.mounted) state.closing = true
+    connections.close(done)
   })
   fastify.addHook('onClose', (_instance, done) => {
     // Fastify does not wait for its further servers; the process does.
@@ -135,6 +139,7 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
   const inner = { prefix: path.replace(/\/$/, ''), ...(options.logLevel === undefined ? undefined : { logLevel: options.logLevel }) }
   await fastify.register(async scope => {
     const state: GatewayState = { closing: false, running: new ActiveList(), caches: root.state.caches, onIdle: undefined }
+    root.mounted.push(state)
     drain(scope, state, closeTimeout)
     mountRoutes(scope, options, { mount, select, state, bodyLimit, rewritePrefix }, path.length > 1 && path.endsWith('/'))
   }, inner)

@@ -45,7 +45,7 @@ export interface ListenOptions {
   fd?: number
   /** Sockets passed by systemd (LISTEN_FDS): all, or those with a name (FileDescriptorName=). Default none. (sd_listen_fds) */
   systemd?: true | string
-  /** Maximum number of connections that wait to be accepted. Default 511. (listen backlog=) */
+  /** Maximum number of connections that wait to be accepted; the system may have a lower limit (`net.core.somaxconn` on Linux, 4096). Default 4096. (listen backlog=) */
   backlog?: number
   /** Serves HTTPS. An invalid certificate, or one without its key, is refused. Default false. (listen ssl) */
   tls?: ListenTlsOptions | false

@@ -2,6 +2,7 @@ import { BufferedReply } from '../reply/buffered-reply.ts'
 import { CLIENT, type UpstreamSide } from './upstream-side.ts'
 import { replacementFor, type Replacement } from './replacement.ts'
 import { isGone, isHttp2, offSocketClose, onSocketClose } from '../http/raw-reply.ts'
+import { pace } from '../inbound/pace.ts'
 import { obeyedWish, STEERING } from '../http/accel-headers.ts'
 import { requestBegan, type RequestEvent } from './request-event.ts'
 import { ReplySender, type ReplyOwner } from '../reply/sender.ts'
@@ -92,8 +93,11 @@ export class ReplySide implements ReplySource, ReplyOwner, ReplyContext {
 
   /** It has called back. */
   gone (closed: () => void): void {
-    offSocketClose(this.request.raw.socket, closed)
+    const { raw } = this.request
+    offSocketClose(raw.socket, closed)
     this.client = 'gone'
+    // What a client is still sending is read in any case.
+    if (this.tunnel === undefined && raw.httpVersionMajor === 1 && raw.complete) pace.answered(raw.socket, this.#state.running.size)
   }
 
   // --- the reply ---

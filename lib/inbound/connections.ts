@@ -1,4 +1,5 @@
 import { cutLingering } from './linger.ts'
+import { pace } from './pace.ts'
 import { onlooker } from './upgrades.ts'
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
@@ -33,7 +34,10 @@ export class ClientConnections {
     if (this.#servers.includes(server)) return
     this.#servers.push(server)
     const plain = 'setSecureContext' in server || 'updateSettings' in server ? this.#outer : this.#unused
-    server.on('connection', (socket: Socket) => this.#add(socket, plain))
+    server.on('connection', (socket: Socket) => {
+      this.#add(socket, plain)
+      pace.accepted(socket, plain === this.#unused)
+    })
     server.on('secureConnection', (socket: TLSSocket) => { if (socket.alpnProtocol !== 'h2') this.#add(socket, this.#unused) })
     server.on('request', ({ socket }: IncomingMessage) => { if (this.#unused.delete(socket)) this.#used.add(socket) })
     server.on('upgrade', onlooker(({ socket }) => {
@@ -46,12 +50,17 @@ export class ClientConnections {
     })
   }
 
-  /** To be called when the server is about to be closed. */
-  close (): void {
+  /**
+   * To be called when the server is about to be closed.
+   * @param done called when it may be closed
+   */
+  close (done: () => void): void {
     this.#closing = true
     for (const socket of [...this.#unused, ...this.#outer]) endSilent(socket)
     // They take no new streams, and end with the last one that is under way.
     for (const session of this.#sessions) session.close()
+    // Node.js takes a connection for idle whose request it has not read, and would close it.
+    pace.finish(done)
   }
 
   /** Ends what is left without a reply to wait for, when closing has taken long enough. */

@@ -8,8 +8,8 @@ import type { ListenOptions } from '../../types/config.ts'
 
 const DEFAULT_HOST = '127.0.0.1'
 const DEFAULT_PORT = 8080
-/** That of Node.js. */
-const DEFAULT_BACKLOG = 511
+/** Node.js' 511 is too short for a thousand clients that come at once: those who find it full try again after a second. The system may allow less. */
+const DEFAULT_BACKLOG = 4096
 /** sun_path, without the NUL at its end. */
 const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103
 const EXPECTED = "8080, '127.0.0.1:8080', '[::1]:8080', 'unix:/path', 'fd:3', 'systemd', or an object"

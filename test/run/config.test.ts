@@ -116,7 +116,7 @@ test('what is in force is printed, with its defaults and without its secrets', a
     mounts: [{ prefix: '/a', upstreams: { servers: ['127.0.0.1:4000'], sticky: { cookie: { name: 'a', secret: 'hush hush hush hush' } } } }],
     setup: function plugins () {},
   })))
-  assert.deepEqual(printed.listen, [{ host: '127.0.0.1', port: 8443, backlog: 511, tls: { cert: '[hidden]', key: '[hidden]' }, http2: true }])
+  assert.deepEqual(printed.listen, [{ host: '127.0.0.1', port: 8443, backlog: 4096, tls: { cert: '[hidden]', key: '[hidden]' }, http2: true }])
   assert.deepEqual([printed.setup, printed.drainTimeout, printed.log], ['[function plugins]', 3_600_000, { sumUp: 10_000 }])
   assert.ok(!JSON.stringify(printed).includes('hush'))
   const { mounts: [mount = {}] = [], fastify = {} }: { mounts?: Record<string, unknown>[], fastify?: Record<string, unknown> } = printed

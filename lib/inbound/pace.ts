@@ -1,0 +1,84 @@
+import type { Socket } from 'node:net'
+
+/** While more requests than these are under way, a connection whose reply has gone out waits for its turn to be read again. */
+const MANY = 128
+/** So many are read anew in one turn of the event loop, */
+const IN_A_TURN = 64
+/** and so many in one in which a connection was accepted. */
+const WHILE_ACCEPTING = 2
+/** Places at the head of the queue that may be empty before it is made anew. */
+const EMPTY = 1024
+
+/**
+ * The order in which the connections of many busy clients are read. Node.js reads in one turn of the event loop all that have something to
+ * say, and accepts one new connection. With thousands of clients, thousands of requests would be begun before the first is answered: their
+ * objects grow old together, which is what a garbage collector is worst at, and a turn takes so long that new connections wait for seconds.
+ * Here requests that nobody can serve yet stay in the kernel.
+ */
+export class Pace {
+  /** Connections that are not read, in the order in which their turn comes; those before `#next` have had it. */
+  #queue: Socket[] = []
+  #next = 0
+  #hasAccepted = false
+  #isTurning = false
+
+  /**
+   * The reply to the last request of a connection is through.
+   * @param running requests that are under way
+   */
+  answered (socket: Socket, running: number): void {
+    // Node.js has no further reply for it.
+    if (running > MANY && socket.writable && Reflect.get(socket, '_httpMessage') === null) this.#hold(socket)
+  }
+
+  /**
+   * A connection was accepted.
+   * @param holds it is one of plain HTTP/1, and may wait for its turn
+   */
+  accepted (socket: Socket, holds: boolean): void {
+    this.#hasAccepted = true
+    // Node.js is about to begin to read it, and would do so all the same.
+    if (holds && this.#queue.length > 0) process.nextTick(() => this.#hold(socket))
+  }
+
+  /** Calls back when no connection waits for its turn any more, and what those had to say that did has been heard. */
+  finish (done: () => void): void {
+    while (this.#readNext());
+    // The phase in which they are read comes between these two.
+    setImmediate(() => setImmediate(done))
+  }
+
+  #hold (socket: Socket): void {
+    if (socket.destroyed) return
+    socket.pause()
+    this.#queue.push(socket)
+    if (this.#isTurning) return
+    this.#isTurning = true
+    setImmediate(this.#turn)
+  }
+
+  readonly #turn = (): void => {
+    let left = this.#hasAccepted ? WHILE_ACCEPTING : IN_A_TURN
+    this.#hasAccepted = false
+    while (left-- > 0 && this.#readNext());
+    this.#isTurning = this.#queue.length > 0
+    if (this.#isTurning) setImmediate(this.#turn)
+  }
+
+  /** False if there was none. */
+  #readNext (): boolean {
+    const socket = this.#queue[this.#next++]
+    if (this.#next >= this.#queue.length) {
+      this.#queue = []
+      this.#next = 0
+    } else if (this.#next === EMPTY) {
+      this.#queue.splice(0, this.#next)
+      this.#next = 0
+    }
+    socket?.resume()
+    return socket !== undefined
+  }
+}
+
+/** That of this process: all its connections share one event loop. */
+export const pace = new Pace()

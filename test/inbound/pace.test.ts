@@ -1,0 +1,192 @@
+// Many busy clients: their connections are read in turn, so that requests that nobody can serve yet stay in the kernel.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, Socket } from 'node:net'
+import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { Pace } from '../../lib/inbound/pace.ts'
+import { createScgiServer } from '../../lib/server/index.ts'
+import { startGateway, type Gateway } from '../helpers/gateway.ts'
+
+const CLIENTS = 300
+const REQUEST = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+
+/** An idle connection of an HTTP server, as far as `Pace` looks at it. */
+function idle (): Socket {
+  const socket = new Socket()
+  Reflect.set(socket, '_httpMessage', null)
+  return socket
+}
+
+function paused (sockets: readonly Socket[]): number {
+  return sockets.filter(socket => socket.isPaused()).length
+}
+
+async function eventually (check: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + 30_000
+  while (!check()) {
+    assert.ok(performance.now() < deadline, `not in time: ${what}`)
+    await turn()
+  }
+}
+
+/** An application that answers when it is told to. */
+async function startApplication () {
+  const waiting: (() => void)[] = []
+  const server = createScgiServer((_request, response) => {
+    waiting.push(() => response.writeHead(200, { 'Content-Length': 2 }).end('ok'))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  return {
+    waiting,
+    address: `127.0.0.1:${address.port}`,
+    async [Symbol.asyncDispose] () { await new Promise(resolve => server.close(resolve)) },
+  }
+}
+
+/** A client that asks anew as soon as it has its reply, so many times in all, or until it is told that this was the last. */
+class Client {
+  asked = 0
+  answered = 0
+  error: Error | undefined
+  isDone = false
+  onAsk = (): void => {}
+  readonly #socket: Socket
+  readonly #times: number
+  #got = ''
+
+  constructor ({ port }: Gateway, times: number) {
+    this.#times = times
+    this.#socket = connect(port, '127.0.0.1', () => this.#ask())
+    this.#socket.on('error', error => { this.error = error })
+    this.#socket.on('close', () => { this.isDone = true })
+    this.#socket.on('data', data => this.#read(data))
+  }
+
+  #read (data: Buffer): void {
+    this.#got += data.toString('latin1')
+    const head = this.#got.indexOf('\r\n\r\n')
+    if (head === -1 || this.#got.length < head + 4 + Number(/\r\ncontent-length: (\d+)/i.exec(this.#got)?.[1])) return
+    const isLast = /\r\nconnection: close/i.test(this.#got)
+    this.#got = ''
+    this.answered++
+    if (!isLast && this.asked < this.#times) this.#ask()
+    else this.isDone = true
+  }
+
+  #ask (): void {
+    this.asked++
+    this.#socket.write(REQUEST)
+    this.onAsk()
+  }
+
+  end (): void {
+    this.#socket.destroy()
+  }
+}
+
+/** As many clients as make a crowd, whose first requests all wait for the application. */
+async function startCrowd (gateway: Gateway, waiting: readonly unknown[], times: number) {
+  const all = Array.from({ length: CLIENTS }, () => new Client(gateway, times))
+  await eventually(() => waiting.length === CLIENTS, 'the application has all requests')
+  return { all, [Symbol.dispose] () { for (const client of all) client.end() } }
+}
+
+test('connections are read at once while few requests are under way', async () => {
+  const pace = new Pace()
+  const sockets = Array.from({ length: 100 }, idle)
+  for (const socket of sockets) pace.answered(socket, 128)
+  pace.accepted(idle(), true)
+  assert.equal(paused(sockets), 0)
+})
+
+test('beyond that 64 are read in a turn, in their order, and 2 where a connection was accepted', async () => {
+  const pace = new Pace()
+  const sockets = Array.from({ length: 200 }, idle)
+  for (const socket of sockets) pace.answered(socket, 129)
+  assert.equal(paused(sockets), 200)
+  await turn()
+  assert.deepEqual([paused(sockets), paused(sockets.slice(0, 64))], [136, 0])
+  const [fresh, encrypted] = [idle(), idle()]
+  pace.accepted(fresh, true)
+  pace.accepted(encrypted, false)
+  await turn()
+  assert.deepEqual([paused(sockets), fresh.isPaused(), encrypted.isPaused()], [134, true, false])
+  await turn()
+  await turn()
+  assert.deepEqual([paused(sockets), fresh.isPaused()], [6, true])
+  await turn()
+  assert.deepEqual([paused(sockets), fresh.isPaused()], [0, false])
+})
+
+test('a connection that ends, or has another reply to send, is not held', async () => {
+  const pace = new Pace()
+  const [ending, ended, pipelined] = [idle(), idle(), new Socket()]
+  ending.end()
+  ended.destroy()
+  for (const socket of [ending, ended, pipelined]) pace.answered(socket, 1000)
+  assert.equal(paused([ending, ended, pipelined]), 0)
+})
+
+test('all that are held are read at the end', async () => {
+  const pace = new Pace()
+  const sockets = Array.from({ length: 3000 }, idle)
+  for (const socket of sockets) pace.answered(socket, 3000)
+  await turn()
+  await new Promise<void>(resolve => pace.finish(resolve))
+  assert.equal(paused(sockets), 0)
+})
+
+test('of a crowd of clients a part is read in each turn of the event loop, and all are answered', { timeout: 60_000 }, async () => {
+  await using application = await startApplication()
+  await using gateway = await startGateway({ upstreams: application.address }, { logger: false })
+  const { waiting } = application
+  using crowd = await startCrowd(gateway, waiting, 3)
+  const { all } = crowd
+  let inTurn = 0
+  let most = 0
+  let isOver = false
+  gateway.app.server.on('request', () => { most = Math.max(most, ++inTurn) })
+  const count = (): void => {
+    inTurn = 0
+    if (!isOver) setImmediate(count)
+  }
+  count()
+  const begun = waiting.length
+  // Enough of them stay for a crowd.
+  for (const answer of waiting.splice(0, begun - 140)) answer()
+  await eventually(() => waiting.length === CLIENTS, 'the second requests are there')
+  isOver = true
+  assert.ok(most > 0 && most < 100, `${most} requests in one turn`)
+  await eventually(() => {
+    for (const answer of waiting.splice(0)) answer()
+    return all.every(({ answered }) => answered === 3)
+  }, 'all are answered')
+})
+
+// Fastify answers with 503 what it reads while it closes.
+test('an application that closes answers what clients have asked, though it was not read yet', { timeout: 60_000 }, async () => {
+  await using application = await startApplication()
+  await using gateway = await startGateway({ upstreams: application.address }, { logger: false })
+  const { waiting } = application
+  using crowd = await startCrowd(gateway, waiting, 2)
+  const { all } = crowd
+  const asked = new Promise<void>(resolve => {
+    let left = 150
+    for (const client of all) client.onAsk = () => { if (--left === 0) resolve() }
+  })
+  for (const answer of waiting.splice(0, 150)) answer()
+  await asked
+  assert.ok(waiting.length < CLIENTS, 'some requests are not read yet')
+  const closing = gateway.close()
+  await eventually(() => {
+    for (const answer of waiting.splice(0)) answer()
+    return all.every(client => client.isDone)
+  }, 'all have ended')
+  await closing
+  assert.deepEqual(all.filter(({ error }) => error !== undefined).length, 0)
+  assert.deepEqual(all.filter(({ answered, asked }) => answered < asked).length, 0)
+})

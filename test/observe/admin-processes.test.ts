@@ -45,6 +45,25 @@ test('processes: number, state, restarts, how the last one ended, and the last l
   assert.ok(page.includes('was ended by SIGKILL') && page.includes('node scgi.mjs &#60;b&#62;</th>'))
 })
 
+test('the reason of a server is why its application does not run, not the attempt that failed then', async () => {
+  const spawn = { command: process.execPath, args: ['scgi.mjs'], cwd: APPS, restart: { delay: '1h', maxDelay: '1h' } }
+  await using gateway = await startAdmin([{ spawn }, { address: '127.0.0.1:9', backup: true }])
+  await (await fetch(`${gateway.url}/die`, { headers: { connection: 'close' } })).text()
+  for (;;) {
+    const { applications: [application], servers: [server] } = (await gateway.api('GET', '/groups/app')).body
+    if (application.processes[0].state !== 'waiting') {
+      await setTimeout(20)
+      continue
+    }
+    assert.equal(server.state, 'failed')
+    assert.match(server.reason, /exited with code 7|ended with .*7/)
+    assert.match(server.lastFailure.message, /closed|reset|premature/)
+    const { body: reset } = await gateway.api('POST', `/groups/app/servers/${encodeURIComponent(server.id)}/reset`)
+    assert.deepEqual([reset.reason, reset.lastFailure], [server.reason, null])
+    return
+  }
+})
+
 test('an edit of an application is kept, though it listens elsewhere at the next start', async () => {
   await using dir = await tempDir()
   const servers = ['127.0.0.1:9', { spawn: { command: process.execPath, args: ['scgi.mjs'], cwd: APPS } }]

@@ -205,7 +205,8 @@ function serverModel (server: UpstreamServer, { accounts, now, history, recent, 
 
 /** Why it does not serve, in words. */
 function reasonOf (server: UpstreamServer, failure: string | undefined): string | null {
-  if (server.state === 'failed') return failure ?? server.reason ?? null
+  // An application that does not run says more than the attempt that found it so, or failed long before.
+  if (server.state === 'failed') return server.reason ?? failure ?? server.lastError?.message ?? null
   return server.state === 'unhealthy' || server.state === 'ejected' ? server.reason ?? null : null
 }
 

@@ -4,6 +4,7 @@ import { GROUP, SERVER } from '../options/table/group.ts'
 import { REGISTER } from '../options/table/plugin.ts'
 import { Application } from './application.ts'
 import { build } from './build.ts'
+import { checkDirectories } from './directories.ts'
 import { loadConfig } from './load-config.ts'
 import { Logs } from './logs.ts'
 import { PidFile } from './pid-file.ts'
@@ -27,6 +28,7 @@ async function read (config: GatewayConfig | string): Promise<Settings> {
 export async function testConfig (config: GatewayConfig | string): Promise<string> {
   const settings = await read(config)
   PidFile.check(settings.pidFile)
+  await checkDirectories(settings.mounts)
   // Plugins may write while they are loaded: that is not what was asked.
   const logs = await Logs.open({ ...settings.log, level: 'error' }, settings.accessLog, settings.fastify.logger, false)
   const { application } = await build(settings, logs)

@@ -91,6 +91,11 @@ test('what only the system knows is checked, too', async () => {
     [{ listen: 0, mounts: [MOUNT, { ...MOUNT, prefix: '/b', buffering: { bufferSize: '1x' } }] }, /option 'mounts\[1\]\.buffering\.bufferSize' is "1x"/],
     [{ listen: 0, pidFile: '/none/such/a.pid' }, /^pidFile: it cannot be written: ENOENT/],
     [{ listen: 0, pidFile: dir.path }, /^pidFile: it cannot be written: .* is a directory/],
+    [{ mounts: [MOUNT, { ...MOUNT, prefix: '/b', sendfile: { root: ['/', '/none/such'] } }] }, /option 'mounts\[1\]\.sendfile\.root' is "\/none\/such", expected a directory that exists and can be read \(ENOENT\)/],
+    [{ mounts: [{ ...MOUNT, internal: { '/files/': '/none/such' } }] }, /option 'mounts\[0\]\.internal\['\/files\/'\]' is "\/none\/such"/],
+    [{ mounts: [{ ...MOUNT, buffering: { tempPath: { path: '/none/such' } } }] }, /option 'mounts\[0\]\.buffering\.tempPath' is .* can be written \(ENOENT\)/],
+    [{ mounts: [{ ...MOUNT, requestBuffering: { tempPath: '/none/such' } }] }, /option 'mounts\[0\]\.requestBuffering\.tempPath' is/],
+    [{ mounts: [{ ...MOUNT, store: { root: '/dev/null/a/b' } }] }, /option 'mounts\[0\]\.store\.root' is .* or made \(ENOTDIR\)/],
     [{ listen: 0, mounts: [MOUNT, MOUNT] }, /^mounts\[1\]: its path is taken already/],
     [{ listen: 0, mounts: ['no-such-host.invalid:4000'] }, /^mounts\[0\]: the name of the upstream server 'no-such-host\.invalid' does not resolve/],
     [{ listen: 0, setup: () => { throw new Error('no disk') } }, /^setup: no disk/],
@@ -104,7 +109,8 @@ test('what only the system knows is checked, too', async () => {
         return true
       })
     }
-    assert.match(await testConfig({ listen: [0, `unix:${dir.socket()}`], mounts: [MOUNT] }), /is right/)
+    const directories = { store: { root: dir.file('a/b') }, internal: { '/files/': dir.path }, buffering: { tempPath: dir.path } }
+    assert.match(await testConfig({ listen: [0, `unix:${dir.socket()}`], mounts: [{ ...MOUNT, ...directories }] }), /is right/)
   } finally {
     taken.close()
   }

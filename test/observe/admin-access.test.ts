@@ -62,6 +62,9 @@ const READS: readonly Attempt[] = [
   { title: 'another site that frames', headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' }, ...FORBIDDEN },
   { title: 'another site that fetches the stream', path: '/gateway/api/events', headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors' }, ...FORBIDDEN },
   { title: 'another site that fetches the token', path: '/gateway/api/token', headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors' }, ...FORBIDDEN },
+  ...['http://evil.example', 'null', 'http://127.0.0.1:1', 'http://127.0.0.1', 'SELF.evil.example', 'file://'].flatMap(origin => ['/groups', '/token', '/events'].map(path =>
+    ({ title: `a page of ${origin} that fetches ${path}, by what older browsers say`, path: `/gateway/api${path}`, headers: { origin }, ...FORBIDDEN }))),
+  { title: 'the page itself, by what older browsers say', headers: { origin: 'SELF' }, status: 200 },
   { title: 'the page itself that fetches', headers: { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors' }, status: 200 },
   { title: 'what is not there, by a stranger', path: '/gateway/none', host: ['evil.example'], ...HOST },
   { title: 'what is not there', path: '/gateway/none', status: 404, code: 'FST_SCGI_ADMIN_NOT_FOUND' },
@@ -97,7 +100,7 @@ async function send (target: Target, attempt: Attempt, port: number, tokens: Rec
     ...(body === '' ? undefined : { 'content-type': 'application/json', 'content-length': String(body.length) }),
     connection: 'close',
     ...rest,
-  }).map(([name, value]) => `${name}: ${value === 'SELF' ? `http://127.0.0.1:${port}` : value}\r\n`)
+  }).map(([name, value]) => `${name}: ${value.replace('SELF', `http://127.0.0.1:${port}`)}\r\n`)
   return rawRequest(target, `${method} ${path} HTTP/${version}\r\n${host.map(name => `Host: ${name}\r\n`).join('')}${lines.join('')}\r\n${body}`)
 }
 

@@ -37,6 +37,12 @@ export function refuse (gate: Gate, request: FastifyRequest): Error | undefined 
   if (site !== undefined && site !== 'same-origin' && site !== 'none' && !followsLink) {
     return new FST_SCGI_ADMIN_FORBIDDEN('the request comes from another site')
   }
+  // Older browsers say no more than this, and the application may allow other origins all it has (CORS).
+  const origin = single(request, 'origin')
+  // The scheme is the client's: TLS may end before this process.
+  if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {
+    return new FST_SCGI_ADMIN_FORBIDDEN('the request comes from another origin')
+  }
   if (gate.own.has(request.raw.socket) || gate.authorized) return undefined
   const { remoteAddress, destroyed } = request.raw.socket
   // A socket without an address is a unix socket, unless its client has left: then nobody knows who it was.
@@ -53,13 +59,7 @@ export function refuse (gate: Gate, request: FastifyRequest): Error | undefined 
 /** Why a request may edit nothing, its token aside. */
 export function refuseEdit (request: FastifyRequest): Error | undefined {
   const site = single(request, 'sec-fetch-site')
-  if (site !== undefined && site !== 'same-origin') return new FST_SCGI_ADMIN_FORBIDDEN('edits come from the page itself, not from elsewhere')
-  const origin = single(request, 'origin')
-  if (origin === undefined) return undefined
-  const host = hostOf(request)
-  // The scheme is the client's: TLS may end before this process.
-  if (origin !== `http://${host}` && origin !== `https://${host}`) return new FST_SCGI_ADMIN_FORBIDDEN('edits come from the page itself, not from another origin')
-  return undefined
+  return site === undefined || site === 'same-origin' ? undefined : new FST_SCGI_ADMIN_FORBIDDEN('edits come from the page itself, not from elsewhere')
 }
 
 /** Host and port that the client has asked for, in lower case; `undefined` if it has not, or in several ways. */

@@ -20,6 +20,7 @@ import { soak } from './soak/index.ts'
 import { measureConnections } from './subjects/connections.ts'
 import { measureHttp2 } from './subjects/http2.ts'
 import { measureLatency } from './subjects/latency.ts'
+import { measureMemory } from './subjects/memory.ts'
 import { measureNode } from './subjects/node.ts'
 import { measureReplies } from './subjects/replies.ts'
 import { measureReuse } from './subjects/reuse.ts'
@@ -37,6 +38,7 @@ const subjects: Readonly<Record<SubjectName, Subject>> = {
   node: measureNode,
   latency: measureLatency,
   start: measureStart,
+  memory: measureMemory,
 }
 
 async function profile (bench: Bench): Promise<void> {

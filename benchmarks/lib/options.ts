@@ -12,7 +12,7 @@ export const features = [
 export type FeatureName = typeof features[number]
 
 /** What is measured beside the features. */
-export const subjects = ['replies', 'connections', 'reuse', 'http2', 'node', 'latency', 'start'] as const
+export const subjects = ['replies', 'connections', 'reuse', 'http2', 'node', 'latency', 'start', 'memory'] as const
 
 export type SubjectName = typeof subjects[number]
 
@@ -30,6 +30,7 @@ Subjects (default: replies):
   node                 1 kB on Node.js 20, 22 and 24, as far as npx has them
   latency              latency of 1 kB at half of what each can do at most
   start                time to the first answer, and memory at rest
+  memory               bytes for an idle connection, an exchange in progress, a cached entry (also --memory)
 
   --only 1k,100k       kinds of reply: ${kinds.join(', ')} (default: all);
                        with --features: ${features.join(', ')}
@@ -133,6 +134,7 @@ export function readOptions (args: readonly string[]): BenchOptions | undefined 
       profile: { type: 'boolean', default: false },
       soak: { type: 'boolean', default: false },
       minutes: { type: 'string', default: '30' },
+      memory: { type: 'boolean', default: false },
       micro: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -142,7 +144,7 @@ export function readOptions (args: readonly string[]): BenchOptions | undefined 
   if (values.baseline !== undefined && values['baseline-commit'] !== undefined) throw new Error('--baseline and --baseline-commit: one of them')
   if (values.origin !== 'c' && values.origin !== 'node') throw new Error(`--origin: '${values.origin}' is not 'c' or 'node'`)
   return {
-    subjects: positionals.length === 0 ? ['replies'] : pick('subjects', positionals, subjects),
+    subjects: positionals.length > 0 ? pick('subjects', positionals, subjects) : values.memory ? ['memory'] : ['replies'],
     kinds: list('--only', values.features ? undefined : values.only, kinds),
     transports: list('--transport', values.transport, ['unix', 'tcp'] as const),
     peers: values.peers?.split(','),

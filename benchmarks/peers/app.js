@@ -1,6 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { Session } from 'node:inspector/promises'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 
 // What the Node peers share: settings from the command line, the port announced, and what the bench has them do meanwhile.
 
@@ -32,6 +35,18 @@ export const commands = {
     const { profile } = await session.post('Profiler.stop')
     session.disconnect()
     await writeFile(path, JSON.stringify(profile))
+  },
+
+  /** Bytes of the heap and beside it that are held, after a full collection. */
+  async memory () {
+    setFlagsFromString('--expose-gc')
+    const gc = runInNewContext('gc')
+    for (let n = 0; n < 3; n++) {
+      await setTimeout(20)
+      gc()
+    }
+    const { heapUsed, external } = process.memoryUsage()
+    return heapUsed + external
   },
 
   watchDelay () {

@@ -110,7 +110,7 @@ export function comparisons ({ box, options }: Bench, files: string): Comparison
       what: 'miss of 1 kB, stored on disk / no cache',
       target: 'miss and store on disk / no cache (at most: nginx\'s ratio)',
       reference: {
-        over: nginxWith({ cache: { path: kept, levels: '1:2' } }, 'nginx, cached'),
+        over: nginxWith({ cache: { path: kept, levels: '1:2' } }, 'nginx-cached'),
         under: nginx,
         verify: () => { if (!filesBelow(kept)) throw new Error('nginx has stored nothing') },
       },

@@ -10,36 +10,101 @@ import { makeText } from '../origin/replies.ts'
 import { comparisons, fileSizes, type Comparison } from './comparisons.ts'
 import { measureLoader } from './loader.ts'
 import { measureRates } from './rate.ts'
-import type { Section } from '../lib/page.ts'
+import type { FeatureName } from '../lib/options.ts'
+import type { Block, Section } from '../lib/page.ts'
 import type { Measured } from '../lib/targets.ts'
 import type { Peer, Transport } from '../peers/peer.ts'
+
+/** What is told in one section, and what must be known to read it. */
+interface Group {
+  readonly block: Block
+  readonly title: string
+  readonly names: readonly FeatureName[]
+  readonly note: string
+}
+
+const groups: readonly Group[] = [
+  {
+    block: 'features-plain',
+    title: 'Beside an earlier commit',
+    names: ['plain'],
+    note: '**baseline** is the earlier build, with the same packages.',
+  },
+  {
+    block: 'features-cache',
+    title: 'Cache',
+    names: ['memory-hit', 'disk-hit', 'memory-store', 'disk-store'],
+    note: `**no-cache** has no option, **@fastify/static** sends the same file, **static** is a Fastify route that sends the Buffer and the headers of our hit,
+**nginx-cached** has scgi_cache with the same levels. Hits: after each run the cache itself must have counted one miss and nothing but hits;
+misses: every request is for another URL, and there must be no hit. The memory store has its default size, so in most rounds each new entry
+drives an old one out.`,
+  },
+  {
+    block: 'features-files',
+    title: 'Files',
+    names: ['sendfile', 'redirect-1k', 'redirect-1m'],
+    note: '**@fastify/static** sends the same file. Of the file of 100 MB there are 4 connections.',
+  },
+  {
+    block: 'features-metrics',
+    title: 'Metrics',
+    names: ['metrics'],
+    note: '**fastify-scgi** has registered `fastify-scgi/metrics`, **no-metrics** has not.',
+  },
+  {
+    block: 'features-loader',
+    title: 'Pauses while a cache is loaded from the disk',
+    names: ['loader'],
+    note: `The longest pause is that of the event loop (\`monitorEventLoopDelay\`) of a gateway that four clients ask for entries at random, each
+up to 200 times a second. The loader goes over 100 files, then rests for 10 ms (by default 50 ms), until it has found all of them.`,
+  },
+  {
+    block: 'features-rate',
+    title: 'Rates',
+    names: ['rate'],
+    note: 'Rates are measured at the client, all at the same time, over ten seconds from the head of the reply on; the worst of them counts.',
+  },
+]
+
+/** What one group has given. */
+interface Found {
+  readonly outcomes: Outcome[]
+  readonly pairs: Pair[]
+  readonly measured: Measured[]
+}
 
 /** Measures what `--features` names, one after the other. */
 export async function measureFeatures (bench: Bench): Promise<Section[]> {
   const wanted = bench.options.features ?? []
   const transport = transportOf(bench)
-  const outcomes: Outcome[] = []
-  const pairs: Pair[] = []
-  const measured: Measured[] = []
-  for (const comparison of comparisons(bench, writeFiles(bench))) {
-    if (!wanted.includes(comparison.name)) continue
-    const [ours, reference] = await compare(bench, comparison, transport)
-    const most = reference?.ratio.median ?? comparison.most
-    outcomes.push({ what: comparison.what, unit: 'ratio', most, measured: ours.ratio })
-    if (reference !== undefined) {
-      outcomes.push({ what: `${comparison.what}: nginx`, unit: 'ratio', most: undefined, measured: reference.ratio })
-    }
-    const { target } = comparison
-    if (target !== undefined) measured.push({ target, value: ours.ratio, ...(most !== undefined && { most }) })
-    pairs.push(ours, ...(reference === undefined ? [] : [reference]))
-  }
+  const known = comparisons(bench, writeFiles(bench))
   if (wanted.includes('plain') && bench.options.baseline === undefined) {
     leaveOut('plain', 'no earlier build is given (--baseline DIR, --baseline-commit REVISION)')
   }
   const special = { ...bench, origins: bench.origins.special ?? bench.origins }
-  if (wanted.includes('loader')) outcomes.push(...await measureLoader(special, transport))
-  if (wanted.includes('rate')) outcomes.push(...await measureRates(special, transport))
-  return [{ block: 'features', title: 'Features', text: featureText(outcomes, pairs), measured }]
+  const sections: Section[] = []
+  for (const { block, title, names, note: remark } of groups) {
+    const found: Found = { outcomes: [], pairs: [], measured: [] }
+    for (const comparison of known) {
+      if (names.includes(comparison.name) && wanted.includes(comparison.name)) await measureOne(bench, comparison, transport, found)
+    }
+    if (names.includes('loader') && wanted.includes('loader')) found.outcomes.push(...await measureLoader(special, transport))
+    if (names.includes('rate') && wanted.includes('rate')) found.outcomes.push(...await measureRates(special, transport))
+    if (found.outcomes.length === 0) continue
+    const rows = found.pairs.length === 0 ? '' : `\n\n${pairTable(['reply', 'transport', 'gateway'], 'first/this', found.pairs)}`
+    sections.push({ block, title, text: `${outcomeTable(found.outcomes)}${rows}\n\n${remark}`, measured: found.measured })
+  }
+  return sections
+}
+
+async function measureOne (bench: Bench, comparison: Comparison, transport: Transport, found: Found): Promise<void> {
+  const { what, target } = comparison
+  const [ours, reference] = await compare(bench, comparison, transport)
+  const most = reference?.ratio.median ?? comparison.most
+  found.outcomes.push({ what, unit: 'ratio', most, measured: ours.ratio })
+  if (reference !== undefined) found.outcomes.push({ what: `${what}: nginx`, unit: 'ratio', most: undefined, measured: reference.ratio })
+  if (target !== undefined) found.measured.push({ target, value: ours.ratio, ...(most !== undefined && { most }) })
+  found.pairs.push(ours, ...(reference === undefined ? [] : [reference]))
 }
 
 /** Profiles this gateway in the first of them that is a comparison. */
@@ -95,18 +160,4 @@ function writeFiles ({ box }: Bench): string {
   mkdirSync(directory)
   for (const [name, size] of Object.entries(fileSizes)) writeFileSync(join(directory, name), makeText(size))
   return directory
-}
-
-function featureText (outcomes: readonly Outcome[], pairs: readonly Pair[]): string {
-  const rows = pairs.length === 0 ? '' : `\n\n${pairTable(['reply', 'transport', 'gateway'], 'first/this', pairs)}`
-  return `${outcomeTable(outcomes)}${rows}
-
-- Each row of the second table is a process of its own: **fastify-scgi** is set up for what the row says, **no-cache**, **no-metrics** and **baseline**
-  have no option, **@fastify/static** sends the same file, **static** is a Fastify route that sends the Buffer and the headers of our hit,
-  **nginx, cached** has scgi_cache with the same levels. Of the file of 100 MB there are 4 connections.
-- Hits: after each run the cache itself must have counted one miss and nothing but hits; misses: every request is for another URL, and
-  there must be no hit. The memory store has its default size, so in most rounds each new entry drives an old one out.
-- The longest pause is that of the event loop (\`monitorEventLoopDelay\`) of a gateway that four clients ask for entries at random, each
-  up to 200 times a second. The loader goes over 100 files, then rests for 10 ms (by default 50 ms), until it has found all of them.
-- Rates are measured at the client, all at the same time, over ten seconds from the head of the reply on; the worst of them counts.`
 }

@@ -31,9 +31,8 @@ export function createCache (options: CreateCacheOptions): Cache {
   return new CacheZone({
     name,
     store,
-    ownStore: store instanceof MemoryStore || store instanceof DiskStore,
-    ...(store instanceof MemoryStore && { putter: store }),
-    ...(store instanceof DiskStore && { tempWriter: store }),
+    ...(store instanceof MemoryStore && { skills: { putter: store, keepsObjects: true } }),
+    ...(store instanceof DiskStore && { skills: { putter: store, tempWriter: store, absenceTeller: store } }),
     storeTimeout,
     // Our stores drop what nobody asks for themselves. What somebody asks for may be served stale for as long as the application fails.
     keepStale: typeof kind === 'string' ? YEAR : inactiveTime,

@@ -2,14 +2,33 @@ import { patiently } from '../runtime/patience.ts'
 import { isThenable, valueOf } from '../options/functions.ts'
 import { canBeSent } from './sendable.ts'
 import { plainKey, type StoreKey } from './key.ts'
+import type { Put } from './short-sink.ts'
 import type { Timers } from '../runtime/timers.ts'
 import type { AsyncResource } from 'node:async_hooks'
 import type { Writable } from 'node:stream'
 import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue } from '../../types/cache-store.ts'
 
-/** A store that needs no time to take an entry. */
+/** A store that mostly needs no time to take an entry. */
 export interface Putter {
-  put (key: CacheStoreKey, value: CacheStoreValue, body: readonly Buffer[], length: number): boolean
+  /** It takes a body of up to so many bytes. */
+  readonly putLimit: number
+  /** @param tempPath the mount's directory of temporary files, for a store that writes files */
+  put (key: CacheStoreKey, value: CacheStoreValue, body: readonly Buffer[], length: number, tempPath?: string): Put
+}
+
+/** A store that often knows without waiting that there is no entry. */
+export interface AbsenceTeller {
+  /** True if there is no entry for this request; false if `get` is to be asked. */
+  isAbsent (key: CacheStoreKey): boolean
+}
+
+/** What our own stores can do that others cannot. */
+export interface StoreSkills {
+  readonly putter: Putter
+  /** The entries are the objects that were stored: they need no check. */
+  readonly keepsObjects?: boolean
+  readonly tempWriter?: TempWriter
+  readonly absenceTeller?: AbsenceTeller
 }
 
 /** A store that writes in a directory that it is given. */
@@ -46,29 +65,18 @@ export class StoreGuard {
   readonly #clock: Timers
   readonly #warn: (message: string, error: unknown) => void
   /** Our own stores get keys whose headers are made only when they are read; a copy of such a key would lack them. */
-  readonly #ours: boolean
-  readonly #putter: Putter | undefined
-  readonly #tempWriter: TempWriter | undefined
+  readonly #skills: StoreSkills | undefined
   #stuck = 0
   #retryAt = 0
   #failedAt = -Infinity
 
-  /**
-   * @param ours the store is one of ours, which only read what they are given
-   * @param putter the same store, where it takes whole entries at once
-   * @param tempWriter the same store, where it is told where to write
-   */
-  constructor (
-    store: CacheStore, timeout: number, clock: Timers, warn: (message: string, error: unknown) => void, ours = false, putter?: Putter,
-    tempWriter?: TempWriter
-  ) {
+  /** @param skills of a store of ours, which only read what they are given */
+  constructor (store: CacheStore, timeout: number, clock: Timers, warn: (message: string, error: unknown) => void, skills?: StoreSkills) {
     this.store = store
     this.timeout = timeout
     this.#clock = clock
     this.#warn = warn
-    this.#ours = ours
-    this.#putter = putter
-    this.#tempWriter = tempWriter
+    this.#skills = skills
   }
 
   /** Looks a key up, and calls back; at once where the store answers at once. */
@@ -79,19 +87,19 @@ export class StoreGuard {
     }
     let result
     try {
-      result = this.store.get(this.keyFor(key))
+      if (this.#skills?.absenceTeller?.isAbsent(key) !== true) result = this.store.get(this.keyFor(key))
     } catch (error) {
       this.failed('the lookup failed', error)
       lookup.onLookup(undefined, true)
       return
     }
     if (!isPromise(result)) {
-      lookup.onLookup(checked(result, this.takesWhole), false)
+      lookup.onLookup(checked(result, this.#keepsObjects), false)
       return
     }
     this.settle(result, 'a lookup', discard, (found, failed) => {
-      if (lookup.context === undefined) lookup.onLookup(checked(found, this.takesWhole), failed)
-      else lookup.context.runInAsyncScope(lookup.onLookup, lookup, checked(found, this.takesWhole), failed)
+      if (lookup.context === undefined) lookup.onLookup(checked(found, this.#keepsObjects), failed)
+      else lookup.context.runInAsyncScope(lookup.onLookup, lookup, checked(found, this.#keepsObjects), failed)
     })
   }
 
@@ -102,7 +110,8 @@ export class StoreGuard {
   open (key: StoreKey, value: CacheStoreValue, tempPath?: string): Writable | undefined {
     if (!this.usable()) return undefined
     try {
-      if (tempPath !== undefined && this.#tempWriter !== undefined) return this.#tempWriter.createWriteStream(key, value, tempPath)
+      const tempWriter = this.#skills?.tempWriter
+      if (tempPath !== undefined && tempWriter !== undefined) return tempWriter.createWriteStream(key, value, tempPath)
       return valueOf('createCache.store.createWriteStream', this.store.createWriteStream(this.keyFor(key), value))
     } catch (error) {
       this.failed('an entry could not be opened for writing', error)
@@ -110,24 +119,28 @@ export class StoreGuard {
     }
   }
 
-  /** Puts an entry with its whole body into a store that takes it at once (see `putter`). */
-  put (key: StoreKey, value: CacheStoreValue, body: readonly Buffer[], length: number): boolean {
+  /** Puts an entry with its whole body into a store that takes it at once (see `putLimit`). */
+  put (key: StoreKey, value: CacheStoreValue, body: readonly Buffer[], length: number, tempPath?: string): Put {
     if (!this.usable()) return false
     try {
-      return this.#putter?.put(key, value, body, length) === true
+      return this.#skills?.putter.put(key, value, body, length, tempPath) ?? false
     } catch (error) {
       this.failed('an entry could not be stored', error)
       return false
     }
   }
 
-  /** The store takes whole entries at once. */
-  get takesWhole (): boolean {
-    return this.#putter !== undefined
+  /** The store takes bodies of up to so many bytes at once; -1 if it takes none. */
+  get putLimit (): number {
+    return this.#skills?.putter.putLimit ?? -1
+  }
+
+  get #keepsObjects (): boolean {
+    return this.#skills?.keepsObjects === true
   }
 
   keyFor (key: StoreKey): CacheStoreKey {
-    return this.#ours ? key : plainKey(key)
+    return this.#skills === undefined ? plainKey(key) : key
   }
 
   /** Whether the store is to be asked at all. */

@@ -9,7 +9,7 @@ import { cacheStatusMember, type StatusReport, type StatusTeller } from './statu
 import { methodKey, StoreKey } from './key.ts'
 import { rangeTooFar } from './range-offset.ts'
 import { readTags } from './tags.ts'
-import { SHORT, ShortSink } from './short-sink.ts'
+import { ShortSink } from './short-sink.ts'
 import { StoreSink, type SinkOwner } from './sink.ts'
 import { deleteEntry, updateEntry } from './update.ts'
 import { variantKey } from './vary.ts'
@@ -141,13 +141,10 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
     if (intercepted || noCache || value === undefined || this.#key.unknown || this.#wasPurged(value)) return this.#passOn()
     const { guard } = zone
     const { contentLength } = head
-    if (guard.takesWhole && contentLength >= 0 && contentLength <= SHORT) {
-      this.#sink = new ShortSink(contentLength, (body, length) => guard.put(this.#key, value, body, length), this)
-    } else {
-      const stream = guard.open(this.#key, value, rules.tempPath)
-      if (stream === undefined) return this.#passOn()
-      this.#sink = new StoreSink(stream, contentLength, guard.timeout, zone.clock, this)
-    }
+    this.#sink = contentLength >= 0 && contentLength <= guard.putLimit
+      ? new ShortSink(contentLength, (body, length) => guard.put(this.#key, value, body, length, rules.tempPath), this)
+      : this.#openSink(value, contentLength)
+    if (this.#sink === undefined) return this.#passOn()
     this.#value = value
     this.#dropExpired()
     this.#phase = follow(this.#phase, 'storing')
@@ -170,7 +167,11 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
   onEnd (): void {
     if (this.#phase !== 'storing') return
     this.#phase = follow(this.#phase, 'committing')
-    if (this.#takesTime) this.#zone.commits.begin(this.#key.path)
+    if (this.#sink instanceof ShortSink) {
+      if (!this.#sink.end()) this.#giveTime(this.#sink)
+      return
+    }
+    this.#zone.commits.begin(this.#key.path)
     this.#sink?.end()
   }
 
@@ -499,6 +500,25 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
       zone.commits.end(path)
       if (lockKey !== undefined) zone.locks.release(lockKey, this, true)
     })
+  }
+
+  #openSink (value: CacheStoreValue, length: number): StoreSink | undefined {
+    const { guard, clock } = this.#zone
+    const stream = guard.open(this.#key, value, this.#rules.tempPath)
+    return stream === undefined ? undefined : new StoreSink(stream, length, guard.timeout, clock, this)
+  }
+
+  /** Gives the store as a stream what it could not take at once. */
+  #giveTime (short: ShortSink): void {
+    const sink = this.#value === undefined ? undefined : this.#openSink(this.#value, -1)
+    if (sink === undefined) {
+      short.abort()
+      return
+    }
+    this.#sink = sink
+    this.#zone.commits.begin(this.#key.path)
+    for (const piece of short.pieces) sink.write(piece)
+    sink.end()
   }
 
   /** Between the end of the body and the entry in its place others may come. */

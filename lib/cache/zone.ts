@@ -11,7 +11,7 @@ import { purgeBySearch } from './purge.ts'
 import { RememberedErrors } from './remembered-errors.ts'
 import { ActiveList, type Listed } from '../runtime/active-list.ts'
 import { show } from '../options/units.ts'
-import { StoreGuard, type Putter, type TempWriter } from './store-guard.ts'
+import { StoreGuard, type StoreSkills } from './store-guard.ts'
 import { UseCounter } from './use-counter.ts'
 import { variantKey } from './vary.ts'
 import type { Timers } from '../runtime/timers.ts'
@@ -21,12 +21,8 @@ import type { Cache, CacheEntries, CacheStats, CacheStatus, HeaderValues } from 
 export interface ZoneSettings {
   readonly name: string
   readonly store: CacheStore
-  /** The store is one of ours. Default false. */
-  readonly ownStore?: boolean
-  /** The store, where it takes whole entries at once. */
-  readonly putter?: Putter
-  /** The store, where it is told where to write. */
-  readonly tempWriter?: TempWriter
+  /** Of the store, if it is one of ours. */
+  readonly skills?: StoreSkills
   /** Milliseconds. */
   readonly storeTimeout: number
   /** Milliseconds that an expired entry is kept at least. */
@@ -87,7 +83,7 @@ export class CacheZone implements Cache {
     }
     this.guard = new StoreGuard(store, settings.storeTimeout, clock, (message, error) => {
       this.onWarning(`cache '${name}': ${message}; requests go on without it`, error)
-    }, settings.ownStore, settings.putter, settings.tempWriter)
+    }, settings.skills)
     this.locks = new LockTable(clock)
     this.commits = new Commits(clock)
     this.uses = new UseCounter(settings.inactive)

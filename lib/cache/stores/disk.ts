@@ -2,17 +2,19 @@ import type { Readable, Writable } from 'node:stream'
 import { crc32 } from 'node:zlib'
 import type { CacheStore, CacheStoreKey, CacheStoreListed, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
 import { ActiveList } from '../../runtime/active-list.ts'
+import type { Put } from '../short-sink.ts'
 import { readTags } from '../tags.ts'
 import { DiskBody } from './disk/body.ts'
 import type { BodyPart } from './disk/body.ts'
 import { commit } from './disk/commit.ts'
 import type { OpenEntry } from './disk/entry.ts'
-import { readAt, shut } from './disk/files.ts'
+import { readAt, shut, SMALL } from './disk/files.ts'
 import { load } from './disk/loader.ts'
 import { DiskManager } from './disk/manager.ts'
 import { entryName, lockName, secondName } from './disk/names.ts'
 import { readDiskOptions } from './disk/options.ts'
 import type { DiskSettings, DiskStoreOptions } from './disk/options.ts'
+import { putNow } from './disk/put-now.ts'
 import { Rounds } from './disk/rounds.ts'
 import { EntryFiles } from './disk/entry-files.ts'
 import { DiskWriter } from './disk/writer.ts'
@@ -88,6 +90,28 @@ export class DiskStore implements CacheStore {
     this.#writers.add(writer)
     writer.once('close', () => this.#writers.delete(writer))
     return writer
+  }
+
+  get putLimit (): number {
+    return Math.min(SMALL, this.#settings.maxEntrySize)
+  }
+
+  /**
+   * Takes an entry with its whole body. What `createWriteStream` is for bodies that come in time.
+   * @param tempPath as of `createWriteStream`
+   * @returns false if the entry is refused; `'later'` if it is to be given to `createWriteStream`, as something has to be waited for
+   */
+  put (key: CacheStoreKey, value: CacheStoreValue, body: readonly Buffer[], length: number, tempPath?: string): Put {
+    const { maxSize, maxEntrySize } = this.#settings
+    if (this.#closed || length > maxEntrySize) return false
+    const put = putNow(this.#entryFiles, { key, value: copyValue(value), body, length, maxSize, tempPath })
+    if (put === true) this.#manager.poke()
+    return put
+  }
+
+  /** True if there is no entry for a request, which the system knows from its memory; false if `get` is to be asked. */
+  isAbsent (key: CacheStoreKey): boolean {
+    return this.#closed || this.#entryFiles.isAbsent(key)
   }
 
   async delete (key: CacheStoreKey): Promise<void> {

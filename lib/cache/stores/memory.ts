@@ -5,6 +5,7 @@ import { ActiveList, type Listed } from '../../runtime/active-list.ts'
 import { outside } from '../../runtime/context.ts'
 import { CREATE_CACHE } from '../../options/table/cache.ts'
 import { parseLifetime, parseSize } from '../../options/units.ts'
+import { SHORT } from '../short-sink.ts'
 import { readTags } from '../tags.ts'
 import { copyValue, entryKey, promisedLength, purgeTest, softened } from './key.ts'
 import { MemoryIndex, type Indexed } from './memory-index.ts'
@@ -93,6 +94,10 @@ export class MemoryStore implements CacheStore {
     this.#writers.add(writer)
     writer.once('close', () => this.#writers.delete(writer))
     return writer
+  }
+
+  get putLimit (): number {
+    return Math.min(SHORT, this.#maxEntrySize)
   }
 
   /**

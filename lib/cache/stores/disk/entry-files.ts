@@ -1,6 +1,6 @@
 import { constants, renameSync, utimes } from 'node:fs'
 import { copyFile, mkdir, unlink } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve, sep } from 'node:path'
 import type { CacheStoreKey, CacheStoreValue } from '../../../../types/cache-store.ts'
 import { keyBytes, keyText } from '../key.ts'
 import { varyMatches, varyNames } from '../vary.ts'
@@ -30,6 +30,8 @@ export class EntryFiles {
   /** Commits and changes of one key, one after the other. */
   readonly lock = new Lock()
   readonly atOnce = new AtOnce()
+  /** Directories for temporary files that are on another file system than the entries. */
+  readonly elsewhere = new Set<string>()
   readonly now: () => number
   readonly #settings: DiskSettings
   /** Where temporary files may be, beside those next to their entries. */
@@ -42,7 +44,7 @@ export class EntryFiles {
   }
 
   pathOf (name: string): string {
-    return join(this.directoryOf(name), name)
+    return this.directoryOf(name) + sep + name
   }
 
   directoryOf (name: string): string {
@@ -61,6 +63,19 @@ export class EntryFiles {
   /** There is no such file. False also where the disk is too slow to be asked at once. */
   isMissing (path: string): boolean {
     return this.atOnce.allowed && this.atOnce.run(() => isMissing(path))
+  }
+
+  /** There is no entry for a request. False also where that takes longer to say. */
+  isAbsent (key: CacheStoreKey): boolean {
+    const main = entryName(key)
+    return !this.index.has(main) && this.isFree(main) && this.isFree(secondName(keyBytes(keyText(key)), key.method))
+  }
+
+  /** No file has this name. False also where the disk is too slow to be asked at once. */
+  isFree (name: string): boolean {
+    if (!this.isMissing(this.pathOf(name))) return false
+    this.index.drop(name)
+    return true
   }
 
   /** Opens the entry that a request gets. The caller closes it. */

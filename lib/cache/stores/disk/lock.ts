@@ -2,6 +2,11 @@
 export class Lock {
   readonly #last = new Map<string, Promise<unknown>>()
 
+  /** Somebody has something of this name. */
+  isBusy (name: string): boolean {
+    return this.#last.has(name)
+  }
+
   /** Runs `work` when all that came before it for this name have ended. */
   run<T> (name: string, work: () => Promise<T>): Promise<T> {
     const before = this.#last.get(name)

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { join } from 'node:path'
+import { sep } from 'node:path'
 import { levelDirectories } from '../../../files/temp-file.ts'
 import type { CacheStoreKey } from '../../../../types/cache-store.ts'
 import { keyBytes } from '../key.ts'
@@ -40,9 +40,11 @@ export function baseName (name: string): string {
   return name.slice(0, 32)
 }
 
-/** The directory of an entry below the store's. */
+/** The directory of an entry below the store's, whose path is absolute. */
 export function entryDirectory (root: string, levels: readonly number[], name: string): string {
-  return join(root, ...levelDirectories(baseName(name), levels))
+  let path = root
+  for (const directory of levelDirectories(baseName(name), levels)) path = path + sep + directory
+  return path
 }
 
 export function isEntryName (name: string): boolean {

@@ -1,0 +1,105 @@
+import { closeSync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import { dirname, sep } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { codeOf } from '../../../runtime/caught.ts'
+import { keyBytes, keyText } from '../key.ts'
+import type { Put } from '../../short-sink.ts'
+import type { CacheStoreKey, CacheStoreValue } from '../../../../types/cache-store.ts'
+import type { EntryFiles } from './entry-files.ts'
+import { SMALL } from './files.ts'
+import { encodeHead, encodeStart, layout } from './format.ts'
+import { baseName, entryName, secondName, tempName } from './names.ts'
+
+/** An entry with its whole body. */
+export interface ShortEntry {
+  readonly key: CacheStoreKey
+  /** Nobody else changes it. */
+  readonly value: CacheStoreValue
+  readonly body: readonly Buffer[]
+  readonly length: number
+  /** Bytes of the whole file at most. */
+  readonly maxSize: number
+  readonly tempPath: string | undefined
+}
+
+/** Files are put together here: they are written before the next one is. */
+let scratch: Buffer | undefined
+/** A file has room in it, unless its key and head are very long. */
+const SCRATCH = SMALL + 16_384
+
+/**
+ * Stores a short entry without waiting for anything: all the calls together cost less than one trip to the thread pool. What is not
+ * plain, or fails, is left to a writer and its commit, which find out what to do, or what is wrong.
+ */
+export function putNow (entryFiles: EntryFiles, { key, value, body, length, maxSize, tempPath }: ShortEntry): Put {
+  const { atOnce, index, lock } = entryFiles
+  const name = entryName(key)
+  if (!atOnce.allowed || value.vary !== undefined || lock.isBusy(baseName(name))) return 'later'
+  const bytes = keyBytes(keyText(key))
+  const known = index.peek(name)
+  const isPlain = known === undefined
+    ? entryFiles.isFree(name) && isUnused(entryFiles, secondName(bytes, key.method))
+    : known.vary === '' && known.origin === key.origin && known.size <= SMALL
+  if (!isPlain) return 'later'
+  const head = encodeHead({ method: key.method, value })
+  const size = layout(bytes, head).bodyOffset + length
+  if (size > maxSize) return false
+  const file = size <= SCRATCH ? (scratch ??= Buffer.allocUnsafeSlow(SCRATCH)) : Buffer.allocUnsafe(size)
+  let end = size - length
+  for (const piece of body) end += piece.copy(file, end)
+  const { id } = encodeStart(bytes, head, length, crc32(file.subarray(size - length, size)), file)
+  const directory = entryFiles.tempFor(name, tempPath)
+  if (entryFiles.elsewhere.has(directory)) return 'later'
+  const failure = atOnce.run(() => write(directory + sep + tempName(name), entryFiles.pathOf(name), file, size))
+  if (failure !== undefined) {
+    if (codeOf(failure) === 'EXDEV') entryFiles.elsewhere.add(directory)
+    return 'later'
+  }
+  index.add(name, size, entryFiles.now(), { id, verified: true, vary: '', origin: key.origin })
+  return true
+}
+
+function isUnused (entryFiles: EntryFiles, name: string): boolean {
+  return !entryFiles.index.has(name) && entryFiles.isFree(name)
+}
+
+/** Writes a file under a name of its own, and gives it the right one. If that fails, it gives the error, and nothing is left of it. */
+function write (temp: string, path: string, bytes: Buffer, size: number): unknown {
+  let fd: number
+  try {
+    fd = withDirectory(temp, () => openSync(temp, 'wx', 0o600))
+  } catch (error) {
+    return error
+  }
+  try {
+    try {
+      for (let at = 0; at < size;) at += writeSync(fd, bytes, at, size - at, at)
+    } finally {
+      closeSync(fd)
+    }
+    withDirectory(path, () => renameSync(temp, path))
+    return undefined
+  } catch (error) {
+    removeNow(temp)
+    return error
+  }
+}
+
+/** Makes a file's directory where it is missing, which it is once. */
+function withDirectory<Result> (path: string, call: () => Result): Result {
+  try {
+    return call()
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    return call()
+  }
+}
+
+function removeNow (path: string): void {
+  try {
+    unlinkSync(path)
+  } catch {
+    // It is gone.
+  }
+}

@@ -10,6 +10,8 @@ export interface CacheRequest {
   readonly headers: LookupHeaders
   /** Gives the headers that the application sees, which select the variant. Default: `headers`. It may throw. */
   readonly seen?: () => LookupHeaders
+  /** False if there is certainly no Authorization among these. Default true. */
+  readonly mayBeAuthorized?: boolean
   /** The option `bypass` says not to look. */
   readonly bypass: boolean
 }

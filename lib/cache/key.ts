@@ -25,17 +25,22 @@ export class StoreKey implements CacheStoreKey {
   /** What the application sees cannot be told: nothing in the store is for this request. */
   unknown = false
   readonly #seen: () => LookupHeaders
+  readonly #mayBeAuthorized: boolean
   #headers: Record<string, string | string[]> | undefined
 
-  /** @param seen gives the headers that the application sees */
-  constructor (origin: string, path: string, seen: () => LookupHeaders) {
+  /**
+   * @param seen gives the headers that the application sees
+   * @param mayBeAuthorized false if there is no Authorization among them
+   */
+  constructor (origin: string, path: string, seen: () => LookupHeaders, mayBeAuthorized = true) {
     this.origin = origin
     this.path = path
     this.#seen = seen
+    this.#mayBeAuthorized = mayBeAuthorized
   }
 
   get isAuthorized (): boolean {
-    return this.headers['authorization'] !== undefined
+    return this.#mayBeAuthorized && this.headers['authorization'] !== undefined
   }
 
   get headers (): Record<string, string | string[]> {

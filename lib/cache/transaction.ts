@@ -81,13 +81,13 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
   #varies = false
 
   constructor (zone: CacheZone, rules: CacheRules, request: CacheRequest, host: CacheHost) {
-    const { method, key, headers, seen = () => headers } = request
+    const { method, key, headers, seen = () => headers, mayBeAuthorized } = request
     this.context = host.context ?? currentContext()
     this.#zone = zone
     this.#rules = rules
     this.#request = request
     this.#host = this.feeder = host
-    this.#key = new StoreKey(zone.origin, methodKey(method, key), seen)
+    this.#key = new StoreKey(zone.origin, methodKey(method, key), seen, mayBeAuthorized)
     this.#mayStore = method !== 'HEAD' || rules.convertHead
     this.#client = rules.obeyClient ? readClientControl(headers) : undefined
   }

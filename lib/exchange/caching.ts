@@ -29,6 +29,7 @@ export function openCache (
     key: policy.keyOf(request) ?? ownKey(outgoing),
     headers: view.headers,
     seen: () => outgoing.seen(group),
+    mayBeAuthorized: outgoing.mayBeAuthorized,
     bypass: policy.bypass(request),
   }, host)
 }

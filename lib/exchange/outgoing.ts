@@ -146,6 +146,11 @@ export class OutgoingRequest implements PassRequest {
     return this.#service.mount.encoder.seen(sent, this.source, group.servers.some(({ target }) => target.protocol.headerLines))
   }
 
+  /** False if there is certainly no Authorization among them. */
+  get mayBeAuthorized (): boolean {
+    return this.#service.mount.encoder.mayAuthorize(this.view)
+  }
+
   /** The same for a cache, which asks for what it can store. */
   forCache (plan: FetchPlan): OutgoingRequest {
     const { asGet, strip, etag, lastModified } = plan

@@ -58,6 +58,8 @@ export interface ParamsEncoder<R> {
    * @throws as `encode`
    */
   seen (view: RequestView, request: R, http: boolean): SeenHeaders
+  /** False if there is certainly no Authorization among these headers, which spares making them. */
+  mayAuthorize (view: RequestView): boolean
   /**
    * The headers of a request as the application would get them, for a hook to change: X-Forwarded-* and Host are what is sent, and
    * what the client has no say in is gone. What the hook makes of them is sent without further rules (see `RequestView.rewritten`).
@@ -108,6 +110,8 @@ class Encoder<R> implements ParamsEncoder<R> {
   /** For headers that a hook gave. */
   readonly #given: HeaderEncoder
   readonly #sendHost: boolean
+  /** `params` has an Authorization. */
+  readonly #authorizes: boolean
   /** `params` says what Upgrade is. */
   readonly #hidesUpgrade: boolean
   readonly #sendConnection: boolean
@@ -133,6 +137,7 @@ class Encoder<R> implements ParamsEncoder<R> {
     this.#hidesUpgrade = pass === false || hidden.has('HTTP_UPGRADE')
     this.sendsUpgrade = !this.#hidesUpgrade || merged.some(({ name }) => name === 'HTTP_UPGRADE')
     this.#sendConnection = pass !== false && !hidden.has('HTTP_CONNECTION')
+    this.#authorizes = merged.some(({ name }) => name.toUpperCase() === 'HTTP_AUTHORIZATION')
     this.#sendHost = !this.#hidesHost && (defaultParams !== 'minimal' || sends('host'))
     this.#sendForwardedFor = forwarded === 'set' && sends('x-forwarded-for')
     this.#sendForwardedHost = forwarded === 'set' && sends('x-forwarded-host')
@@ -178,6 +183,10 @@ class Encoder<R> implements ParamsEncoder<R> {
     const pairs = this.#params(this.#headerSteps, view, request, ANY_SERVER) + this.#headerPairs(view)
     const headers = view.rewritten === true ? this.#given : this.#headers
     return readSeen(pairs, view, http ? { headers, host: this.#hidesHost ? undefined : hostOf(view) } : undefined)
+  }
+
+  mayAuthorize ({ rewritten, headers }: RequestView): boolean {
+    return this.#authorizes || rewritten === true || headers['authorization'] !== undefined
   }
 
   #params (steps: readonly Step<R>[], view: RequestView, request: R, exchange: ParamsExchange): string {

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Readable, Writable } from 'node:stream'
 import { CachePolicy } from '../../lib/cache/options.ts'
 import { CacheZone } from '../../lib/cache/zone.ts'
+import type { StoreSkills } from '../../lib/cache/store-guard.ts'
 import { MemoryStore } from '../../lib/cache/stores/memory.ts'
 import { FakeTimers } from '../helpers/timers.ts'
 import type { CachedEntry } from '../../lib/cache/entry.ts'
@@ -39,6 +40,8 @@ export interface Setup {
   options?: Partial<CacheOptions<Ask>>
   ignoreHeaders?: string[]
   store?: CacheStore
+  /** Of the store, where it is one of ours. */
+  skills?: StoreSkills
   storeTimeout?: number
   /** Answers at once; without it each request waits in `asked`. */
   app?: (request: Asked) => Answer
@@ -84,7 +87,13 @@ export class TestGateway {
     this.app = setup.app
     this.store = setup.store ?? new MemoryStore({ now: this.clock.now, inactive: '20d' })
     this.zone = new CacheZone({
-      name: 'test', store: this.store, storeTimeout: setup.storeTimeout ?? 250, keepStale: setup.keepStale ?? YEAR, inactive: 600_000, clock: this.clock,
+      name: 'test',
+      store: this.store,
+      storeTimeout: setup.storeTimeout ?? 250,
+      keepStale: setup.keepStale ?? YEAR,
+      inactive: 600_000,
+      clock: this.clock,
+      ...(setup.skills !== undefined && { skills: setup.skills }),
     })
     this.zone.onWarning = message => { this.warnings.push(message) }
     this.policy = new CachePolicy<Ask>({ zone: this.zone, valid: '10s', ...NGINX, ...setup.options }, setup.ignoreHeaders ?? [])

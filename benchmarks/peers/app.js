@@ -1,11 +1,5 @@
-import { writeFile } from 'node:fs/promises'
-import { Session } from 'node:inspector/promises'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { setTimeout } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
-
-// What the Node peers share: settings from the command line, the port announced, and what the bench has them do meanwhile.
+// What the Node peers share: settings from the command line, the port announced, and what the bench has them do meanwhile. Modules are
+// loaded when they are needed: start and memory at rest are measured too.
 
 /** What the bench told this peer. */
 export const settings = JSON.parse(process.argv[2] ?? '{}')
@@ -19,11 +13,12 @@ export function announce (port) {
 }
 
 let session
-const delay = monitorEventLoopDelay({ resolution: 1 })
+let delay
 
 /** By name; what one returns is told to the bench. */
 export const commands = {
   async startProfile () {
+    const { Session } = await import('node:inspector/promises')
     session = new Session()
     session.connect()
     await session.post('Profiler.enable')
@@ -34,11 +29,14 @@ export const commands = {
   async stopProfile (path) {
     const { profile } = await session.post('Profiler.stop')
     session.disconnect()
+    const { writeFile } = await import('node:fs/promises')
     await writeFile(path, JSON.stringify(profile))
   },
 
   /** Bytes of the heap and beside it that are held, after a full collection. */
   async memory () {
+    const [{ setFlagsFromString }, { runInNewContext }, { setTimeout }] =
+      await Promise.all([import('node:v8'), import('node:vm'), import('node:timers/promises')])
     setFlagsFromString('--expose-gc')
     const gc = runInNewContext('gc')
     for (let n = 0; n < 3; n++) {
@@ -49,7 +47,9 @@ export const commands = {
     return heapUsed + external
   },
 
-  watchDelay () {
+  async watchDelay () {
+    const { monitorEventLoopDelay } = await import('node:perf_hooks')
+    delay ??= monitorEventLoopDelay({ resolution: 1 })
     delay.reset()
     delay.enable()
   },

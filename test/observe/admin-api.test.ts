@@ -246,16 +246,6 @@ test('edits are kept in a file, and made again at the next start', async () => {
   await assert.rejects(startAdmin(servers, { state }), { code: 'FST_SCGI_OPT_INVALID', message: /option 'state'/ })
 })
 
-test('an edit that cannot be kept is in force, and says so', async () => {
-  await using dir = await tempDir()
-  await using backends = await Backends.start(2)
-  await using gateway = await startAdmin(backends.addresses, { state: `${dir.path}/none/state.json` })
-  const path = `/groups/app/servers/${encodeURIComponent(backends.addresses[0] ?? '')}`
-  const answer = await gateway.api('PATCH', path, { body: { weight: 4 }, ifMatch: '*' })
-  assert.deepEqual([answer.status, answer.body.code], [500, 'FST_SCGI_ADMIN_STATE'])
-  assert.equal((await gateway.api('GET', path)).body.settings.weight, 4)
-})
-
 test('the stream tells all, then what changes, from one computation for all', async () => {
   await using backends = await Backends.start(2)
   await using gateway = await startAdmin(backends.addresses)

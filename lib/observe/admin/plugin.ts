@@ -175,23 +175,34 @@ async function answer (
     operator: by,
     token: () => tokens.make(by),
   }
-  const { body, etag } = await operation.run(call)
-  if (etag !== undefined) reply.header('etag', etag)
-  reply.code(operation.status ?? 200)
-  return body
+  try {
+    const { body, etag } = await operation.run(call)
+    if (etag !== undefined) reply.header('etag', etag)
+    reply.code(operation.status ?? 200)
+    return body
+  } catch (error) {
+    // Not thrown: of a 5xx of ours the gateway tells clients no more than the status, and this one is the operator.
+    return describe(toError(error), request, reply)
+  }
 }
 
 function answerError (error: Error, request: FastifyRequest, reply: FastifyReply): void {
+  reply.send(describe(error, request, reply))
+}
+
+/** What is answered instead, with its status. */
+function describe (error: Error, request: FastifyRequest, reply: FastifyReply): object {
   const code = codeOf(error)
   // What the options refuse at register is here what the operator has sent.
   const statusCode = /^FST_SCGI_(?:OPT_|RESOLVE$)/.test(code) ? 400 : statusOf(error)
   if (statusCode >= 500) request.log.error({ err: error }, error.message)
-  reply.code(statusCode).send({
+  reply.code(statusCode)
+  return {
     statusCode,
     code: code === '' ? 'FST_SCGI_ADMIN' : code,
     error: error.name,
     message: error.message.replace(/^fastify-scgi: /, ''),
-  })
+  }
 }
 
 function strings (params: unknown): Record<string, string> {

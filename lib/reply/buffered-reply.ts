@@ -97,9 +97,10 @@ export class BufferedReply extends Readable {
     // Reading tells whoever listens.
     const first: unknown = this.readableLength > 0 ? super.read() : undefined
     if (Buffer.isBuffer(first)) writer.write(first)
-    this.#offer()
     // There is nothing in the stream to flow but its end.
     this.resume()
+    this.on('resume', this.#written)
+    this.#offer()
     return destination
   }
 
@@ -157,7 +158,8 @@ export class BufferedReply extends Readable {
 
   /** Whether a piece may be handed over as it is: it fits, or it does not stay. */
   #passes (length: number): boolean {
-    return length <= this.#roomAhead || (this.#handedOver === 0 && (this.#writer !== undefined || this.readableFlowing === true))
+    if (this.#writer !== undefined) return !this.isPaused() && (length <= this.#roomAhead || this.#handedOver === 0)
+    return length <= this.#roomAhead || (this.readableLength === 0 && this.readableFlowing === true)
   }
 
   /** True if the piece has left, and its memory is free. */
@@ -173,7 +175,7 @@ export class BufferedReply extends Readable {
     return false
   }
 
-  /** The client has taken what was written last. */
+  /** The client has taken what was written last, or somebody has ended a pause. */
   readonly #written = (): void => {
     if (!this.destroyed && !this.#over && (this.#paused || this.#ended || !this.#isDrained)) this.#offer()
   }
@@ -281,6 +283,7 @@ export class BufferedReply extends Readable {
     const file = this.#file
     // A client that has all that was written may get as much as a single read of the application would give it.
     const room = this.#writer?.pending === 0 ? Math.max(this.#roomAhead, this.#settings.bufferSize) : this.#roomAhead
+    if (this.#writer !== undefined && this.isPaused()) return
     if (file === undefined || file.reading || room <= 0) return
     file.read(room, (error, bytes) => {
       if (this.destroyed) return

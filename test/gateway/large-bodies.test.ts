@@ -136,6 +136,29 @@ test('each client gets its own bytes: plain, on HTTP/1.0, over TLS, and what the
   }
 })
 
+test('a hook that pauses the payload has nothing written until it resumes it', async () => {
+  await using recorder = await startRecorder({ answer })
+  let pauses = 0
+  await using gateway = await startGateway(app => {
+    app.addHook('onRequest', (_request, { raw }, done) => {
+      raw.once('pipe', source => setImmediate(async () => {
+        source.pause()
+        // What was written before the pause leaves still.
+        await eventually(() => raw.writableLength === 0, 'all that was written has left')
+        const written = raw.socket?.bytesWritten
+        for (let turn = 0; turn < 50; turn++) await new Promise(resolve => setImmediate(resolve))
+        assert.equal(raw.socket?.bytesWritten, written)
+        pauses++
+        source.resume()
+      }))
+      done()
+    })
+    app.register(scgi, { upstreams: recorder.address })
+  })
+  await check(gateway)
+  assert.ok(pauses >= TARGETS.filter(({ body }) => body.length > 131_072).length, `${pauses} pauses`)
+})
+
 test('a client that reads nothing frees the application, and gets all of it afterwards', async () => {
   const body = randomBytes(20_000_000)
   let left = false

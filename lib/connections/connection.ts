@@ -1,3 +1,4 @@
+import { isPutOff, type Waiting } from './long-timeouts.ts'
 import type { AsyncResource } from 'node:async_hooks'
 import type { Socket, TcpSocketConnectOpts } from 'node:net'
 
@@ -26,7 +27,8 @@ export interface ConnectionOptions {
 }
 
 /** One socket to one server. It has an owner, the exchange that uses it, or is idle in a pool. */
-export abstract class ServerConnection<O extends ServerConnectionOwner> {
+export abstract class ServerConnection<O extends ServerConnectionOwner> implements Waiting {
+  place = -1
   owner: O | null = null
   /** Told when an idle connection is no longer usable. */
   onIdleEnd: (() => void) | undefined = undefined
@@ -35,6 +37,8 @@ export abstract class ServerConnection<O extends ServerConnectionOwner> {
   /** What it is connected by knows resets, and they can be told from ends. */
   protected knowsResets = false
   #timeout = 0
+  /** The socket has a timer for it. */
+  #isTimed = false
   #socketKeepalive: number | undefined = undefined
 
   abstract readonly socket: Socket
@@ -51,13 +55,24 @@ export abstract class ServerConnection<O extends ServerConnectionOwner> {
   abstract destroy (): void
 
   /**
-   * The time without anything happening after which the owner's `onTimeout` is called; 0 is never. It runs from now, or, if it is
-   * the same as before, from what happened last: call it when something has.
+   * The time without anything happening after which the owner's `onTimeout` is called; 0 is never. It runs from now, or a little later
+   * where it is long, or, if it is the same as before, from what happened last: call it when something has.
    */
   setTimeout (milliseconds: number): void {
     if (milliseconds === this.#timeout) return
     this.#timeout = milliseconds
-    this.socket.setTimeout(milliseconds)
+    if (this.#isTimed) this.#setTimer()
+    else if (milliseconds > 0 && !isPutOff(this, milliseconds)) this.#setTimer()
+  }
+
+  /** For a timeout that was put off. It may be over, or another one, by now. */
+  beginTimeout (): void {
+    if (this.#timeout > 0 && !this.#isTimed && !this.socket.destroyed) this.#setTimer()
+  }
+
+  #setTimer (): void {
+    this.#isTimed = this.#timeout > 0
+    this.socket.setTimeout(this.#timeout)
   }
 
   /** SO_KEEPALIVE with this initial delay in milliseconds; `undefined` is off. */
@@ -78,6 +93,7 @@ export abstract class ServerConnection<O extends ServerConnectionOwner> {
   /** The socket is connected anew: the timer of the connection before is gone with it. */
   protected forgetTimeout (): void {
     this.#timeout = 0
+    this.#isTimed = false
   }
 
   /**

@@ -1,9 +1,9 @@
-import { flag } from '../options/checks.ts'
+import { Block } from './block.ts'
 import { FST_SCGI_BAD_REQUEST, FST_SCGI_OPT_INVALID, FST_SCGI_PARAMS_TOO_LARGE } from '../errors.ts'
-import { atOnce } from '../options/functions.ts'
 import { show } from '../options/units.ts'
 import { HeaderEncoder, headerParam, isHeaderName, isNeverSent } from '../http/request-headers.ts'
 import { hostOf, HttpRequestEncoder, type HttpExchange, type SetHeader } from './http-request.ts'
+import { asked, configured, type Configured } from './param-values.ts'
 import { PARAM_SETS } from './param-sets.ts'
 import { readSeen, type SeenHeaders } from './seen.ts'
 import { isWide } from '../http/path.ts'
@@ -68,23 +68,25 @@ export interface ParamsEncoder<R> {
   received (view: RequestView): Record<string, string>
 }
 
-/** One parameter in the order of the block. */
-interface Step<R> {
+/** How a parameter is called. */
+interface Label {
   readonly name: string
+  /** Between two NULs. */
+  readonly label: string
+}
+
+/** One parameter in the order of the block. */
+interface Step<R> extends Label {
   /** The fixed pairs before this parameter. */
   readonly fixed: string
-  /** Its name between two NULs. */
-  readonly label: string
   readonly read: ((view: RequestView, exchange: ParamsExchange) => string | number) | undefined
   readonly ask: ((request: R) => string | undefined) | undefined
   readonly ifNotEmpty: boolean
 }
 
-const OWN: Readonly<Record<string, string>> = {
-  CONTENT_LENGTH: 'another name: CONTENT_LENGTH is always the length of the body that is sent',
-  SCGI: "another name: SCGI is always '1'",
-  SCGI_KEEPALIVE: "another name: SCGI_KEEPALIVE is sent to the servers that have the option 'keepalive'",
-}
+const [UPGRADE, HOST, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] = [
+  labelOf('HTTP_UPGRADE'), labelOf('HTTP_HOST'), labelOf('HTTP_X_FORWARDED_FOR'), labelOf('HTTP_X_FORWARDED_HOST'), labelOf('HTTP_X_FORWARDED_PROTO'),
+]
 
 /** Headers are the same for every server. */
 const ANY_SERVER: ParamsExchange = { contentLength: 0, pathPrefix: '', keepalive: false }
@@ -168,19 +170,32 @@ class Encoder<R> implements ParamsEncoder<R> {
   }
 
   encode (view: RequestView, request: R, exchange: ParamsExchange): Buffer {
-    // Each pair brings the NUL that ends the one before it: that is one concatenation less for each.
-    let block = 'CONTENT_LENGTH\0' + exchange.contentLength + '\0SCGI\x001' + this.#params(this.#steps, view, request, exchange)
-    if (exchange.keepalive) block += '\0SCGI_KEEPALIVE\x001'
+    const block = begin()
+    block.bytes('CONTENT_LENGTH\0')
+    block.bytes(String(exchange.contentLength))
+    block.bytes('\0SCGI\x001')
+    this.#params(block, this.#steps, view, request, exchange)
+    if (exchange.keepalive) block.bytes('\0SCGI_KEEPALIVE\x001')
     if (exchange.upgrade !== undefined) {
-      if (exchange.upgrade.includes('\0')) throw nul('HTTP_UPGRADE')
-      if (!this.#hidesUpgrade) block = block + '\0HTTP_UPGRADE\0' + exchange.upgrade
-      if (this.#sendConnection) block += '\0HTTP_CONNECTION\0Upgrade'
+      if (this.#hidesUpgrade) refuseNul('HTTP_UPGRADE', exchange.upgrade)
+      else pair(block, UPGRADE, exchange.upgrade)
+      if (this.#sendConnection) block.bytes('\0HTTP_CONNECTION\0Upgrade')
     }
-    return this.#frame(block + this.#headerPairs(view) + '\0')
+    this.#headerPairs(block, view)
+    block.bytes('\0')
+    const { size } = block
+    if (this.#maxSize !== 0 && size > this.#maxSize) throw new FST_SCGI_PARAMS_TOO_LARGE(size, this.#maxSize)
+    const netstring = block.netstring()
+    spare = block
+    return netstring
   }
 
   seen (view: RequestView, request: R, http: boolean): SeenHeaders {
-    const pairs = this.#params(this.#headerSteps, view, request, ANY_SERVER) + this.#headerPairs(view)
+    const block = begin()
+    this.#params(block, this.#headerSteps, view, request, ANY_SERVER)
+    this.#headerPairs(block, view)
+    const pairs = block.text()
+    spare = block
     const headers = view.rewritten === true ? this.#given : this.#headers
     return readSeen(pairs, view, http ? { headers, host: this.#hidesHost ? undefined : hostOf(view) } : undefined)
   }
@@ -189,59 +204,64 @@ class Encoder<R> implements ParamsEncoder<R> {
     return this.#authorizes || rewritten === true || headers['authorization'] !== undefined
   }
 
-  #params (steps: readonly Step<R>[], view: RequestView, request: R, exchange: ParamsExchange): string {
-    let block = ''
+  #params (block: Block, steps: readonly Step<R>[], view: RequestView, request: R, exchange: ParamsExchange): void {
     for (const step of steps) {
-      block += step.fixed
+      block.bytes(step.fixed)
       if (step.read !== undefined) {
         const value = step.read(view, exchange)
-        if (typeof value === 'string') {
-          if (value === '' && step.ifNotEmpty) continue
-          if (value.includes('\0')) throw nul(step.name)
-        }
-        block = block + step.label + value
+        if (value !== '' || !step.ifNotEmpty) pair(block, step, typeof value === 'string' ? value : String(value))
       } else if (step.ask !== undefined) {
         const value = asked(step.name, step.ask(request), view)
-        if (value === undefined || (value === '' && step.ifNotEmpty)) continue
-        if (value.includes('\0')) throw nul(step.name)
-        block = block + step.label + value
+        if (value !== undefined && (value !== '' || !step.ifNotEmpty)) pair(block, step, value)
       }
     }
-    return block
   }
 
   /** What is made of the client's host, address and headers. */
-  #headerPairs (view: RequestView): string {
-    let block = ''
+  #headerPairs (block: Block, view: RequestView): void {
     const { host, forwardedFor } = view
-    if (host !== '' && (this.#sendHost || this.#sendForwardedHost)) {
-      if (host.includes('\0')) throw nul('HTTP_HOST')
-      if (this.#sendHost) block = block + '\0HTTP_HOST\0' + host
+    if (host !== '') {
+      if (this.#sendHost) pair(block, HOST, host)
+      else if (this.#sendForwardedHost) refuseNul('HTTP_HOST', host)
     }
-    if (view.rewritten === true) return block + this.#given.pairs(view.headers, [])
-    if (this.#sendForwardedFor && forwardedFor !== '') {
-      if (forwardedFor.includes('\0')) throw nul('HTTP_X_FORWARDED_FOR')
-      block = block + '\0HTTP_X_FORWARDED_FOR\0' + forwardedFor
+    if (view.rewritten === true) {
+      addAll(block, this.#given.pairs(view.headers, []))
+      return
     }
-    if (this.#sendForwardedHost && host !== '') block = block + '\0HTTP_X_FORWARDED_HOST\0' + host
-    if (this.#sendForwardedProto) block = block + '\0HTTP_X_FORWARDED_PROTO\0' + view.scheme
-    return block + this.#headers.pairs(view.headers, view.rawHeaders)
+    if (this.#sendForwardedFor && forwardedFor !== '') pair(block, X_FORWARDED_FOR, forwardedFor)
+    if (this.#sendForwardedHost && host !== '') pair(block, X_FORWARDED_HOST, host)
+    if (this.#sendForwardedProto) pair(block, X_FORWARDED_PROTO, view.scheme)
+    addAll(block, this.#headers.pairs(view.headers, view.rawHeaders))
   }
+}
 
-  #frame (block: string): Buffer {
-    let netstring = block.length + ':' + block + ','
-    // Nothing that came over HTTP/1 has such chars; the engine knows a string of bytes, and tests it in no time. Tested is the
-    // netstring, which the write needs in one piece as well.
-    if (isWide(netstring)) {
-      block = block.split('\0').map((piece) => isWide(piece) ? utf8(piece) : piece).join('\0')
-      netstring = block.length + ':' + block + ','
-    }
-    const size = block.length
-    if (this.#maxSize !== 0 && size > this.#maxSize) throw new FST_SCGI_PARAMS_TOO_LARGE(size, this.#maxSize)
-    const head = Buffer.allocUnsafe(netstring.length)
-    head.write(netstring, 0, 'latin1')
-    return head
-  }
+/** One that nobody writes. A function of the user's may have another request encoded in the midst of this one. */
+let spare: Block | undefined
+
+function begin (): Block {
+  const block = spare ?? new Block()
+  spare = undefined
+  block.clear()
+  return block
+}
+
+function pair (block: Block, { name, label }: Label, value: string): void {
+  block.bytes(label)
+  if (!block.value(value)) throw nul(name)
+}
+
+function labelOf (name: string): Label {
+  return { name, label: '\0' + utf8(name) + '\0' }
+}
+
+/** Adds pairs whose values were checked. */
+function addAll (block: Block, pairs: string): void {
+  if (!isWide(pairs)) block.bytes(pairs)
+  else block.bytes(pairs.split('\0').map(piece => isWide(piece) ? utf8(piece) : piece).join('\0'))
+}
+
+function refuseNul (name: string, value: string): void {
+  if (value.includes('\0')) throw nul(name)
 }
 
 function compilePass (pass: boolean | readonly string[], underscores: boolean): boolean | ReadonlySet<string> {
@@ -283,14 +303,14 @@ function compileSteps<R> (params: readonly (Configured<R> | DefaultParam)[]): St
   const steps: Step<R>[] = []
   let fixed = ''
   for (const param of params) {
-    const label = '\0' + utf8(param.name) + '\0'
+    const { name, label } = labelOf(param.name)
     if ('value' in param) {
       fixed += label + toBytes(param.value)
       continue
     }
     const read = 'read' in param ? param.read : undefined
     const ask = 'ask' in param ? param.ask : undefined
-    steps.push({ name: param.name, fixed, label, read, ask, ifNotEmpty: param.ifNotEmpty === true })
+    steps.push({ name, label, fixed, read, ask, ifNotEmpty: param.ifNotEmpty === true })
     fixed = ''
   }
   if (fixed !== '') steps.push({ name: '', fixed, label: '', read: undefined, ask: undefined, ifNotEmpty: false })
@@ -313,31 +333,6 @@ function headersOf<R> (params: Readonly<Record<string, ParamValue<R>>>): SetHead
     headers.push({ name: header, value: 'value' in param ? toBytes(param.value) : (request, view) => asked(name, param.ask(request), view) })
   }
   return headers
-}
-
-type Configured<R> = { name: string, ifNotEmpty: boolean } & ({ value: string } | { ask: (request: R) => string | undefined })
-
-function configured<R> (name: string, value: ParamValue<R>): Configured<R> {
-  const option = `params.${name}`
-  if (name === '' || name.includes('\0')) throw new FST_SCGI_OPT_INVALID('params', show(name), 'a name that is not empty and holds no NUL')
-  const own = Object.hasOwn(OWN, name) ? OWN[name] : undefined
-  if (own !== undefined) throw new FST_SCGI_OPT_INVALID('params', show(name), own)
-  const full = typeof value === 'object' && value !== null ? value : { value }
-  const { value: given } = full
-  const ifNotEmpty = flag(`${option}.ifNotEmpty`, full.ifNotEmpty, false)
-  if (typeof given === 'function') return { name, ifNotEmpty, ask: atOnce(option, given) }
-  if (typeof given !== 'string') throw new FST_SCGI_OPT_INVALID(option, show(value), 'a string, a function, or { value, ifNotEmpty }')
-  if (given.includes('\0')) throw new FST_SCGI_OPT_INVALID(option, show(given), 'a value without NUL')
-  return { name, ifNotEmpty, value: given }
-}
-
-/** The answer of a user's function as bytes. */
-function asked (name: string, value: unknown, { headers }: RequestView): string | undefined {
-  if (value === undefined || value === null) return undefined
-  if (typeof value === 'string') return toBytes(value, headers)
-  if (typeof value === 'number') return String(value)
-  throw new FST_SCGI_OPT_INVALID(`params.${name}`, `a function that gave ${show(value)}`,
-    'a function that returns a string or undefined')
 }
 
 function nul (name: string): Error {

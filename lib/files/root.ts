@@ -2,6 +2,7 @@ import { realpath } from 'node:fs'
 import { resolve, sep } from 'node:path'
 import { pathBytes } from '../bytes/binary-path.ts'
 import { utf8 } from '../bytes/text.ts'
+import { loadMediaTypes } from './media-types.ts'
 
 /** A directory below which files may be sent. It need not be there when the object is made. */
 export class Root {
@@ -12,6 +13,8 @@ export class Root {
   /** @param directory path of the directory; a relative one starts at the working directory */
   constructor (directory: string) {
     this.path = utf8(resolve(directory))
+    // The first file is not to wait for it.
+    loadMediaTypes()
   }
 
   /** The path lies below the directory by its letters, without a look at the file system. */

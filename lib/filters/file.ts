@@ -2,10 +2,10 @@ import { close, constants, existsSync, fstatSync, open, readlinkSync, stat, type
 import { isAbsolute, normalize, sep } from 'node:path'
 import { codeOf } from '../runtime/caught.ts'
 import type { Readable } from 'node:stream'
-import send from '@fastify/send'
 import { binaryPath, pathBytes, pathText } from '../bytes/binary-path.ts'
 import { FST_SCGI_FILE, FST_SCGI_FILE_FORBIDDEN, FST_SCGI_FILE_NOT_FOUND } from '../errors.ts'
 import { leadsUpwards } from '../http/path.ts'
+import { mediaTypeOf } from '../files/media-types.ts'
 import { realPath, type Root } from '../files/root.ts'
 import { FileReader } from './file-reader.ts'
 
@@ -14,7 +14,6 @@ const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NO
 const DESCRIPTORS = '/proc/self/fd/'
 const HAS_DESCRIPTORS = existsSync(DESCRIPTORS)
 const UNSAFE_URL_PATH = sep === '/' ? /\0/ : /[\0\\:]/
-const UNKNOWN_TYPE = 'application/octet-stream'
 
 /** What a file could not be opened for; the status is in it, what happened in its `cause`. */
 export type FileError = InstanceType<typeof FST_SCGI_FILE | typeof FST_SCGI_FILE_FORBIDDEN | typeof FST_SCGI_FILE_NOT_FOUND>
@@ -41,7 +40,7 @@ export class OpenFile {
     this.fd = fd
     this.size = stats.size
     this.mtime = stats.mtimeMs
-    this.type = send.mime.getType(name) ?? UNKNOWN_TYPE
+    this.type = mediaTypeOf(name)
   }
 
   /** Entity tag of nginx: modification time in seconds and size, in hexadecimal digits. It is a strong one. */

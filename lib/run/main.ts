@@ -6,7 +6,6 @@ import { ctl } from './ctl.ts'
 import { UsageError } from './errors.ts'
 import { printConfig, testConfig } from './inspect.ts'
 import { runGateway } from './index.ts'
-import { runDemo } from './demo.ts'
 import { plainHelp } from './plain-options.ts'
 import { sendReload } from './reload.ts'
 import { USAGE } from './usage.ts'
@@ -27,8 +26,11 @@ export async function main (args: string[]): Promise<void> {
     else if (wanted.what === 'reload') print(`${await sendReload(wanted)}\n`)
     else if (wanted.what === 'print') print(await printConfig(wanted.config))
     else if (wanted.what === 'test') print(`${await testConfig(wanted.config)}\n`)
-    else if (wanted.what === 'demo') await runDemo(wanted.config)
-    else await runGateway(wanted.config)
+    else if (wanted.what === 'demo') {
+      // Nobody else pays for the application of the demo.
+      const { runDemo } = await import('./demo.ts')
+      await runDemo(wanted.config)
+    } else await runGateway(wanted.config)
   } catch (error) {
     if (cluster.isWorker && process.env[WORKER_ENV] !== undefined) {
       reportFailure(error)

@@ -104,10 +104,8 @@ export class EntryFiles {
   async #open (name: string, options: OpenOptions): Promise<OpenEntry | undefined> {
     const known = this.index.peek(name)
     const path = this.pathOf(name)
-    if (this.isMissing(path)) {
-      this.index.drop(name)
-      return undefined
-    }
+    // One that is known is there, most likely, and to ask at once is to wait where the disk is busy.
+    if (known === undefined && this.isMissing(path)) return undefined
     const entry = await openEntry(path, options)
     if (typeof entry !== 'string') return entry
     // It may have been stored while the disk was asked.

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Http2Stream } from 'node:http2'
 import type { Server } from 'node:net'
 
 /**
@@ -67,9 +68,21 @@ export class Activity {
   }
 }
 
-/** The client is told with the head of the reply. HTTP/2 has other means. */
+/**
+ * The client is told while it waits for the reply: with its head, or by GOAWAY, after which the streams that are there go on. A session
+ * that is closed between two requests costs the client the one that is on the way.
+ */
 function endsConnection (reply: FastifyReply['raw']): void {
-  if (!reply.headersSent && reply.req.httpVersionMajor < 2) reply.shouldKeepAlive = false
+  if (reply.req.httpVersionMajor < 2) {
+    if (!reply.headersSent) reply.shouldKeepAlive = false
+    return
+  }
+  const stream: unknown = Reflect.get(reply, 'stream')
+  if (isStream(stream)) stream.session?.close()
+}
+
+function isStream (value: unknown): value is Http2Stream {
+  return typeof value === 'object' && value !== null && 'session' in value
 }
 
 async function haveConnections (servers: readonly Server[]): Promise<boolean> {

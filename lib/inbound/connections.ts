@@ -24,8 +24,14 @@ export class ClientConnections {
   readonly #outer = new Set<Socket>()
   readonly #sessions = new Set<Http2Session>()
   #closing = false
+  /** One for all connections: of thousands each would hold its own. */
+  readonly #gone: (this: Socket) => void
 
   constructor (server: EventEmitter) {
+    const sets = [this.#unused, this.#used, this.#outer]
+    this.#gone = function () {
+      for (const set of sets) set.delete(this)
+    }
     this.watch(server)
   }
 
@@ -78,10 +84,7 @@ export class ClientConnections {
 
   #add (socket: Socket, to: Set<Socket>): void {
     to.add(socket)
-    socket.once('close', () => {
-      to.delete(socket)
-      this.#used.delete(socket)
-    })
+    socket.on('close', this.#gone)
     // Until the server stops to listen others may come.
     if (this.#closing) setTimeout(endSilent, PATIENCE, socket)
   }

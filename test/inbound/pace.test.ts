@@ -3,10 +3,14 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, Socket } from 'node:net'
 import { test } from 'node:test'
+import tls from 'node:tls'
 import { setImmediate as turn } from 'node:timers/promises'
+import Fastify from 'fastify'
+import scgi from '../../lib/index.ts'
 import { Pace } from '../../lib/inbound/pace.ts'
 import { createScgiServer } from '../../lib/server/index.ts'
-import { startGateway, type Gateway } from '../helpers/gateway.ts'
+import { testCertificate } from '../helpers/tls-cert.ts'
+import type { FastifyInstance } from 'fastify'
 
 const CLIENTS = 300
 const REQUEST = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
@@ -21,6 +25,25 @@ function idle (): Socket {
 function paused (sockets: readonly Socket[]): number {
   return sockets.filter(socket => socket.isPaused()).length
 }
+
+const makers: Record<'TCP' | 'TLS', () => unknown> = {
+  TCP: () => Fastify(),
+  TLS: () => Fastify({ https: testCertificate }),
+}
+
+function isInstance (value: unknown): value is FastifyInstance {
+  return typeof value === 'object' && value !== null && 'register' in value
+}
+
+async function startGateway (over: keyof typeof makers, upstreams: string) {
+  const app = makers[over]()
+  assert.ok(isInstance(app))
+  app.register(scgi, { upstreams })
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  return { app, url, port: Number(new URL(url).port), close: () => app.close(), [Symbol.asyncDispose]: () => app.close() }
+}
+
+type Gateway = Awaited<ReturnType<typeof startGateway>>
 
 async function eventually (check: () => boolean, what: string): Promise<void> {
   const deadline = performance.now() + 30_000
@@ -58,9 +81,12 @@ class Client {
   readonly #times: number
   #got = ''
 
-  constructor ({ port }: Gateway, times: number) {
+  constructor ({ port, url }: Gateway, times: number) {
     this.#times = times
-    this.#socket = connect(port, '127.0.0.1', () => this.#ask())
+    const ask = (): void => this.#ask()
+    this.#socket = url.startsWith('https:')
+      ? tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false }, ask)
+      : connect(port, '127.0.0.1', ask)
     this.#socket.on('error', error => { this.error = error })
     this.#socket.on('close', () => { this.isDone = true })
     this.#socket.on('data', data => this.#read(data))
@@ -140,37 +166,39 @@ test('all that are held are read at the end', async () => {
   assert.equal(paused(sockets), 0)
 })
 
-test('of a crowd of clients a part is read in each turn of the event loop, and all are answered', { timeout: 60_000 }, async () => {
-  await using application = await startApplication()
-  await using gateway = await startGateway({ upstreams: application.address }, { logger: false })
-  const { waiting } = application
-  using crowd = await startCrowd(gateway, waiting, 3)
-  const { all } = crowd
-  let inTurn = 0
-  let most = 0
-  let isOver = false
-  gateway.app.server.on('request', () => { most = Math.max(most, ++inTurn) })
-  const count = (): void => {
-    inTurn = 0
-    if (!isOver) setImmediate(count)
-  }
-  count()
-  const begun = waiting.length
-  // Enough of them stay for a crowd.
-  for (const answer of waiting.splice(0, begun - 140)) answer()
-  await eventually(() => waiting.length === CLIENTS, 'the second requests are there')
-  isOver = true
-  assert.ok(most > 0 && most < 100, `${most} requests in one turn`)
-  await eventually(() => {
-    for (const answer of waiting.splice(0)) answer()
-    return all.every(({ answered }) => answered === 3)
-  }, 'all are answered')
-})
+for (const over of ['TCP', 'TLS'] as const) {
+  test(`of a crowd of clients over ${over} a part is read in each turn of the event loop, and all are answered`, { timeout: 60_000 }, async () => {
+    await using application = await startApplication()
+    await using gateway = await startGateway(over, application.address)
+    const { waiting } = application
+    using crowd = await startCrowd(gateway, waiting, 2)
+    const { all } = crowd
+    let inTurn = 0
+    let most = 0
+    let isOver = false
+    gateway.app.server.on('request', () => { most = Math.max(most, ++inTurn) })
+    const count = (): void => {
+      inTurn = 0
+      if (!isOver) setImmediate(count)
+    }
+    count()
+    const begun = waiting.length
+    // Enough of them stay for a crowd.
+    for (const answer of waiting.splice(0, begun - 140)) answer()
+    await eventually(() => waiting.length === CLIENTS, 'the second requests are there')
+    isOver = true
+    assert.ok(most > 0 && most < 100, `${most} requests in one turn`)
+    await eventually(() => {
+      for (const answer of waiting.splice(0)) answer()
+      return all.every(({ answered }) => answered === 2)
+    }, 'all are answered')
+  })
+}
 
 // Fastify answers with 503 what it reads while it closes.
 test('an application that closes answers what clients have asked, though it was not read yet', { timeout: 60_000 }, async () => {
   await using application = await startApplication()
-  await using gateway = await startGateway({ upstreams: application.address }, { logger: false })
+  await using gateway = await startGateway('TCP', application.address)
   const { waiting } = application
   using crowd = await startCrowd(gateway, waiting, 2)
   const { all } = crowd

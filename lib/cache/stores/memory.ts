@@ -8,6 +8,7 @@ import { parseLifetime, parseSize } from '../../options/units.ts'
 import { SHORT } from '../short-sink.ts'
 import { readTags } from '../tags.ts'
 import { copyValue, entryKey, promisedLength, purgeTest, softened } from './key.ts'
+import { InternedTexts } from './interned.ts'
 import { MemoryIndex, type Indexed } from './memory-index.ts'
 import { checkLength, ShortBodies, TOO_LONG, type BodyOwner } from './short-bodies.ts'
 import { variantText, varyNames } from './vary.ts'
@@ -54,6 +55,7 @@ export class MemoryStore implements CacheStore {
   readonly #index = new MemoryIndex<Entry>(entry => this.#lru.delete(entry))
   readonly #tags = new Map<string, Set<Entry>>()
   #short = new ShortBodies()
+  readonly #texts = new InternedTexts()
   readonly #writers = new ActiveList<MemoryWriter>()
   #order = 0
   #closed = false
@@ -169,6 +171,11 @@ export class MemoryStore implements CacheStore {
   #add (made: Made, order = ++this.#order): void {
     const { key: { origin, method, path }, value, tags, pieces, size } = made
     const names = varyNames(value.vary)
+    const { headers } = value
+    for (const name in headers) {
+      const text = headers[name]
+      if (typeof text === 'string') headers[name] = this.#texts.of(text)
+    }
     const entry: Entry = {
       key: entryKey(origin, method, path, value.vary),
       names: names.join(),

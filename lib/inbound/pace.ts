@@ -2,10 +2,14 @@ import type { Socket } from 'node:net'
 
 /** While more requests than these are under way, a connection whose reply has gone out waits for its turn to be read again. */
 const MANY = 128
+/** The same while connections are accepted. */
+const SOME = 8
 /** So many are read anew in one turn of the event loop, */
 const IN_A_TURN = 64
-/** and so many in one in which a connection was accepted. */
+/** and so many while connections are accepted: */
 const WHILE_ACCEPTING = 2
+/** so many turns after the last one. */
+const ACCEPTING_FOR = 2
 /** Places at the head of the queue that may be empty before it is made anew. */
 const EMPTY = 1024
 
@@ -19,7 +23,8 @@ export class Pace {
   /** Connections that are not read, in the order in which their turn comes; those before `#next` have had it. */
   #queue: Socket[] = []
   #next = 0
-  #hasAccepted = false
+  /** Turns for which connections are taken to be coming. */
+  #accepting = 0
   #isTurning = false
 
   /**
@@ -28,7 +33,7 @@ export class Pace {
    */
   answered (socket: Socket, running: number): void {
     // Node.js has no further reply for it.
-    if (running > MANY && socket.writable && Reflect.get(socket, '_httpMessage') === null) this.#hold(socket)
+    if (running > (this.#accepting > 0 ? SOME : MANY) && socket.writable && Reflect.get(socket, '_httpMessage') === null) this.#hold(socket)
   }
 
   /**
@@ -36,9 +41,10 @@ export class Pace {
    * @param holds it is one of plain HTTP/1, and may wait for its turn
    */
   accepted (socket: Socket, holds: boolean): void {
-    this.#hasAccepted = true
     // Node.js is about to begin to read it, and would do so all the same.
     if (holds && this.#queue.length > 0) process.nextTick(() => this.#hold(socket))
+    this.#accepting = ACCEPTING_FOR
+    this.#begin()
   }
 
   /** Calls back when no connection waits for its turn any more, and what those had to say that did has been heard. */
@@ -52,16 +58,20 @@ export class Pace {
     if (socket.destroyed) return
     socket.pause()
     this.#queue.push(socket)
+    this.#begin()
+  }
+
+  #begin (): void {
     if (this.#isTurning) return
     this.#isTurning = true
     setImmediate(this.#turn)
   }
 
   readonly #turn = (): void => {
-    let left = this.#hasAccepted ? WHILE_ACCEPTING : IN_A_TURN
-    this.#hasAccepted = false
+    let left = this.#accepting > 0 ? WHILE_ACCEPTING : IN_A_TURN
+    if (this.#accepting > 0) this.#accepting--
     while (left-- > 0 && this.#readNext());
-    this.#isTurning = this.#queue.length > 0
+    this.#isTurning = this.#queue.length > 0 || this.#accepting > 0
     if (this.#isTurning) setImmediate(this.#turn)
   }
 

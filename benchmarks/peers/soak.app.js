@@ -20,7 +20,7 @@ const pages = createUpstreams({
 })
 const failing = createUpstreams({
   name: 'failing',
-  servers: special.map((address) => ({ address, maxFails: 3, failTimeout: '1s' })),
+  servers: special.map((address) => ({ address, maxFails: 50, failTimeout: '1s' })),
   health: { type: 'scgi', path: '/health', interval: '1s', timeout: '1s', fails: 3 },
 })
 const memory = createCache({ name: 'memory', maxSize: '4m' })

@@ -133,7 +133,7 @@ function describe (plan: Plan, [first, last]: [ReturnType<typeof windowOf>, Retu
 
 **CPU time ${says(cpu / drift)}, memory ${says(memory)}.** ${plan.minutes} min at ${plan.rate} requests a second, ${100 * share} % of the ${plan.most.toFixed(0)} that the gateway did with everything on. **first** are ${plan.part.toFixed(0)} s after a
 warm-up of ${plan.warmUp.toFixed(0)} s, **last** the ${plan.part.toFixed(0)} s at the end; RSS is the mean of samples each ${interval / 1000} s. The load is an open loop. A floor on the same core gets a
-fifth as many: where its own cost changes, the machine has changed.
+tenth as many: where its own cost changes, the machine has changed.
 ${wrong.length === 0 ? 'No reply was other than expected' : `Replies other than expected: ${wrong.join(', ')}`}; ${counted.lost} connections were lost, ${counted.left} clients went away, ${counted.waiting} requests waited at the end.
 
 ${formatTable(['asked for', 'of 10,000'], mix.map(({ name, share: part }) => [name, String(part)]), 1)}

@@ -20,7 +20,7 @@ interface Settings {
 
 const { port, floorPort, seconds, rate, connections, interval, idle }: Settings = JSON.parse(process.argv[2] ?? '{}')
 const host = '127.0.0.1'
-const floorShare = 0.2
+const floorShare = 0.1
 /** Requests a second to the floor beside the closed loop, to warm it up. */
 const floorRate = 200
 /** One of the idle connections is closed and opened anew each so many milliseconds, and the metrics are asked for. */

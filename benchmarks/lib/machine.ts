@@ -68,7 +68,7 @@ const titles: Readonly<Record<string, string>> = { 'fastify-scgi': 'Fastify', 'h
 export function describeRun (machine: Machine, { gateway }: Cores, versions: ReadonlyMap<string, string>): string {
   const { date, commit, cpu, cores, kernel, node, load } = machine
   const peers = [...versions].map(([name, version]) => `, ${titles[name] ?? name} ${version}`).join('')
-  const busy = load > 0.5 * cores ? ' (**other work was going on: the numbers are worth less**)' : ''
+  const busy = load > 0.5 * cores ? ' (an earlier run of the bench counts; if there was none, **other work was going on: the numbers are worth less**)' : ''
   const shared = gateway === undefined ? ' Nothing was pinned: the gateways shared their core with the load.' : ''
   return `${date}, commit ${commit}: ${cpu}, ${cores} cores, ${kernel}, Node ${node}${peers}; load average ${load.toFixed(1)} before${busy}.${shared}`
 }

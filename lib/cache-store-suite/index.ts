@@ -385,6 +385,8 @@ function testPurge (runWith: RunWith): void {
     for (const soft of [false, true]) {
       runWith('purge', `${title}${soft ? ', soft' : ''}`, async store => {
         await fill(store)
+        // What was served before is purged as well.
+        assert.deepEqual(await left(store), all)
         assert.equal(await store.purge(ORIGIN, match, soft), meant.length)
         assert.deepEqual(await left(store), soft ? all.map(name => meant.includes(name) ? `${name} stale` : name) : all.filter(name => !meant.includes(name)))
       })

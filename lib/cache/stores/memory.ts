@@ -91,6 +91,7 @@ export class MemoryStore implements CacheStore {
   createWriteStream (key: CacheStoreKey, value: CacheStoreValue): Writable | undefined {
     if (this.#closed || promisedLength(value) > this.#maxEntrySize) return undefined
     const writer = new MemoryWriter(key, copyValue(value), this.#maxEntrySize, (pieces, size) => {
+      this.#shareTexts(writer.value)
       this.#add({ key, value: writer.value, tags: writer.tags, pieces, size })
     })
     this.#writers.add(writer)
@@ -109,6 +110,7 @@ export class MemoryStore implements CacheStore {
    */
   put (key: CacheStoreKey, value: CacheStoreValue, pieces: readonly Buffer[], length: number): boolean {
     if (this.#closed || length > this.#maxEntrySize) return false
+    this.#shareTexts(value)
     this.#add({ key, value, tags: readTags(value.headers), pieces, size: length })
     return true
   }
@@ -121,7 +123,9 @@ export class MemoryStore implements CacheStore {
   updateMeta (key: CacheStoreKey, value: CacheStoreValue): boolean {
     const entry = this.#index.find(key)
     if (entry === undefined || entry.value.etag !== value.etag) return false
-    this.#replace(entry, copyValue(value))
+    const renewed = copyValue(value)
+    this.#shareTexts(renewed)
+    this.#replace(entry, renewed)
     return this.#index.find(key) !== undefined
   }
 
@@ -168,14 +172,17 @@ export class MemoryStore implements CacheStore {
     this.#short = new ShortBodies()
   }
 
-  #add (made: Made, order = ++this.#order): void {
-    const { key: { origin, method, path }, value, tags, pieces, size } = made
-    const names = varyNames(value.vary)
-    const { headers } = value
+  /** Keeps once what the headers have in common with those of others. */
+  #shareTexts ({ headers }: CacheStoreValue): void {
     for (const name in headers) {
       const text = headers[name]
       if (typeof text === 'string') headers[name] = this.#texts.of(text)
     }
+  }
+
+  #add (made: Made, order = ++this.#order): void {
+    const { key: { origin, method, path }, value, tags, pieces, size } = made
+    const names = varyNames(value.vary)
     const entry: Entry = {
       key: entryKey(origin, method, path, value.vary),
       names: names.join(),

@@ -9,7 +9,7 @@ import { KEYS, originBody } from '../helpers/disk-writer.ts'
 import { tempDir } from '../helpers/temp.ts'
 import { alive, bodyOf, keyOf } from './store-kit.ts'
 
-const KILLS = 52
+const KILLS = 32
 /** Processes that write into the directory at the same time. */
 const TOGETHER = 4
 

@@ -1,5 +1,5 @@
 // How well the balancing methods balance: a simulation with fixed seeds, without sockets.
-//   node --import tsx benchmarks/balance/index.ts [--write]
+//   node --import ./scripts/typescript.js benchmarks/balance/index.ts [--write]
 import { writeFileSync } from 'node:fs'
 import { describeMachine } from '../lib/machine.ts'
 import { distribution } from './distribution.ts'

@@ -27,7 +27,7 @@ function table (head: readonly string[], rows: readonly (readonly string[])[]): 
 export function page ({ machine, distribution, movedKeys, slowServer, recovery }: Results): string {
   return `# How well the methods balance
 
-This page is written by \`node --import tsx benchmarks/balance/index.ts --write\`: a simulation of the balancer with fixed seeds and a clock
+This page is written by \`node --import ./scripts/typescript.js benchmarks/balance/index.ts --write\`: a simulation of the balancer with fixed seeds and a clock
 of its own, without sockets. The numbers are the same on every machine and at every run; what a pick costs in time is in
 \`benchmarks/micro/pick.ts\`.
 

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { TYPESCRIPT } from '../../scripts/typescript-arguments.ts'
 
 const dir = fileURLToPath(new URL('../micro', import.meta.url))
 
@@ -11,7 +12,7 @@ export async function runMicro (core: number | undefined): Promise<boolean> {
   let passed = true
   for (const file of readdirSync(dir).filter((name) => name.endsWith('.ts')).sort()) {
     console.log(`\n# ${file}`)
-    const command = [process.execPath, '--import', 'tsx', join(dir, file)]
+    const command = [process.execPath, ...TYPESCRIPT, join(dir, file)]
     const [program = '', ...args] = core === undefined ? command : ['taskset', '-c', String(core), ...command]
     const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, NODE_ENV: 'production' } })
     const [code] = await once(child, 'exit')

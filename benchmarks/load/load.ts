@@ -2,6 +2,7 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { programVersion } from '../peers/peer.ts'
+import { TYPESCRIPT } from '../../scripts/typescript-arguments.ts'
 import type { Readable, Writable } from 'node:stream'
 
 /** What one round of load saw. */
@@ -64,7 +65,7 @@ function ofOurs (file: string): LoadGenerator {
     name: `benchmarks/load/${file}`,
     opensFirst: true,
     command: (url, options) => [
-      process.execPath, '--import', import.meta.resolve('tsx'), fileURLToPath(new URL(`./${file}`, import.meta.url)),
+      process.execPath, ...TYPESCRIPT, fileURLToPath(new URL(`./${file}`, import.meta.url)),
       url, JSON.stringify(options),
     ],
   }

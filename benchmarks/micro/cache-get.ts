@@ -1,5 +1,5 @@
 // Cost of a hit in a cache store.
-//   node --expose-gc --import tsx benchmarks/micro/cache-get.ts
+//   node --expose-gc --import ./scripts/typescript.js benchmarks/micro/cache-get.ts
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

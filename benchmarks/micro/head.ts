@@ -1,4 +1,4 @@
-// What the head parser costs, beside the other ways to write it. Run: node --import tsx benchmarks/micro/head.ts
+// What the head parser costs, beside the other ways to write it. Run: node --import ./scripts/typescript.js benchmarks/micro/head.ts
 import { bench, do_not_optimize as keep, run, summary } from 'mitata'
 import assert from 'node:assert/strict'
 import { HeadParser } from '../../lib/scgi/head.ts'

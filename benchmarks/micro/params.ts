@@ -1,5 +1,5 @@
 // What the request side costs: the path split and the header block, in CPU time (user and system, garbage collector included), which
-// a busy machine disturbs least: median and best of the rounds. `node --import tsx benchmarks/micro/params.ts`
+// a busy machine disturbs least: median and best of the rounds. `node --import ./scripts/typescript.js benchmarks/micro/params.ts`
 import { compileParams } from '../../lib/request/params.ts'
 import { splitPath } from '../../lib/routing/canonical-path.ts'
 import type { RequestView } from '../../lib/request/params.ts'

@@ -1,5 +1,5 @@
 // Cost of one request to the balancer: begin, pick, release.
-//   node --expose-gc --import tsx benchmarks/micro/pick.ts
+//   node --expose-gc --import ./scripts/typescript.js benchmarks/micro/pick.ts
 import { bench, group as section, run } from 'mitata'
 import { Group } from '../../lib/balancer/group.ts'
 import type { PeerOptions } from '../../lib/balancer/peer.ts'

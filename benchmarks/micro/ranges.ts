@@ -1,5 +1,5 @@
 // What the range and condition filters cost a reply that nobody wants a part of, and one that somebody does.
-//   node --import tsx benchmarks/micro/ranges.ts
+//   node --import ./scripts/typescript.js benchmarks/micro/ranges.ts
 import { bench, do_not_optimize as keep, group as section, run } from 'mitata'
 import { evaluateConditions } from '../../lib/http/conditions.ts'
 import { planRanges, type RangeEntity } from '../../lib/http/ranges.ts'

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { note } from '../lib/bench.ts'
 import { kinds, makeReply, scgiBytes } from './replies.ts'
+import { TYPESCRIPT } from '../../scripts/typescript-arguments.ts'
 import type { Box, Running } from '../lib/box.ts'
 import type { Origins } from '../peers/peer.ts'
 
@@ -31,7 +32,7 @@ function compileOrigin (box: Box): [program: string, replies: string] | undefine
 export async function startOrigins (box: Box, core: number | undefined, language: 'c' | 'node'): Promise<Origins> {
   const start = (name: string, ...args: string[]): Promise<Running> => {
     const path = fileURLToPath(new URL(`./${name}.ts`, import.meta.url))
-    return box.start(`origin-${name}`, process.execPath, ['--import', import.meta.resolve('tsx'), path, ...args], { core, announces: true })
+    return box.start(`origin-${name}`, process.execPath, [...TYPESCRIPT, path, ...args], { core, announces: true })
   }
   const httpPort = Number((await start('http')).announced.port)
   const scgiPath = join(box.dir, 'scgi.sock')

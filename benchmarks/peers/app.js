@@ -5,7 +5,7 @@
 export const settings = JSON.parse(process.argv[2] ?? '{}')
 
 /** Where each listens; the accept queue is as long as that of the other servers. */
-export const listening = { host: '127.0.0.1', port: 0, backlog: 1024 }
+export const listening = { host: '127.0.0.1', port: 0, backlog: 4096 }
 
 /** Tells the bench where this peer listens. */
 export function announce (port) {

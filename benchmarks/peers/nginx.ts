@@ -49,7 +49,7 @@ http {
 ${temp}
 ${zone}
   server {
-    listen 127.0.0.1:${port} backlog=1024${http2 ? ' http2' : ''};
+    listen 127.0.0.1:${port} backlog=4096${http2 ? ' http2' : ''};
     location / {
       scgi_pass ${target};
 ${caching}

@@ -11,6 +11,7 @@ import { makeText } from '../origin/replies.ts'
 import { floor, soakGateway } from '../peers/node.ts'
 import { mix } from './mix.ts'
 import { holds, planOf, windowOf, type Sample } from './windows.ts'
+import { TYPESCRIPT } from '../../scripts/typescript-arguments.ts'
 import type { Contestant } from '../lib/measure.ts'
 import type { Section } from '../lib/page.ts'
 
@@ -40,7 +41,7 @@ async function run (bench: Bench, gateway: Contestant, beside: Contestant, secon
   const { connections } = bench.load
   const settings = { port: gateway.port, floorPort: beside.port, seconds, rate, connections, interval, idle }
   const path = fileURLToPath(new URL('./load.ts', import.meta.url))
-  const command = [process.execPath, '--import', import.meta.resolve('tsx'), path, JSON.stringify(settings)]
+  const command = [process.execPath, ...TYPESCRIPT, path, JSON.stringify(settings)]
   const child = spawnOn(bench.cores.rest, command)
   const samples: Sample[] = []
   let counted: Counted | undefined
@@ -68,7 +69,7 @@ async function startGateway (bench: Bench, stage: Stage): Promise<Contestant> {
   mkdirSync(files)
   writeFileSync(join(files, '1k'), makeText(1024))
   const path = fileURLToPath(new URL('./origin.ts', import.meta.url))
-  const failing = await box.start('origin-soak', process.execPath, ['--import', import.meta.resolve('tsx'), path], { core: cores.rest, announces: true })
+  const failing = await box.start('origin-soak', process.execPath, [...TYPESCRIPT, path], { core: cores.rest, announces: true })
   const { ports } = failing.announced
   if (!Array.isArray(ports)) throw new TypeError('the origin of the soak announces no ports')
   return await stage.start(soakGateway({

@@ -11,7 +11,7 @@ import type { CacheStore } from '../../types/cache-store.ts'
 import { noRedis, startRedis } from '../helpers/redis.ts'
 import { tempDir } from '../helpers/temp.ts'
 import { keyOf, pattern, read, valueOf, write } from './store-kit.ts'
-import { TYPESCRIPT } from '../helpers/typescript.ts'
+import { TYPESCRIPT } from '../../scripts/typescript-arguments.ts'
 
 const TIMEOUT = 200
 /** What a busy machine may add. */

@@ -15,7 +15,7 @@ import { tempDir } from '../helpers/temp.ts'
 import type { ConnectionOptions } from '../../lib/connections/connection.ts'
 import type { ConnectionOwner } from '../../lib/connections/scgi/connection.ts'
 import type { Socket } from 'node:net'
-import { TYPESCRIPT } from '../helpers/typescript.ts'
+import { TYPESCRIPT } from '../../scripts/typescript-arguments.ts'
 
 const OPTIONS: ConnectionOptions = { bufferSize: 4096 }
 

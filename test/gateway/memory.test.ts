@@ -9,7 +9,7 @@ import { startRecorder } from '../helpers/recorder.ts'
 import { bytes, get } from './kit.ts'
 import type { ChildProcess } from 'node:child_process'
 import type { Exchange } from '../helpers/recorder.ts'
-import { TYPESCRIPT } from '../helpers/typescript.ts'
+import { TYPESCRIPT } from '../../scripts/typescript-arguments.ts'
 
 const TOTAL = 200 * 2 ** 20
 const LIMIT = 32 * 2 ** 20

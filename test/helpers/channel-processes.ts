@@ -1,6 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
 import { fileURLToPath } from 'node:url'
-import { TYPESCRIPT } from './typescript.ts'
+import { TYPESCRIPT } from '../../scripts/typescript-arguments.ts'
 
 /** What a process has told by itself, in the order in which it came. */
 interface Told {

@@ -4,7 +4,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { TYPESCRIPT } from '../helpers/typescript.ts'
+import { TYPESCRIPT } from '../../scripts/typescript-arguments.ts'
 
 test('200 MB for a client that reads nothing, and then all: the memory grows by less than 32 MiB', async () => {
   const child = fork(fileURLToPath(new URL('buffered-reply-child.ts', import.meta.url)), { execArgv: TYPESCRIPT })

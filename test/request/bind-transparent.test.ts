@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { missingNetwork } from '../helpers/network.ts'
 import { missingPackage } from '../helpers/packages.ts'
 import { tempDir } from '../helpers/temp.ts'
-import { TYPESCRIPT } from '../helpers/typescript.ts'
+import { TYPESCRIPT } from '../../scripts/typescript-arguments.ts'
 
 const IN_NETWORK = `
 ip link set lo up

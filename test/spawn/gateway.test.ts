@@ -10,7 +10,7 @@ import { PERL_SCGI } from '../helpers/perl-scgi.ts'
 import { tempDir } from '../helpers/temp.ts'
 import { UWSGI } from '../helpers/uwsgi.ts'
 import type { SpawnOptions } from '../../types/index.ts'
-import { TYPESCRIPT } from '../helpers/typescript.ts'
+import { TYPESCRIPT } from '../../scripts/typescript-arguments.ts'
 
 const app = (name: string): string => fileURLToPath(new URL(`apps/${name}`, import.meta.url))
 const NODE = { command: process.execPath, args: [app('scgi.mjs')] }

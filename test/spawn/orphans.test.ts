@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { connect } from 'node:net'
-import { TYPESCRIPT } from '../helpers/typescript.ts'
+import { TYPESCRIPT } from '../../scripts/typescript-arguments.ts'
 
 const OWNER = fileURLToPath(new URL('apps/owner.ts', import.meta.url))
 const APP = fileURLToPath(new URL('apps/scgi.mjs', import.meta.url))

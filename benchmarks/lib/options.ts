@@ -5,14 +5,14 @@ import { kinds, type Kind } from '../origin/replies.ts'
 import type { Transport } from '../peers/peer.ts'
 
 /** What `--features` measures. */
-export const features = [
+const features = [
   'plain', 'sendfile', 'redirect-1k', 'redirect-1m', 'memory-hit', 'disk-hit', 'memory-store', 'disk-store', 'metrics', 'loader', 'rate',
 ] as const
 
 export type FeatureName = typeof features[number]
 
 /** What is measured beside the features. */
-export const subjects = ['replies', 'connections', 'reuse', 'http2', 'node', 'latency', 'start', 'memory'] as const
+const subjects = ['replies', 'connections', 'reuse', 'http2', 'node', 'latency', 'start', 'memory'] as const
 
 export type SubjectName = typeof subjects[number]
 

@@ -58,7 +58,7 @@ export function pairTable (
   return formatTable([...labels, ...shown.map((name) => columns[name][0]), ratio, 'min–max'], lines, labels.length)
 }
 
-export function ratioRange ({ min, max }: Spread): string {
+function ratioRange ({ min, max }: Spread): string {
   return `${min.toFixed(2)}–${max.toFixed(2)}`
 }
 

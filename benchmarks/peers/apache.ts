@@ -50,7 +50,7 @@ ErrorLog "${dir}/error.log"
 ${load}
 ${process.getuid?.() === 0 ? 'User nobody\nGroup nogroup' : ''}
 Listen 127.0.0.1:${port}
-ListenBacklog 1024
+ListenBacklog 4096
 StartServers 1
 ServerLimit 1
 ThreadLimit 128

@@ -9,7 +9,7 @@ import type { Writable } from 'node:stream'
 import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue } from '../../types/cache-store.ts'
 
 /** A store that mostly needs no time to take an entry. */
-export interface Putter {
+interface Putter {
   /** It takes a body of up to so many bytes. */
   readonly putLimit: number
   /** @param tempPath the mount's directory of temporary files, for a store that writes files */
@@ -17,7 +17,7 @@ export interface Putter {
 }
 
 /** A store that often knows without waiting that there is no entry. */
-export interface AbsenceTeller {
+interface AbsenceTeller {
   /** True if there is no entry for this request; false if `get` is to be asked. */
   isAbsent (key: CacheStoreKey): boolean
 }
@@ -32,7 +32,7 @@ export interface StoreSkills {
 }
 
 /** A store that writes in a directory that it is given. */
-export interface TempWriter {
+interface TempWriter {
   createWriteStream (key: CacheStoreKey, value: CacheStoreValue, tempPath: string): Writable | undefined
 }
 

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import Fastify from 'fastify'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import scgi, { createCache } from '../../lib/index.ts'
@@ -183,7 +182,7 @@ test('a client that goes away in the middle has the application let go', async (
   await using recorder = await startRecorder({
     async answer (exchange) {
       await exchange.writeEach([bytes(['Status: 200 OK', 'Content-Length: 100000000'], randomBytes(1_000_000))])
-      await once(exchange.socket, 'close')
+      await exchange.closed
       closed = true
     },
   })

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { ByteQueue } from './byte-queue.ts'
 import { ClientWriter } from './client-writer.ts'
-import { Patience } from './patience.ts'
+import { SpoolDelay } from './spool-delay.ts'
 import { ReplyFile } from './reply-file.ts'
 import { tempFileError } from '../files/temp-file.ts'
 import { systemTimers } from '../runtime/timers.ts'
@@ -37,7 +37,7 @@ export class BufferedReply extends Readable {
   #waiting = false
   /** Writes to the client, where that is what this stream is piped to: nothing is handed over to the stream's own reader then. */
   #writer: ClientWriter | undefined
-  readonly #patience = new Patience(systemTimers.now)
+  readonly #delay = new SpoolDelay(systemTimers.now)
 
   /**
    * @param onFileError called once, when the temporary file fails, with FST_SCGI_TEMP_FILE: the reply breaks off, and nothing more is
@@ -199,12 +199,12 @@ export class BufferedReply extends Readable {
       if (!this.#paused) {
         this.#paused = true
         this.#source.pause()
-        if (this.#writer !== undefined) this.#patience.begin()
+        if (this.#writer !== undefined) this.#delay.begin()
       }
       this.#spillSoon()
     } else if (this.#paused) {
       this.#paused = false
-      this.#patience.end()
+      this.#delay.end()
       this.#source.resume()
     }
   }
@@ -237,21 +237,21 @@ export class BufferedReply extends Readable {
       this.#spill()
       return
     }
-    const wait = this.#patienceLeft
+    const wait = this.#spoolDelay
     this.#waiting = true
     if (wait <= 0) setImmediate(BufferedReply.#turn, this)
     else setTimeout(BufferedReply.#turn, wait, this).unref()
   }
 
-  get #patienceLeft (): number {
+  get #spoolDelay (): number {
     // Without a limit to the file the reply is wanted by others too, whom no client shall hold up.
-    return this.#writer === undefined || this.#settings.maxTempFileSize === Infinity ? 0 : this.#patience.left
+    return this.#writer === undefined || this.#settings.maxTempFileSize === Infinity ? 0 : this.#delay.left
   }
 
   static #turn (reply: BufferedReply): void {
     reply.#waiting = false
     if (reply.#ended || !reply.#isFull) return
-    if (reply.#patienceLeft > 0) reply.#spillSoon()
+    if (reply.#spoolDelay > 0) reply.#spillSoon()
     else reply.#spill()
   }
 

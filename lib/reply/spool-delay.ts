@@ -7,7 +7,7 @@ const IN_ALL = 500
  * How long an application may still have to wait for a client before the reply goes to a file. A file costs more than all the rest
  * of a large reply, and a client that is fast but has others beside it needs none.
  */
-export class Patience {
+export class SpoolDelay {
   readonly #now: () => number
   #began = -1
   #spent = 0

@@ -4,27 +4,7 @@ import { test } from 'node:test'
 import { Block } from '../../lib/request/block.ts'
 import { compileParams } from '../../lib/request/params.ts'
 import { utf8 } from '../../lib/bytes/text.ts'
-import type { RequestView } from '../../lib/request/params.ts'
-
-const VIEW: RequestView = {
-  method: 'GET',
-  uri: '/app/x?q',
-  scriptName: '/app',
-  pathInfo: '/x',
-  documentUri: '/app/x',
-  urlInfo: '/x',
-  protocol: 'HTTP/1.1',
-  scheme: 'https',
-  host: 'shown.example',
-  serverAddr: '10.0.0.1',
-  serverPort: 443,
-  remoteAddr: '192.0.2.1',
-  remotePort: 1234,
-  forwardedFor: '192.0.2.1',
-  contentType: undefined,
-  headers: {},
-  rawHeaders: [],
-}
+import { VIEW } from './kit.ts'
 
 test('what is written comes out as it was, whatever its length', () => {
   const block = new Block()

@@ -3,28 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { compileParams, type ParamsOptions, type RequestView } from '../../lib/request/params.ts'
 import { splitPath } from '../../lib/routing/canonical-path.ts'
+import { VIEW } from './kit.ts'
 import type { HttpExchange } from '../../lib/request/http-request.ts'
 import type { HttpRequestHead } from '../../types/index.ts'
-
-const VIEW: RequestView = {
-  method: 'GET',
-  uri: '/app/x?q',
-  scriptName: '/app',
-  pathInfo: '/x',
-  documentUri: '/app/x',
-  urlInfo: '/x',
-  protocol: 'HTTP/1.1',
-  scheme: 'https',
-  host: 'shown.example',
-  serverAddr: '10.0.0.1',
-  serverPort: 443,
-  remoteAddr: '192.0.2.1',
-  remotePort: 1234,
-  forwardedFor: '192.0.2.1',
-  contentType: undefined,
-  headers: {},
-  rawHeaders: [],
-}
 
 /** A request with these lines; `headers` are what Node makes of them, with what hooks changed. */
 function encode (

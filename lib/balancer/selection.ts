@@ -10,6 +10,9 @@ import type { PeerSet, Tiers } from './tiers.ts'
 /** Up to so many peers the tried ones are the bits of one small integer. */
 const MASK_BITS = 31
 
+/** More than there are servers, and, unlike Infinity, no object of its own in each selection. */
+const UNLIMITED = 2 ** 30
+
 /** What the attempts of a request need of their group. */
 export interface SelectionOwner<T> {
   readonly tiers: Tiers<T>
@@ -57,11 +60,11 @@ export class Selection<T> implements PickContext {
   #triedMask = 0
   #triedWords: Uint32Array | undefined = undefined
   /** When the running attempt began, where a method wants to know. */
-  #begun = NaN
+  #begun: number | undefined = undefined
   /** The servers that the request is bound to, in order of preference; `undefined` until that is known. */
   #bound: readonly Peer<T>[] | undefined = undefined
   /** Most attempts. */
-  #limit = Infinity
+  #limit = UNLIMITED
 
   constructor (group: SelectionOwner<T>, request: PickRequest | undefined) {
     this.#group = group
@@ -260,11 +263,11 @@ export class Selection<T> implements PickContext {
 
   #endInflight (): void {
     const peer = this.#current
-    if (peer === undefined || Number.isNaN(this.#begun)) return
+    if (peer === undefined || this.#begun === undefined) return
     peer.begunCount -= 1
     // Rounding must not add up.
     peer.begunSum = peer.begunCount === 0 ? 0 : peer.begunSum - this.#begun
-    this.#begun = NaN
+    this.#begun = undefined
   }
 
   #isTried (position: number): boolean {

@@ -1,4 +1,5 @@
 import { isPutOff, type Waiting } from './long-timeouts.ts'
+import type { Attentive } from './last-words.ts'
 import type { AsyncResource } from 'node:async_hooks'
 import type { Socket, TcpSocketConnectOpts } from 'node:net'
 
@@ -27,7 +28,7 @@ export interface ConnectionOptions {
 }
 
 /** One socket to one server. It has an owner, the exchange that uses it, or is idle in a pool. */
-export abstract class ServerConnection<O extends ServerConnectionOwner> implements Waiting {
+export abstract class ServerConnection<O extends ServerConnectionOwner> implements Attentive, Waiting {
   place = -1
   owner: O | null = null
   /** Told when an idle connection is no longer usable. */
@@ -73,6 +74,10 @@ export abstract class ServerConnection<O extends ServerConnectionOwner> implemen
   #setTimer (): void {
     this.#isTimed = this.#timeout > 0
     this.socket.setTimeout(this.#timeout)
+  }
+
+  onRefused (error: NodeJS.ErrnoException): void {
+    this.owner?.onRefused(error)
   }
 
   /** SO_KEEPALIVE with this initial delay in milliseconds; `undefined` is off. */

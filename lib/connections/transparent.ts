@@ -63,9 +63,12 @@ export function transparentObstacle (address: string): Error | undefined {
 
 /**
  * A socket that is bound to an address which need not be this machine's, and that can connect to `host`.
+ * @param make what makes it of the options that it gets
  * @throws what is missing on this machine; as Node.js does, an error with `code` and `syscall` for what the system refuses
  */
-export function transparentSocket ({ localAddress, localPort = 0, host }: TransparentOptions, options: NewSocketOptions = {}): Socket {
+export function transparentSocket<S extends Socket> (
+  { localAddress, localPort = 0, host }: TransparentOptions, make: (options: NewSocketOptions) => S
+): S {
   const family = isIP(host)
   const libc = load()
   const fd = openSocket(libc, family)
@@ -77,8 +80,7 @@ export function transparentSocket ({ localAddress, localPort = 0, host }: Transp
     const name = socketAddress(libc, family, localAddress, localPort)
     check(libc, 'bind', libc.bind(fd, name, name.length), localAddress)
     // What there is to read before it is connected would be an error.
-    const adopted: NewSocketOptions = { ...options, fd, manualStart: true }
-    return new Socket(adopted)
+    return make({ fd, manualStart: true })
   } catch (error) {
     closeSync(fd)
     throw error

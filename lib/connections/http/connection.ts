@@ -77,10 +77,10 @@ export class HttpConnection extends ServerConnection<HttpConnectionOwner> implem
     const { host = '' } = address
     // A transparent socket is bound already.
     const transparent = options.transparent === true && localAddress !== undefined
-    const bound = transparent ? transparentSocket({ localAddress, localPort, host }) : undefined
+    const bound = transparent ? transparentSocket({ localAddress, localPort, host }, options => new Socket(options)) : undefined
     const target = targetOf(host, address.port, bound === undefined ? localAddress : undefined, localPort)
     const socket = this.socket = tls === undefined ? bound ?? new Socket() : this.#secure(address, tls, target, bound)
-    attend(socket, error => { this.owner?.onRefused(error) })
+    attend(socket, this)
     socket.once(tls === undefined ? 'connect' : 'secureConnect', () => this.#connected())
     // Before undici's own listeners, which see to it that the error goes no further.
     socket.on('error', error => this.#ended(error))

@@ -1,8 +1,7 @@
-import { attend, AttentiveSocket } from '../last-words.ts'
+import { AttentiveSocket } from '../last-words.ts'
 import { Spares } from '../spares.ts'
 import { ServerConnection, targetOf, type ConnectionOptions, type ServerConnectionOwner } from '../connection.ts'
 import { transparentSocket, type NewSocketOptions, type TransparentOptions } from '../transparent.ts'
-import type { Socket } from 'node:net'
 import type { ServerAddress } from '../../../types/exchange.ts'
 
 /** What a connection tells the exchange that uses it. */
@@ -20,6 +19,8 @@ interface Family {
   readonly spare: Spares<Connection>
 }
 
+type ScgiSocket = AttentiveSocket<Connection>
+
 const families = new Map<number, Family>()
 
 function familyOf (bufferSize: number): Family {
@@ -35,7 +36,7 @@ const NOTHING = Buffer.alloc(0)
  * whose connection has closed without an error is kept and connected anew, as `socket.connect()` allows after 'close'.
  */
 export class Connection extends ServerConnection<ConnectionOwner> {
-  readonly socket: Socket
+  readonly socket: ScgiSocket
   connected = false
   /** It was bound before the socket was made. */
   readonly #bound: boolean
@@ -45,6 +46,7 @@ export class Connection extends ServerConnection<ConnectionOwner> {
   /** What is read into next. Node.js asks for it after each read. */
   #buffer: Buffer
   #isReading = false
+  #whenWritten: ((error?: Error | null) => void) | undefined = undefined
 
   /** Begins to connect. */
   static open (address: ServerAddress, options: ConnectionOptions, owner: ConnectionOwner | null, connectTimeout: number): Connection {
@@ -72,40 +74,18 @@ export class Connection extends ServerConnection<ConnectionOwner> {
     this.#spoilt = this.#bound = transparent !== undefined
     this.#family = family
     this.#buffer = family.buffer
-    const socket: Socket = this.socket = newSocket(() => this.#buffer, length => {
-      const { owner } = this
-      this.#isReading = true
-      if (owner === null) this.#idleEnd()
-      else owner.context.runInAsyncScope(owner.onBytes, owner, this.#buffer, length)
-      this.#isReading = false
-      return !socket.isPaused()
-    }, error => {
-      this.#spoilt = true
-      this.owner?.onRefused(error)
-    }, transparent)
-    socket.on('connect', () => {
-      this.connected = true
-      const { owner } = this
-      owner?.context.runInAsyncScope(owner.onConnected, owner)
-    })
-    socket.on('end', () => {
-      const { owner } = this
-      if (owner === null) this.#idleEnd()
-      else owner.context.runInAsyncScope(owner.onEof, owner)
-    })
-    socket.on('timeout', () => {
-      if (this.owner === null) this.#idleEnd()
-      else this.timedOut(this.owner)
-    })
-    socket.on('error', error => {
-      this.#spoilt = true
-      const { owner } = this
-      if (owner === null) this.#idleEnd()
-      else owner.context.runInAsyncScope(owner.onSocketError, owner, error)
-    })
-    socket.on('close', hadError => {
-      if (!hadError && !this.#spoilt) family.spare.keep(this)
-    })
+    const onread = {
+      buffer: () => this.#buffer,
+      callback: (length: number) => this.#read(length),
+    }
+    const make = (options: NewSocketOptions): ScgiSocket => new AttentiveSocket({ ...options, onread }, this)
+    const socket = this.socket = transparent === undefined ? make({}) : transparentSocket(transparent, make)
+    // Functions of all connections: an exchange holds one, and each function of its own would be held with it.
+    socket.on('connect', onConnect)
+    socket.on('end', onEnd)
+    socket.on('timeout', onTimeout)
+    socket.on('error', onError)
+    socket.on('close', onClose)
   }
 
   #open (address: ServerAddress, options: ConnectionOptions, connectTimeout: number): void {
@@ -121,6 +101,51 @@ export class Connection extends ServerConnection<ConnectionOwner> {
     if (host === undefined) socket.connect({ path: socketPath ?? '' })
     else socket.connect(targetOf(host, port, this.#bound ? undefined : localAddress, localPort))
     this.setTimeout(connectTimeout)
+  }
+
+  /** Bytes have come. True if more may. */
+  #read (length: number): boolean {
+    const { owner } = this
+    this.#isReading = true
+    if (owner === null) this.#idleEnd()
+    else owner.context.runInAsyncScope(owner.onBytes, owner, this.#buffer, length)
+    this.#isReading = false
+    return !this.socket.isPaused()
+  }
+
+  // --- what the socket says ---
+
+  onConnect (): void {
+    this.connected = true
+    const { owner } = this
+    owner?.context.runInAsyncScope(owner.onConnected, owner)
+  }
+
+  onEnd (): void {
+    const { owner } = this
+    if (owner === null) this.#idleEnd()
+    else owner.context.runInAsyncScope(owner.onEof, owner)
+  }
+
+  onTimeout (): void {
+    if (this.owner === null) this.#idleEnd()
+    else this.timedOut(this.owner)
+  }
+
+  onError (error: Error): void {
+    this.#spoilt = true
+    const { owner } = this
+    if (owner === null) this.#idleEnd()
+    else owner.context.runInAsyncScope(owner.onSocketError, owner, error)
+  }
+
+  override onRefused (error: NodeJS.ErrnoException): void {
+    this.#spoilt = true
+    super.onRefused(error)
+  }
+
+  onClose (hadError: boolean): void {
+    if (!hadError && !this.#spoilt) this.#family.spare.keep(this)
   }
 
   /** An idle connection that says anything, fails or has waited too long is of no more use. */
@@ -184,8 +209,10 @@ export class Connection extends ServerConnection<ConnectionOwner> {
     if (!this.#isReading) this.#spoilt = true
   }
 
-  readonly #written = (error?: Error | null): void => {
-    if (!error) this.owner?.onWritten()
+  /** Most requests leave at once, and need none. */
+  get #written (): (error?: Error | null) => void {
+    this.#whenWritten ??= error => { if (!error) this.owner?.onWritten() }
+    return this.#whenWritten
   }
 
   /** What is read next goes there, from within `onBytes`: the owner's alone, until the connection is given up. */
@@ -202,13 +229,22 @@ export class Connection extends ServerConnection<ConnectionOwner> {
   }
 }
 
-function newSocket (
-  buffer: () => Buffer, callback: (length: number) => boolean, refused: (error: NodeJS.ErrnoException) => void,
-  transparent: TransparentOptions | undefined
-): Socket {
-  const options: NewSocketOptions = { onread: { buffer, callback } }
-  if (transparent === undefined) return new AttentiveSocket(options, refused)
-  const socket = transparentSocket(transparent, options)
-  attend(socket, refused)
-  return socket
+function onConnect (this: ScgiSocket): void {
+  this.owner.onConnect()
+}
+
+function onEnd (this: ScgiSocket): void {
+  this.owner.onEnd()
+}
+
+function onTimeout (this: ScgiSocket): void {
+  this.owner.onTimeout()
+}
+
+function onError (this: ScgiSocket, error: Error): void {
+  this.owner.onError(error)
+}
+
+function onClose (this: ScgiSocket, hadError: boolean): void {
+  this.owner.onClose(hadError)
 }

@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
-import ts from 'typescript'
 import { ROOT } from './snippets.ts'
+import type TypeScript from 'typescript'
 
 /** Below the project, where its packages are found. */
 const OUT = join(ROOT, 'coverage', 'compiled')
@@ -33,6 +34,8 @@ function bringUp (file: string, source: string): void {
   const out = outFile(file)
   const { mtime } = statSync(file)
   if (statSync(out, { throwIfNoEntry: false })?.mtime.getTime() === mtime.getTime()) return
+  // Loading the compiler takes a second, and mostly there is nothing to compile.
+  const ts: typeof TypeScript = createRequire(import.meta.url)('typescript')
   const { outputText } = ts.transpileModule(source, {
     compilerOptions: {
       target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true, rewriteRelativeImportExtensions: true,

@@ -25,6 +25,7 @@ import { measureNode } from './subjects/node.ts'
 import { measureReplies } from './subjects/replies.ts'
 import { measureReuse } from './subjects/reuse.ts'
 import { measureStart } from './subjects/start.ts'
+import { measureWorkers } from './subjects/workers.ts'
 import type { Subject } from './subjects/subject.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -37,6 +38,7 @@ const subjects: Readonly<Record<SubjectName, Subject>> = {
   http2: measureHttp2,
   node: measureNode,
   latency: measureLatency,
+  workers: measureWorkers,
   start: measureStart,
   memory: measureMemory,
 }

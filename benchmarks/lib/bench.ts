@@ -50,13 +50,16 @@ export class Stage {
     this.#bench = bench
   }
 
-  /** Starts a peer on a transport; one that runs already is taken as it is, unless another `process` of it is wanted. */
-  async start (peer: Peer, transport: Transport, process = ''): Promise<Contestant> {
+  /**
+   * Starts a peer on a transport; one that runs already is taken as it is, unless another `process` of it is wanted.
+   * @param pinned false where its processes may run on any core
+   */
+  async start (peer: Peer, transport: Transport, process = '', pinned = true): Promise<Contestant> {
     const key = `${peer.name} ${transport} ${process}`
     const known = this.#running.get(key)
     if (known !== undefined) return known.contestant
     const { box, origins, cores } = this.#bench
-    const started = await peer.start(box, origins, transport, cores.gateway)
+    const started = await peer.start(box, origins, transport, pinned ? cores.gateway : undefined)
     const contestant = contestantOf(peer, transport, started)
     this.#running.set(key, { contestant, running: started.running })
     await waitForPort(started.port, peer.name)

@@ -12,7 +12,7 @@ const features = [
 export type FeatureName = typeof features[number]
 
 /** What is measured beside the features. */
-const subjects = ['replies', 'connections', 'reuse', 'http2', 'node', 'latency', 'start', 'memory'] as const
+const subjects = ['replies', 'connections', 'reuse', 'http2', 'node', 'latency', 'workers', 'start', 'memory'] as const
 
 export type SubjectName = typeof subjects[number]
 
@@ -29,6 +29,7 @@ Subjects (default: replies):
   http2                1 kB with HTTP/2 in front
   node                 1 kB on Node.js 20, 22 and 24, as far as npx has them
   latency              latency of 1 kB at half of what each can do at most
+  workers              1 kB through the command line with two workers beside one
   start                time to the first answer, and memory at rest
   memory               bytes for an idle connection, an exchange in progress, a cached entry (also --memory)
 

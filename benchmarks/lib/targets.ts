@@ -25,6 +25,8 @@ const wanted = {
   'miss and store in memory / no cache': [1.15, ''],
   'miss and store on disk / no cache (at most: nginx\'s ratio)': [NaN, ''],
   'plain request, metrics on / off': [1.05, ''],
+  'two workers / one, on one core': [1.05, ''],
+  'two workers / one, at the same rate': [1.05, ''],
   'RSS at rest': [70, 'MB'],
   'start to first answer': [0.4, 's'],
 } as const satisfies Record<string, readonly [most: number, unit: Unit]>

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster'
 import { createServer } from 'node:http'
 import { createServer as createHttp2Server } from 'node:http2'
 import { connect } from 'node:net'
@@ -7,7 +8,7 @@ import { announce, listening, settings } from './app.js'
 // What a gateway on this runtime adds to it is the gateway's.
 
 const shared = Buffer.allocUnsafeSlow(65536)
-const { target, http2 } = settings
+const { target, http2, workers } = settings
 const separator = Buffer.from('\r\n\r\n')
 
 function encode (request) {
@@ -81,5 +82,12 @@ function handle (request, response) {
   socket.write(encode(request), 'latin1')
 }
 
-const server = (http2 ? createHttp2Server : createServer)(handle)
-server.listen(listening, () => announce(server.address().port))
+if (workers !== undefined && cluster.isPrimary) {
+  // The workers listen at one port, whatever they ask for.
+  let left = workers
+  cluster.on('listening', (_, { port }) => { if (--left === 0) announce(port) })
+  for (let i = 0; i < workers; i++) cluster.fork()
+} else {
+  const server = (http2 ? createHttp2Server : createServer)(handle)
+  server.listen(listening, () => { if (workers === undefined) announce(server.address().port) })
+}

@@ -1,8 +1,8 @@
 import { cpSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort, type Box } from '../lib/box.ts'
 import { kinds } from '../origin/replies.ts'
-import type { Box } from '../lib/box.ts'
 import type { CreateCacheOptions } from '../../types/cache.ts'
 import type { FastifyScgiOptions } from '../../types/options.ts'
 import type { ServerOptions } from '../../types/upstream.ts'
@@ -40,6 +40,12 @@ export interface NodeSettings {
   readonly http2?: boolean
 }
 
+/** What the floor can be told besides. */
+export interface FloorSettings extends NodeSettings {
+  /** Processes of node:cluster, below one that hands them connections; one process and no other if undefined. */
+  readonly workers?: number
+}
+
 /** How this gateway is set up, in the place of its defaults. */
 export interface GatewaySettings extends NodeSettings {
   /** Options of each registration. */
@@ -62,6 +68,21 @@ export function fastifyScgi (dist: string, { node, server, ...settings }: Gatewa
       const address = scgiTarget(origins, transport)
       const upstreams = server === undefined ? address : [{ address, ...server }]
       return startApp(box, `${name}-${transport}`, 'fastify-scgi', { dist, upstreams, ...settings }, core, node)
+    },
+  }
+}
+
+/** The command line of the build in `dist`, with so many workers. */
+export function commandLine (dist: string, workers: number): Peer {
+  const name = `fastify-scgi, ${workers}`
+  return {
+    name,
+    transports: ['unix', 'tcp'],
+    version: () => existsSync(join(dist, 'lib/run/bin.js')) ? packageVersion('fastify') : undefined,
+    async start (box, origins, transport, core) {
+      const port = await freePort()
+      const args = ['--listen', `127.0.0.1:${port}`, '--workers', String(workers), scgiTarget(origins, transport)]
+      return { running: await box.start(name, process.execPath, [join(dist, 'lib/run/bin.js'), ...args], { core }), port }
     },
   }
 }
@@ -116,7 +137,7 @@ export function staticFiles (root: string, prefixes: readonly string[]): Peer {
 }
 
 /** What Node alone costs: node:http and a bare SCGI exchange that checks nothing. */
-export function floorOn ({ node, ...settings }: NodeSettings = {}, name = 'floor'): Peer {
+export function floorOn ({ node, ...settings }: FloorSettings = {}, name = 'floor'): Peer {
   return {
     name,
     transports: ['unix', 'tcp'],

@@ -42,7 +42,7 @@ export interface SpawnOptions {
     /** Longest delay before a restart. Default 30s. */
     maxDelay?: Time
   }
-  /** Time in which a process must listen; if it does not, it is stopped and restarted. With `'stdin'` it listens from the start. Default 30s. */
+  /** Time in which a process must listen; if it does not, it is stopped and restarted. For `'path'` and `'port'`: with `'stdin'` the gateway listens itself, and the option is refused. Default 30s. */
   readyTimeout?: Time
   /** How a process is stopped. */
   stop?: {

@@ -47,14 +47,26 @@ export function unknownOption (at: string, name: string, known: readonly string[
   return new FST_SCGI_OPT_UNKNOWN(pathOf(at, name), meant === '' ? others : meant)
 }
 
-/** The option that was probably meant. */
-function nearest (name: string, known: readonly string[]): string | undefined {
+/** The option, of those that there are, that was probably meant. */
+export function nearest (name: string, known: readonly string[]): string | undefined {
   const plain = (text: string): string => text.toLowerCase().replace(/^scgi_/, '').replaceAll(/[_-]/g, '')
   const wanted = plain(name)
-  const renamed = Object.hasOwn(RENAMED, wanted) ? RENAMED[wanted] : undefined
-  return known.find(option => plain(option) === wanted) ?? known.find(option => option === renamed) ??
-    known.find(option => distance(plain(option), wanted) <= (wanted.length > 3 ? 2 : 1)) ??
+  const renamed = Object.hasOwn(RENAMED, wanted) ? plain(RENAMED[wanted] ?? '') : undefined
+  return known.find(option => plain(option) === wanted) ?? known.find(option => plain(option) === renamed) ??
+    closest(wanted, known, plain) ??
     known.find(option => plain(option).startsWith(wanted) || wanted.startsWith(plain(option)))
+}
+
+function closest (wanted: string, known: readonly string[], plain: (text: string) => string): string | undefined {
+  let least = wanted.length > 3 ? 2 : 1
+  let found: string | undefined
+  for (const option of known) {
+    const letters = distance(plain(option), wanted)
+    if (letters > least || (letters === least && found !== undefined)) continue
+    least = letters
+    found = option
+  }
+  return found
 }
 
 /** Letters to add, to drop or to change to make one word of the other. */

@@ -27,6 +27,8 @@ export interface About {
   /** What holds without the option, where no single value says it. */
   readonly otherwise?: string
   readonly required?: boolean
+  /** What of its own options a value stands for that is no object: `nextUpstream: ['error']` is `{ on: ['error'] }`. */
+  readonly short?: readonly string[]
   /** Directives and parameters that it stands for: `'scgi_read_timeout'`, `'nginx: weight'`, `'Apache: lbset'`. */
   readonly directives?: readonly string[]
   /** One line, in Markdown, with links as from docs/options.md. */

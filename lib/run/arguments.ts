@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import { parseAddress } from '../connections/address.ts'
 import { parseSize } from '../options/units.ts'
 import { codeOf, toError } from '../runtime/caught.ts'
@@ -6,6 +5,7 @@ import { StartError, UsageError } from './errors.ts'
 import { LOG_LEVELS } from './read-logs.ts'
 import { PLAIN_OPTIONS, readPlain, spellOut } from './plain-options.ts'
 import { splitWords } from './words.ts'
+import { parse } from './parse.ts'
 import { readMode, readText, type Place } from './read-listen.ts'
 import type { GatewayConfig, GatewayFastifyOptions, ListenOptions } from '../../types/config.ts'
 import type { SpawnOptions } from '../../types/spawn.ts'
@@ -53,14 +53,18 @@ const OPTIONS = {
 /** Those of the table of options are texts, until their rows read them. */
 const TABLE = Object.fromEntries([...PLAIN_OPTIONS.keys()].map(name => [name, { type: 'string' }] as const))
 
-type Values = ReturnType<typeof parse>['values']
+type Values = ReturnType<typeof parseAll>['values']
+
+function parseAll (args: string[]) {
+  return parse({ args: spellOut(args), allowPositionals: true, options: { ...TABLE, ...OPTIONS } })
+}
 
 /**
  * Reads the command line.
  * @throws UsageError, StartError
  */
 export function readArguments (args: string[]): Wanted {
-  const { values, positionals: addresses } = parse(args)
+  const { values, positionals: addresses } = parseAll(args)
   if (values.help === true) return { what: 'help' }
   if (values['help-options'] === true) return { what: 'help-options' }
   if (values.version === true) return { what: 'version' }
@@ -124,16 +128,6 @@ function readSpawned (text: string): SpawnOptions {
   const [command, ...args] = splitWords('--spawn', text)
   if (command === undefined) throw new UsageError("--spawn is empty: it is a command with its arguments, such as --spawn 'perl app.pl'")
   return { command, args }
-}
-
-function parse (args: string[]) {
-  try {
-    return parseArgs({ args: spellOut(args), allowPositionals: true, options: { ...TABLE, ...OPTIONS } })
-  } catch (error) {
-    // What follows the first sentence is advice about arguments that begin with a dash.
-    const [message] = toError(error).message.split('. ')
-    throw new UsageError(message)
-  }
 }
 
 /** The file says everything else. */

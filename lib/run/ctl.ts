@@ -1,7 +1,7 @@
-import { parseArgs } from 'node:util'
 import { isRecord } from '../options/checks.ts'
 import { ControlClient } from './ctl-client.ts'
 import { UsageError } from './errors.ts'
+import { parse } from './parse.ts'
 
 const CTL_USAGE = `Usage: fastify-scgi ctl [--socket PATH] [--group NAME] [--json] COMMAND ...
 
@@ -133,7 +133,7 @@ const RANDOM_TWO = new Set(['random_two', 'random two'])
  * @throws UsageError, StartError
  */
 export async function ctl (args: string[]): Promise<string> {
-  const { values, positionals } = parse(args)
+  const { values, positionals } = parse({ args, allowPositionals: true, options: OPTIONS })
   if (values.help === true) return CTL_USAGE
   const [name = '', ...rest] = positionals
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
@@ -147,27 +147,16 @@ export async function ctl (args: string[]): Promise<string> {
   return values.json === true ? `${JSON.stringify(answer, null, 2)}\n` : text
 }
 
-function parse (args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        socket: { type: 'string', short: 's' },
-        group: { type: 'string', short: 'g' },
-        key: { type: 'string' },
-        glob: { type: 'string' },
-        tag: { type: 'string' },
-        soft: { type: 'boolean' },
-        json: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    })
-  } catch (error) {
-    const [message] = (error instanceof Error ? error.message : String(error)).split('. ')
-    throw new UsageError(message)
-  }
-}
+const OPTIONS = {
+  socket: { type: 'string', short: 's' },
+  group: { type: 'string', short: 'g' },
+  key: { type: 'string' },
+  glob: { type: 'string' },
+  tag: { type: 'string' },
+  soft: { type: 'boolean' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const
 
 function act (action: 'drain' | 'disable' | 'enable'): Command {
   return async (client, [server, ...rest], options) => {

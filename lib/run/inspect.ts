@@ -1,10 +1,8 @@
 import { createServer, type Server } from 'node:net'
-import { isRecord } from '../options/checks.ts'
-import { GROUP, SERVER } from '../options/table/group.ts'
-import { REGISTER } from '../options/table/plugin.ts'
 import { Application } from './application.ts'
 import { build } from './build.ts'
 import { checkDirectories } from './directories.ts'
+import { mountInForce } from './in-force.ts'
 import { loadConfig } from './load-config.ts'
 import { Logs } from './logs.ts'
 import { PidFile } from './pid-file.ts'
@@ -13,8 +11,7 @@ import { bindingsOf, listenOn } from './sockets.ts'
 import { codeOf } from '../runtime/caught.ts'
 import { keyOf } from './read-listen.ts'
 import { askRunning } from './control.ts'
-import type { Rows } from '../options/row.ts'
-import type { GatewayConfig, GatewayMount } from '../../types/config.ts'
+import type { GatewayConfig } from '../../types/config.ts'
 
 async function read (config: GatewayConfig | string): Promise<Settings> {
   return readConfig(typeof config === 'string' ? await loadConfig(config) : config)
@@ -70,30 +67,6 @@ export async function printConfig (config: GatewayConfig | string): Promise<stri
   const all = { listen, workers, fastify: { ...app.initialConfig, ...fastify }, mounts: mounts.map(mountInForce), ...settings }
   await app.close()
   return `${JSON.stringify(all, shown, 2)}\n`
-}
-
-function mountInForce (mount: GatewayMount): object {
-  const options = typeof mount === 'object' && 'upstreams' in mount ? mount : { upstreams: mount }
-  return { ...inForce(REGISTER, options), upstreams: groupInForce(options.upstreams) }
-}
-
-function groupInForce (upstreams: unknown): unknown {
-  const group = Array.isArray(upstreams) ? { servers: upstreams } : upstreams
-  // A group that is made shows itself; an address is one.
-  if (!isRecord(group) || 'edit' in group || !Array.isArray(group.servers)) return group
-  const servers = group.servers.map((server: unknown) => inForce(SERVER, isRecord(server) ? server : { address: server }))
-  return { ...inForce(GROUP, group), servers }
-}
-
-/** What is given, and the defaults of the rest; what has no single value is left out. */
-function inForce (rows: Rows, given: object): Record<string, unknown> {
-  const options: Record<string, unknown> = { ...given }
-  for (const [name, { default: otherwise, rows: inner }] of Object.entries(rows)) {
-    const value = options[name]
-    if (value === undefined && otherwise !== undefined) options[name] = otherwise
-    else if (isRecord(value) && inner !== undefined) options[name] = inForce(inner, value)
-  }
-  return options
 }
 
 const SECRETS = /^(?:key|cert|ca|pfx|passphrase|secret|password|ticketKeys)$/

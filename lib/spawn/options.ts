@@ -38,6 +38,9 @@ export function readSpawn (option: string, value: unknown): SpawnSettings {
   if (process.platform === 'win32') throw new FST_SCGI_OPT_UNSUPPORTED(option, 'Windows has no sockets that are handed to another program')
   const given = readRows(SPAWN, value, option)
   const { command, cwd, socket, readyTimeout } = given
+  if (socket === 'stdin' && 'readyTimeout' in value && value.readyTimeout !== undefined) {
+    throw new FST_SCGI_OPT_UNSUPPORTED(`${option}.readyTimeout`, "with socket: 'stdin' the gateway listens itself, from the start: it is for 'path' and 'port'")
+  }
   const restart = given.restart ?? SPAWN.restart.read(`${option}.restart`, {})
   const stop = given.stop ?? SPAWN.stop.read(`${option}.stop`, {})
   const delay = restart?.delay ?? 0

@@ -48,6 +48,33 @@ test('a wrong value names the option as it was written', () => {
   }
 })
 
+test('an unknown name is told with the one that was probably meant', () => {
+  const read = (args: readonly string[]): unknown => readArguments([...args, '127.0.0.1:4000'])
+  for (const [arg, meant] of [
+    ['--read-timout=5s', 'read-timeout'],
+    ['--readTimeout=5s', 'read-timeout'],
+    ['--scgi_read_timeout=5s', 'read-timeout'],
+    ['--timeout=5s', 'read-timeout'],
+    ['--buffering.buffersize=8k', 'buffering.buffer-size'],
+    ['--no-upgrad', 'no-upgrade'],
+    ['--workes=2', 'workers'],
+    ['--acces-log=json', 'access-log'],
+    ['--tls-crt=a.pem', 'tls-cert'],
+    ['--maxfails=1', 'max-fails'],
+  ] as const) {
+    assert.throws(() => read([arg]), error => error instanceof UsageError && error.message.endsWith(` (is '--${meant}' meant?)`), arg)
+  }
+  assert.throws(() => read(['--zzzzzzzz']), { message: "Unknown option '--zzzzzzzz'" })
+})
+
+test('every option of the command line is found where a letter of it is missing', () => {
+  for (const name of PLAIN_OPTIONS.keys()) {
+    const wrong = name.slice(0, -1)
+    if (PLAIN_OPTIONS.has(wrong)) continue
+    assert.throws(() => readArguments([`--${wrong}=1`, '127.0.0.1:4000']), /Unknown option '[^']+' \(is '--[^']+' meant\?\)$/, wrong)
+  }
+})
+
 test('--help-options lists them', () => {
   const help = plainHelp()
   assert.ok(PLAIN_OPTIONS.size > 80)

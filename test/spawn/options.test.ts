@@ -109,6 +109,8 @@ test('what cannot stand together is refused', () => {
     [{ spawn, tls: {} }, 'tls'],
     [{ spawn: { command: 'app', args: ['{socket}'] } }, 'spawn.args[0]'],
     [{ spawn: { command: 'app', args: ['a', '{port}'], socket: 'path' } }, 'spawn.args[1]'],
+    [{ spawn: { ...spawn, readyTimeout: '5s' } }, 'spawn.readyTimeout'],
+    [{ spawn: { ...spawn, socket: 'stdin', readyTimeout: '30s' } }, 'spawn.readyTimeout'],
   ] as const) {
     assert.throws(() => Reflect.construct(ServerGroup, [{ servers: [server] }]), (error: unknown) => {
       assert.ok(error instanceof Error && 'code' in error)

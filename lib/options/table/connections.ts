@@ -53,7 +53,7 @@ export const BIND = {
 } satisfies Rows
 
 export const bind = row(ofRoom(['text', 'object', 'function', 'flag'], BIND), {
-  otherwise: 'none', directives: ['scgi_bind'], doc: 'local address to connect from: a string, an object or a function of the request',
+  otherwise: 'none', short: ['address'], directives: ['scgi_bind'], doc: 'local address to connect from: a string, an object or a function of the request',
 })
 
 /** Time between two looks for a server by a request that waits. */
@@ -72,7 +72,7 @@ export const NEXT_UPSTREAM = {
 } satisfies Rows
 
 export const nextUpstream = row(ofRoom(['names', 'object', 'flag'], NEXT_UPSTREAM), {
-  default: ['error', 'timeout'], directives: ['scgi_next_upstream'], doc: 'when a request is sent to the next server',
+  default: ['error', 'timeout'], short: ['on'], directives: ['scgi_next_upstream'], doc: 'when a request is sent to the next server',
 })
 
 /** The DNS. */

@@ -25,7 +25,7 @@ export const BUFFERING = {
     otherwise: '16k, or two buffers', directives: ['scgi_temp_file_write_size'], doc: 'maximum size of a write to the file; at least one buffer',
   }),
   tempPath: row(ofRoom(['text', 'object'], TEMP_PATH), {
-    otherwise: "our own, mode 0700, below the system's", directives: ['scgi_temp_path'], doc: 'directory of the temporary files, or `{ path, levels }`',
+    otherwise: "our own, mode 0700, below the system's", short: ['path'], directives: ['scgi_temp_path'], doc: 'directory of the temporary files, or `{ path, levels }`',
   }),
   tempTotalSize: row(size(), { otherwise: 'no limit', doc: 'maximum size of the temporary files of all replies of the mount together; 0 for no file' }),
 } satisfies Rows

@@ -54,9 +54,9 @@ export const SPAWN = {
     default: 'stdin', doc: 'how it receives requests: [descriptor 0, or its own socket or port](spawn.md#where-it-listens)',
   }),
   processes: row(ofRoom(['count', 'object'], PROCESSES), {
-    default: 1, directives: ['lighttpd: min-procs, max-procs', 'spawn-fcgi: -F'], doc: 'number of processes: [processes](spawn.md#how-many)',
+    default: 1, short: ['min', 'max'], directives: ['lighttpd: min-procs, max-procs', 'spawn-fcgi: -F'], doc: 'number of processes: [processes](spawn.md#how-many)',
   }),
   restart: row(object(RESTART, '{ delay, maxDelay }'), { otherwise: '', doc: 'when a process that has ended is restarted: [crashes](spawn.md#crashes)' }),
-  readyTimeout: row(time(1), { default: '30s', doc: "time in which it must listen; with `'stdin'` it listens from the start" }),
+  readyTimeout: row(time(1), { default: '30s', doc: "time in which it must listen, with `'path'` and `'port'` only: with `'stdin'` it listens from the start" }),
   stop: row(object(STOP, '{ signal, timeout }'), { otherwise: '', doc: 'how it is stopped: [the end](spawn.md#the-end)' }),
 } satisfies Rows

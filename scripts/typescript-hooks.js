@@ -2,20 +2,29 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { bundle, BUNDLE_URL, takesAll } from './typescript-bundle.js'
 
 const KEPT = new URL('../node_modules/.cache/fastify-scgi/compiled/', import.meta.url)
 mkdirSync(KEPT, { recursive: true })
 
+/** The modules that are made rather than compiled from one file, by URL: set by the program that is started. */
+let made
+
 /** Imports name the file with its extension, so there is nothing to look for. */
-export function resolve (specifier, context, next) {
-  if (!specifier.startsWith('.') || !specifier.endsWith('.ts') || context.parentURL === undefined) return next(specifier, context)
+export async function resolve (specifier, context, next) {
+  if (specifier === BUNDLE_URL) return { url: specifier, format: 'module', shortCircuit: true }
+  if (context.parentURL === undefined) {
+    const entry = await next(specifier, context)
+    made ??= entry.url.endsWith('.ts') && takesAll(fileURLToPath(entry.url)) ? bundle(KEPT) : {}
+    return entry
+  }
+  if (!specifier.startsWith('.') || !specifier.endsWith('.ts')) return next(specifier, context)
   return { url: new URL(specifier, context.parentURL).href, format: 'module', shortCircuit: true }
 }
 
 export async function load (url, context, next) {
   if (!url.endsWith('.ts')) return next(url, context)
-  const file = fileURLToPath(url)
-  return { format: 'module', source: await compiled(file), shortCircuit: true }
+  return { format: 'module', source: (await made)?.[url] ?? await compiled(fileURLToPath(url)), shortCircuit: true }
 }
 
 async function compiled (file) {

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { SourceMap } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,7 +13,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 interface ProfileNode {
   readonly id: number
-  readonly callFrame: { readonly functionName: string, readonly url: string, readonly lineNumber: number }
+  readonly callFrame: { readonly functionName: string, readonly url: string, readonly lineNumber: number, readonly columnNumber: number }
   readonly children?: readonly number[]
 }
 
@@ -43,10 +44,26 @@ export async function profileContestant (running: Running, contestant: Contestan
   console.log(`${peer}, ${job.name}, ${transport}; profile: ${path}\n\n${profileReport(path)}`)
 }
 
+/** The maps of the files of `dist`, which join many sources; `undefined` where a file has none. */
+const maps = new Map<string, SourceMap | undefined>()
+
+function mapOf (url: string): SourceMap | undefined {
+  if (!url.startsWith('file:')) return undefined
+  if (!maps.has(url)) {
+    const path = `${fileURLToPath(url)}.map`
+    maps.set(url, existsSync(path) ? new SourceMap(JSON.parse(readFileSync(path, 'utf8'))) : undefined)
+  }
+  return maps.get(url)
+}
+
 function place (node: ProfileNode): string {
-  const { functionName, url, lineNumber } = node.callFrame
+  const { functionName, url, lineNumber, columnNumber } = node.callFrame
   const name = functionName === '' ? '(anonymous)' : functionName
   if (url === '') return name
+  const source = mapOf(url)?.findEntry(lineNumber, columnNumber)
+  if (source !== undefined && 'originalSource' in source) {
+    return `${name} ${source.originalSource.replace(/^(?:\.\.\/)+/, '')}:${source.originalLine + 1}`
+  }
   const file = url.replace(/^file:\/\//, '').replace(root, '').replace(/^node_modules\//, '')
   return `${name} ${file}:${lineNumber + 1}`
 }

@@ -196,6 +196,7 @@ const WRONG: Record<string, unknown[]> = {
   'upstreams.queue.size': [undefined, 0, -1, 1.5, '10', null],
   'upstreams.queue.timeout': ['x', -1, 0, null],
   'upstreams.failOnStatus': [500, 'http_500', [199], [600], ['500'], [500.5], null],
+  'upstreams.tries': [-1, 1.5, '2', null],
   'upstreams.forceRecovery': ['on', 1, null],
   'upstreams.health': [true, 5, null, [{}, {}], [5]],
   'upstreams.health.type': ['tcp', 5, null],
@@ -409,6 +410,7 @@ test('what is right is accepted: addresses alone, lists, groups, every option at
         sticky: { cookie: { name: 'srv', secret: [SECRET, Buffer.from(SECRET)], expires: '30d', domain: () => undefined, path: '', httpOnly: false, secure: true, sameSite: 'none' }, failover: false },
         queue: { size: 1, timeout: 1 },
         failOnStatus: [500, 503],
+        tries: 2,
         forceRecovery: true,
         health: [
           { type: 'scgi', method: 'HEAD', path: '/health?a', params: { A: 'b' }, expect: { status: [200, '3xx', '400-404'], body: /ok/, headers: { 'X-A': true, b: false, c: 'd', e: /f/ } }, interval: '1s', jitter: 10, timeout: '1s', passes: 2, fails: 3 },

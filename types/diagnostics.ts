@@ -2,7 +2,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Cache, CacheStatus } from './cache.ts'
 import type { ResponseHead, ServerAddress } from './exchange.ts'
 import type {
-  ApplicationOutputEvent, ApplicationProcessEvent, BalanceEvent, ResolveEvent, ServerEditEvent, ServerListEvent, ServerStateEvent,
+  ApplicationOutputEvent, ApplicationProcessEvent, BalanceEvent, GroupOptionsEvent,
+  ResolveEvent, ServerEditEvent, ServerListEvent, ServerStateEvent,
   ServerWeightEvent,
 } from './live.ts'
 import type { Attempt, ScgiRequestInfo } from './request.ts'
@@ -147,6 +148,7 @@ export interface ScgiChannels {
   'fastify-scgi:server:weight': ServerWeightEvent
   'fastify-scgi:server:edited': ServerEditEvent
   'fastify-scgi:group:balance': BalanceEvent
+  'fastify-scgi:group:options': GroupOptionsEvent
   'fastify-scgi:group:resolve': ResolveEvent
   'fastify-scgi:application:process': ApplicationProcessEvent
   'fastify-scgi:application:output': ApplicationOutputEvent

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { Address, Balance, ServerChanges, ServerEntry, ServerState, UpstreamServer, UpstreamServers } from './upstream.ts'
+import type { Address, Balance, GroupOptions, ServerChanges, ServerEntry, ServerState, UpstreamServer, UpstreamServers } from './upstream.ts'
 
 /** The state of a server has changed. */
 export interface ServerStateEvent {
@@ -40,6 +40,41 @@ export interface BalanceEvent {
   readonly balance: string
   readonly previous: string
 }
+
+/** Options of a group itself were changed. */
+export interface GroupOptionsEvent {
+  readonly group: UpstreamGroup
+  /** Their names, such as `'queue'`. */
+  readonly changed: readonly (keyof GroupChanges)[]
+}
+
+/**
+ * Options of a group that `setOptions` can change. What is not named does not change, in `sticky`, `queue` and `health` neither: `{ sticky:
+ * { failover: false } }` changes nothing else of the sessions. `null` removes an option, as if it had not been given; `true` restores `sticky`,
+ * `queue` and `health` as they were configured. Another kind of `sticky` replaces the one before. Of several checks the one with the same `type`
+ * changes, or a list replaces them all.
+ */
+export interface GroupChanges<Request = FastifyRequest> {
+  balance?: Balance<Request> | null
+  /** (Apache: stickysession, nofailover) */
+  sticky?: Changed<NonNullable<GroupOptions<Request>['sticky']>> | true | null
+  /** (nginx: queue; Apache: timeout of a balancer) */
+  queue?: Changed<NonNullable<GroupOptions['queue']>> | true | null
+  /** (Apache: maxattempts, plus one) */
+  tries?: number | null
+  failOnStatus?: number[] | null
+  forceRecovery?: boolean | null
+  /** (Apache: hcmethod, hcinterval, hcpasses, hcfails, hcuri, hcexpr) */
+  health?: Changed<NonNullable<GroupOptions['health']>> | true | null
+}
+
+/** Parts of a value, at any depth. */
+type Changed<Value> = Value extends readonly unknown[] | RegExp | Uint8Array | ((...of: never[]) => unknown)
+  ? Value
+  : Value extends object ? { [Name in keyof Value]?: Changed<Value[Name]> | null } : Value
+
+/** Options of a group as they are now, in the words of the options; `undefined` for those that are not set. */
+export type GroupOptionsNow = Readonly<Record<keyof GroupChanges, unknown>>
 
 /** A name of the group no longer resolves, or resolves again. */
 export interface ResolveEvent {
@@ -135,6 +170,8 @@ export interface GroupEvents {
   edited: ServerEditEvent
   /** `fastify-scgi:group:balance` */
   balance: BalanceEvent
+  /** `fastify-scgi:group:options` */
+  options: GroupOptionsEvent
   /** `fastify-scgi:group:resolve` */
   resolve: ResolveEvent
   /** `fastify-scgi:application:process` */
@@ -176,6 +213,16 @@ export interface UpstreamGroup extends UpstreamServers {
    * Errors: those of `balance` at `register`; FST_SCGI_OPT_UNSUPPORTED if a server has a `slowStart` that the method does not support.
    */
   setBalance<Request = FastifyRequest> (balance: Balance<Request>): void
+  /**
+   * Changes options of the group itself; if one value is invalid, none is changed. Requests in progress do not change; everything else uses the
+   * new values at once. Learnt sessions are kept if nothing but `failover` changes. Servers keep the result of their last check until the new
+   * checks have another one.
+   * Errors: those of the options at `register`; FST_SCGI_OPT_UNSUPPORTED for an option that cannot be changed, or, in a `shared` group, for a
+   * function or an expression, which cannot be sent to the other processes.
+   */
+  setOptions<Request = FastifyRequest> (changes: GroupChanges<Request>): void
+  /** The options that `setOptions` can change, as they are now. Secrets are among them. */
+  readonly options: GroupOptionsNow
   /** Sends no new requests to the server, except those bound to it. */
   drain (server: string): void
   /** Undoes `drain` and `disable`. */

@@ -177,6 +177,11 @@ export interface GroupOptions<Request = FastifyRequest> {
   /** Let requests wait, first come, first served, while every live server is at maxConns. Default: none. (nginx: queue) */
   queue?: UpstreamQueueOptions
   /**
+   * Maximum number of attempts of a request in this group; 0 means no limit. The lower of this and `nextUpstream.tries` of the mount applies.
+   * Default 0. (Apache: maxattempts, plus one)
+   */
+  tries?: number
+  /**
    * Statuses that count as a failure of the server. The client still gets the reply, unless
    * `nextUpstream` sends the request to another server. Default: none. (Apache: failonstatus)
    */

@@ -66,9 +66,10 @@ export class Pass implements ExchangeHandler, Waiter {
 
   start (): void {
     const { queue } = this.#group
+    const mayWait = queue !== undefined && queue.size > 0
     // Who comes now is served after those who wait.
-    if (queue !== undefined && queue.length > 0) this.#wait()
-    else this.#take(queue !== undefined)
+    if (mayWait && queue.length > 0) this.#wait()
+    else this.#take(mayWait)
   }
 
   /** No attempt was made yet, and any server would do. For the queue. */
@@ -305,7 +306,8 @@ export class Pass implements ExchangeHandler, Waiter {
   #again (): void {
     const { tries } = this.#settings.nextUpstream
     this.#selection = this.#group.begin(this.#request)
-    if (tries > 0) this.#selection.limit(tries - this.#running.made)
+    const { limit } = this.#group
+    this.#selection.limit((tries > 0 && tries < limit ? tries : limit) - this.#running.made)
     this.start()
   }
 

@@ -8,7 +8,7 @@ import type { AttemptMetrics, Clock, PeerEdit, PeerOptions, PeerOwner, StateChan
 import { WaitQueue } from './queue.ts'
 import type { QueueOptions } from './queue.ts'
 import { roundRobin } from './round-robin.ts'
-import { Selection } from './selection.ts'
+import { Selection, UNLIMITED } from './selection.ts'
 import type { Stickiness } from './sticky/stickiness.ts'
 import { arrange } from './tiers.ts'
 import type { PeerSet, Tiers } from './tiers.ts'
@@ -31,6 +31,8 @@ export interface GroupOptions<T> {
   forceRecovery?: boolean | undefined
   /** Statuses that count as a failure of the server whose reply has them. Default: none. (Apache: failonstatus) */
   failOnStatus?: ReadonlySet<number> | undefined
+  /** Most attempts of a request; 0 is without limit. Default 0. (Apache: maxattempts) */
+  tries?: number | undefined
   /** Clock in milliseconds; must never go back. Default: the time since the process began. */
   now?: Clock | undefined
   /**
@@ -48,11 +50,13 @@ export interface GroupOptions<T> {
 export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
   readonly name: string
   /** Where requests wait; `undefined` if they do not. */
-  readonly queue: WaitQueue | undefined
+  queue: WaitQueue | undefined
   /** Which requests are bound to which server; `undefined` if none are. */
-  readonly sticky: Stickiness<T> | undefined
-  readonly failOnStatus: ReadonlySet<number> | undefined
-  readonly forceRecovery: boolean
+  sticky: Stickiness<T> | undefined
+  failOnStatus: ReadonlySet<number> | undefined
+  forceRecovery: boolean
+  /** Most attempts of a request. */
+  limit: number
 
   // The rest is for Selection.
 
@@ -81,12 +85,13 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
     this.#onOutcome = options.onOutcome
     this.forceRecovery = options.forceRecovery ?? false
     this.failOnStatus = options.failOnStatus
+    this.limit = limitOf(options.tries)
     this.sticky = options.sticky
     this.#servers = options.peers.map(peer => new Peer(peer, this))
     this.tiers = arrange(this.#servers, this.#method)
     this.first = firstOf(this.tiers)
     this.#count()
-    this.queue = options.queue === undefined ? undefined : new WaitQueue(options.queue, this.#now, () => this.#nextReturn())
+    this.setQueue(options.queue)
   }
 
   /** All peers in the order of the configuration, as they are at present. */
@@ -158,6 +163,17 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
     for (const peer of this.#servers) peer.currentWeight = 0
     this.#arrange()
     this.queue?.wake()
+  }
+
+  /** `undefined`: nobody waits from now on. Those who do may stay. */
+  setQueue (options: QueueOptions | undefined): void {
+    if (this.queue !== undefined) this.queue.configure(options ?? { size: 0, timeout: this.queue.timeout })
+    else if (options !== undefined) this.queue = new WaitQueue(options, this.#now, () => this.#nextReturn())
+  }
+
+  /** @param tries most attempts of a request; 0 is without limit */
+  setTries (tries: number): void {
+    this.limit = limitOf(tries)
   }
 
   /** Adds a peer at the end of the list. */
@@ -299,6 +315,10 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
   #nextReturn (): number {
     return this.#servers.reduce((least, peer) => Math.min(least, peer.returnsAt), Infinity)
   }
+}
+
+function limitOf (tries: number | undefined): number {
+  return tries === undefined || tries === 0 ? UNLIMITED : Math.min(tries, UNLIMITED)
 }
 
 function firstOf<T> (tiers: Tiers<T>): PeerSet<T> {

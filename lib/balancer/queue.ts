@@ -23,8 +23,9 @@ export interface Waiter {
 
 /** Requests that wait for a server below its maxConns, first come, first served. (nginx: queue) */
 export class WaitQueue {
-  readonly size: number
-  readonly timeout: number
+  /** 0: nobody may wait any more. */
+  size: number
+  timeout: number
   readonly #now: () => number
   /** When the time alone may bring a server back. */
   readonly #nextReturn: () => number
@@ -43,6 +44,16 @@ export class WaitQueue {
 
   get length (): number {
     return this.#waiters.size
+  }
+
+  /** Others may wait from now on, and those that do for another time: as if it had been so when they came. */
+  configure ({ size, timeout }: QueueOptions): void {
+    const longer = timeout - this.timeout
+    this.size = size
+    this.timeout = timeout
+    if (longer === 0 || this.#waiters.size === 0) return
+    for (const [waiter, deadline] of this.#waiters) this.#waiters.set(waiter, deadline + longer)
+    this.#tick()
   }
 
   /** Puts a request at the end; false if there is no place left. */
@@ -92,6 +103,7 @@ export class WaitQueue {
   }
 
   #tick (): void {
+    clearTimeout(this.#timer)
     this.#timer = undefined
     const now = this.#now()
     for (const [waiter, deadline] of this.#waiters) {

@@ -11,7 +11,7 @@ import type { PeerSet, Tiers } from './tiers.ts'
 const MASK_BITS = 31
 
 /** More than there are servers, and, unlike Infinity, no object of its own in each selection. */
-const UNLIMITED = 2 ** 30
+export const UNLIMITED = 2 ** 30
 
 /** What the attempts of a request need of their group. */
 export interface SelectionOwner<T> {
@@ -19,6 +19,8 @@ export interface SelectionOwner<T> {
   /** The tier that is asked first. */
   readonly first: PeerSet<T>
   readonly tries: number
+  /** Most attempts of a request. */
+  readonly limit: number
   readonly servers: readonly Peer<T>[]
   readonly sticky: Stickiness<T> | undefined
   readonly forceRecovery: boolean
@@ -64,13 +66,14 @@ export class Selection<T> implements PickContext {
   /** The servers that the request is bound to, in order of preference; `undefined` until that is known. */
   #bound: readonly Peer<T>[] | undefined = undefined
   /** Most attempts. */
-  #limit = UNLIMITED
+  #limit: number
 
   constructor (group: SelectionOwner<T>, request: PickRequest | undefined) {
     this.#group = group
     this.#tiers = group.tiers
     this.#set = group.first
-    this.tries = group.tries
+    this.#limit = group.limit
+    this.tries = Math.min(group.tries, group.limit)
     this.request = request
   }
 
@@ -91,7 +94,7 @@ export class Selection<T> implements PickContext {
 
   /** No more attempts than that, whatever the number of servers. */
   limit (tries: number): void {
-    this.#limit = tries
+    if (tries < this.#limit) this.#limit = tries
     if (tries < this.tries) this.tries = tries
   }
 

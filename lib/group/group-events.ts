@@ -1,4 +1,4 @@
-import { APPLICATION_OUTPUT, APPLICATION_PROCESS, GROUP_BALANCE, GROUP_RESOLVE, SERVER_ADDED, SERVER_EDITED, SERVER_REMOVED, SERVER_STATE, SERVER_WEIGHT } from '../runtime/diagnostics.ts'
+import { APPLICATION_OUTPUT, APPLICATION_PROCESS, GROUP_BALANCE, GROUP_OPTIONS, GROUP_RESOLVE, SERVER_ADDED, SERVER_EDITED, SERVER_REMOVED, SERVER_STATE, SERVER_WEIGHT } from '../runtime/diagnostics.ts'
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { show } from '../options/units.ts'
 import type { GroupEvents } from '../../types/live.ts'
@@ -10,6 +10,7 @@ const CHANNELS: Channels = {
   weight: SERVER_WEIGHT,
   edited: SERVER_EDITED,
   balance: GROUP_BALANCE,
+  options: GROUP_OPTIONS,
   resolve: GROUP_RESOLVE,
   process: APPLICATION_PROCESS,
   output: APPLICATION_OUTPUT,
@@ -27,6 +28,7 @@ export class GroupEmitter {
     weight: new Set(),
     edited: new Set(),
     balance: new Set(),
+    options: new Set(),
     resolve: new Set(),
     process: new Set(),
     output: new Set(),

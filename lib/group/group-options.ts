@@ -16,6 +16,7 @@ import type { QueueOptions } from '../balancer/queue.ts'
 import type { TlsSettings } from '../connections/protocol.ts'
 import type { WatchedName } from './resolve/watch.ts'
 import type { GroupChannel } from '../../types/channel.ts'
+import type { GroupChanges } from '../../types/live.ts'
 import type { GroupOptions } from '../../types/upstream.ts'
 
 /** A server as it was configured, its address read. */
@@ -64,6 +65,8 @@ export interface GroupSettings {
   readonly balance: BalanceSettings
   readonly sticky: StickySettings | undefined
   readonly queue: QueueOptions | undefined
+  /** Most attempts of a request; 0 is without limit. */
+  readonly tries: number
   readonly failOnStatus: ReadonlySet<number> | undefined
   readonly forceRecovery: boolean
   readonly health: readonly HealthCheck[]
@@ -78,7 +81,7 @@ export interface GroupSettings {
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
  */
 export function readGroup (options: GroupOptions<never>, option: string): GroupSettings {
-  const { name, queue, forceRecovery, ...other } = readRows(GROUP, options, option, 'a group')
+  const { name, queue, tries, forceRecovery, ...other } = readRows(GROUP, options, option, 'a group')
   const { servers: given } = other
   if (!Array.isArray(given) || given.length === 0) {
     throw new FST_SCGI_OPT_INVALID(`${option}.servers`, show(given), 'a list of at least one server')
@@ -98,6 +101,7 @@ export function readGroup (options: GroupOptions<never>, option: string): GroupS
     balance,
     sticky: readSticky(`${option}.sticky`, other.sticky),
     queue,
+    tries,
     failOnStatus: readStatuses(`${option}.failOnStatus`, other.failOnStatus),
     forceRecovery,
     health,
@@ -105,6 +109,29 @@ export function readGroup (options: GroupOptions<never>, option: string): GroupS
     resolver: readResolver(`${option}.resolver`, other.resolver),
     shared: readChannel(`${option}.shared`, other.shared),
   }
+}
+
+/** Some of the options of a group that may change. */
+export type GroupOptionSettings = Partial<Pick<GroupSettings, keyof GroupSettings & keyof GroupChanges>>
+
+/** Reads one of them, from a value that `undefined` stands for none of. */
+const GROUP_READERS: { readonly [Option in keyof GroupChanges]-?: (value: unknown) => GroupOptionSettings } = {
+  balance: value => ({ balance: readBalance('balance', value) }),
+  sticky: value => ({ sticky: readSticky('sticky', value) }),
+  queue: value => ({ queue: GROUP.queue.read('queue', value) }),
+  tries: value => ({ tries: GROUP.tries.read('tries', value) }),
+  failOnStatus: value => ({ failOnStatus: readStatuses('failOnStatus', value) }),
+  forceRecovery: value => ({ forceRecovery: GROUP.forceRecovery.read('forceRecovery', value) }),
+  health: value => ({ health: readHealth('health', value) }),
+}
+
+/**
+ * Reads options of a group that may change.
+ * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
+ */
+export function readGroupOptions (options: Readonly<Record<string, unknown>>): GroupOptionSettings {
+  const readers = Object.entries(GROUP_READERS).filter(([name]) => Object.hasOwn(options, name))
+  return Object.assign({}, ...readers.map(([name, read]) => read(options[name])))
 }
 
 /**

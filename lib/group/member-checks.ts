@@ -27,11 +27,24 @@ export class MemberChecks {
   readonly #options: MemberChecksOptions
   /** Servers that others have checked. */
   readonly #judged = new WeakSet<EndpointPeer>()
-  readonly #running: ReadonlyMap<HealthCheck, HealthChecks<EndpointPeer>>
+  #running: ReadonlyMap<HealthCheck, HealthChecks<EndpointPeer>>
 
   constructor (options: MemberChecksOptions) {
     this.#options = options
-    this.#running = new Map(options.checks.map(check => [check, this.#healthChecks(check)]))
+    this.#running = this.#make(options.checks)
+  }
+
+  /** Other checks from now on; `update` begins them. Without any, nothing would bring back a server that is out by the last one. */
+  configure (checks: readonly HealthCheck[], peers: readonly EndpointPeer[]): void {
+    this.stop()
+    this.#running = this.#make(checks)
+    for (const peer of peers) {
+      if (this.#checkFor(peer.target.address) === undefined && !peer.healthy) this.#enter(peer, true, undefined)
+    }
+  }
+
+  #make (checks: readonly HealthCheck[]): ReadonlyMap<HealthCheck, HealthChecks<EndpointPeer>> {
+    return new Map(checks.map(check => [check, this.#healthChecks(check)]))
   }
 
   /** Number of kinds of checks. */
@@ -73,7 +86,7 @@ export class MemberChecks {
   }
 
   #checkFor (address: ServerAddress): HealthCheck | undefined {
-    return checkFor(this.#options.checks, protocolOf(address))
+    return checkFor([...this.#running.keys()], protocolOf(address))
   }
 
   #isKnown ({ persistent }: HealthCheck, address: ServerAddress): boolean {
@@ -101,6 +114,7 @@ export class MemberChecks {
 
   /** The state of a server when its checks begin. They may have stopped for any time before. */
   #begin (check: HealthCheck, peer: EndpointPeer): boolean | undefined {
+    // With other checks than before a server keeps what is known of it.
     if (check.mandatory && !this.#judged.has(peer)) {
       const known = this.#isKnown(check, peer.target.address)
       if (peer.healthy && !known) peer.checking = true

@@ -19,7 +19,8 @@ import type { UpstreamGroup, UpstreamGroupDetails } from '../../types/live.ts'
 import type { ServerState } from '../../types/upstream.ts'
 import type { BalanceSettings } from './balance-options.ts'
 import type { GroupEmitter } from './group-events.ts'
-import type { GroupSettings, ServerSettings } from './group-options.ts'
+import { requireCheck, type HealthCheck } from './health-options.ts'
+import type { GroupOptionSettings, GroupSettings, ServerSettings } from './group-options.ts'
 import type { Line, Member } from './line.ts'
 import type { Witness } from './witness.ts'
 
@@ -50,6 +51,7 @@ export class Members {
   readonly #options: MembersOptions
   readonly #lines: Lines
   #balance: BalanceSettings
+  #health: readonly HealthCheck[]
   readonly #discovery: Discovery<Line>
   readonly #checks: MemberChecks
   readonly #applications: Applications
@@ -71,7 +73,8 @@ export class Members {
 
   constructor (options: MembersOptions) {
     const { settings, timers = systemTimers } = this.#options = options
-    const { balance, sticky, queue, failOnStatus, forceRecovery, outlier } = settings
+    const { balance, sticky, queue, tries, failOnStatus, forceRecovery, health, outlier } = settings
+    this.#health = health
     this.#balance = balance
     this.#leads = options.witness === undefined
     this.#lines = new Lines(options.group.name)
@@ -81,6 +84,7 @@ export class Members {
       method: balance.method(),
       sticky: sticky?.(),
       queue,
+      tries,
       failOnStatus,
       forceRecovery,
       onStateChange: (peer, state) => this.#failures(peer, state),
@@ -106,7 +110,7 @@ export class Members {
     })
     this.#checks = new MemberChecks({
       group: options.group.name,
-      checks: settings.health,
+      checks: health,
       timers,
       endpoint: (peer, address) => this.#endpointAt(peer, address),
       onHealth: options.witness?.health,
@@ -210,7 +214,7 @@ export class Members {
   details (): Omit<UpstreamGroupDetails, 'processes'> {
     const { queue, sticky } = this.balancer
     return {
-      queue: queue === undefined ? undefined : { waiting: queue.length, size: queue.size },
+      queue: queue === undefined || (queue.size === 0 && queue.length === 0) ? undefined : { waiting: queue.length, size: queue.size },
       sessions: sticky?.sessions,
       names: this.#lines.list.filter(({ server }) => needsLookup(server.address)).map(line => ({
         address: line.server.given,
@@ -295,13 +299,47 @@ export class Members {
     return peers
   }
 
+  /** The checks of its servers. */
+  get health (): readonly HealthCheck[] {
+    return this.#health
+  }
+
   /**
-   * Sets the balancing method.
+   * Whether the servers can do with other options of the group.
    * @throws FST_SCGI_OPT_UNSUPPORTED
    */
-  setBalance (balance: BalanceSettings): void {
+  check ({ balance, health }: GroupOptionSettings): void {
+    if (balance !== undefined) this.#lines.checkBalance(balance)
+    if (health === undefined) return
+    for (const { server } of this.#lines.list) requireCheck(health, server.address, 'health', server.given)
+  }
+
+  /**
+   * Sets options of the group itself, which `check` has found to be possible.
+   * @param onlyFailover of `sticky` nothing else is another: the sessions go on
+   */
+  setOptions (settings: GroupOptionSettings, onlyFailover: boolean): void {
+    const { balancer } = this
+    const { balance, sticky, tries = 0, forceRecovery = false, health = [] } = settings
+    if ('sticky' in settings) {
+      const made = sticky?.<Endpoint>()
+      if (onlyFailover && balancer.sticky !== undefined && made !== undefined) balancer.sticky.failover = made.failover
+      else balancer.sticky = made
+    }
+    if ('queue' in settings) balancer.setQueue(settings.queue)
+    if ('tries' in settings) balancer.setTries(tries)
+    if ('failOnStatus' in settings) balancer.failOnStatus = settings.failOnStatus
+    if ('forceRecovery' in settings) balancer.forceRecovery = forceRecovery
+    if ('health' in settings) {
+      this.#health = health
+      this.#checks.configure(health, balancer.servers)
+      if (this.#running && this.#leads) this.#checks.update(balancer.servers)
+    }
+    if (balance !== undefined) this.#setBalance(balance)
+  }
+
+  #setBalance (balance: BalanceSettings): void {
     const { group, emitter } = this.#options
-    this.#lines.checkBalance(balance)
     const previous = this.#balance.name
     this.#balance = balance
     this.balancer.setMethod(balance.method())

@@ -13,7 +13,8 @@ import type { PurgeMatch } from '../../types/cache-store.ts'
 import type { ResolverOptions } from '../../types/health.ts'
 import type { Upstreams } from '../../types/options.ts'
 import type {
-  ApplicationOutputEvent, ApplicationProcessEvent, BalanceEvent, ResolveEvent, ServerEditEvent, ServerListEvent, ServerStateEvent,
+  ApplicationOutputEvent, ApplicationProcessEvent, BalanceEvent, GroupOptionsEvent,
+  ResolveEvent, ServerEditEvent, ServerListEvent, ServerStateEvent,
   ServerWeightEvent,
   UpstreamGroups,
 } from '../../types/live.ts'
@@ -194,14 +195,16 @@ export class Registry {
     const edited = (event: ServerEditEvent): void => this.#tellEdit(event)
     const balance = (event: BalanceEvent): void =>
       this.#log.info({ upstream: { group: group.name } }, `the servers of ${group.name} take turns by ${event.balance}, no longer by ${event.previous}`)
+    const options = ({ group: { name }, changed }: GroupOptionsEvent): void =>
+      this.#log.info({ upstream: { group: name }, changed }, `the group ${name} has another ${changed.join(', ')}`)
     const resolve = (event: ResolveEvent): void => this.#tellResolve(event)
     const process = (event: ApplicationProcessEvent): void => tellProcess(this.#log, event.application, event)
     const output = (event: ApplicationOutputEvent): void => tellOutput(this.#log, event.application, event)
     group.on('state', state).on('added', added).on('removed', removed).on('weight', weight).on('edited', edited).on('balance', balance)
-      .on('resolve', resolve).on('process', process).on('output', output)
+      .on('options', options).on('resolve', resolve).on('process', process).on('output', output)
     return () => {
       group.off('state', state).off('added', added).off('removed', removed).off('weight', weight).off('edited', edited).off('balance', balance)
-        .off('resolve', resolve).off('process', process).off('output', output)
+        .off('options', options).off('resolve', resolve).off('process', process).off('output', output)
     }
   }
 

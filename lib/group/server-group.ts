@@ -1,10 +1,12 @@
+import { isDeepStrictEqual } from 'node:util'
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { literalAddress, needsLookup, type Lookup } from '../connections/address.ts'
 import { protocolOf } from '../connections/protocols.ts'
+import { isRecord } from '../options/checks.ts'
 import { show } from '../options/units.ts'
-import { readBalance } from './balance-options.ts'
+import { GROUP_EDITABLE, GroupEdits, type GroupEdit } from './group-edits.ts'
 import { GroupEmitter } from './group-events.ts'
-import { readGroup, readServer, type GroupSettings, type ServerSettings } from './group-options.ts'
+import { readGroup, readGroupOptions, readServer, type GroupSettings, type ServerSettings } from './group-options.ts'
 import { requireCheck } from './health-options.ts'
 import { Members } from './members.ts'
 import { SharedGroup } from './channel/shared-group.ts'
@@ -13,7 +15,7 @@ import type { Group } from '../balancer/group.ts'
 import type { PeerOptions } from '../balancer/peer.ts'
 import type { Endpoint } from '../connections/protocol.ts'
 import type { ServerAddress } from '../../types/exchange.ts'
-import type { GroupEvents, UpstreamGroup, UpstreamGroupDetails, UpstreamGroupState } from '../../types/live.ts'
+import type { GroupChanges, GroupEvents, GroupOptionsNow, UpstreamGroup, UpstreamGroupDetails, UpstreamGroupState } from '../../types/live.ts'
 import type { Balance, GroupOptions, ServerChanges, ServerEntry, ServerOptions, UpstreamServer } from '../../types/upstream.ts'
 import type { FastifyRequest } from 'fastify'
 import type { GroupChannel } from '../../types/channel.ts'
@@ -31,6 +33,7 @@ export class ServerGroup implements UpstreamGroup {
   readonly #resolver: GroupOptions['resolver']
   /** By address, as it was written. */
   readonly #given = new Map<string, ServerOptions>()
+  readonly #edits: GroupEdits
   readonly #emitter = new GroupEmitter()
   readonly #members: Members
   readonly #shared: SharedGroup | undefined
@@ -42,6 +45,7 @@ export class ServerGroup implements UpstreamGroup {
     const settings = this.#settings = readGroup(options, option)
     const { servers, name } = settings
     this.#resolver = options.resolver
+    this.#edits = new GroupEdits(options)
     for (const server of options.servers) this.#remember(server)
     this.named = name !== undefined
     this.name = name ?? servers.map(nameOf).join(',')
@@ -61,7 +65,6 @@ export class ServerGroup implements UpstreamGroup {
     this.#shared = new SharedGroup({
       group: this.name,
       channel: settings.shared,
-      balance: options.balance,
       target: {
         balancer: members.balancer,
         lead: leads => members.lead(leads),
@@ -70,7 +73,7 @@ export class ServerGroup implements UpstreamGroup {
         edit: (server, changes) => members.edit(server, changes, true),
         add: server => this.#add(server),
         remove: server => this.#remove(server),
-        setBalance: balance => members.setBalance(balance === undefined ? settings.balance : readBalance('balance', balance)),
+        setOption: (option, edit) => { this.#setOptions(new Map([[option, edit]])) },
       },
     })
   }
@@ -174,7 +177,7 @@ export class ServerGroup implements UpstreamGroup {
   }
 
   async #add (server: unknown): Promise<readonly UpstreamServer[]> {
-    const { health } = this.#settings
+    const { health } = this.#members
     const settings = readServer(server, 'server', this.#members.balance)
     requireCheck(health, settings.address, 'server.address', settings.given)
     const added = await this.#members.add(settings, typeof server === 'string' ? 'server' : settings.spawn === undefined ? 'server.address' : 'server.spawn')
@@ -218,10 +221,42 @@ export class ServerGroup implements UpstreamGroup {
   }
 
   setBalance (balance: Balance<never>): void {
-    const read = readBalance('balance', balance)
-    this.#shared?.checkBalance(balance)
-    this.#members.setBalance(read)
-    this.#shared?.balanced(balance)
+    this.setOptions({ balance })
+  }
+
+  setOptions (changes: GroupChanges<never>): void {
+    const edits = this.#edits.read(changes)
+    this.#setOptions(edits, () => this.#shared?.checkOptions(edits))
+    this.#shared?.optionsSet(edits)
+  }
+
+  get options (): GroupOptionsNow {
+    const now = (option: string): unknown => this.#edits.of(option)
+    return {
+      balance: now('balance') ?? 'round_robin',
+      sticky: now('sticky'),
+      queue: now('queue'),
+      tries: now('tries') ?? 0,
+      failOnStatus: now('failOnStatus'),
+      forceRecovery: now('forceRecovery') ?? false,
+      health: now('health'),
+    }
+  }
+
+  /** What cannot be changes nothing. @param check whether others can be told of it */
+  #setOptions (edits: ReadonlyMap<string, GroupEdit | undefined>, check?: () => void): void {
+    const before = this.options
+    const after = Object.fromEntries([...edits].map(([option, edit]) => [option, this.#edits.after(option, edit)]))
+    const settings = readGroupOptions(after)
+    this.#members.check(settings)
+    check?.()
+    for (const [option, edit] of edits) this.#edits.enter(option, edit)
+    this.#members.setOptions(settings, sameSessions(before.sticky, after['sticky']))
+    const changed = GROUP_EDITABLE.filter(option => edits.has(option) && !isDeepStrictEqual(before[option], this.options[option]))
+    // Of the method there is an event of its own.
+    const told = changed.filter(option => option !== 'balance')
+    if (told.length > 0) this.#emitter.emit('options', () => ({ group: this, changed: told }))
+    if (changed.includes('sticky')) this.#shared?.watchSessions()
   }
 
   on<E extends keyof GroupEvents> (event: E, listener: (event: GroupEvents[E]) => void): this {
@@ -279,6 +314,11 @@ export class ServerGroup implements UpstreamGroup {
 function optionsOf (server: ServerEntry): ServerOptions | undefined {
   if (typeof server === 'string') return { address: server }
   return server.address === undefined ? undefined : { ...server }
+}
+
+/** Whether two options `sticky` differ in nothing but where requests go whose server is out. */
+function sameSessions (one: unknown, other: unknown): boolean {
+  return isRecord(one) && isRecord(other) && isDeepStrictEqual({ ...one, failover: true }, { ...other, failover: true })
 }
 
 function nameOf ({ address, spawn, given }: ServerSettings): string {

@@ -17,7 +17,7 @@ import type { Values } from '../options/row.ts'
 export type StickySettings = <T> () => Stickiness<T>
 
 /** Of these a group has one. */
-const KINDS = ['cookie', 'route', 'learn', 'apache'] as const
+export const STICKY_KINDS = ['cookie', 'route', 'learn', 'apache'] as const
 
 /** A shorter key could be found by trying. */
 const MIN_SECRET = 16
@@ -30,8 +30,8 @@ export function readSticky (option: string, value: unknown): StickySettings | un
   if (value === undefined) return undefined
   if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), `an object with ${Object.keys(STICKY).join(', ')}`)
   const given = readRows(STICKY, value, option, 'it')
-  const kinds = KINDS.filter(name => given[name] !== undefined)
-  if (kinds.length !== 1) throw new FST_SCGI_OPT_INVALID(option, show(value), `one of ${KINDS.map(name => `{ ${name} }`).join(', ')}`)
+  const kinds = STICKY_KINDS.filter(name => given[name] !== undefined)
+  if (kinds.length !== 1) throw new FST_SCGI_OPT_INVALID(option, show(value), `one of ${STICKY_KINDS.map(name => `{ ${name} }`).join(', ')}`)
   const policy = readPolicy(option, given)
   return () => new Stickiness(policy(), given.failover)
 }

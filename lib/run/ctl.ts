@@ -1,6 +1,6 @@
 import { isRecord } from '../options/checks.ts'
 import { ControlClient } from './ctl-client.ts'
-import { UsageError } from './errors.ts'
+import { StartError, UsageError } from './errors.ts'
 import { parse } from './parse.ts'
 
 const CTL_USAGE = `Usage: fastify-scgi ctl [--socket PATH] [--group NAME] [--json] COMMAND ...
@@ -18,6 +18,9 @@ Sees and edits a gateway that runs, over the socket of its admin plugin (option
   remove SERVER                takes a server off its group
   method METHOD                how the servers of a group take turns: round_robin, least_conn,
                                least_time, ip_hash, random, random_two, bytraffic, bybusyness
+  group [NAME=VALUE ...]       options of a group itself, or sets them: queue.timeout=5s tries=2
+                               sticky.failover=false sticky.apache.cookie=sid health.interval=10s;
+                               null takes one away
   caches                       the caches
   entries CACHE [SEARCH]       keys of a cache, up to 1000
   purge CACHE --key KEY | --glob GLOB | --tag TAG [--soft]
@@ -25,7 +28,8 @@ Sees and edits a gateway that runs, over the socket of its admin plugin (option
   failed, slow, edits          the latest requests that failed or were slow, and edits
 
 --group is needed where several groups have the server, or there are several groups.
---json prints what the API answers. Exit codes: 0 done, 1 not done, 2 wrong usage.
+--json prints what the API answers. Exit codes: 0 done, 1 not done (also for a server, group or
+cache that the gateway does not have), 2 wrong usage.
 `
 
 interface Options {
@@ -71,8 +75,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   add: async (client, [address, ...pairs], options) => {
     if (address === undefined) throw new UsageError('which address is to be added?')
     const server = { address, ...(pairs.length === 0 ? undefined : readPairs(pairs)) }
-    const { name } = await oneGroup(client, options)
-    const answer = await client.call('POST', `/groups/${encodeURIComponent(name)}/servers`, server)
+    const { id, name } = await oneGroup(client, options)
+    const answer = await client.call('POST', `/groups/${encodeURIComponent(id)}/servers`, server)
     return { answer, text: `${address} is added to ${name}\n` }
   },
   remove: async (client, [server, ...rest], options) => {
@@ -83,10 +87,17 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   method: async (client, [method, ...rest], options) => {
     none(rest)
     if (method === undefined) throw new UsageError('which method?')
-    const { name, etag } = await oneGroup(client, options)
+    const { id, name, etag } = await oneGroup(client, options)
     const balance = method === 'least_time' ? { leastTime: 'header' } : RANDOM_TWO.has(method) ? { random: 'two' } : method
-    const answer = await client.call('PATCH', `/groups/${encodeURIComponent(name)}`, { balance }, etag)
+    const answer = await client.call('PATCH', `/groups/${encodeURIComponent(id)}`, { balance }, etag)
     return { answer, text: `${name} goes by ${String(answer['balance'])}\n` }
+  },
+  group: async (client, pairs, options) => {
+    const { id, name, etag } = await oneGroup(client, options)
+    const path = `/groups/${encodeURIComponent(id)}`
+    const answer = pairs.length === 0 ? await client.call('GET', path) : await client.call('PATCH', path, nested(readPairs(pairs)), etag)
+    const now = Object.entries(isRecord(answer['options']) ? answer['options'] : {}).map(([option, value]) => [option, typeof value === 'object' && value !== null ? JSON.stringify(value) : value])
+    return { answer, text: pairs.length === 0 ? table(['OPTION', 'VALUE'], now) : `${name} is edited\n` }
   },
   caches: async (client, args) => {
     none(args)
@@ -111,7 +122,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   reset: async (client, [server, ...rest], options) => {
     none(rest)
     const path = server === undefined
-      ? `/groups/${encodeURIComponent((await oneGroup(client, options)).name)}`
+      ? `/groups/${encodeURIComponent((await oneGroup(client, options)).id)}`
       : (await find(client, server, options)).path
     return { answer: await client.call('POST', `${path}/reset`), text: 'the counters are zero\n' }
   },
@@ -182,7 +193,7 @@ function requests (kind: 'failed' | 'slow'): Command {
 /** All groups, or the one of that name. */
 async function groupsOf (client: ControlClient, group: string | undefined): Promise<Answer[]> {
   const groups = records((await client.call('GET', '/groups'))['groups']).filter(({ name }) => group === undefined || name === group)
-  if (group !== undefined && groups.length === 0) throw new UsageError(`there is no group '${group}'`)
+  if (group !== undefined && groups.length === 0) throw new StartError(`there is no group '${group}'`)
   return groups
 }
 
@@ -192,17 +203,17 @@ async function find (client: ControlClient, server: string | undefined, { group 
   const found = (await groupsOf(client, group)).flatMap(each =>
     records(each['servers']).filter(({ name }) => name === server).map(({ id, etag }) => ({ group: each, id: String(id), etag: String(etag) })))
   const [one, other] = found
-  if (one === undefined) throw new UsageError(`there is no server '${server}'${group === undefined ? '' : ` in a group '${group}'`}`)
+  if (one === undefined) throw new StartError(`there is no server '${server}'${group === undefined ? '' : ` in a group '${group}'`}`)
   if (other !== undefined) throw new UsageError(`several groups have '${server}': say --group ${found.map(each => String(each.group['name'])).join(' or ')}`)
   return { path: `/groups/${encodeURIComponent(String(one.group['id']))}/servers/${encodeURIComponent(one.id)}`, etag: one.etag }
 }
 
-async function oneGroup (client: ControlClient, { group }: Options): Promise<{ name: string, etag: string }> {
+async function oneGroup (client: ControlClient, { group }: Options): Promise<{ id: string, name: string, etag: string }> {
   const groups = await groupsOf(client, group)
   const [one, other] = groups
-  if (one === undefined) throw new UsageError('there is no group')
+  if (one === undefined) throw new StartError('there is no group')
   if (other !== undefined) throw new UsageError(`which group? --group ${groups.map(({ name }) => String(name)).join(' or ')}`)
-  return { name: String(one['id']), etag: String(one['etag']) }
+  return { id: String(one['id']), name: String(one['name']), etag: String(one['etag']) }
 }
 
 function cachePath (cache: string | undefined): string {
@@ -217,11 +228,29 @@ const TEXTS = new Set(['route', 'redirect', 'service'])
 function readPairs (pairs: string[]): Record<string, unknown> {
   if (pairs.length === 0) throw new UsageError('which options? NAME=VALUE ...')
   return Object.fromEntries(pairs.map(pair => {
-    const [, name = '', value = ''] = /^(\w+)=(.*)$/s.exec(pair) ?? []
+    const [, name = '', value = ''] = /^(\w+(?:\.\w+)*)=(.*)$/s.exec(pair) ?? []
     if (name === '') throw new UsageError(`'${pair}' is no NAME=VALUE`)
     const parsed: unknown = (TEXTS.has(name) ? /^null$/ : /^(?:0|[1-9]\d*|true|false|null)$/).test(value) ? JSON.parse(value) : value
     return [name, parsed]
   }))
+}
+
+/** `{ 'queue.size': 5 }` is `{ queue: { size: 5 } }`. */
+function nested (flat: Answer): Answer {
+  const whole: Answer = {}
+  for (const [path, value] of Object.entries(flat)) {
+    const names = path.split('.')
+    const last = names.pop() ?? ''
+    const owner = names.reduce<Answer>((part, name) => {
+      const there = part[name]
+      if (isRecord(there)) return there
+      const made: Answer = {}
+      part[name] = made
+      return made
+    }, whole)
+    owner[last] = value
+  }
+  return whole
 }
 
 function serverTable (groups: readonly Answer[]): string {

@@ -72,6 +72,7 @@ function groupOf (name: string, servers: readonly ServerModel[], more: Partial<G
     id: name,
     name,
     balance: 'round_robin',
+    options: { balance: 'round_robin', sticky: null, queue: { size: 5 }, tries: 0, failOnStatus: null, forceRecovery: false, health: null },
     active: 1,
     rate: 1,
     queue: { waiting: 1, size: 5 },

@@ -9,6 +9,8 @@ import { runCli } from '../helpers/cli.ts'
 import { tempDir } from '../helpers/temp.ts'
 import { Backends, startAdmin } from '../observe/admin-kit.ts'
 
+type Wrong = [args: string[], kind: typeof UsageError | typeof StartError, message: RegExp]
+
 test('sees and edits a gateway that runs', async () => {
   await using dir = await tempDir()
   await using backends = await Backends.start(3)
@@ -33,6 +35,9 @@ test('sees and edits a gateway that runs', async () => {
     [['remove', c], /is removed/],
     [['method', 'random two'], /^app goes by random two/],
     [['method', 'least_time'], /^app goes by least_time/],
+    [['group', 'queue.size=5', 'queue.timeout=2s', 'tries=2', 'sticky.apache.cookie=sid', 'sticky.failover=false'], /^app is edited\n$/],
+    [['group'], /^OPTION +VALUE\n[^]*sticky +\{"apache":\{"cookie":"sid"\},"failover":false\}\nqueue +\{"size":5,"timeout":"2s"\}\ntries +2\n/],
+    [['group', 'sticky=null', 'queue=null', 'tries=0'], /is edited/],
     [['processes'], /^GROUP +APPLICATION +PID +STATE +SINCE +RESTARTS +LAST\n$/],
     [['caches'], /^CACHE +ENTRIES +BYTES +HITS\npages +2 +\d+ +33%\n$/],
     [['entries', 'pages', 'cached/b'], /^AGE +FRESH +BYTES +KEY\n\d+ +\d+ +5 +http:\S+\/cached\/b\n$/],
@@ -46,13 +51,13 @@ test('sees and edits a gateway that runs', async () => {
     [['--help'], /^Usage: fastify-scgi ctl/],
   ]
   for (const [args, printed] of steps) assert.match(await run(...args), printed, args.join(' '))
-  const wrong: [args: string[], kind: typeof UsageError | typeof StartError, message: RegExp][] = [
+  const wrong: Wrong[] = [
     [[], UsageError, /needs a command: servers/],
     [['toString'], UsageError, /no command 'toString'/],
     [['servers', 'x'], UsageError, /'x'/],
-    [['servers', '--group', 'x'], UsageError, /no group 'x'/],
+    [['servers', '--group', 'x'], StartError, /no group 'x'/],
     [['drain'], UsageError, /which server/],
-    [['drain', 'x'], UsageError, /no server 'x'/],
+    [['drain', 'x'], StartError, /no server 'x'/],
     [['set', a], UsageError, /NAME=VALUE/],
     [['set', a, 'weight'], UsageError, /'weight' is no NAME=VALUE/],
     [['set', a, 'weight=0'], StartError, /weight/],
@@ -60,7 +65,13 @@ test('sees and edits a gateway that runs', async () => {
     [['set', 'x', 'weight'], UsageError, /'weight' is no NAME=VALUE/],
     [['method', 'fastest'], StartError, /balance/],
     [['purge', 'pages'], UsageError, /one of --key/],
-    [['purge', 'none', '--key', 'a'], StartError, /no cache 'none'/],
+    // What the gateway does not have is no wrong usage, whatever it is, and whatever is done with it.
+    ...['drain', 'disable', 'enable', 'remove', 'reset'].map((command): Wrong => [[command, 'x'], StartError, /no server 'x'/]),
+    [['set', 'x', 'weight=1'], StartError, /no server 'x'/],
+    ...[['processes'], ['add', c], ['method', 'random'], ['group', 'tries=1'], ['group'], ['reset'], ['drain', a]]
+      .map((command): Wrong => [[...command, '--group', 'x'], StartError, /no group 'x'/]),
+    ...[['entries', 'none'], ['purge', 'none', '--key', 'a']].map((command): Wrong => [command, StartError, /no cache 'none'/]),
+    [['group', 'quue.size=1'], StartError, /quue/],
     [['--nope'], UsageError, /--nope/],
   ]
   for (const [args, kind, message] of wrong) {

@@ -8,7 +8,7 @@ const NONE: readonly never[] = []
 /** The sessions of a group: which of its servers a request is bound to, and what is to be noted of those that answer. */
 export class Stickiness<T> {
   /** A request whose server is out goes to another one; else to none. */
-  readonly failover: boolean
+  failover: boolean
   readonly #policy: StickyPolicy
   /** The list of which the tables are made. A group never changes a list, it makes another. */
   #known: readonly Peer<T>[] = NONE

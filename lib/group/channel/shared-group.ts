@@ -2,6 +2,7 @@ import { FST_SCGI_OPT_UNSUPPORTED } from '../../errors.ts'
 import { isLater } from './log.ts'
 import { Membership } from './membership.ts'
 import { SharedLimits } from './limits.ts'
+import { isPlainValue, readGroupEdit, type GroupEdit } from '../group-edits.ts'
 import { KEYS, packServer, readFound, readHealth, readKey, readPurge, readUntil } from './values.ts'
 import type { Group } from '../../balancer/group.ts'
 import type { Peer } from '../../balancer/peer.ts'
@@ -23,19 +24,18 @@ interface SharedTarget {
   edit (server: string, changes: Record<string, unknown>): void
   add (server: unknown): Promise<unknown>
   remove (server: string): void
-  /** @param balance `undefined` for the one of the options */
-  setBalance (balance: unknown): void
+  /** @param edit `undefined` for the option as it was configured */
+  setOption (option: string, edit: GroupEdit | undefined): void
 }
 
 export interface SharedGroupOptions {
   readonly group: string
   readonly channel: GroupChannel
-  /** The balancing method in the options. */
-  readonly balance: unknown
   readonly target: SharedTarget
 }
 
 const EDIT = 'edit '
+const SESSION = 'session '
 /** A return that was so many milliseconds ago is one of a while ago, of which this process was told late. */
 const LATE = 500
 
@@ -59,10 +59,15 @@ export class SharedGroup implements Witness {
     const { group, channel, target } = this.#options = options
     this.#membership = new Membership({ group, channel, onEvent: event => this.#apply(event), onChange: () => this.#changed() })
     this.#limits = new SharedLimits(this.#membership, () => target.balancer.servers)
-    const sessions = target.balancer.sticky?.shared
-    if (sessions !== undefined) {
-      sessions.onNoted = (session, server, milliseconds) => { this.#membership.say(KEYS.session(session), server, milliseconds) }
-    }
+    this.watchSessions()
+  }
+
+  /** The sessions are others than before: they are told to others, and begin with those that others have told. */
+  watchSessions (): void {
+    const sessions = this.#options.target.balancer.sticky?.shared
+    if (sessions === undefined || sessions.onNoted !== undefined) return
+    sessions.onNoted = (session, server, milliseconds) => { this.#membership.say(KEYS.session(session), server, milliseconds) }
+    for (const event of this.#membership.events(SESSION)) this.#apply(event)
   }
 
   /** What others know was learnt, or nobody answers. */
@@ -98,18 +103,18 @@ export class SharedGroup implements Witness {
     this.#membership.say(KEYS.purge(cache, match), { cache, match, soft }, PURGE_KEPT)
   }
 
-  balanced (balance: unknown): void {
-    this.#membership.say(KEYS.balance, balance === this.#options.balance ? null : balance)
+  optionsSet (edits: ReadonlyMap<string, GroupEdit | undefined>): void {
+    for (const [option, edit] of edits) this.#membership.say(KEYS.option(option), edit ?? null)
   }
 
   /**
-   * Whether the others can be told of a method.
+   * Whether the others can be told of options.
    * @throws FST_SCGI_OPT_UNSUPPORTED
    */
-  checkBalance (balance: unknown): void {
-    if (balance === this.#options.balance || typeof balance !== 'object' || balance === null) return
-    if (Object.values(balance).some(value => typeof value === 'function') || 'select' in balance) {
-      throw new FST_SCGI_OPT_UNSUPPORTED('balance', 'the group is shared, and a function cannot be sent to the other processes: set the one of the options, or a method by its name')
+  checkOptions (edits: ReadonlyMap<string, GroupEdit | undefined>): void {
+    for (const [option, edit] of edits) {
+      if (isPlainValue(edit)) continue
+      throw new FST_SCGI_OPT_UNSUPPORTED(option, 'the group is shared, and a function, an expression or a Buffer cannot be sent to the other processes: set what can be written as JSON')
     }
   }
 
@@ -170,7 +175,7 @@ export class SharedGroup implements Witness {
     try {
       if (kind === 'edit') this.#applyEdit(event, rest)
       else if (kind === 'server') void this.#applyServer(rest)
-      else if (kind === 'balance') this.#options.target.setBalance(event.value ?? undefined)
+      else if (kind === 'option') this.#options.target.setOption(rest, readGroupEdit(event.value))
       else if (kind === 'purge') this.#applyPurge(event)
       else if (kind === 'session') this.#applySession(event, rest)
       else if (kind === 'found') this.#options.target.find(rest, readFound(event.value) ?? [])

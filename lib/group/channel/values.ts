@@ -11,7 +11,7 @@ export const KEYS = {
   member: (process: string) => `member ${process}`,
   edit: (option: string, server: string) => `edit ${option} ${server}`,
   server: (address: string) => `server ${address}`,
-  balance: 'balance',
+  option: (option: string) => `option ${option}`,
   health: (server: string) => `health ${server}`,
   found: (address: string) => `found ${address}`,
   out: (server: string) => `out ${server}`,

@@ -8,6 +8,8 @@ import type { UpstreamGroup, UpstreamGroups } from '../../../types/live.ts'
 /** The edits of one group, as the file has them. */
 interface KeptGroup {
   balance?: unknown
+  /** Changes of its other options, one after the other. */
+  options?: Record<string, unknown>[]
   /** Servers that came and went, in that order; one that did both is in it no more. */
   members: ({ add: Record<string, unknown> } | { remove: string })[]
   /** Options by server. */
@@ -16,7 +18,7 @@ interface KeptGroup {
 
 /** What was edited, in the words of the options. */
 export type KeptEdit =
-  | { readonly kind: 'balance', readonly balance: unknown }
+  | { readonly kind: 'options', readonly changes: Record<string, unknown> }
   | { readonly kind: 'add', readonly options: Record<string, unknown> }
   | { readonly kind: 'remove', readonly server: string }
   | { readonly kind: 'edit', readonly server: string, readonly changes: Record<string, unknown> }
@@ -133,7 +135,7 @@ function parse (text: string): Map<string, KeptGroup> | undefined {
 }
 
 function isKept (value: unknown): value is KeptGroup {
-  return isRecord(value) && Array.isArray(value['members']) && value['members'].every(isMember) &&
+  return isRecord(value) && (value['options'] === undefined || (Array.isArray(value['options']) && value['options'].every(isRecord))) && Array.isArray(value['members']) && value['members'].every(isMember) &&
     isRecord(value['servers']) && Object.values(value['servers']).every(isRecord)
 }
 
@@ -142,8 +144,11 @@ function isMember (value: unknown): boolean {
 }
 
 function enter (kept: KeptGroup, edit: KeptEdit): void {
-  if (edit.kind === 'balance') kept.balance = edit.balance
-  else if (edit.kind === 'add') kept.members.push({ add: edit.options })
+  if (edit.kind === 'options') {
+    const { balance, ...changes } = edit.changes
+    if (balance !== undefined) kept.balance = balance
+    if (Object.keys(changes).length > 0) kept.options = withChanges(kept.options ?? [], changes)
+  } else if (edit.kind === 'add') kept.members.push({ add: edit.options })
   else if (edit.kind === 'edit') {
     // A server may have any name.
     Object.defineProperty(kept.servers, edit.server, {
@@ -155,6 +160,16 @@ function enter (kept: KeptGroup, edit: KeptEdit): void {
     if (added >= 0) kept.members.splice(added, 1)
     else kept.members.push({ remove: edit.server })
   }
+}
+
+/** What was said of an option before counts no more where all of it is said anew. */
+function withChanges (before: readonly Record<string, unknown>[], changes: Record<string, unknown>): Record<string, unknown>[] {
+  const left = before.map(earlier => Object.fromEntries(Object.entries(earlier).filter(([name, was]) => {
+    if (!Object.hasOwn(changes, name)) return true
+    const now = changes[name]
+    return isRecord(now) && (!isRecord(was) || Object.keys(was).some(part => !Object.hasOwn(now, part) || isRecord(was[part])))
+  })))
+  return [...left.filter(earlier => Object.keys(earlier).length > 0), changes]
 }
 
 interface Step {
@@ -179,7 +194,7 @@ async function redoAll (steps: readonly Step[]): Promise<{ what: string, error: 
 /** What makes the edits of a group anew. Servers that are there already were added by a process that shares the group, or by the configuration. */
 function steps (group: UpstreamGroup, kept: KeptGroup): Step[] {
   // What the file holds is checked by the group itself, as any options are.
-  const call = (method: 'add' | 'remove' | 'edit' | 'setBalance', ...given: unknown[]): unknown => {
+  const call = (method: 'add' | 'remove' | 'edit' | 'setOptions', ...given: unknown[]): unknown => {
     const redo: Function = group[method]
     return Reflect.apply(redo, group, given)
   }
@@ -193,7 +208,8 @@ function steps (group: UpstreamGroup, kept: KeptGroup): Step[] {
   return [
     ...kept.members.map(member),
     ...Object.entries(kept.servers).map(([server, changes]): Step => ({ what: `edit ${server}`, redo: () => call('edit', server, changes) })),
-    ...(kept.balance === undefined ? [] : [{ what: 'balance', redo: () => call('setBalance', kept.balance) }]),
+    ...(kept.balance === undefined ? [] : [{ what: 'balance', redo: () => call('setOptions', { balance: kept.balance }) }]),
+    ...(kept.options === undefined ? [] : [{ what: 'options of the group', redo: () => { for (const changes of kept.options ?? []) call('setOptions', changes) } }]),
   ]
 }
 

@@ -83,6 +83,11 @@ export const GROUP = {
   queue: row(object(QUEUE, '{ size, timeout }'), {
     otherwise: 'none', directives: ['nginx: queue'], doc: 'let requests wait while all servers are at `maxConns`: [the queue](balancing.md#maxconns-and-the-queue)',
   }),
+  tries: row(count(), {
+    default: 0,
+    directives: ['Apache: maxattempts'],
+    doc: 'maximum number of attempts of a request in this group; 0 means no limit. The lower of this and `nextUpstream.tries` applies',
+  }),
   failOnStatus: row(ofRoom(['list']), {
     otherwise: 'none', directives: ['Apache: failonstatus'], doc: 'statuses that count as failures: [servers that fail](balancing.md#servers-that-fail)',
   }),

@@ -1,7 +1,7 @@
 import { STEPS } from '../accounts/history.ts'
 import { FST_SCGI_ADMIN_INPUT, FST_SCGI_ADMIN_NOT_FOUND } from '../../../errors.ts'
 import { lastingName } from '../keep.ts'
-import { etagOf, settingsOf, type GroupModel, type ServerModel } from './model.ts'
+import { etagOf, optionsOf, settingsOf, type GroupModel, type ServerModel } from './model.ts'
 import { NEW_SERVER_OPTIONS } from './schemas.ts'
 import { count, objectOf, requireMatch, type Answer, type Call, type Operation, type Query } from './route.ts'
 import type { UpstreamGroup } from '../../../../types/live.ts'
@@ -62,20 +62,20 @@ export const GROUP_OPERATIONS: readonly Operation[] = [
   {
     method: 'PATCH',
     path: '/groups/:group',
-    summary: 'Sets how the servers of a group take turns',
+    summary: 'Sets options of a group itself: all of them, or none',
     body: 'GroupChanges',
     answer: 'Group',
     etag: true,
     ifMatch: true,
     async run (call) {
       const group = groupOf(call)
-      const { balance, ...rest } = objectOf(call)
-      if (balance === undefined || Object.keys(rest).length > 0) throw new FST_SCGI_ADMIN_INPUT("a group has one member that can be edited, 'balance'")
+      const changes = objectOf(call)
+      if (Object.keys(changes).length === 0) throw new FST_SCGI_ADMIN_INPUT('it changes nothing')
       requireMatch(call, etagOf(group))
-      const before = group.balance
-      // What it is, the group finds out.
-      Reflect.apply(group.setBalance, group, [balance])
-      await call.service.edited(group, { kind: 'balance', balance }, call.operator, `sets the method of ${group.name} from ${before} to ${group.balance}`)
+      const before = optionsOf(group)
+      // What they are, the group finds out.
+      Reflect.apply(group.setOptions, group, [changes])
+      await call.service.edited(group, { kind: 'options', changes }, call.operator, `edits ${group.name}: ${differences(before, optionsOf(group))}`)
       return groupAnswer(call, group)
     },
   },
@@ -184,12 +184,16 @@ async function edit (call: Call, changes: Record<string, unknown>): Promise<Answ
   const before = settingsOf(server)
   Reflect.apply(group.edit, group, [server.name, changes])
   const lasting = lastingName(group, server.name)
-  await call.service.edited(group, lasting === undefined ? undefined : { kind: 'edit', server: lasting, changes }, call.operator, `edits ${server.name} of ${group.name}: ${differences(before, server)}`)
+  await call.service.edited(group, lasting === undefined ? undefined : { kind: 'edit', server: lasting, changes }, call.operator, `edits ${server.name} of ${group.name}: ${differences(before, settingsOf(server))}`)
   return serverAnswer(call, group, server)
 }
 
-function differences (before: object, server: UpstreamServer): string {
+function differences (before: object, after: object): string {
   const was = new Map<string, unknown>(Object.entries(before))
-  const changed = Object.entries(settingsOf(server)).filter(([name, value]) => was.get(name) !== value)
-  return changed.length === 0 ? 'nothing changes' : changed.map(([name, value]) => `${name} ${String(was.get(name))} -> ${String(value)}`).join(', ')
+  const changed = Object.entries(after).filter(([name, value]) => textOf(was.get(name)) !== textOf(value))
+  return changed.length === 0 ? 'nothing changes' : changed.map(([name, value]) => `${name} ${textOf(was.get(name))} -> ${textOf(value)}`).join(', ')
+}
+
+function textOf (value: unknown): string {
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)
 }

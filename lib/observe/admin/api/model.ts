@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
+import { isRecord } from '../../../options/checks.ts'
 import { STEP } from '../accounts/history.ts'
 import type { HistoryPoints } from '../accounts/history.ts'
 import type { ServerAccounts } from '../accounts/servers.ts'
 import type { SeenRequest } from '../accounts/requests.ts'
 import type { Cache, CacheEntry, CacheStats, CacheStatus } from '../../../../types/cache.ts'
-import type { ApplicationProcess, UpstreamGroup } from '../../../../types/live.ts'
+import type { ApplicationProcess, GroupChanges, UpstreamGroup } from '../../../../types/live.ts'
 import type { UpstreamServer } from '../../../../types/upstream.ts'
 
 // What the API answers with. The document (schemas.ts) describes these shapes, and a test compares both.
@@ -57,10 +58,14 @@ export interface HistoryModel extends HistoryPoints {
   readonly step: number
 }
 
+export type GroupOptionsModel = Readonly<Record<keyof GroupChanges, unknown>>
+
 export interface GroupModel {
   readonly id: string
   readonly name: string
   readonly balance: string
+  /** In the words of the options; `null` for those that are not set. */
+  readonly options: GroupOptionsModel
   readonly active: number
   readonly rate: number
   readonly queue: { readonly waiting: number, readonly size: number } | null
@@ -147,6 +152,7 @@ export function groupModel (group: UpstreamGroup, accounts: ServerAccounts, now:
     id: idOf(group.name),
     name: group.name,
     balance: group.balance,
+    options: optionsOf(group),
     active: sum(servers, 'active'),
     rate: round(sum(servers, 'rate'), 1),
     queue: details.queue ?? null,
@@ -236,14 +242,44 @@ export function settingsOf (server: UpstreamServer): ServerSettingsModel {
  * its servers'.
  */
 export function etagOf (edited: UpstreamServer | UpstreamGroup): string {
-  const text = 'servers' in edited
-    ? JSON.stringify([edited.name, edited.balance, edited.servers.map(server => etagOf(server))])
-    : JSON.stringify([edited.name, settingsOf(edited)])
+  const text = JSON.stringify('servers' in edited
+    ? [edited.name, edited.options, edited.servers.map(server => etagOf(server))]
+    : [edited.name, settingsOf(edited)], (_key, value: unknown) => asText(value))
   const known = etags.get(edited)
   if (known?.text === text) return known.etag
   const etag = `"${digest(text)}"`
   etags.set(edited, { text, etag })
   return etag
+}
+
+/** What JSON has no word for. Workers that run the same code have the same text. */
+function asText (value: unknown): unknown {
+  return typeof value === 'function' || value instanceof RegExp ? String(value) : value
+}
+
+/** What nobody is to read who may edit. */
+const SECRETS: ReadonlySet<string> = new Set(['secret'])
+
+/** The options of a group itself, to be read. */
+export function optionsOf ({ options }: UpstreamGroup): GroupOptionsModel {
+  const { balance, sticky, queue, tries, failOnStatus, forceRecovery, health } = options
+  return {
+    balance: readable(balance),
+    sticky: readable(sticky),
+    queue: readable(queue),
+    tries,
+    failOnStatus: readable(failOnStatus),
+    forceRecovery,
+    health: readable(health),
+  }
+}
+
+function readable (value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(readable)
+  if (value instanceof RegExp) return String(value)
+  if (typeof value === 'function') return 'a function'
+  if (!isRecord(value)) return value ?? null
+  return Object.fromEntries(Object.entries(value).filter(([name]) => !SECRETS.has(name)).map(([name, part]) => [name, readable(part)]))
 }
 
 /** They are asked for every second, and seldom others than before. */

@@ -1,3 +1,5 @@
+import type { GroupChanges } from '../../../../types/live.ts'
+
 /** A JSON schema, as OpenAPI 3.1 has them. */
 export type Schema = Readonly<Record<string, unknown>>
 
@@ -65,6 +67,20 @@ const NEW_SERVER: Readonly<Record<string, Schema>> = { address: text, ...CHANGES
 /** Options of a server that is added here: keys and commands are none of the API's business. */
 export const NEW_SERVER_OPTIONS: ReadonlySet<string> = new Set(Object.keys(NEW_SERVER))
 
+const GROUP_CHANGES: Readonly<Record<keyof GroupChanges, Schema>> = {
+  balance: { anyOf: [text, { type: 'object' }, { type: 'null' }], description: "As the option `balance`, but for functions: 'least_conn', { \"leastTime\": \"header\" }." },
+  sticky: composed('As the option `sticky`, but for functions.'),
+  queue: composed('size and timeout.'),
+  tries: { ...maybe(count), description: 'Most attempts of a request; 0 is without limit.' },
+  failOnStatus: maybe(list({ type: 'integer', minimum: 200, maximum: 599 })),
+  forceRecovery: maybe(flag),
+  health: { ...composed('As the option `health`, but for expressions.'), anyOf: [{ type: 'object' }, { type: 'array' }, { const: true }, { type: 'null' }] },
+}
+
+function composed (description: string): Schema {
+  return { anyOf: [{ type: 'object' }, { const: true }, { type: 'null' }], description }
+}
+
 const STATUSES = ['MISS', 'BYPASS', 'EXPIRED', 'STALE', 'UPDATING', 'REVALIDATED', 'HIT']
 const STATES = ['up', 'down', 'draining', 'unhealthy', 'checking', 'ejected', 'failed', 'full', 'removed']
 
@@ -121,7 +137,8 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Group: object({
     id: text,
     name: text,
-    balance: text,
+    balance: { ...text, description: 'Name of the balancing method.' },
+    options: ref('GroupOptions'),
     active: count,
     rate: amount,
     queue: maybe(object({ waiting: count, size: count })),
@@ -141,7 +158,10 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     lastLine: { ...maybe(text), description: 'What it has written last, its first 200 characters.' },
   }),
   Groups: object({ groups: list(ref('Group')) }),
-  GroupChanges: object({ balance: { anyOf: [text, { type: 'object' }], description: "As the option `balance`, but for functions: 'least_conn', { \"leastTime\": \"header\" }." } }),
+  GroupOptions: object(
+    Object.fromEntries(Object.keys(GROUP_CHANGES).map(name => [name, {}])),
+    'As in the options of a group, null where they are not set; less secrets, and functions as words.'),
+  GroupChanges: some(GROUP_CHANGES, 'What is not named stays, also within sticky, queue and health. null takes an option away; true brings one of those three back as it was configured.'),
   Servers: object({ servers: list(ref('Server')) }),
   Cache: object({
     id: text,

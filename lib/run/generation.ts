@@ -1,7 +1,9 @@
 import { WorkerLink, showEnd, type End } from './worker-link.ts'
 import { StartError } from './errors.ts'
 import { keyOf } from './read-listen.ts'
+import { Estate } from './takeover/estate.ts'
 import type { ServerAddress } from './handles.ts'
+import type { Passing, TakersPlace } from './passing.ts'
 import type { Teller } from './logs.ts'
 import type { Order, Plan } from './messages.ts'
 
@@ -12,10 +14,20 @@ const LONGEST_DELAY = 30_000
 /** What closing may take beyond its own limits before the process is killed. */
 const GRACE = 5000
 
+/** Whoever has generations. */
+export interface GenerationOwner {
+  /** A worker may have become free, or another serves. */
+  changed (): void
+  /** A worker has died, and had these connections. */
+  inherit (connections: readonly Passing[]): void
+  /** The connections of a worker cannot be kept when it dies. */
+  loses (reason: string): void
+}
+
 /** The workers of one state of the configuration. */
 export class Generation {
-  readonly numbers = new Map<string, number>()
-  readonly #changed: () => void
+  readonly places = new Map<string, TakersPlace>()
+  readonly #owner: GenerationOwner
   readonly #workers = new Set<WorkerLink>()
   readonly #timers = new Set<NodeJS.Timeout>()
   #plan: Plan | undefined
@@ -28,9 +40,8 @@ export class Generation {
   #quick = 0
   #over = false
 
-  /** @param changed a worker may have become free, or another serves */
-  constructor (changed: () => void) {
-    this.#changed = changed
+  constructor (owner: GenerationOwner) {
+    this.#owner = owner
   }
 
   get plan (): Plan {
@@ -63,7 +74,7 @@ export class Generation {
       worker.kill('SIGKILL')
       this.#workers.delete(worker)
     }
-    plan.listeners.forEach(({ place }, index) => this.numbers.set(keyOf(place), index))
+    plan.listeners.forEach(({ place, plain }, number) => this.places.set(keyOf(place), { number, plain }))
     return plan
   }
 
@@ -129,17 +140,25 @@ export class Generation {
     this.#workers.add(worker)
     worker.ended.then(() => {
       this.#workers.delete(worker)
-      this.#changed()
+      this.#owner.changed()
     }, () => {})
+    worker.silent.then(end => this.#settle(worker, end)).catch(() => {})
     return worker
+  }
+
+  #settle (worker: WorkerLink, end: End): void {
+    const { passed, closed } = worker.settle(end)
+    if (passed.length > 0) this.#log?.info(`other workers go on with ${passed.length} connections of worker ${worker.pid}, and ${closed} are closed`)
+    this.#owner.inherit(passed)
   }
 
   async #bring (worker: WorkerLink): Promise<void> {
     const plan = await worker.load()
     // One that was started later may have found another configuration, and connections are given by the number of their place.
     if (placesOf(plan) !== placesOf(this.plan)) throw new StartError("'listen' was changed in the configuration: reload it")
-    await worker.serve({ scgi: 'listen', addresses: this.#addresses })
-    this.#changed()
+    const estate = plan.listeners.some(({ plain }) => plain) ? Estate.open(reason => this.#owner.loses(reason)) : undefined
+    await worker.serve(this.#addresses, estate)
+    this.#owner.changed()
   }
 
   #watch (worker: WorkerLink): void {

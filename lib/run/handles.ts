@@ -70,6 +70,10 @@ export class Intake {
     Object.defineProperty(server, 'listen', { configurable: true, value: () => this.#listen() })
   }
 
+  get open (): boolean {
+    return this.#open && isFunction(this.#handle.onconnection)
+  }
+
   /** False if the server is closed: the connection is still the giver's. */
   give (connection: Handle): boolean {
     const { onconnection } = this.#handle

@@ -3,9 +3,17 @@ import type { ServerAddress } from './handles.ts'
 import type { LogSettings } from './read-logs.ts'
 import type { Place } from './read-listen.ts'
 
+/** A place of a configuration. */
+export interface PlannedListener {
+  readonly place: Place
+  readonly scheme: string
+  /** HTTP/1 without TLS: what a dead worker had in flight can be known. */
+  readonly plain: boolean
+}
+
 /** What the primary must know of a configuration, which it never loads itself: modules that are loaded once stay as they were. */
 export interface Plan {
-  readonly listeners: readonly { readonly place: Place, readonly scheme: string }[]
+  readonly listeners: readonly PlannedListener[]
   readonly workers: number | undefined
   readonly log: LogSettings
   readonly pidFile: string | undefined
@@ -18,10 +26,19 @@ export interface Plan {
 export type Order =
   /** What the file of the configuration had when it was loaded last. */
   | { readonly scgi: 'source', readonly text: string }
-  /** Where each of its listeners is. */
-  | { readonly scgi: 'listen', readonly addresses: readonly ServerAddress[] }
+  /** Where each of its listeners is, and the file in which it notes what it has in flight. */
+  | { readonly scgi: 'listen', readonly addresses: readonly ServerAddress[], readonly journal?: string }
   /** A connection comes with it. */
-  | { readonly scgi: 'connection', readonly listener: number }
+  | {
+    readonly scgi: 'connection'
+    readonly listener: number
+    /** By which the primary has a copy of it. */
+    readonly id?: number
+    /** Another worker has had it. */
+    readonly again?: boolean
+    /** What that one had read on it and not answered, one char a byte. */
+    readonly request?: string
+  }
   | { readonly scgi: 'drain', readonly timeout: number }
   | { readonly scgi: 'close' }
   | { readonly scgi: 'reopen' }
@@ -34,6 +51,10 @@ export type Report =
   | { readonly scgi: 'failed', readonly message: string }
   | { readonly scgi: 'serving' }
   | { readonly scgi: 'took', readonly accepted: boolean }
+  /** These connections are no more. */
+  | { readonly scgi: 'closed', readonly ids: readonly number[] }
+  /** What it has in flight is not noted any more. */
+  | { readonly scgi: 'no-journal', readonly reason: string }
   /** Somebody has told this worker to end. */
   | { readonly scgi: 'leaving' }
 

@@ -4,7 +4,7 @@ import { Control } from './control.ts'
 import { clusterChannel } from '../channel/index.ts'
 import { ownApplications } from '../spawn/primary.ts'
 import { StartError } from './errors.ts'
-import { Generation } from './generation.ts'
+import { Generation, type GenerationOwner } from './generation.ts'
 import { Handout } from './handout.ts'
 import { listening } from './here.ts'
 import { keyOf } from './read-listen.ts'
@@ -26,6 +26,12 @@ export class Primary {
   readonly possessions = new Possessions()
   readonly #handout = new Handout()
   readonly #sockets = new HeldSockets((key, connection) => this.#handout.take(key, connection))
+  readonly #owner: GenerationOwner = {
+    changed: () => this.#handout.next(),
+    inherit: connections => this.#handout.inherit(connections),
+    loses: reason => this.#loses(reason),
+  }
+
   readonly #old = new Set<Generation>()
   readonly #defaultWorkers: number
   /** That is about to be the current one. */
@@ -38,6 +44,7 @@ export class Primary {
   readonly #early: ((log: Teller) => void)[] = []
   #changing: Promise<void> | undefined
   #closing: Promise<void> | undefined
+  #toldLoss = false
 
   /** @param workers where the configuration says nothing */
   constructor (workers: number) {
@@ -56,6 +63,12 @@ export class Primary {
   #say (line: (log: Teller) => void): void {
     if (this.#log !== undefined) line(this.#log)
     else if (this.#early.length < MOST_EARLY) this.#early.push(line)
+  }
+
+  #loses (reason: string): void {
+    if (this.#toldLoss) return
+    this.#toldLoss = true
+    this.#say(log => log.warn(`client connections end with their worker where one dies: what it has in flight cannot be noted: ${reason}`))
   }
 
   get addresses (): string[] {
@@ -129,7 +142,7 @@ export class Primary {
   }
 
   async #change (): Promise<void> {
-    const generation = this.#next = new Generation(() => this.#handout.next())
+    const generation = this.#next = new Generation(this.#owner)
     let undo: (() => Promise<void>) | undefined
     let logs: Logs | undefined
     let pidFile: PidFile | undefined

@@ -1,16 +1,32 @@
 import cluster, { type Worker } from 'node:cluster'
-import { sendHandle, type Handle } from './handles.ts'
+import type { ChildProcess } from 'node:child_process'
+import { closeHandle, sendHandle, type ServerAddress } from './handles.ts'
 import { StartError } from './errors.ts'
 import { KEPT } from './kept-source.ts'
 import { isReport, type Order, type Plan, type Report } from './messages.ts'
+import { Estate } from './takeover/estate.ts'
+import type { Passing, TakersPlace } from './passing.ts'
 
 /** By it a process knows that it is a worker of this package's, and not of somebody else's cluster. */
 export const WORKER_ENV = 'FASTIFY_SCGI_WORKER'
+
+/** What a dead worker has sent is read within that, in milliseconds. */
+const LONGEST_READING = 1000
 
 /** How a worker ended. */
 export interface End {
   readonly code: number | null
   readonly signal: string | null
+}
+
+/** What a worker was told: it decides whether others get its connections when it ends. */
+type Told = 'nothing' | 'drain' | 'close' | 'kill'
+
+/** A connection that is on its way to a worker. */
+interface OnItsWay {
+  readonly passing: Passing
+  readonly id: number | undefined
+  readonly done: (accepted: boolean) => void
 }
 
 /** A worker, as the primary sees it. */
@@ -26,10 +42,14 @@ export class WorkerLink {
   /** It wants to end, for somebody has told it. */
   onLeaving: () => void = () => {}
   readonly ended: Promise<End>
+  /** It has ended, and all that it had to say is heard. */
+  readonly silent: Promise<End>
   readonly #worker: Worker
   readonly #kept: string | undefined
   readonly #began = performance.now()
-  #took: ((accepted: boolean) => void) | undefined
+  #way: OnItsWay | undefined
+  #estate: Estate | undefined
+  #told: Told = 'nothing'
   #waiting: { resolve: () => void, reject: (error: Error) => void } | undefined
   #over = false
   #problem: StartError | undefined
@@ -47,9 +67,12 @@ export class WorkerLink {
         this.#over = true
         this.serving = false
         this.#settle(this.#problem ?? new StartError(`a worker ended before it served (${showEnd({ code, signal })})`))
-        this.#answer(false)
         resolve({ code, signal })
       })
+    })
+    this.silent = this.ended.then(async end => {
+      await channelEnd(worker.process)
+      return end
     })
   }
 
@@ -64,7 +87,7 @@ export class WorkerLink {
 
   /** Serves, and has no connection on its way. */
   get free (): boolean {
-    return this.serving && !this.leaving && this.#took === undefined
+    return this.serving && !this.leaving && this.#way === undefined
   }
 
   /**
@@ -81,25 +104,51 @@ export class WorkerLink {
    * Has it serve, and waits until it does.
    * @throws StartError
    */
-  async serve (order: Extract<Order, { scgi: 'listen' }>): Promise<void> {
+  async serve (addresses: readonly ServerAddress[], estate: Estate | undefined): Promise<void> {
     const serving = this.#next()
-    this.tell(order)
+    this.#estate = estate
+    this.tell({ scgi: 'listen', addresses, ...(estate === undefined ? undefined : { journal: estate.path }) })
     await serving
   }
 
-  /** Gives it a connection, which stays open here until it has taken it. */
-  give (listener: number, connection: Handle, done: (accepted: boolean) => void): void {
-    this.#took = done
-    sendHandle(this.#worker.process, { scgi: 'connection', listener } satisfies Order, connection, error => { if (error !== null) this.#answer(false) })
+  /** Gives it a connection, which stays open here until it has taken it, or until one of both has closed it. */
+  give ({ number, plain }: TakersPlace, passing: Passing, done: (accepted: boolean) => void): void {
+    const id = plain ? this.#estate?.hold(passing) : undefined
+    this.#way = { passing, id, done }
+    const order: Order = {
+      scgi: 'connection',
+      listener: number,
+      ...(id === undefined ? undefined : { id }),
+      ...(passing.again === true ? { again: true } : undefined),
+      ...(passing.request === undefined ? undefined : { request: passing.request.toString('latin1') }),
+    }
+    sendHandle(this.#worker.process, order, passing.connection, error => { if (error !== null) this.#answer(false) })
+  }
+
+  /**
+   * To be called when it is silent. Closes the connections that it had and others cannot have.
+   * @returns those that others may have
+   */
+  settle ({ code, signal }: End): { passed: Passing[], closed: number } {
+    const way = this.#way
+    this.#way = undefined
+    // With a copy it is one of those that are settled; without one nobody has read on it.
+    if (way !== undefined && way.id === undefined) way.done(false)
+    const passes = this.#told === 'nothing' || (this.#told === 'drain' && (signal !== null || code !== 0))
+    return this.#estate?.settle(passes) ?? { passed: [], closed: 0 }
   }
 
   tell (order: Order): void {
-    if (order.scgi === 'drain' || order.scgi === 'close') this.leaving = true
+    if (order.scgi === 'drain' || order.scgi === 'close') {
+      this.leaving = true
+      this.#told = order.scgi
+    }
     if (this.#worker.isConnected()) this.#worker.send(order, () => {})
   }
 
   kill (signal: NodeJS.Signals): void {
     this.leaving = true
+    this.#told = 'kill'
     if (!this.#over) this.#worker.process.kill(signal)
   }
 
@@ -119,15 +168,23 @@ export class WorkerLink {
   }
 
   #answer (accepted: boolean): void {
-    const took = this.#took
-    this.#took = undefined
+    const way = this.#way
+    this.#way = undefined
     // Its server is closed, or nobody hears there.
     if (!accepted) this.serving = false
-    took?.(accepted)
+    if (way === undefined) return
+    const { passing, id, done } = way
+    if (id !== undefined) {
+      if (accepted) this.#estate?.arrived(id)
+      else this.#estate?.refused(id)
+    } else if (accepted) closeHandle(passing.connection)
+    done(accepted)
   }
 
   #hear (report: Report): void {
     if (report.scgi === 'took') this.#answer(report.accepted)
+    else if (report.scgi === 'closed') this.#estate?.closed(report.ids)
+    else if (report.scgi === 'no-journal') this.#estate?.fail(report.reason)
     else if (report.scgi === 'leaving') this.onLeaving()
     else if (report.scgi === 'source') this.tell({ scgi: 'source', text: this.#kept ?? '' })
     else if (report.scgi === 'failed') {
@@ -135,10 +192,19 @@ export class WorkerLink {
       this.#settle(this.#problem)
     } else {
       if (report.scgi === 'loaded') ({ plan: this.plan, source: this.source } = report)
-      else this.serving = true
+      else {
+        this.serving = true
+        this.#estate?.opened()
+      }
       this.#settle()
     }
   }
+}
+
+/** Waits until all that a dead process has sent is read. Node.js does not tell it by 'disconnect' where a handle is on its way. */
+async function channelEnd (child: ChildProcess): Promise<void> {
+  const until = performance.now() + LONGEST_READING
+  while (child.connected && performance.now() < until) await new Promise(resolve => setImmediate(resolve))
 }
 
 export function showEnd ({ code, signal }: End): string {

@@ -8,7 +8,10 @@ import { Logs } from './logs.ts'
 import { logWarnings } from './warnings.ts'
 import { toError } from '../runtime/caught.ts'
 import { parseTime } from '../options/units.ts'
+import { JournalWriter } from './takeover/journal.ts'
+import { Recorder, recordedResponse } from './takeover/recorder.ts'
 import type { Server } from 'node:net'
+import type { Listener } from './read-listen.ts'
 import type { Settings } from './read-config.ts'
 
 /** Default of `closeTimeout`, in milliseconds. */
@@ -17,8 +20,8 @@ const CLOSE_TIMEOUT = 10_000
 const LAST_LINES = 1000
 
 /** Tells the primary what this worker has come to. */
-function report (message: Report): void {
-  process.send?.(message)
+function report (message: Report, sent?: () => void): void {
+  process.send?.(message, undefined, undefined, sent)
 }
 
 /** Tells the primary that this worker cannot serve, and ends it. */
@@ -55,6 +58,7 @@ export class GatewayWorker {
   readonly #servers: Server[]
   readonly #intakes: Intake[] = []
   #ending = false
+  #recorder: Recorder | undefined
 
   private constructor (settings: Settings, logs: Logs, built: Built) {
     this.#settings = settings
@@ -70,7 +74,9 @@ export class GatewayWorker {
    */
   static async start (settings: Settings, source: string | undefined): Promise<GatewayWorker> {
     const logs = await Logs.open(settings.log, settings.accessLog, settings.fastify.logger, true)
-    const shared = { ...settings, mounts: shareGroups(settings.mounts, clusterChannel()) }
+    const { http } = settings.fastify
+    const fastify = { ...settings.fastify, http: { ...http, ServerResponse: recordedResponse(http?.ServerResponse) } }
+    const shared = { ...settings, fastify, mounts: shareGroups(settings.mounts, clusterChannel()) }
     const worker = new GatewayWorker(settings, logs, await build(shared, logs))
     logWarnings(worker.app.log)
     worker.#obey()
@@ -92,28 +98,69 @@ export class GatewayWorker {
   }
 
   #do (order: Order, connection: Handle | undefined): void {
-    if (order.scgi === 'connection') this.#take(order.listener, connection)
-    else if (order.scgi === 'listen') this.#listen(order.addresses).catch(reportFailure)
+    if (order.scgi === 'connection') this.#take(order, connection)
+    else if (order.scgi === 'listen') this.#listen(order).catch(reportFailure)
     else if (order.scgi === 'drain') this.#end(this.#built.activity.end(order.timeout, this.#servers))
     else if (order.scgi === 'close') this.#end(Promise.resolve())
     else if (order.scgi === 'reopen') this.#reopen()
   }
 
-  #take (listener: number, connection: Handle | undefined): void {
+  #take ({ listener, id, again, request }: Extract<Order, { scgi: 'connection' }>, connection: Handle | undefined): void {
     if (connection === undefined) return
-    const accepted = this.#intakes[listener]?.give(connection) === true
+    const intake = this.#intakes[listener]
+    const recorder = this.#recorder
+    const give = (): boolean => intake?.give(connection) === true
+    if (request !== undefined) {
+      this.#repeat(intake, id, request, connection)
+      return
+    }
+    const accepted = recorder === undefined || id === undefined ? give() : recorder.take(id, again === true, give)
     report({ scgi: 'took', accepted })
     if (!accepted) closeHandle(connection)
   }
 
-  async #listen (addresses: Extract<Order, { scgi: 'listen' }>['addresses']): Promise<void> {
+  /** A connection comes with a request that a dead worker has read on it. */
+  #repeat (intake: Intake | undefined, id: number | undefined, request: string, connection: Handle): void {
+    const recorder = this.#recorder
+    const accepted = intake?.open === true
+    if (!accepted || recorder === undefined || id === undefined) {
+      report({ scgi: 'took', accepted })
+      closeHandle(connection)
+      return
+    }
+    const slot = recorder.reserve(id)
+    const give = (): boolean => {
+      const given = intake.give(connection)
+      if (!given) closeHandle(connection)
+      return given
+    }
+    // Not before that is on its way: if it was lost, the request might be answered once more.
+    report({ scgi: 'took', accepted }, () => recorder.repeat(id, slot, Buffer.from(request, 'latin1'), give))
+  }
+
+  async #listen ({ addresses, journal }: Extract<Order, { scgi: 'listen' }>): Promise<void> {
     const { app } = this
+    if (journal !== undefined) this.#record(journal)
     this.#servers.forEach((server, index) => this.#intakes.push(divertListen(server, addresses[index] ?? null)))
     // What is served by TLS alone has no use for Fastify's own server, which must listen all the same.
     if (!this.#servers.includes(app.server)) divertListen(app.server, addresses[0] ?? null)
     for (const server of this.#servers) if (server !== app.server) server.listen()
     await app.listen({ host: '127.0.0.1', port: 0, listenTextResolver: () => `worker ${process.pid} serves` })
     report({ scgi: 'serving' })
+  }
+
+  /** Notes what is in flight, for the time after the death of this process. */
+  #record (path: string): void {
+    const fail = (error: unknown): void => report({ scgi: 'no-journal', reason: messageOf(error) })
+    try {
+      const recorder = this.#recorder = new Recorder(new JournalWriter(path, fail), (ids, sent) => report({ scgi: 'closed', ids }, sent))
+      this.#settings.listeners.forEach((listener, index) => {
+        const server = this.#servers[index]
+        if (server !== undefined && isPlain(listener)) recorder.watch(server)
+      })
+    } catch (error) {
+      fail(error)
+    }
   }
 
   #end (first: Promise<void>): void {
@@ -143,13 +190,17 @@ export class GatewayWorker {
 
 function planOf (settings: Settings, logs: Logs): Plan {
   return {
-    listeners: settings.listeners.map(listener => ({ place: listener.place, scheme: schemeOf(listener) })),
+    listeners: settings.listeners.map(listener => ({ place: listener.place, scheme: schemeOf(listener), plain: isPlain(listener) })),
     workers: settings.workers,
     log: logs.settings,
     pidFile: settings.pidFile,
     drainTimeout: settings.drainTimeout,
     closeTimeout: Math.max(CLOSE_TIMEOUT, ...settings.mounts.map(closeTimeoutOf)),
   }
+}
+
+function isPlain ({ tls, http2 }: Listener): boolean {
+  return tls === undefined && !http2
 }
 
 function closeTimeoutOf (mount: Settings['mounts'][number]): number {

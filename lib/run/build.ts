@@ -1,6 +1,6 @@
 import { logAccess } from './access-log.ts'
-import { Application } from './application.ts'
 import { Activity } from './activity.ts'
+import type { Application } from './application.ts'
 import type { Logs } from './logs.ts'
 import type { Settings } from './read-config.ts'
 
@@ -15,6 +15,8 @@ export interface Built {
  */
 export async function build (settings: Settings, logs: Logs): Promise<Built> {
   const { logger } = logs
+  // A primary process serves nobody: it has neither Fastify nor the gateway in memory.
+  const { Application } = await import('./application.ts')
   const application = new Application({ ...settings.fastify, ...(logger === undefined ? undefined : { logger }) })
   const { app } = application
   logs.tellDropped(app.log)

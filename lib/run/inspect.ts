@@ -1,5 +1,4 @@
 import { createServer, type Server } from 'node:net'
-import { Application } from './application.ts'
 import { build } from './build.ts'
 import { checkDirectories } from './directories.ts'
 import { mountInForce } from './in-force.ts'
@@ -62,6 +61,7 @@ export async function testConfig (config: GatewayConfig | string): Promise<strin
  */
 export async function printConfig (config: GatewayConfig | string): Promise<string> {
   const { listeners, workers = typeof config === 'string' ? 1 : undefined, mounts, fastify, ...settings } = await read(config)
+  const { Application } = await import('./application.ts')
   const { app } = new Application(fastify)
   const listen = listeners.map(({ place, tls, http2 }) => ({ ...place, nth: undefined, tls: tls ?? false, http2 }))
   const all = { listen, workers, fastify: { ...app.initialConfig, ...fastify }, mounts: mounts.map(mountInForce), ...settings }

@@ -162,3 +162,33 @@ test('a lookup of what is not there asks the thread pool for nothing', async () 
   }
   assert.equal(await gateway.line(), 'HIT 200 body')
 })
+
+test('what takes a name while the application is asked is not lost', async () => {
+  const foreign = async (dir: TempDir): Promise<void> => {
+    await mkdir(entryDirectory(dir.path, [1, 2], NAME), { recursive: true })
+    await writeFile(pathOf(dir, NAME), 'foreign')
+  }
+  const neighbour = async (dir: TempDir): Promise<void> => {
+    const other = new DiskStore({ path: dir.path, levels: '1:2' })
+    await write(other, '/a', 'theirs')
+    await other.close()
+  }
+  for (const takeName of [foreign, neighbour]) {
+    await using dir = await tempDir()
+    const store = new DiskStore({ path: dir.path, levels: '1:2' })
+    const key = keyOf('/a')
+    assert.equal(store.isAbsent(key), true)
+    await takeName(dir)
+    const before = await readFile(pathOf(dir, NAME))
+    assert.equal(store.put(key, valueOf(), [Buffer.from('new')], 3), 'later', takeName.name)
+    assert.deepEqual(await readFile(pathOf(dir, NAME)), before, takeName.name)
+    await store.close()
+  }
+  await using dir = await tempDir()
+  const store = new DiskStore({ path: dir.path, levels: '1:2' })
+  const key = keyOf('/a')
+  assert.equal(store.isAbsent(key), true)
+  assert.equal(store.put(key, valueOf(), [Buffer.from('new')], 3), true, 'nothing has taken it')
+  assert.equal(String(await read(store, '/a')), 'new')
+  await store.close()
+})

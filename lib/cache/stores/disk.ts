@@ -11,7 +11,7 @@ import type { OpenEntry } from './disk/entry.ts'
 import { readAt, shut, SMALL } from './disk/files.ts'
 import { load } from './disk/loader.ts'
 import { DiskManager } from './disk/manager.ts'
-import { entryName, lockName, secondName } from './disk/names.ts'
+import { entryName, firstNames, lockName } from './disk/names.ts'
 import { readDiskOptions } from './disk/options.ts'
 import type { DiskSettings, DiskStoreOptions } from './disk/options.ts'
 import { putNow } from './disk/put-now.ts'
@@ -104,7 +104,7 @@ export class DiskStore implements CacheStore {
   put (key: CacheStoreKey, value: CacheStoreValue, body: readonly Buffer[], length: number, tempPath?: string): Put {
     const { maxSize, maxEntrySize } = this.#settings
     if (this.#closed || length > maxEntrySize) return false
-    const put = putNow(this.#entryFiles, { key, value: copyValue(value), body, length, maxSize, tempPath })
+    const put = putNow(this.#entryFiles, { key, value: copyValue(value, value.headers), body, length, maxSize, tempPath })
     if (put === true) this.#manager.poke()
     return put
   }
@@ -152,7 +152,7 @@ export class DiskStore implements CacheStore {
     }
     const entryFiles = this.#entryFiles
     await entryFiles.lock.idle()
-    const names = 'key' in match ? await entryFiles.namesOf(...firstNames({ origin, method: 'GET', path: match.key })) : entryFiles.names()
+    const names = 'key' in match ? await entryFiles.namesOf(firstNames({ origin, method: 'GET', path: match.key })) : entryFiles.names()
     let count = 0
     await entryFiles.each(names, 'r', async (name, { key, head: { value } }) => {
       const read = readKey(key)
@@ -264,11 +264,6 @@ export class DiskStore implements CacheStore {
       await this.#load()
     }
   }
-}
-
-/** Both names that the first entry of a key can have. */
-function firstNames (key: CacheStoreKey): string[] {
-  return [entryName(key), secondName(keyBytes(keyText(key)), key.method)]
 }
 
 async function readWhole ({ fd, first, preamble: { bodyOffset, bodyLength } }: OpenEntry): Promise<Buffer | undefined> {

@@ -41,13 +41,16 @@ export function promisedLength (value: CacheStoreValue): number {
   return typeof text === 'string' && /^\d{1,15}$/.test(text) ? Number(text) : 0
 }
 
-/** The value as a store keeps it: a copy, with times that JSON and every database can hold. */
-export function copyValue (value: CacheStoreValue): CacheStoreValue {
-  const { statusCode, statusMessage, headers, vary, etag, cacheControlDirectives } = value
+/**
+ * The value as a store keeps it: a copy, with times that JSON and every database can hold.
+ * @param headers Default: a copy. One that is written at once needs none.
+ */
+export function copyValue (value: CacheStoreValue, headers = copyHeaders(value.headers)): CacheStoreValue {
+  const { statusCode, statusMessage, vary, etag, cacheControlDirectives } = value
   const copy: CacheStoreValue = {
     statusCode,
     statusMessage,
-    headers: Object.fromEntries(Object.entries(headers).map(([name, line]) => [name, Array.isArray(line) ? [...line] : line])),
+    headers,
     cachedAt: time(value.cachedAt),
     staleAt: time(value.staleAt),
     deleteAt: time(value.deleteAt),
@@ -56,6 +59,10 @@ export function copyValue (value: CacheStoreValue): CacheStoreValue {
   if (etag !== undefined) copy.etag = etag
   if (cacheControlDirectives !== undefined) copy.cacheControlDirectives = { ...cacheControlDirectives }
   return copy
+}
+
+function copyHeaders (headers: CacheStoreValue['headers']): CacheStoreValue['headers'] {
+  return Object.fromEntries(Object.entries(headers).map(([name, line]) => [name, Array.isArray(line) ? [...line] : line]))
 }
 
 function time (value: number): number {

@@ -72,7 +72,7 @@ async function nameFor (entryFiles: EntryFiles, { options }: DiskWriter): Promis
 }
 
 async function removeVariants (entryFiles: EntryFiles, main: string): Promise<void> {
-  for (const name of await entryFiles.namesOf(main)) if (name !== main) await entryFiles.removeOurs(name)
+  for (const name of await entryFiles.namesOf({ main })) if (name !== main) await entryFiles.removeOurs(name)
 }
 
 function foreign (path: string): Error {

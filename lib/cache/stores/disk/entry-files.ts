@@ -12,7 +12,8 @@ import { isMissing, rename, shut, SMALL, writeAt } from './files.ts'
 import { encodeHead, encodeSlot } from './format.ts'
 import { DiskIndex } from './index.ts'
 import { Lock } from './lock.ts'
-import { baseName, entryDirectory, entryName, isEntryName, secondName, tempName, variantName } from './names.ts'
+import { baseName, entryDirectory, entryName, firstNames, isEntryName, secondName, tempName, variantName } from './names.ts'
+import type { FirstNames } from './names.ts'
 import type { DiskSettings } from './options.ts'
 import { namesIn, walk } from './walk.ts'
 import type { Found } from './walk.ts'
@@ -34,6 +35,8 @@ export class EntryFiles {
   readonly elsewhere = new Set<string>()
   readonly now: () => number
   readonly #settings: DiskSettings
+  /** The names of keys that have no entry: who asks for one stores it by the same key. */
+  readonly #absent = new WeakMap<CacheStoreKey, FirstNames>()
   /** Where temporary files may be, beside those next to their entries. */
   readonly #temps = new Set<string>()
 
@@ -68,7 +71,19 @@ export class EntryFiles {
   /** There is no entry for a request. False also where that takes longer to say. */
   isAbsent (key: CacheStoreKey): boolean {
     const main = entryName(key)
-    return !this.index.has(main) && this.isFree(main) && this.isFree(secondName(keyBytes(keyText(key)), key.method))
+    if (this.index.has(main) || !this.isFree(main)) return false
+    const names = firstNames(key, main)
+    if (!this.isFree(names.second)) return false
+    this.#absent.set(key, names)
+    return true
+  }
+
+  /** The names of a key that is to get an entry, and whether both were found to be free when the request began. */
+  namesFor (key: CacheStoreKey): { names: FirstNames, wereFree: boolean } {
+    const found = this.#absent.get(key)
+    if (found === undefined) return { names: firstNames(key), wereFree: false }
+    this.#absent.delete(key)
+    return { names: found, wereFree: true }
   }
 
   /** No file has this name. False also where the disk is too slow to be asked at once. */
@@ -193,7 +208,8 @@ export class EntryFiles {
   }
 
   /** The names of all entries of a key whose first ones have these names, whoever has written them. */
-  async namesOf (...firsts: readonly string[]): Promise<string[]> {
+  async namesOf ({ main, second = main }: { readonly main: string, readonly second?: string }): Promise<string[]> {
+    const firsts = [main, second]
     const bases = firsts.map(baseName)
     const names: string[] = []
     for (const directory of new Set(firsts.map(name => this.directoryOf(name)))) {

@@ -81,7 +81,7 @@ export function encodeStart (
   bytes.writeUInt32LE(crc32(key), 52)
   bytes.writeUInt32LE(crc32(bytes.subarray(0, 56)), 56)
   key.copy(bytes, PREAMBLE)
-  encodeSlot(head, 1, slotSize)?.copy(bytes, PREAMBLE + key.length)
+  writeSlot(bytes.subarray(PREAMBLE + key.length), head, 1)
   return { bytes, id: bytes.toString('latin1', 36, 52) }
 }
 
@@ -100,11 +100,15 @@ function newId (bytes: Buffer, at: number): void {
 export function encodeSlot (head: Buffer, sequence: number, slotSize: number): Buffer | undefined {
   if (SLOT_HEAD + head.length > slotSize) return undefined
   const bytes = Buffer.alloc(SLOT_HEAD + head.length)
+  writeSlot(bytes, head, sequence)
+  return bytes
+}
+
+function writeSlot (bytes: Buffer, head: Buffer, sequence: number): void {
   bytes.writeUInt32LE(sequence, 0)
   bytes.writeUInt32LE(head.length, 4)
   head.copy(bytes, SLOT_HEAD)
-  bytes.writeUInt32LE(slotCrc(bytes), 8)
-  return bytes
+  bytes.writeUInt32LE(slotCrc(bytes.subarray(0, SLOT_HEAD + head.length)), 8)
 }
 
 function slotCrc (slot: Buffer): number {

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { sep } from 'node:path'
 import { levelDirectories } from '../../../files/temp-file.ts'
 import type { CacheStoreKey } from '../../../../types/cache-store.ts'
-import { keyBytes } from '../key.ts'
+import { keyBytes, keyText } from '../key.ts'
 import { variantText } from '../vary.ts'
 
 const ENTRY = /^[0-9a-f]{32}(?:-[0-9a-f]{32})?$/
@@ -16,6 +16,20 @@ export function entryName ({ path, method }: CacheStoreKey): string {
 /** The one that it has where an entry of another zone has that: the MD5 of the zone's name, a NUL, and the key. */
 export function secondName (zoneAndKey: Buffer, method: string): string {
   return nameOf(zoneAndKey, method)
+}
+
+/** The names that the first entry of a key can have. */
+export interface FirstNames {
+  /** Zone and key, as they are in the file. */
+  readonly bytes: Buffer
+  readonly main: string
+  readonly second: string
+}
+
+/** @param main the key's `entryName`, where it is known */
+export function firstNames (key: CacheStoreKey, main = entryName(key)): FirstNames {
+  const bytes = keyBytes(keyText(key))
+  return { bytes, main, second: secondName(bytes, key.method) }
 }
 
 /** All entries of a key are changed one after the other, whatever their zone and name. */

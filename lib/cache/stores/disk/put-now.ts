@@ -2,13 +2,12 @@ import { closeSync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } fro
 import { dirname, sep } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { codeOf } from '../../../runtime/caught.ts'
-import { keyBytes, keyText } from '../key.ts'
 import type { Put } from '../../short-sink.ts'
 import type { CacheStoreKey, CacheStoreValue } from '../../../../types/cache-store.ts'
 import type { EntryFiles } from './entry-files.ts'
 import { SMALL } from './files.ts'
 import { encodeHead, encodeStart, layout } from './format.ts'
-import { baseName, entryName, secondName, tempName } from './names.ts'
+import { baseName, tempName } from './names.ts'
 
 /** An entry with its whole body. */
 export interface ShortEntry {
@@ -33,12 +32,12 @@ const SCRATCH = SMALL + 16_384
  */
 export function putNow (entryFiles: EntryFiles, { key, value, body, length, maxSize, tempPath }: ShortEntry): Put {
   const { atOnce, index, lock } = entryFiles
-  const name = entryName(key)
+  const { names: { main: name, second, bytes }, wereFree } = entryFiles.namesFor(key)
   if (!atOnce.allowed || value.vary !== undefined || lock.isBusy(baseName(name))) return 'later'
-  const bytes = keyBytes(keyText(key))
   const known = index.peek(name)
+  // Another process may have stored the key while the application was asked, but not under the second name, which only a neighbour makes.
   const isPlain = known === undefined
-    ? entryFiles.isFree(name) && isUnused(entryFiles, secondName(bytes, key.method))
+    ? !index.has(second) && entryFiles.isFree(name) && (wereFree || entryFiles.isFree(second))
     : known.vary === '' && known.origin === key.origin && known.size <= SMALL
   if (!isPlain) return 'later'
   const head = encodeHead({ method: key.method, value })
@@ -57,10 +56,6 @@ export function putNow (entryFiles: EntryFiles, { key, value, body, length, maxS
   }
   index.add(name, size, entryFiles.now(), { id, verified: true, vary: '', origin: key.origin })
   return true
-}
-
-function isUnused (entryFiles: EntryFiles, name: string): boolean {
-  return !entryFiles.index.has(name) && entryFiles.isFree(name)
 }
 
 /** Writes a file under a name of its own, and gives it the right one. If that fails, it gives the error, and nothing is left of it. */

@@ -31,7 +31,7 @@ export class Generation {
   readonly #workers = new Set<WorkerLink>()
   readonly #timers = new Set<NodeJS.Timeout>()
   #plan: Plan | undefined
-  /** What the file of the configuration had; `undefined` if there is none. */
+  /** What the files of the configuration had; `undefined` if there is none. */
   #source: string | undefined
   #addresses: readonly ServerAddress[] = []
   #wanted = 1

@@ -1,8 +1,8 @@
 import cluster from 'node:cluster'
-import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { build } from './build.ts'
 import { listenHere } from './here.ts'
-import { KEPT } from './kept-source.ts'
+import { KEPT, keepModules, keptText, useKept } from './kept-source.ts'
 import { loadConfig } from './load-config.ts'
 import { Logs } from './logs.ts'
 import { prefixOf, serversOf } from './mounts.ts'
@@ -42,10 +42,15 @@ export async function runGateway (config: GatewayConfig | string, options: RunGa
 
 async function serveAsWorker (config: GatewayConfig | string): Promise<RunningGateway> {
   try {
-    const file = typeof config === 'string' ? config : undefined
-    const kept = file !== undefined && process.env[WORKER_ENV] === KEPT ? await keptSource() : undefined
-    const source = kept ?? (file === undefined ? undefined : await readFile(file, 'utf8').catch(() => undefined))
-    await GatewayWorker.start(readConfig(file === undefined ? config : await loadConfig(file, kept)), source)
+    if (typeof config !== 'string') {
+      await GatewayWorker.start(readConfig(config), undefined)
+    } else {
+      const kept = process.env[WORKER_ENV] === KEPT ? await keptSource() : undefined
+      if (kept === undefined) keepModules(resolve(config))
+      else useKept(kept)
+      const settings = readConfig(await loadConfig(config))
+      await GatewayWorker.start(settings, kept ?? keptText())
+    }
   } catch (error) {
     reportFailure(error)
   }

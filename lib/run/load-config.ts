@@ -1,25 +1,22 @@
 import { spawnSync } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
-import { extname, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { basename, extname, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { codeOf, toError } from '../runtime/caught.ts'
 import { StartError } from './errors.ts'
-import { keepSource } from './kept-source.ts'
+import { modulesOf, readText } from './kept-source.ts'
 
 /** What is looked for where no file is named. */
 export const CONFIG_NAMES = ['gateway.config.mjs', 'gateway.config.js', 'gateway.config.json'] as const
 
 /**
  * Loads a configuration file: the default export of a module (which may be a promise, or a function that gives it), or JSON.
- * @param kept what the file had, instead of what it has
  * @throws StartError
  */
-export async function loadConfig (file: string, kept?: string): Promise<unknown> {
+export async function loadConfig (file: string): Promise<unknown> {
   const path = resolve(file)
   const { href } = pathToFileURL(path)
   try {
-    if (extname(path) === '.json') return JSON.parse(kept ?? await readFile(path, 'utf8'))
-    if (kept !== undefined) keepSource(href, kept)
+    if (extname(path) === '.json') return JSON.parse(readText(path))
     const module: unknown = await import(href)
     const config = typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined
     if (config === undefined) throw new Error('it has no default export: write export default defineGateway({ ... })')
@@ -32,10 +29,15 @@ export async function loadConfig (file: string, kept?: string): Promise<unknown>
   }
 }
 
-/** Where a mistake of syntax is. `import` does not tell; Node.js does, of a file that it only checks. */
+/** Where a mistake of syntax is, of the file or of what it imports. `import` does not tell; Node.js does, of a file that it only checks. */
 function placeOf (path: string, error: unknown): string {
   if (!(error instanceof SyntaxError) || extname(path) === '.json') return ''
-  const { stderr } = spawnSync(process.execPath, ['--check', path], { encoding: 'utf8', timeout: 10_000 })
-  const [, line] = /^\S+:(\d+)\n/.exec(stderr) ?? []
-  return line === undefined ? '' : ` (line ${line})`
+  for (const url of new Set(Object.values(modulesOf(path)).map(module => module.url))) {
+    if (url.endsWith('.json')) continue
+    const file = fileURLToPath(url)
+    const { stderr } = spawnSync(process.execPath, ['--check', file], { encoding: 'utf8', timeout: 10_000 })
+    const [, line] = /^\S+:(\d+)\n/.exec(stderr) ?? []
+    if (line !== undefined) return basename(file) === basename(path) ? ` (line ${line})` : ` (line ${line} of ${file})`
+  }
+  return ''
 }

@@ -24,7 +24,7 @@ export interface Plan {
 
 /** From the primary to a worker. */
 export type Order =
-  /** What the file of the configuration had when it was loaded last. */
+  /** What the files of the configuration had when it was loaded last, as `keptText` says it. */
   | { readonly scgi: 'source', readonly text: string }
   /** Where each of its listeners is, and the file in which it notes what it has in flight. */
   | { readonly scgi: 'listen', readonly addresses: readonly ServerAddress[], readonly journal?: string }

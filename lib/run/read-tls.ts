@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { createSecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls'
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { toError } from '../runtime/caught.ts'
 import { isRecord } from '../options/checks.ts'
 import { show } from '../options/units.ts'
 import { checkKeys } from '../options/keys.ts'
+import { readText } from './kept-source.ts'
 import { nameContexts } from './server-names.ts'
 import type { ListenTlsOptions } from '../../types/config.ts'
 
@@ -105,7 +105,7 @@ function readPem (option: string, value: unknown, kind: string): Pem[] {
     let text = one
     if (!one.includes('-----BEGIN ')) {
       try {
-        text = readFileSync(one, 'utf8')
+        text = readText(one)
       } catch (error) {
         throw new FST_SCGI_OPT_INVALID(option, show(one), `a file that can be read (${toError(error).message})`)
       }

@@ -34,7 +34,7 @@ export class WorkerLink {
   readonly pid: number
   /** What it must serve by, once it is loaded. */
   plan: Plan | undefined
-  /** What the file of the configuration had when it was loaded. */
+  /** What the files of the configuration had when it was loaded. */
   source: string | undefined
   serving = false
   /** It was told to end. */
@@ -54,7 +54,7 @@ export class WorkerLink {
   #over = false
   #problem: StartError | undefined
 
-  /** @param kept what it is to load, instead of what the file of the configuration has now */
+  /** @param kept what it is to load, instead of what the files of the configuration have now */
   constructor (kept?: string) {
     const worker = this.#worker = cluster.fork({ [WORKER_ENV]: kept === undefined ? '1' : KEPT })
     this.#kept = kept

@@ -69,7 +69,7 @@ export class GatewayWorker {
 
   /**
    * Builds what the configuration says, and waits for orders.
-   * @param source what its file has, for the primary to keep
+   * @param source what its files have, for the primary to keep
    * @throws StartError, FST_SCGI_OPT_*
    */
   static async start (settings: Settings, source: string | undefined): Promise<GatewayWorker> {

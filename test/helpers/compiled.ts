@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { ROOT } from './snippets.ts'
@@ -8,12 +8,31 @@ import type TypeScript from 'typescript'
 const OUT = join(ROOT, 'coverage', 'compiled')
 const done = new Set<string>()
 
+/** Whether `dist/` was built of the sources as they are. */
+let fresh: boolean | undefined
+
+/** The file of `dist/` that an entry point of the package is built to, if it is built: its few joined files start faster still. */
+function built (entry: string): string | undefined {
+  const name = `./dist/${entry.replace(/\.ts$/, '.js')}`
+  if (!readFileSync(join(ROOT, 'package.json'), 'utf8').includes(`"${name}"`)) return undefined
+  fresh ??= isFresh()
+  return fresh ? join(ROOT, name) : undefined
+}
+
+function isFresh (): boolean {
+  const since = statSync(join(ROOT, 'dist/lib/run/bin.js'), { throwIfNoEntry: false })?.mtimeMs
+  return since !== undefined && ['lib', 'types', 'scripts'].every(directory =>
+    readdirSync(join(ROOT, directory), { recursive: true, encoding: 'utf8' }).every(name => statSync(join(ROOT, directory, name)).mtimeMs < since))
+}
+
 /**
  * Compiles a TypeScript file of the project and what it imports, for child processes: they need no compiler then, and start three times
  * as fast. What has not changed since the last time is left as it is, so that all test files share the work.
  * @returns the file to run
  */
 export function compiled (entry: string): string {
+  const output = built(entry)
+  if (output !== undefined) return output
   const files = new Set([resolve(ROOT, entry)])
   for (const file of files) {
     if (done.has(file)) continue

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { closeSync, existsSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -131,7 +131,8 @@ export class JournalFile {
    * @throws where it cannot be read
    */
   read (): Map<number, Entry> {
-    return readEntries(readFileSync(this.#fd))
+    const bytes = Buffer.alloc(fstatSync(this.#fd).size)
+    return readEntries(bytes.subarray(0, readSync(this.#fd, bytes, 0, bytes.length, 0)))
   }
 
   close (): void {

@@ -8,6 +8,7 @@ import { admin } from '../../lib/observe/admin/index.ts'
 import { cachePage, overviewPage, type Frame, type Overview } from '../../lib/observe/admin/page/document.ts'
 import { groupSection, requestList, shown } from '../../lib/observe/admin/page/render.ts'
 import { SCRIPT } from '../../lib/observe/admin/page/script.ts'
+import { compactScript } from '../../lib/observe/admin/page/compact.ts'
 import { STYLE } from '../../lib/observe/admin/page/style.ts'
 import type { CacheModel, EntryModel, GroupModel, RequestModel, ServerModel } from '../../lib/observe/admin/api/model.ts'
 
@@ -90,15 +91,58 @@ function overviewOf (groups: readonly GroupModel[], more: Partial<Overview> = {}
   return { groups, caches: [], failed: [], slow: [], edits: [], process: { pid: 1, worker: null, uptime: 5, memory: 5 }, ...more }
 }
 
-test('six servers with an eventful hour and three processes are less than 60 kB, script and style included', () => {
+test('six servers with an eventful hour, three processes and full lists are less than 60 kB, script and style included', () => {
   const processes = [1, 2, 3].map(pid => ({ pid, state: 'running', since: at, restarts: 1, reason: null, lastLine: 'GET /shop/articles 200 in 12 ms' } as const))
-  const servers = [1, 2, 3, 4, 5, 6].map(index => serverOf(`10.20.30.${index}:4000`))
-  const group = groupOf('application', servers, { applications: [{ name: 'perl /srv/app.pl', servers: [], processes }] })
-  const html = overviewPage(FRAME, overviewOf([group]))
-  const sizes = [html, STYLE, SCRIPT].map(text => Buffer.byteLength(text))
-  assert.ok(sizes.reduce((sum, size) => sum + size, 0) < 60_000, sizes.join(' + '))
+  const applications = [{ name: 'perl /srv/app.pl', servers: [], processes }]
+  const attempts = [1, 2, 3].map(index => ({
+    address: `10.20.30.${index}:4000`, status: 502, connectTime: 1, headerTime: 1, responseTime: 1, bytesSent: 1, bytesReceived: 1, error: WHY,
+  }))
+  const requests = Array.from({ length: 50 }, (_, index): RequestModel => ({
+    at, id: `req-${index}`, method: 'GET', path: `/shop/articles/an-article-with-a-name/${index}`, status: 502, time: 1200, client: '10.0.0.1', cache: 'MISS', attempts,
+  }))
+  const edits = Array.from({ length: 50 }, () => ({ at, by: 'alice', what: 'edits 10.20.30.1:4000 of application: weight 1 -> 5' }))
+  const caches = ['pages', 'images'].map((name): CacheModel => ({
+    id: name,
+    name,
+    entries: 10_000,
+    bytes: 1e8,
+    requests: { MISS: 1, BYPASS: 1, EXPIRED: 1, STALE: 1, UPDATING: 1, REVALIDATED: 1, HIT: 1 },
+    hitShare: 0.5,
+    updating: 1,
+    waiting: 1,
+    storeFailures: 1,
+  }))
+  for (const names of [['application'], ['one', 'two'], ['one', 'two', 'three']]) {
+    const groups = names.map((name, index) => groupOf(
+      name, Array.from({ length: 6 / names.length }, (_, server) => serverOf(`10.20.${index}.${server}:4000`)), index === 0 ? { applications } : {}))
+    const html = overviewPage(FRAME, overviewOf(groups, { caches, failed: requests, slow: requests, edits }))
+    const sizes = [html, STYLE, SCRIPT].map(text => Buffer.byteLength(text))
+    assert.ok(sizes.reduce((sum, size) => sum + size, 0) < 60_000, `${names.length}: ${sizes.join(' + ')}`)
+  }
   assert.doesNotThrow(() => Reflect.construct(Function, [SCRIPT]), 'the script is one')
   assert.doesNotMatch(SCRIPT, /^\s|^\/\//m)
+})
+
+test('a compact script is the same script', () => {
+  for (const [source, compact] of [
+    ["  const a = b ? 'x  y' : \"it's\"", "const a=b?'x  y':\"it's\""],
+    ['// a comment\n  return /[/"] \\/ /g.test( a ) / 2 / 1', 'return/[/"] \\/ /g.test(a)/2/1'],
+    ['a + +b - -c', 'a+ +b- -c'],
+    // eslint-disable-next-line no-template-curly-in-string -- it is source
+    ['x = `a  ${ b + `c  ${ { d: 1 }.d } $ ` }  e`', 'x=`a  ${b+`c  ${{d:1}.d} $ `}  e`'],
+    ['typeof x in y', 'typeof x in y'],
+  ] as const) assert.equal(compactScript(source), compact)
+})
+
+test('a prefix with and without a slash at its end is one', async () => {
+  for (const prefix of ['/x', '/x/', '/x//']) {
+    await using app = Fastify()
+    app.register(admin, { prefix })
+    app.register(scgi, { prefix: '/app', upstreams: '127.0.0.1:9' })
+    for (const path of ['/x', '/x/', '/x/api', '/x/api/', '/x/page.js', '/x/api/groups', '/x?a=b']) assert.equal((await app.inject(path)).statusCode, 200, prefix + path)
+    for (const path of ['/', '/xy', '/api']) assert.equal((await app.inject(path)).statusCode, 404)
+    assert.match((await app.inject('/x')).body, /data-base="\/x" .*href="\/x\/page\.css"/s)
+  }
 })
 
 test('graphs draw every point, whether the line is level, breaks off, or is one point alone', () => {

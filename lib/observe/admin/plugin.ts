@@ -1,3 +1,4 @@
+import fastifyPlugin from 'fastify-plugin'
 import { FST_SCGI_ADMIN_FORBIDDEN, FST_SCGI_ADMIN_NOT_FOUND, FST_SCGI_ADMIN_TOKEN, FST_SCGI_OPT_UNSUPPORTED } from '../../errors.ts'
 import { isThenable } from '../../options/functions.ts'
 import { isRecord } from '../../options/checks.ts'
@@ -33,11 +34,19 @@ const HEADERS: Readonly<Record<string, string>> = {
   'cross-origin-opener-policy': 'same-origin',
 }
 
+const atPrefix: FastifyPluginAsync<AdminOptions> = async (instance, options) => {
+  // With a slash at the end of its prefix Fastify would not serve the path without one.
+  const prefix = typeof options.prefix === 'string' ? options.prefix.replace(/\/+$/, '') : options.prefix
+  await instance.register(servePrefixed, { ...options, ...(prefix === undefined ? undefined : { prefix }) })
+}
+
 /**
  * The operator's page, and the API beneath it. Errors at register: FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN; when the application
  * starts FST_SCGI_OPT_UNSUPPORTED if the gateway is not registered in this instance, or in one around it.
  */
-export const admin: FastifyPluginAsync<AdminOptions> = async (scope, options) => {
+export const admin: FastifyPluginAsync<AdminOptions> = fastifyPlugin(atPrefix, { name: 'fastify-scgi-admin' })
+
+const servePrefixed: FastifyPluginAsync<AdminOptions> = async (scope, options) => {
   const settings = readAdminOptions(options)
   const own = new WeakSet<Socket>()
   const service = new AdminService(scope, settings)

@@ -115,6 +115,22 @@ export class History {
   }
 }
 
+/** The same hour in fewer points, for a page that has many graphs: what was counted is added up, and of times the longest counts. */
+export function thinned (points: HistoryPoints, count: number): HistoryPoints {
+  const each = Math.ceil(points.requests.length / count)
+  const inParts = <Value, Result>(values: readonly Value[], join: (part: readonly Value[]) => Result): Result[] =>
+    Array.from({ length: Math.ceil(values.length / each) }, (_, part) => join(values.slice(part * each, (part + 1) * each)))
+  const total = (part: readonly number[]): number => part.reduce((sum, value) => sum + value, 0)
+  const longest = (part: readonly (number | null)[]): number | null =>
+    part.reduce((most, value) => value === null || (most !== null && most >= value) ? most : value, null)
+  return {
+    requests: inParts(points.requests, total),
+    failures: inParts(points.failures, total),
+    p50: inParts(points.p50, longest),
+    p99: inParts(points.p99, longest),
+  }
+}
+
 function add (counts: Uint32Array, index: number, count: number): void {
   counts[index] = (counts[index] ?? 0) + count
 }

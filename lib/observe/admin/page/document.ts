@@ -1,4 +1,5 @@
 import { cacheCard, editList, escapeHtml, groupSection, number, percent, requestList, shown, size, span, summary } from './render.ts'
+import { thinned } from '../accounts/history.ts'
 import type { CacheModel, EntryModel, GroupModel, RequestModel } from '../api/model.ts'
 import type { SeenEdit } from '../service.ts'
 
@@ -58,8 +59,9 @@ ${main}
 `
 }
 
-export function overviewPage (frame: Frame, { groups, caches, failed, slow, edits, process }: Overview): string {
+export function overviewPage (frame: Frame, { groups: whole, caches, failed, slow, edits, process }: Overview): string {
   const { base, now } = frame
+  const groups = inFewPoints(whole)
   const who = `process ${process.pid}${process.worker === null ? '' : `, worker ${process.worker}`}, up for ${span(process.uptime)}, ${size(process.memory)}`
   return page(frame, 'Gateway', `<h1>Gateway</h1><p>${shown(who)}</p><p id="live" role="status">as it was when the page was made</p>`, `<div id="summary" role="status">${summary(groups)}</div>
 <div id="groups">${groups.map(group => groupSection(group, now)).join('')}</div>
@@ -67,11 +69,30 @@ ${caches.length === 0
   ? ''
   : `<section aria-labelledby="caches-title"><header><h2 id="caches-title">Caches</h2></header><div class="cards" id="caches">${caches.map(cache => cacheCard(escapeHtml(base), cache)).join('')}</div></section>`}
 <div class="columns">
-<section aria-labelledby="failed-title"><header><h2 id="failed-title">Failed requests</h2><div class="tools"><button type="button" class="act" data-do="forget">Clear both lists</button></div></header><ul class="list" id="failed" tabindex="0" aria-labelledby="failed-title">${requestList(failed, now)}</ul></section>
-<section aria-labelledby="slow-title"><header><h2 id="slow-title">Slow requests</h2></header><ul class="list" id="slow" tabindex="0" aria-labelledby="slow-title">${requestList(slow, now)}</ul></section>
-<section aria-labelledby="edits-title"><header><h2 id="edits-title">Edits</h2></header><ul class="list" id="edits" tabindex="0" aria-labelledby="edits-title">${editList(edits, now)}</ul></section>
+<section aria-labelledby="failed-title"><header><h2 id="failed-title">Failed requests</h2><div class="tools"><button type="button" class="act" data-do="forget">Clear both lists</button></div></header><ul class="list" id="failed" tabindex="0" aria-labelledby="failed-title">${requestList(failed, now, LISTED)}</ul></section>
+<section aria-labelledby="slow-title"><header><h2 id="slow-title">Slow requests</h2></header><ul class="list" id="slow" tabindex="0" aria-labelledby="slow-title">${requestList(slow, now, LISTED)}</ul></section>
+<section aria-labelledby="edits-title"><header><h2 id="edits-title">Edits</h2></header><ul class="list" id="edits" tabindex="0" aria-labelledby="edits-title">${editList(edits, now, LISTED)}</ul></section>
 </div>
 <footer>Counters and graphs are those of this process, and of the last hour. <noscript>Without JavaScript the page is for reading; it comes anew every ten seconds. </noscript>The API: <a href="${escapeHtml(base)}/api/openapi.json">openapi.json</a></footer>`, true)
+}
+
+/** Requests and edits of each list, until the script shows more. */
+const LISTED = 3
+/** Points of all graphs of one kind. With the first event the script draws them all. */
+const POINTS = 120
+const LEAST_POINTS = 8
+
+/** A phone has to load what is drawn. */
+function inFewPoints (groups: readonly GroupModel[]): GroupModel[] {
+  const all = groups.reduce((sum, { servers }) => sum + servers.length, 0)
+  const count = Math.max(LEAST_POINTS, Math.floor(POINTS / Math.max(1, all)))
+  return groups.map(group => ({
+    ...group,
+    servers: group.servers.map(server => {
+      const { history } = server
+      return history === undefined ? server : { ...server, history: { ...history, ...thinned(history, count) } }
+    }),
+  }))
 }
 
 interface Ages {

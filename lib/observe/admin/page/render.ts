@@ -105,7 +105,7 @@ function elementId (kind: string, ...names: string[]): string {
 }
 
 function button (key: string, action: string, label: string, about: string): string {
-  return `<button type="button" class="act" data-k="${key}" data-do="${action}" aria-label="${label} ${shown(about)}">${label}</button>`
+  return `<button class="act" data-k="${key}" data-do="${action}" aria-label="${label} ${shown(about)}">${label}</button>`
 }
 
 function serverRow (group: string, server: ServerModel, now: number): string {
@@ -119,7 +119,7 @@ function serverRow (group: string, server: ServerModel, now: number): string {
 <div role="cell" data-k="rate"><i>Requests</i><b>${number(rate)}/s</b> <small>${number(served)} served</small>${graph('Requests in the last hour', requests, [])}</div>
 <div role="cell" data-k="time"><i>Latency</i><b>${duration(p50)}</b> <small>p99 ${duration(p99)}</small>${graph('Latency in the last hour, 99th percentile', slowest, [])}</div>
 <div role="cell" data-k="failures"><i>Failures</i><b>${number(failures)}</b> <small>${failures + served === 0 ? 'no attempts' : percent(failures / (failures + served))}</small>${graph('Failures in the last hour', failed.map(() => null), failed)}</div>
-<div role="cell" class="actions">${out ? button('one', 'enable', 'Enable', name) : button('one', 'drain', 'Drain', name)}${state === 'down' ? button('two', 'drain', 'Drain', name) : button('two', 'disable', 'Disable', name)}<button type="button" class="act" data-do="edit" aria-haspopup="dialog" aria-label="Options of ${shown(name)}">Options</button></div>
+<div role="cell" class="actions">${out ? button('one', 'enable', 'Enable', name) : button('one', 'drain', 'Drain', name)}${state === 'down' ? button('two', 'drain', 'Drain', name) : button('two', 'disable', 'Disable', name)}<button class="act" data-do="edit" aria-haspopup="dialog" aria-label="Options of ${shown(name)}">Options</button></div>
 <p role="cell" class="words" data-k="words">${wordsOf(server, now)}</p>
 </div>`
 }
@@ -159,7 +159,7 @@ export function groupSection (group: GroupModel, now: number): string {
   return `<section class="group" data-group="${escapeHtml(group.id)}" aria-labelledby="${title}">
 <header><h2 id="${title}">${shown(group.name)}</h2><p class="method" data-k="method">${shown(group.balance)}</p>
 <ul class="facts" data-k="facts">${groupFacts(group, now)}</ul>
-<div class="tools"><button type="button" class="act" data-do="method" aria-label="Method of ${shown(group.name)}">Method</button><button type="button" class="act" data-do="add" aria-label="Add a server to ${shown(group.name)}">Add server</button><button type="button" class="act" data-do="reset" aria-label="Reset the counters of ${shown(group.name)}">Reset counters</button></div></header>
+<div class="tools"><button class="act" data-do="method" aria-haspopup="dialog" aria-label="Options of ${shown(group.name)}">Options</button><button class="act" data-do="add" aria-label="Add a server to ${shown(group.name)}">Add server</button><button class="act" data-do="reset" aria-label="Reset the counters of ${shown(group.name)}">Reset counters</button></div></header>
 <div role="table" aria-label="Servers of ${shown(group.name)}"><div role="row" class="heads"><span role="columnheader">Server</span><span role="columnheader">State</span><span role="columnheader">Load</span><span role="columnheader">Requests</span><span role="columnheader">Latency</span><span role="columnheader">Failures</span><span role="columnheader" class="act">Actions</span></div>
 <div role="rowgroup" class="servers">${group.servers.map(server => serverRow(group.id, server, now)).join('')}</div></div>
 <div class="applications" data-k="applications">${processTable(group, now)}</div>
@@ -172,19 +172,19 @@ export function cacheCard (base: string, cache: CacheModel): string {
   return `<article class="cache" data-cache="${escapeHtml(id)}"><h3><a href="${base}/caches/${encodeURIComponent(id)}">${shown(name)}</a></h3>
 <p class="big" data-k="hits"><b>${hitShare === null ? '–' : percent(hitShare)}</b> from the cache</p>
 <ul class="facts" data-k="facts"><li>${entries === null ? 'entries unknown' : `${number(entries)} ${entries === 1 ? 'entry' : 'entries'}`}</li><li>${size(bytes)}</li><li>${counts.join(', ') || 'no requests'}</li>${updating + waiting === 0 ? '' : `<li>${updating} being renewed, ${waiting} waiting</li>`}${storeFailures === 0 ? '' : `<li class="warn">${number(storeFailures)} failures of the store</li>`}</ul>
-<div class="tools"><button type="button" class="act" data-do="purge" aria-label="Purge ${shown(name)}">Purge</button><button type="button" class="act" data-do="reset" aria-label="Reset the counters of ${shown(name)}">Reset counters</button></div></article>`
+<div class="tools"><button class="act" data-do="purge" aria-label="Purge ${shown(name)}">Purge</button><button class="act" data-do="reset" aria-label="Reset the counters of ${shown(name)}">Reset counters</button></div></article>`
 }
 
-export function requestList (requests: readonly RequestModel[], now: number): string {
+export function requestList (requests: readonly RequestModel[], now: number, most = 10): string {
   if (requests.length === 0) return '<li class="none">None.</li>'
-  return requests.slice(0, 10).map(({ at, method, path, status, time, cache, attempts }) =>
+  return requests.slice(0, most).map(({ at, method, path, status, time, cache, attempts }) =>
     `<li><p><b class="${status >= 500 ? 'warn' : ''}">${status}</b> <code>${shown(method)} ${shown(path)}</code> <small>${duration(time)}, ${since(at, now)} ago${cache === null ? '' : `, ${shown(cache)}`}</small></p>` +
-    `<ol>${attempts.map(attempt => `<li><code>${shown(attempt.address)}</code> ${attempt.status ?? 'no answer'}${attempt.responseTime === null ? '' : ` <small>${duration(attempt.responseTime)}</small>`}${attempt.error === null ? '' : ` ${shown(attempt.error)}`}</li>`).join('')}</ol></li>`).join('')
+    `<ol>${attempts.map((attempt, index) => `<li><code>${shown(attempt.address)}</code> ${attempt.status ?? 'no answer'}${attempt.responseTime === null ? '' : ` <small>${duration(attempt.responseTime)}</small>`}${attempt.error === null ? '' : attempt.error === attempts[index - 1]?.error ? ' the same' : ` ${shown(attempt.error)}`}</li>`).join('')}</ol></li>`).join('')
 }
 
-export function editList (edits: readonly SeenEdit[], now: number): string {
+export function editList (edits: readonly SeenEdit[], now: number, most = 10): string {
   if (edits.length === 0) return '<li class="none">None since the start.</li>'
-  return edits.slice(0, 10).map(({ at, by, what }) => `<li><b>${shown(by)}</b> ${shown(what)} <small>${since(at, now)} ago</small></li>`).join('')
+  return edits.slice(0, most).map(({ at, by, what }) => `<li><b>${shown(by)}</b> ${shown(what)} <small>${since(at, now)} ago</small></li>`).join('')
 }
 
 /** How things stand in one sentence, and who is sick. */

@@ -224,17 +224,19 @@ const changesOf = (data, settings) => {
 }
 const pathOf = (group, server) => '/groups/' + encodeURIComponent(group) + (server === undefined ? '' : '/servers/' + encodeURIComponent(server))
 
+const meanwhile = (path, form) => async error => {
+  if (error.status !== 412) throw error
+  find('.fields', panel).innerHTML = form(await call('GET', path))
+  throw new Error('Somebody has edited it meanwhile. The form shows what holds now.')
+}
 const editServer = (group, server) => {
   const path = pathOf(group.id, server.id)
   let { settings, etag } = server
-  const conflict = async error => {
-    if (error.status !== 412) throw error
-    const now = await call('GET', path)
+  const conflict = meanwhile(path, now => {
     settings = now.settings
     etag = now.etag
-    find('.fields', panel).innerHTML = fieldsOf(settings)
-    throw new Error('Somebody has edited it meanwhile. The form shows what holds now.')
-  }
+    return fieldsOf(settings)
+  })
   open('Options of ' + server.name, fieldsOf(settings), 'Save', data => {
     const changes = changesOf(data, settings)
     if (Object.keys(changes).length === 0) return true
@@ -253,14 +255,60 @@ const editServer = (group, server) => {
   }
 }
 const METHODS = ['round_robin', 'least_conn', 'least_time', 'ip_hash', 'random', 'random two', 'bytraffic', 'bybusyness']
-const METHOD_OPTIONS = { least_time: { leastTime: 'header' }, 'random two': { random: 'two' } }
-const editMethod = group => {
-  const { etag } = group
-  const known = METHODS.includes(group.balance) ? METHODS : [group.balance, ...METHODS]
-  open('Method of ' + group.name, input('balance', 'How the servers take turns', group.balance, known), 'Save', data => {
-    const balance = data.get('balance')
-    if (balance === group.balance) return true
-    return attempt(() => call('PATCH', pathOf(group.id), { balance: METHOD_OPTIONS[balance] || balance }, etag), group.name + ' goes by ' + balance)
+const METHOD_OPTIONS = { least_time: { leastTime: 'header' }, 'least_time, last byte': { leastTime: 'lastByte' }, 'random two': { random: 'two' } }
+const methodOf = ({ balance, options }) => Object.keys(METHOD_OPTIONS).find(name => JSON.stringify(METHOD_OPTIONS[name]) === JSON.stringify(options.balance)) || balance
+const partOf = (options, path) => path.split('.').reduce((value, name) => value == null ? value : value[name], options)
+const groupFields = ({ options: { sticky, health } }) => [
+  ['queue.size', 'Requests that may wait (empty: none)'], ['queue.timeout', 'Wait for, such as 10s'], ['tries', 'Most attempts (0: any)'],
+  ['failOnStatus', 'Statuses that are failures'], ['forceRecovery', 'If all servers are out, use them all again', 'flag'],
+  ...(sticky && sticky.cookie
+    ? [['sticky.cookie.name', 'Session cookie']]
+    : sticky && !sticky.apache ? [] : [['sticky.apache.cookie', 'Session cookie'], ['sticky.apache.param', 'Session parameter']]),
+  ...(sticky ? [['sticky.failover', 'Sessions move if their server is out', 'flag']] : []),
+  ...(Array.isArray(health)
+    ? []
+    : [
+        ['health.type', 'Health check', ['', 'connect', 'scgi', 'http']], ['health.method', 'Method of the check'], ['health.path', 'Path of the check'],
+        ['health.interval', 'Checked every, such as 5s'], ['health.passes', 'Passes that bring it back'], ['health.fails', 'Fails that take it out'],
+        ['health.expect.status', 'Status that passes'], ['health.expect.body', 'Body contains'],
+      ]),
+]
+const textIn = (options, path, kind) => {
+  const value = partOf(options, path)
+  if (kind === 'flag') return path === 'sticky.failover' ? value !== false : value === true
+  return value == null ? path === 'health.type' && options.health ? 'connect' : '' : Array.isArray(value) ? value.join(', ') : String(value)
+}
+const groupForm = group => input('balance', 'How the servers take turns', methodOf(group), [...new Set([methodOf(group), ...METHODS, ...Object.keys(METHOD_OPTIONS)])]) +
+  groupFields(group).map(([path, label, kind]) => input(path, label, textIn(group.options, path, kind), kind)).join('')
+const groupChanges = (data, group) => {
+  const changes = {}
+  const method = data.get('balance')
+  if (method !== methodOf(group)) changes.balance = METHOD_OPTIONS[method] || method
+  for (const [path, , kind] of groupFields(group)) {
+    const text = String(data.get(path) ?? '').trim()
+    const value = kind === 'flag' ? data.has(path) : text
+    if (value === textIn(group.options, path, kind)) continue
+    const names = path.split('.')
+    const last = names.pop()
+    const owner = names.reduce((part, name) => part[name] ??= {}, changes)
+    const one = part => /^\\d+$/.test(part) ? Number(part) : part
+    owner[last] = kind === 'flag' ? value : text === '' ? null : path === 'failOnStatus' || text.includes(',') && last === 'status' ? text.split(/[\\s,]+/).map(one) : one(text)
+  }
+  const whole = { queue: ['queue.size'], sticky: ['sticky.cookie.name', 'sticky.apache.cookie', 'sticky.apache.param'], health: ['health.type'] }
+  for (const name in whole) {
+    if (changes[name] && whole[name].some(path => data.has(path)) && whole[name].every(path => !String(data.get(path) ?? '').trim())) {
+      if (group.options[name]) changes[name] = null
+    }
+  }
+  return changes
+}
+const editGroup = group => {
+  const path = pathOf(group.id)
+  let now = group
+  const conflict = meanwhile(path, answer => groupForm(now = answer))
+  open('Options of ' + group.name, groupForm(now), 'Save', data => {
+    const changes = groupChanges(data, now)
+    return Object.keys(changes).length === 0 || attempt(() => call('PATCH', path, changes, now.etag).catch(conflict), group.name + ' is edited')
   })
 }
 const addServer = group => open('Add a server to ' + group.name,
@@ -283,7 +331,7 @@ document.addEventListener('click', event => {
   const cache = button.closest('[data-cache]')?.dataset.cache
   if (server !== undefined && act === 'edit') editServer(group, server)
   else if (server !== undefined) attempt(() => call('POST', pathOf(group.id, server.id) + '/' + act, undefined, server.etag), server.name + ' ' + DONE[act], button)
-  else if (group !== undefined && act === 'method') editMethod(group)
+  else if (group !== undefined && act === 'method') editGroup(group)
   else if (group !== undefined && act === 'add') addServer(group)
   else if (group !== undefined) attempt(() => call('POST', pathOf(group.id) + '/reset'), 'The counters of ' + group.name + ' are zero', button)
   else if (act === 'purge-key') {

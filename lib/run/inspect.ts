@@ -8,7 +8,7 @@ import { PidFile } from './pid-file.ts'
 import { readConfig, type Settings } from './read-config.ts'
 import { bindingsOf, listenOn } from './sockets.ts'
 import { codeOf } from '../runtime/caught.ts'
-import { keyOf } from './read-listen.ts'
+import { collides } from './read-listen.ts'
 import { askRunning } from './control.ts'
 import type { GatewayConfig } from '../../types/config.ts'
 
@@ -40,8 +40,8 @@ export async function testConfig (config: GatewayConfig | string): Promise<strin
         try {
           await listenOn(server, binding)
         } catch (error) {
-          // The gateway that runs by this configuration listens there, as it should.
-          if (binding.optional || (codeOf(error) === 'EADDRINUSE' && held.includes(keyOf(place)))) continue
+          // The gateway that runs by this configuration listens there, as it should, or moves there.
+          if (binding.optional || (codeOf(error) === 'EADDRINUSE' && held.some(key => collides(key, place)))) continue
           throw error
         }
         open.push(server)

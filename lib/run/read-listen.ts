@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { flag, integer, isRecord } from '../options/checks.ts'
 import { show } from '../options/units.ts'
@@ -182,6 +183,12 @@ export function keyOf (place: Place): string {
   if ('port' in place) return `tcp ${place.host} ${place.port}${place.nth === undefined ? '' : ` ${place.nth}`}`
   if ('path' in place) return `unix ${place.path}`
   return 'fd' in place ? `fd ${place.fd}` : `systemd ${place.systemd}`
+}
+
+/** Whether the system may not have both at once: one port of several addresses, or one path that is written otherwise. `key` is that of another place. */
+export function collides (key: string, place: Place): boolean {
+  if ('path' in place) return key.startsWith('unix ') && resolve(key.slice('unix '.length)) === resolve(place.path)
+  return 'port' in place && place.port !== 0 && key.startsWith('tcp ') && key.split(' ')[2] === String(place.port)
 }
 
 /** A place as it is written, for messages. */

@@ -1,7 +1,9 @@
 import { statSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { divertConnections, setBacklog, type Handle, type ServerAddress } from './handles.ts'
-import { keyOf, type Place } from './read-listen.ts'
+import { StartError } from './errors.ts'
+import { codeOf, toError } from '../runtime/caught.ts'
+import { collides, keyOf, showPlace, type Place } from './read-listen.ts'
 import { bindingsOf, giveSocket, listenOn, urlOf } from './sockets.ts'
 
 interface Held {
@@ -13,6 +15,8 @@ interface Held {
 export class HeldSockets {
   readonly #take: (key: string, connection: Handle) => void
   #held = new Map<string, Held>()
+  /** Keys of those that were closed for others, and are forgotten with the next `keep`. */
+  readonly #moved = new Set<string>()
 
   /** @param take gets each connection, with the key of its place */
   constructor (take: (key: string, connection: Handle) => void) {
@@ -25,11 +29,17 @@ export class HeldSockets {
    * @throws StartError
    */
   async open (places: readonly Place[]): Promise<() => Promise<void>> {
+    const wanted = new Set(places.map(keyOf))
     const opened: string[] = []
     const changed: (() => void)[] = []
+    const moved: Place[] = []
     const undo = async (): Promise<void> => {
       for (const back of changed.splice(0)) back()
       await this.#close(opened)
+      for (const place of moved.splice(0)) {
+        await this.#add(place)
+        this.#moved.delete(keyOf(place))
+      }
     }
     try {
       for (const place of places) {
@@ -40,22 +50,43 @@ export class HeldSockets {
           continue
         }
         opened.push(key)
-        this.#held.set(key, { place, servers: [] })
-        await this.#open(place, key)
+        await this.#add(place).catch(async (error: unknown) => {
+          if (codeOf(error) !== 'EADDRINUSE') throw error
+          const others = [...this.#held].filter(([other]) => collides(other, place))
+          const beside = others.find(([other]) => wanted.has(other))
+          if (beside !== undefined) {
+            throw new StartError(`cannot listen on ${showPlace(place)}: the address is in use by ${showPlace(beside[1].place)}, which 'listen' has, too: leave one of them out`)
+          }
+          if (others.length === 0) throw error
+          // As late as can be: nobody listens in between.
+          for (const [other, { place: before }] of others) {
+            moved.push(before)
+            this.#moved.add(other)
+          }
+          await this.#close(others.map(([other]) => other))
+          await this.#add(place)
+        })
       }
     } catch (error) {
-      await undo()
+      await undo().catch((further: unknown) => {
+        throw new StartError(`${toError(error).message}; and what listened before does not any more: ${toError(further).message}`)
+      })
       throw error
     }
     return undo
   }
 
-  /** Closes all but these. */
+  /**
+   * Closes all but these.
+   * @returns the keys of those that are no more
+   */
   async keep (places: readonly Place[]): Promise<string[]> {
     const wanted = new Set(places.map(keyOf))
     const gone = [...this.#held.keys()].filter(key => !wanted.has(key))
     await this.#close(gone)
-    return gone
+    const moved = [...this.#moved]
+    this.#moved.clear()
+    return [...gone, ...moved]
   }
 
   /** Where a place is. */
@@ -74,8 +105,20 @@ export class HeldSockets {
     this.#held.clear()
   }
 
-  async #open (place: Place, key: string): Promise<void> {
-    const servers = this.#held.get(key)?.servers ?? []
+  /** @throws StartError, and then it is not there */
+  async #add (place: Place): Promise<void> {
+    const key = keyOf(place)
+    const servers: Server[] = []
+    this.#held.set(key, { place, servers })
+    try {
+      await this.#listen(place, key, servers)
+    } catch (error) {
+      await this.#close([key])
+      throw error
+    }
+  }
+
+  async #listen (place: Place, key: string, servers: Server[]): Promise<void> {
     let port: number | undefined
     for (const binding of await bindingsOf(place)) {
       const server = createServer()

@@ -1,0 +1,67 @@
+// Signals that come while a reload is under way.
+import assert from 'node:assert/strict'
+import { renameSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { runCli } from '../helpers/cli.ts'
+import { tempDir } from '../helpers/temp.ts'
+
+/** Its workers are not ready before there is a file. */
+function configuration (gate: string, log?: string): string {
+  return `import { existsSync } from 'node:fs'
+export default { listen: 0, workers: 1, ${log === undefined ? '' : `log: { file: '${log}' },`} async setup (app) {
+  while (!existsSync('${gate}')) await new Promise(resolve => setTimeout(resolve, 20))
+  app.get('/', async () => 'ok')
+} }`
+}
+
+for (const signal of ['SIGTERM', 'SIGQUIT', 'SIGINT'] as const) {
+  test(`${signal} during a reload closes the gateway, and the new workers with it`, { timeout: 120_000 }, async () => {
+    await using dir = await tempDir()
+    const file = dir.file('gateway.config.mjs')
+    const gate = dir.file('open')
+    writeFileSync(gate, '')
+    writeFileSync(file, configuration(gate))
+    await using gateway = runCli('--config', file)
+    await gateway.listening()
+    await gateway.printed(/1 workers serve/)
+    renameSync(gate, dir.file('shut'))
+    gateway.kill('SIGHUP')
+    await gateway.printed(/reload: the configuration is checked/)
+    gateway.kill(signal)
+    assert.deepEqual(await gateway.ended, { code: 0, signal: null })
+    assert.match(gateway.stdout, /closing: requests in flight may finish[^]*reload: nothing is changed: the gateway is closing/)
+    assert.equal(gateway.stderr, '')
+  })
+}
+
+test('a second SIGHUP waits for the first, and SIGUSR1 opens the log anew meanwhile', { timeout: 120_000 }, async () => {
+  await using dir = await tempDir()
+  const file = dir.file('gateway.config.mjs')
+  const gate = dir.file('open')
+  const log = dir.file('log')
+  const told = async (path: string, pattern: RegExp): Promise<string> => {
+    for (;;) {
+      const text = await readFile(path, 'utf8').catch(() => '')
+      if (pattern.test(text)) return text
+      await new Promise(resolve => setTimeout(resolve, 20))
+    }
+  }
+  writeFileSync(gate, '')
+  writeFileSync(file, configuration(gate, log))
+  await using gateway = runCli('--config', file)
+  const [, url = ''] = /Server listening at (http:[^"]+)"/.exec(await told(log, /1 workers serve/)) ?? []
+  renameSync(gate, dir.file('shut'))
+  gateway.kill('SIGHUP')
+  await told(log, /reload: the configuration is checked/)
+  gateway.kill('SIGHUP')
+  renameSync(log, dir.file('log.1'))
+  gateway.kill('SIGUSR1')
+  await told(log, /SIGUSR1: the log file is opened anew/)
+  assert.equal(await (await fetch(url, { headers: { connection: 'close' } })).text(), 'ok')
+  renameSync(dir.file('shut'), gate)
+  await told(log, /(?:reload: 1 new workers serve[^]*){2}/)
+  assert.equal(await (await fetch(url, { headers: { connection: 'close' } })).text(), 'ok')
+  gateway.kill('SIGTERM')
+  assert.deepEqual(await gateway.ended, { code: 0, signal: null })
+})

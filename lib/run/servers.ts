@@ -14,6 +14,8 @@ export type ServerSettings = Pick<FastifyServerOptions, 'keepAliveTimeout' | 're
 /** Milliseconds without a stream after which a session of HTTP/2 ends; what Fastify has for keepAliveTimeout. */
 const SESSION_TIMEOUT = 72_000
 
+const HTTP1_OPTIONS = ['maxHeaderSize', 'insecureHTTPParser', 'joinDuplicateHeaders', 'requireHostHeader'] as const
+
 /** The server of plain HTTP/1, which is Fastify's own. */
 export function plainServer (handler: RequestListener, settings: ServerSettings): http.Server {
   return limited(http.createServer(settings.http ?? {}, handler), settings)
@@ -29,6 +31,8 @@ export function serverOf ({ tls, http2: wanted }: Listener, handler: RequestList
   const server = tls === undefined
     ? http2.createServer({ ...limits })
     : http2.createSecureServer({ ...options, ...tls, ...limits, allowHTTP1: true })
+  // Its clients of HTTP/1 are served by what Node.js finds at the server, where not all versions put these options.
+  for (const name of HTTP1_OPTIONS) if (options?.[name] !== undefined) Object.assign(server, { [name]: options[name] })
   // The same handler: Fastify looks at the request to tell the versions apart.
   server.on('request', (request: unknown, response: unknown) => Reflect.apply(handler, server, [request, response]))
   server.on('session', session => session.setTimeout(settings.keepAliveTimeout ?? SESSION_TIMEOUT, () => session.close()))

@@ -72,7 +72,7 @@ async function underLoad (url: string, requests: number, steps: (() => unknown)[
   assert.deepEqual([answered, done], [requests, steps.length])
 }
 
-test('10,000 requests, and each edit runs twice meanwhile: every one is answered with 200', async () => {
+test('2,000 requests, and each edit runs twice meanwhile: every one is answered with 200', async () => {
   await using a = await startApplication()
   await using b = await startApplication()
   await using c = await startApplication()
@@ -90,10 +90,10 @@ test('10,000 requests, and each edit runs twice meanwhile: every one is answered
     () => group.setWeight(a.address, 1),
     () => group.remove(d.address),
   ]
-  await underLoad(gateway.url, 10_000, [...round, ...round])
+  await underLoad(gateway.url, 2000, [...round, ...round])
   assert.deepEqual(group.servers.map(({ name, state, active }) => [name, state, active]), [a, b, c].map(({ address }) => [address, 'up', 0]))
-  assert.ok(d.served > 500, `${d.served}`)
-  assert.equal(group.servers.reduce((sum, { served }) => sum + served, d.served), 10_000)
+  assert.ok(d.served > 100, `${d.served}`)
+  assert.equal(group.servers.reduce((sum, { served }) => sum + served, d.served), 2000)
 })
 
 test('the last server is replaced by another while requests go on', async () => {

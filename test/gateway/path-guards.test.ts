@@ -91,7 +91,7 @@ async function attack (router: Router, options: Partial<FastifyScgiOptions>, mou
       const guard = { upstreams: recorder.address, params: { GUARD: '1' }, ...options }
       for (const [below] of GUARDS) app.all(pattern + below, (_request, reply) => reply.scgi(guard))
       app.register(scgi, { prefix, upstreams: recorder.address, ...options })
-    }, { routerOptions: router })
+    }, { routerOptions: router, logger: false })
     let client = await RawClient.connect(gateway)
     for (const path of PATHS) {
       for (const [name, spell] of Object.entries(SPELLINGS)) {

@@ -17,7 +17,7 @@ export interface Gateway extends AsyncDisposable {
   readonly port: number
   /** `http://127.0.0.1:port` */
   readonly url: string
-  /** Everything logged so far, at level debug and above. */
+  /** Everything logged so far, at level debug and above: ask again for what came later. */
   readonly log: LogLine[]
   close (): Promise<void>
 }
@@ -29,10 +29,23 @@ export async function startGateway (
   setup: Omit<FastifyScgiOptions, 'logLevel'> | ((app: FastifyInstance) => void | Promise<void>), options: FastifyHttpOptions<Server> = {}
 ): Promise<Gateway> {
   const log: LogLine[] = []
-  const app = Fastify({ logger: { level: 'debug', stream: { write: (line: string) => { log.push(JSON.parse(line)) } } }, ...options })
+  // Most lines are read by nobody, and are not worth parsing.
+  let lines: string[] = []
+  const app = Fastify({ logger: { level: 'debug', stream: { write: (line: string) => { lines.push(line) } } }, ...options })
   if (typeof setup === 'function') await setup(app)
   else app.register(scgi, setup)
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
   const close = (): Promise<void> => app.close()
-  return { app, url, port: Number(new URL(url).port), log, close, [Symbol.asyncDispose]: close }
+  return {
+    app,
+    url,
+    port: Number(new URL(url).port),
+    get log () {
+      for (const line of lines) log.push(JSON.parse(line))
+      lines = []
+      return log
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
 }

@@ -65,6 +65,7 @@ export async function startPassing (
   }
   return {
     ...gateway,
+    get log () { return gateway.log },
     finished,
     async send (method, path, body = '', headers = []) {
       const bytes = Buffer.from(body)

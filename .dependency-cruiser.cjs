@@ -31,13 +31,15 @@ const ROOMS = {
 
   // Other doors to the same rooms.
   accel: [...GROUND, 'filters', 'reply', 'request'],
-  channel: [...GROUND, 'group', 'redis'],
+  // How workers of node:cluster ask one another.
+  workers: ['options', 'runtime'],
+  channel: [...GROUND, 'group', 'redis', 'workers'],
   client: [...GROUND, 'connections', 'reply', 'request', 'scgi'],
   dispatcher: [...GROUND, 'attempts', 'balancer', 'connections', 'exchange', 'group', 'inbound', 'reply', 'request', 'routing'],
   server: [...GROUND, 'inbound', 'scgi'],
   'cache-store-suite': [],
   // What sees the gateway from outside: the channels, and what the plugin shows.
-  observe: ['options', 'runtime'],
+  observe: ['options', 'runtime', 'workers'],
   demo: ['files', 'server'],
   run: ['channel', 'connections', 'demo', 'inbound', 'observe', 'options', 'runtime', 'spawn'],
 }

@@ -54,6 +54,8 @@ export type PurgeMatch = { key: string } | { glob: string } | { tag: string }
  * others are optional improvements. `testCacheStore` tests a store of your own against all of this.
  */
 export interface CacheStore {
+  /** Other processes have the same entries, as they do on disk or in Redis. Default false: those of this process. */
+  readonly shared?: boolean
   /** Finds an entry, including expired ones until `deleteAt`. */
   get (key: CacheStoreKey): CacheStoreResult | Promise<CacheStoreResult | undefined> | undefined
   /**

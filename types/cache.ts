@@ -211,6 +211,8 @@ export interface CacheEntries {
 /** A cache, made by `createCache`. */
 export interface Cache {
   readonly name: string
+  /** Other processes have the same entries, as its store says. */
+  readonly shared: boolean
   /**
    * Removes entries: a key with all its variants, every key that matches a glob, or every entry with a tag (in its `Cache-Tag` or
    * `Surrogate-Key` header). A string is a key. Replies that are being received are not stored. Resolves to the
@@ -220,6 +222,8 @@ export interface Cache {
   purge (match: string | PurgeMatch, options?: {
     /** Let them expire instead, so that they can be served stale and revalidated. Default false. */
     soft?: boolean
+    /** Only in this process: others that share a group with it are not told. Default false. */
+    here?: boolean
   }): Promise<number>
   /**
    * Lists entries in the order of the store. Entries that change meanwhile may be missing, or listed twice.

@@ -125,9 +125,13 @@ export class CacheZone implements Cache {
     return names === undefined ? key : variantKey(key, names, headers())
   }
 
-  async purge (match: string | PurgeMatch, { soft = false }: { soft?: boolean } = {}): Promise<number> {
+  get shared (): boolean {
+    return this.guard.store.shared === true
+  }
+
+  async purge (match: string | PurgeMatch, { soft = false, here = false }: { soft?: boolean, here?: boolean } = {}): Promise<number> {
     const wanted = checkMatch(this.name, match)
-    for (const tell of this.purgeListeners) tell(wanted, soft)
+    if (!here) for (const tell of this.purgeListeners) tell(wanted, soft)
     return this.purgeHere(wanted, soft)
   }
 

@@ -1,6 +1,7 @@
 import cluster from 'node:cluster'
 import { Relay } from './relay.ts'
 import { WorkerChannel } from './worker.ts'
+import { relayQuestions } from '../workers/relay.ts'
 import type { GroupChannel } from '../../types/channel.ts'
 
 let relay: Relay | undefined
@@ -16,5 +17,7 @@ export function clusterChannel (): GroupChannel {
     return worker
   }
   relay ??= new Relay()
+  // What an operator is told by one worker is of all of them.
+  relayQuestions()
   return relay.channel
 }

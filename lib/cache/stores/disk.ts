@@ -31,6 +31,7 @@ const DAY = 86_400_000
 
 /** A store that keeps each entry in a file, also after the process has ended. */
 export class DiskStore implements CacheStore {
+  readonly shared = true
   /** Resolves when all existing entries have been loaded, or the store was closed. */
   readonly loaded: Promise<void>
   readonly #settings: DiskSettings

@@ -53,6 +53,7 @@ interface Looked {
 const WORDS = { failure: (reason: string) => new FST_SCGI_CACHE_STORE(reason), meanwhile: 'the cache is taken for empty' }
 
 class RedisStore implements CacheStore {
+  readonly shared = true
   readonly #guard: Guard
   readonly #prefix: string
   readonly #maxEntrySize: number

@@ -19,6 +19,22 @@ export interface HistoryPoints {
   readonly p99: (number | null)[]
 }
 
+/** What is needed to add up what several processes have measured. Classes are pairs of an index and a count. */
+export interface HistoryCounts {
+  /** Attempts in the last whole seconds: of the rate, and of the share. */
+  readonly lately: number
+  readonly recent: number
+  /** Number of the latest step. */
+  readonly step: number
+  readonly hour: readonly number[]
+  /** By step, oldest first. */
+  readonly steps: readonly (readonly number[])[]
+}
+
+/** Seconds of which the rate is the average, and of which the share is. */
+export const RATE_SECONDS = 10
+export const SHARE_SECONDS = 60
+
 /** What was measured of one server in the last hour. All of it is counted when an attempt ends: nothing runs beside that. */
 export class History {
   readonly #requests = new Uint32Array(STEPS)
@@ -83,6 +99,17 @@ export class History {
     return points
   }
 
+  /** The same of the latest `count` points, to be added to that of others. */
+  counts (now: number, count: number): HistoryCounts {
+    const lately = this.recent(now, RATE_SECONDS)
+    const recent = this.recent(now, SHARE_SECONDS)
+    const steps = Array.from({ length: count }, (_, index) => {
+      const slot = Math.max(0, this.#step - count + 1 + index) % STEPS
+      return pairsOf(this.#classes.subarray(slot * CLASSES, (slot + 1) * CLASSES))
+    })
+    return { lately, recent, step: this.#step, hour: pairsOf(this.#hour), steps }
+  }
+
   reset (): void {
     for (const counts of [this.#requests, this.#failures, this.#p50, this.#p99, this.#classes, this.#hour, this.#seconds]) counts.fill(0)
   }
@@ -113,6 +140,35 @@ export class History {
     classes.forEach((count, index) => { if (count > 0) this.#hour[index] = (this.#hour[index] ?? 0) - count })
     classes.fill(0)
   }
+}
+
+function pairsOf (classes: Uint32Array): number[] {
+  const pairs: number[] = []
+  classes.forEach((count, index) => { if (count > 0) pairs.push(index, count) })
+  return pairs
+}
+
+/** The time within which such a share was answered of all that these classes count. */
+export function jointQuantile (lists: readonly (readonly number[])[], share: number): number | null {
+  const classes = new Uint32Array(CLASSES)
+  for (const pairs of lists) for (let index = 0; index < pairs.length; index += 2) add(classes, pairs[index] ?? 0, pairs[index + 1] ?? 0)
+  return quantileOf(classes, share)
+}
+
+/** The hours of several processes as one. They have as many points each, which may end with different steps. */
+export function jointPoints (parts: readonly { readonly points: HistoryPoints, readonly counts: HistoryCounts }[]): HistoryPoints {
+  const last = parts.reduce((latest, { counts }) => Math.max(latest, counts.step), 0)
+  const length = parts[0]?.points.requests.length ?? 0
+  const joint: HistoryPoints = { requests: [], failures: [], p50: [], p99: [] }
+  for (let index = 0; index < length; index++) {
+    const at = (counts: HistoryCounts): number => index + last - counts.step
+    const classes = parts.map(({ counts }) => counts.steps[at(counts)] ?? [])
+    joint.requests.push(parts.reduce((sum, { points, counts }) => sum + (points.requests[at(counts)] ?? 0), 0))
+    joint.failures.push(parts.reduce((sum, { points, counts }) => sum + (points.failures[at(counts)] ?? 0), 0))
+    joint.p50.push(jointQuantile(classes, 0.5))
+    joint.p99.push(jointQuantile(classes, 0.99))
+  }
+  return joint
 }
 
 /** The same hour in fewer points, for a page that has many graphs: what was counted is added up, and of times the longest counts. */

@@ -1,23 +1,26 @@
 import { FST_SCGI_ADMIN_INPUT } from '../../../errors.ts'
-import { cacheModel, entryModel } from './model.ts'
-import { count, objectOf, textOf, type Answer, type Call, type Operation } from './route.ts'
+import { agesHere, entriesHere, isAges, isEntries, joinAges, type AgesModel, type EntriesModel } from './entries.ts'
+import { count, missingIn, objectOf, textOf, type Answer, type Call, type Operation } from './route.ts'
+import type { WorkerName } from '../../../workers/siblings.ts'
 import type { Cache } from '../../../../types/cache.ts'
 import type { PurgeMatch } from '../../../../types/cache-store.ts'
 
 /** Entries of one page at most, and unless it is said. */
 const MOST_ENTRIES = 1000
 const ENTRIES = 50
-/** So many entries are looked at to tell how old they are. */
-const MOST_AGED = 10_000
-/** Upper bounds of ages in seconds; the last class has none. */
-const AGES = [60, 600, 3600, 21_600, 86_400, 604_800]
+
+/** What is named where workers have not answered. */
+interface Missing {
+  readonly missing?: readonly WorkerName[]
+}
 
 function cacheOf ({ service, params }: Pick<Call, 'service' | 'params'>): Cache {
   return service.cache(params['cache'] ?? '')
 }
 
-function cacheAnswer ({ service }: Call, cache: Cache): Answer {
-  return { body: cacheModel(cache, service.baseOf(cache)) }
+async function cacheAnswer ({ service }: Call, { name }: Cache): Promise<Answer> {
+  const { caches, missing } = await service.overall()
+  return { body: { ...caches.find(cache => cache.name === name), ...missingIn(missing) } }
 }
 
 export const CACHE_OPERATIONS: readonly Operation[] = [
@@ -26,7 +29,10 @@ export const CACHE_OPERATIONS: readonly Operation[] = [
     path: '/caches',
     summary: 'All caches',
     answer: 'Caches',
-    run: ({ service }) => ({ body: { caches: service.caches.map(cache => cacheModel(cache, service.baseOf(cache))) } }),
+    async run ({ service }) {
+      const { caches, missing } = await service.overall()
+      return { body: { caches, ...missingIn(missing) } }
+    },
   },
   {
     method: 'GET',
@@ -42,7 +48,7 @@ export const CACHE_OPERATIONS: readonly Operation[] = [
     query: {
       search: { type: 'string', description: 'Keys that contain it; with a * in it, keys that it matches as a whole. Default: all.' },
       offset: { type: 'integer', description: 'So many are left out. Default 0.' },
-      limit: { type: 'integer', description: 'Entries of a page, up to 1000. Default 50.' },
+      limit: { type: 'integer', description: 'Entries of a page, up to 1000; of several workers that have entries of their own, so many of each. Default 50.' },
     },
     answer: 'Entries',
     run: async call => ({ body: await listEntries(call) }),
@@ -52,7 +58,7 @@ export const CACHE_OPERATIONS: readonly Operation[] = [
     path: '/caches/:cache/ages',
     summary: 'How old the entries of a cache are; all of them are looked at, ten thousand at most',
     answer: 'Ages',
-    run: async call => ({ body: await agesOf(cacheOf(call), call.service.now()) }),
+    run: async call => ({ body: await agesOf(call.service, cacheOf(call)) }),
   },
   {
     method: 'POST',
@@ -65,9 +71,9 @@ export const CACHE_OPERATIONS: readonly Operation[] = [
       const { soft = false, ...match } = objectOf(call)
       if (typeof soft !== 'boolean') throw new FST_SCGI_ADMIN_INPUT("'soft' is neither true nor false")
       const wanted = matchOf(match)
-      const purged = await cache.purge(wanted, { soft })
+      const { purged, missing } = await purgeAll(call, cache, wanted, soft)
       call.service.tell(call.operator, `purges ${Object.entries(wanted).join().replace(',', ' ')} from the cache ${cache.name}${soft ? ', softly' : ''}: ${purged} entries`)
-      return { body: { purged } }
+      return { body: { purged, ...missingIn(missing) } }
     },
   },
   {
@@ -75,40 +81,56 @@ export const CACHE_OPERATIONS: readonly Operation[] = [
     path: '/caches/:cache/reset',
     summary: 'Counts from zero again',
     answer: 'Cache',
-    run (call) {
+    async run (call) {
       const cache = cacheOf(call)
-      call.service.resetCache(cache, call.operator)
+      await call.service.resetCache(cache, call.operator)
       return cacheAnswer(call, cache)
     },
   },
 ]
 
-/** A page of entries; what the page of the cache shows, too. */
-export async function listEntries (call: Pick<Call, 'service' | 'params' | 'query'>) {
+/** A page of entries; what the page of the cache shows, too. Those in memory are of all workers. */
+export async function listEntries (call: Pick<Call, 'service' | 'params' | 'query'>): Promise<EntriesModel & Missing> {
+  const { service } = call
   const cache = cacheOf(call)
   const search = textOf(call, 'search')
   const limit = count(call, 'limit', ENTRIES, MOST_ENTRIES)
   if (limit === 0) throw new FST_SCGI_ADMIN_INPUT('limit is 0')
   const glob = search === undefined || search === '' ? undefined : search.includes('*') ? search : `*${search}*`
-  const { entries, next } = await cache.entries({ ...(glob === undefined ? undefined : { glob }), offset: count(call, 'offset', 0, 1e15), limit })
-  const now = call.service.now()
-  return { entries: entries.map(entry => entryModel(entry, now)), next: next ?? null }
+  const page = { glob, offset: count(call, 'offset', 0, 1e15), limit }
+  const asked = cache.shared ? undefined : service.ask({ what: 'entries', cache: cache.name, ...page })
+  const own = await entriesHere(cache, page, service.now())
+  const others = await asked
+  if (others === undefined) return own
+  const told = others.answers.flatMap(({ worker, answer }) => isEntries(answer) ? [{ worker, answer }] : [])
+  const parts = [{ worker: service.worker, answer: own }, ...told].sort((one, other) => one.worker - other.worker)
+  const nexts = parts.flatMap(({ answer }) => answer.next ?? [])
+  return {
+    entries: parts.flatMap(({ worker, answer }) => answer.entries.map(entry => ({ ...entry, worker }))),
+    next: nexts.length === 0 ? null : Math.max(...nexts),
+    missing: others.missing,
+  }
 }
 
 /** How old entries are, in classes. */
-export async function agesOf (cache: Cache, now: number) {
-  const { entries, next } = await cache.entries({ limit: MOST_AGED })
-  const ages = [...AGES, null].map(upTo => ({ upTo, entries: 0, bytes: 0 }))
-  let stale = 0
-  for (const { cachedAt, staleAt, size } of entries) {
-    const age = (now - cachedAt) / 1000
-    const found = ages.find(({ upTo }) => upTo === null || age <= upTo)
-    if (found === undefined) continue
-    found.entries += 1
-    found.bytes += size ?? 0
-    if (staleAt <= now) stale += 1
-  }
-  return { ages, stale, whole: next === undefined }
+export async function agesOf (service: Call['service'], cache: Cache): Promise<AgesModel & Missing> {
+  const asked = cache.shared ? undefined : service.ask({ what: 'ages', cache: cache.name })
+  const own = await agesHere(cache, service.now())
+  const others = await asked
+  if (others === undefined) return own
+  return { ...joinAges([own, ...others.answers.flatMap(({ answer }) => isAges(answer) ? [answer] : [])]), missing: others.missing }
+}
+
+/** Purges in all workers. What they have in common is counted once. */
+async function purgeAll ({ service }: Call, cache: Cache, match: PurgeMatch, soft: boolean): Promise<{ purged: number } & Missing> {
+  const others = service.shared
+  const own = await cache.purge(match, { soft, here: others })
+  if (!others) return { purged: own }
+  const asked = await service.ask({ what: 'purge', cache: cache.name, match, soft })
+  // Last of all those who hear of it by the channel of a group: what they had removed before would be in no count.
+  await cache.purge(match, { soft })
+  const counts = cache.shared ? [] : asked?.answers.map(({ answer }) => typeof answer === 'number' ? answer : 0) ?? []
+  return { purged: counts.reduce((sum, each) => sum + each, own), ...missingIn(asked?.missing) }
 }
 
 /** @throws FST_SCGI_ADMIN_INPUT */

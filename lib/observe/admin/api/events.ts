@@ -1,7 +1,8 @@
 import { STEP, STEPS } from '../accounts/history.ts'
 import { cacheModel, requestModel, type CacheModel, type GroupModel, type ServerModel } from './model.ts'
-import { processModel } from './operations.ts'
+import { processModel } from './process.ts'
 import type { ServerResponse } from 'node:http'
+import type { WorkerName } from '../../../workers/siblings.ts'
 import type { AdminService } from '../service.ts'
 
 /** What the stream tells, all of it in the first event, what has changed in each that follows. */
@@ -12,6 +13,9 @@ interface State {
   failed: readonly object[]
   slow: readonly object[]
   edits: readonly object[]
+  /** Of several. */
+  workers?: readonly object[] | undefined
+  missing?: readonly WorkerName[] | undefined
 }
 
 const INTERVAL = 1000
@@ -23,6 +27,9 @@ const INTERVAL = 1000
 export class EventStream {
   readonly #service: AdminService
   readonly #clients = new Set<ServerResponse>()
+  /** They have been told nothing yet. */
+  readonly #newcomers = new Set<ServerResponse>()
+  #asking = false
   #timer: NodeJS.Timeout | undefined
   #told: Map<string, string> | undefined
   #step = 0
@@ -46,27 +53,58 @@ export class EventStream {
     response.on('error', () => {})
     response.on('close', () => {
       this.#clients.delete(response)
-      if (this.#clients.size === 0) this.#stop()
+      this.#newcomers.delete(response)
+      if (this.#clients.size + this.#newcomers.size === 0) this.#stop()
     })
-    const state = stateOf(this.#service, STEPS)
-    // The others are told the same now: what changes back before their next delta would be in none, and stay with the newcomer.
-    if (this.#told !== undefined) this.#tellChanges(state, false)
-    else this.#told = textsOf(state)
-    this.#clients.add(response)
-    response.write(event('state', state))
-    this.#timer ??= setInterval(() => this.#tell(), INTERVAL)
+    this.#newcomers.add(response)
+    this.#serveNewcomers()
+    this.#timer ??= setInterval(() => this.#tick(), INTERVAL)
   }
 
   /** Ends all streams. */
   close (): void {
     this.#closed = true
     this.#stop()
-    for (const client of this.#clients) client.end()
+    for (const client of [...this.#clients, ...this.#newcomers]) client.end()
   }
 
-  #tell (): void {
+  #tick (): void {
+    if (this.#asking) return
+    if (this.#newcomers.size > 0) {
+      this.#serveNewcomers()
+      return
+    }
     const history = this.#withHistory()
-    this.#tellChanges(stateOf(this.#service, history ? STEPS : 0), history)
+    this.#know(history ? STEPS : 0, state => this.#tellChanges(state, history))
+  }
+
+  #serveNewcomers (): void {
+    this.#know(STEPS, state => {
+      // The others are told the same now: what changes back before their next delta would be in none, and stay with the newcomer.
+      if (this.#told !== undefined) this.#tellChanges(state, false)
+      else this.#told = textsOf(state)
+      for (const newcomer of this.#newcomers) {
+        this.#clients.add(newcomer)
+        newcomer.write(event('state', state))
+      }
+      this.#newcomers.clear()
+    })
+  }
+
+  /** Other workers are asked, one question at a time: who comes meanwhile is served after that. */
+  #know (history: number, tell: (state: State) => void): void {
+    if (!this.#service.shared) {
+      tell(stateOf(this.#service, history))
+      return
+    }
+    if (this.#asking) return
+    this.#asking = true
+    this.#service.overall(history).then(state => {
+      this.#asking = false
+      if (this.#timer === undefined) return
+      tell(state)
+      if (this.#newcomers.size > 0) this.#serveNewcomers()
+    }).catch(() => { this.#asking = false })
   }
 
   #tellChanges (state: State, history: boolean): void {
@@ -115,15 +153,21 @@ function stateOf (service: AdminService, history: number): State {
 }
 
 /** What each part looks like, graphs aside. */
-function textsOf ({ groups, caches, failed, slow, edits }: State): Map<string, string> {
+function textsOf ({ groups, caches, failed, slow, edits, missing }: State): Map<string, string> {
   const texts = new Map<string, string>()
   for (const group of groups) {
     texts.set(`group ${group.id}`, JSON.stringify({ ...group, servers: group.servers.map(({ id }) => id) }))
     for (const server of group.servers) texts.set(`server ${group.id} ${server.id}`, JSON.stringify(withoutHistory(server)))
   }
   for (const cache of caches) texts.set(`cache ${cache.id}`, JSON.stringify(cache))
-  for (const [name, list] of Object.entries({ failed, slow, edits })) texts.set(name, `${list.length} ${JSON.stringify(list[0])}`)
+  for (const [name, list] of Object.entries({ failed, slow, edits })) texts.set(name, `${list.length} ${JSON.stringify(list[0])}${missing === undefined ? '' : digestOf(list)}`)
+  texts.set('missing', JSON.stringify(missing))
   return texts
+}
+
+/** Lists of several workers are filled in their middle, too. */
+function digestOf (list: readonly object[]): string {
+  return list.map(item => 'at' in item ? String(item.at) : '').join()
 }
 
 function withoutHistory ({ history: _history, ...server }: ServerModel): object {
@@ -143,7 +187,7 @@ function changes (
   return {
     ...(groups.length === 0 ? undefined : { groups }),
     ...(caches.length === 0 ? undefined : { caches }),
-    ...(history ? { process: state.process } : undefined),
+    ...(history || differs('missing') ? { process: state.process, workers: state.workers, missing: state.missing } : undefined),
     ...(differs('failed') ? { failed: state.failed } : undefined),
     ...(differs('slow') ? { slow: state.slow } : undefined),
     ...(differs('edits') ? { edits: state.edits } : undefined),

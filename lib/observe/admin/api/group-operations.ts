@@ -1,9 +1,9 @@
 import { STEPS } from '../accounts/history.ts'
 import { FST_SCGI_ADMIN_INPUT, FST_SCGI_ADMIN_NOT_FOUND } from '../../../errors.ts'
 import { lastingName } from '../keep.ts'
-import { etagOf, optionsOf, settingsOf, type GroupModel, type ServerModel } from './model.ts'
+import { etagOf, optionsOf, settingsOf, type GroupModel } from './model.ts'
 import { NEW_SERVER_OPTIONS } from './schemas.ts'
-import { count, objectOf, requireMatch, type Answer, type Call, type Operation, type Query } from './route.ts'
+import { count, missingIn, objectOf, requireMatch, type Answer, type Call, type Operation, type Query } from './route.ts'
 import type { UpstreamGroup } from '../../../../types/live.ts'
 import type { UpstreamServer } from '../../../../types/upstream.ts'
 
@@ -25,20 +25,27 @@ function historyOf (call: Call): number {
   return count(call, 'history', 0, STEPS)
 }
 
-function groupAnswer ({ service }: Pick<Call, 'service'>, group: UpstreamGroup, history = 0): Answer {
-  const body = service.model(group, history)
-  return { body, etag: body.etag }
+/** @throws FST_SCGI_ADMIN_NOT_FOUND if it has gone meanwhile */
+async function modelOf ({ service }: Pick<Call, 'service'>, id: string, history = 0): Promise<{ model: GroupModel, missing: Missing }> {
+  const { groups, missing } = await service.overall(history)
+  const model = groups.find(group => group.name === id) ?? groups.find(group => group.id === id)
+  if (model === undefined) throw new FST_SCGI_ADMIN_NOT_FOUND(`group '${id}'`)
+  return { model, missing: missingIn(missing) }
 }
 
-function modelOf (model: GroupModel, { name }: UpstreamServer): ServerModel | undefined {
-  return model.servers.find(server => server.name === name)
+type Missing = ReturnType<typeof missingIn>
+
+async function groupAnswer (call: Pick<Call, 'service'>, id: string, history = 0): Promise<Answer> {
+  const { model, missing } = await modelOf(call, id, history)
+  return { body: { ...model, ...missing }, etag: model.etag }
 }
 
 /** @throws FST_SCGI_ADMIN_NOT_FOUND if it has gone meanwhile */
-function serverAnswer ({ service }: Call, group: UpstreamGroup, server: UpstreamServer, history = 0): Answer {
-  const body = modelOf(service.model(group, history), server)
-  if (body === undefined) throw new FST_SCGI_ADMIN_NOT_FOUND(`server '${server.name}' in the group ${group.name}`)
-  return { body, etag: body.etag }
+async function serverAnswer (call: Pick<Call, 'service'>, groupId: string, id: string, history = 0): Promise<Answer> {
+  const { model, missing } = await modelOf(call, groupId, history)
+  const server = model.servers.find(({ name }) => name === id) ?? model.servers.find(each => each.id === id)
+  if (server === undefined) throw new FST_SCGI_ADMIN_NOT_FOUND(`server '${id}' in the group ${model.name}`)
+  return { body: { ...server, ...missing }, etag: server.etag }
 }
 
 export const GROUP_OPERATIONS: readonly Operation[] = [
@@ -48,7 +55,10 @@ export const GROUP_OPERATIONS: readonly Operation[] = [
     summary: 'All groups with their servers',
     query: HISTORY,
     answer: 'Groups',
-    run: call => ({ body: { groups: call.service.models(historyOf(call)) } }),
+    async run (call) {
+      const { groups, missing } = await call.service.overall(historyOf(call))
+      return { body: { groups, ...missingIn(missing) } }
+    },
   },
   {
     method: 'GET',
@@ -57,7 +67,7 @@ export const GROUP_OPERATIONS: readonly Operation[] = [
     query: HISTORY,
     answer: 'Group',
     etag: true,
-    run: call => groupAnswer(call, groupOf(call), historyOf(call)),
+    run: call => groupAnswer(call, call.params['group'] ?? '', historyOf(call)),
   },
   {
     method: 'PATCH',
@@ -76,7 +86,7 @@ export const GROUP_OPERATIONS: readonly Operation[] = [
       // What they are, the group finds out.
       Reflect.apply(group.setOptions, group, [changes])
       await call.service.edited(group, { kind: 'options', changes }, call.operator, `edits ${group.name}: ${differences(before, optionsOf(group))}`)
-      return groupAnswer(call, group)
+      return groupAnswer(call, group.name)
     },
   },
   {
@@ -96,8 +106,9 @@ export const GROUP_OPERATIONS: readonly Operation[] = [
       if (call.ifMatch !== undefined) requireMatch(call, etagOf(group))
       const added: readonly UpstreamServer[] = await Reflect.apply(group.add, group, [options])
       await call.service.edited(group, { kind: 'add', options }, call.operator, `adds ${options['address']} to ${group.name}`)
-      const model = call.service.model(group)
-      return { body: { servers: added.flatMap(server => modelOf(model, server) ?? []) }, etag: model.etag }
+      const { model, missing } = await modelOf(call, group.name)
+      const names = new Set(added.map(({ name }) => name))
+      return { body: { servers: model.servers.filter(({ name }) => names.has(name)), ...missing }, etag: model.etag }
     },
   },
   {
@@ -107,10 +118,7 @@ export const GROUP_OPERATIONS: readonly Operation[] = [
     query: HISTORY,
     answer: 'Server',
     etag: true,
-    run (call) {
-      const { group, server } = serverOf(call)
-      return serverAnswer(call, group, server, historyOf(call))
-    },
+    run: call => serverAnswer(call, call.params['group'] ?? '', call.params['server'] ?? '', historyOf(call)),
   },
   {
     method: 'PATCH',
@@ -135,7 +143,7 @@ export const GROUP_OPERATIONS: readonly Operation[] = [
       const lasting = lastingName(group, server.name)
       group.remove(server.name)
       await call.service.edited(group, lasting === undefined ? undefined : { kind: 'remove', server: lasting }, call.operator, `removes ${server.name} from ${group.name}`)
-      return groupAnswer(call, group)
+      return groupAnswer(call, group.name)
     },
   },
   ...([
@@ -157,10 +165,10 @@ export const GROUP_OPERATIONS: readonly Operation[] = [
     summary: 'Counts from zero again',
     answer: 'Server',
     etag: true,
-    run (call) {
+    async run (call) {
       const { group, server } = serverOf(call)
-      call.service.resetServers(group, [server], call.operator)
-      return serverAnswer(call, group, server)
+      await call.service.resetServers(group, server, call.operator)
+      return serverAnswer(call, group.name, server.name)
     },
   },
   {
@@ -169,10 +177,10 @@ export const GROUP_OPERATIONS: readonly Operation[] = [
     summary: 'Counts from zero again, for all servers of a group',
     answer: 'Group',
     etag: true,
-    run (call) {
+    async run (call) {
       const group = groupOf(call)
-      call.service.resetServers(group, group.servers, call.operator)
-      return groupAnswer(call, group)
+      await call.service.resetServers(group, undefined, call.operator)
+      return groupAnswer(call, group.name)
     },
   },
 ]
@@ -185,7 +193,7 @@ async function edit (call: Call, changes: Record<string, unknown>): Promise<Answ
   Reflect.apply(group.edit, group, [server.name, changes])
   const lasting = lastingName(group, server.name)
   await call.service.edited(group, lasting === undefined ? undefined : { kind: 'edit', server: lasting, changes }, call.operator, `edits ${server.name} of ${group.name}: ${differences(before, settingsOf(server))}`)
-  return serverAnswer(call, group, server)
+  return serverAnswer(call, group.name, server.name)
 }
 
 function differences (before: object, after: object): string {

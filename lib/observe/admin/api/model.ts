@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isRecord } from '../../../options/checks.ts'
-import { STEP } from '../accounts/history.ts'
+import { RATE_SECONDS, SHARE_SECONDS, STEP } from '../accounts/history.ts'
 import type { HistoryPoints } from '../accounts/history.ts'
 import type { ServerAccounts } from '../accounts/servers.ts'
 import type { SeenRequest } from '../accounts/requests.ts'
@@ -51,6 +51,14 @@ export interface ServerModel {
   readonly settings: ServerSettingsModel
   readonly etag: string
   readonly history?: HistoryModel
+  /** Workers where it stands otherwise. */
+  readonly differs?: readonly {
+    readonly worker: number,
+    readonly state: string,
+    readonly reason: string | null,
+    /** `null` where they are the same. */
+    readonly settings: ServerSettingsModel | null
+  }[]
 }
 
 export interface HistoryModel extends HistoryPoints {
@@ -113,6 +121,15 @@ export interface EntryModel {
   readonly freshFor: number
   readonly tags: readonly string[]
   readonly vary: readonly string[]
+  /** The worker that has it, where each has its own. */
+  readonly worker?: number
+}
+
+/** An edit, for other operators to see. */
+export interface SeenEdit {
+  readonly at: string
+  readonly by: string
+  readonly what: string
 }
 
 export interface RequestModel {
@@ -124,6 +141,8 @@ export interface RequestModel {
   readonly time: number
   readonly client: string
   readonly cache: string | null
+  /** The worker that had it, where there are several. */
+  readonly worker?: number
   readonly attempts: readonly {
     readonly address: string,
     readonly status: number | null,
@@ -136,9 +155,6 @@ export interface RequestModel {
   }[]
 }
 
-/** Seconds of which the rate is the average, and of which the share is. */
-const RATE_SECONDS = 10
-const SHARE_SECONDS = 60
 /** The longest parameter of a path that Fastify takes, unless told otherwise. */
 const LONGEST_ID = 100
 
@@ -295,22 +311,27 @@ export function cacheModel (cache: Cache, base: CacheStats | undefined): CacheMo
   const { entries, bytes, requests, updating, waiting, storeFailures } = cache.stats()
   const counted = { ...requests }
   if (base !== undefined) for (const status of STATUSES) counted[status] -= base.requests[status]
-  const asked = STATUSES.reduce((total, status) => status === 'BYPASS' ? total : total + counted[status], 0)
-  const answered = counted.HIT + counted.STALE + counted.UPDATING + counted.REVALIDATED
   return {
     id: idOf(cache.name),
     name: cache.name,
     entries: entries ?? null,
     bytes: bytes ?? null,
     requests: counted,
-    hitShare: asked === 0 ? null : round(answered / asked, 4),
+    hitShare: hitShareOf(counted),
     updating,
     waiting,
     storeFailures: storeFailures - (base?.storeFailures ?? 0),
   }
 }
 
-const STATUSES: readonly CacheStatus[] = ['HIT', 'MISS', 'EXPIRED', 'STALE', 'UPDATING', 'REVALIDATED', 'BYPASS']
+/** Of those that asked the cache. */
+export function hitShareOf (counted: Readonly<Record<CacheStatus, number>>): number | null {
+  const asked = STATUSES.reduce((total, status) => status === 'BYPASS' ? total : total + counted[status], 0)
+  const answered = counted.HIT + counted.STALE + counted.UPDATING + counted.REVALIDATED
+  return asked === 0 ? null : round(answered / asked, 4)
+}
+
+export const STATUSES: readonly CacheStatus[] = ['HIT', 'MISS', 'EXPIRED', 'STALE', 'UPDATING', 'REVALIDATED', 'BYPASS']
 
 export function entryModel ({ key, statusCode, size, cachedAt, staleAt, tags, vary }: CacheEntry, now: number): EntryModel {
   return {
@@ -354,7 +375,7 @@ function rounded (value: number | undefined): number | null {
   return value === undefined ? null : round(value, 1)
 }
 
-function round (value: number, digits: number): number {
+export function round (value: number, digits: number): number {
   return Number(value.toFixed(digits))
 }
 

@@ -1,19 +1,8 @@
-import cluster from 'node:cluster'
 import { CACHE_OPERATIONS } from './cache-operations.ts'
 import { GROUP_OPERATIONS } from './group-operations.ts'
-import { idOf, requestModel } from './model.ts'
-import type { Operation } from './route.ts'
-
-/** This process: counters are its own. */
-export function processModel () {
-  return {
-    pid: process.pid,
-    worker: cluster.worker?.id ?? null,
-    uptime: Math.round(process.uptime()),
-    memory: process.memoryUsage.rss(),
-    node: process.version,
-  }
-}
+import { idOf } from './model.ts'
+import { processModel } from './process.ts'
+import { missingIn, type Operation } from './route.ts'
 
 /** All operations of the API but the document and the stream, which are no JSON objects of their own. */
 export const OPERATIONS: readonly Operation[] = [
@@ -22,14 +11,19 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/',
     summary: 'What there is',
     answer: 'Index',
-    run: ({ service }) => ({
-      body: {
-        name: 'fastify-scgi',
-        process: processModel(),
-        groups: service.groups.map(({ name }) => idOf(name)),
-        caches: service.caches.map(({ name }) => idOf(name)),
-      },
-    }),
+    async run ({ service }) {
+      const { groups, caches, workers, missing } = await service.overall()
+      return {
+        body: {
+          name: 'fastify-scgi',
+          process: processModel(),
+          ...(workers === undefined ? undefined : { workers }),
+          groups: groups.map(({ name }) => idOf(name)),
+          caches: caches.map(({ name }) => idOf(name)),
+          ...missingIn(missing),
+        },
+      }
+    },
   },
   {
     method: 'GET',
@@ -45,24 +39,29 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/requests/failed',
     summary: 'The latest requests that were answered with 5xx, or went on to another server',
     answer: 'Requests',
-    run: ({ service }) => ({ body: { requests: service.requests.failed.map(requestModel) } }),
+    async run ({ service }) {
+      const { failed, missing } = await service.overall()
+      return { body: { requests: failed, ...missingIn(missing) } }
+    },
   },
   {
     method: 'GET',
     path: '/requests/slow',
     summary: 'The latest slow requests',
     answer: 'Requests',
-    run: ({ service }) => ({ body: { requests: service.requests.slow.map(requestModel) } }),
+    async run ({ service }) {
+      const { slow, missing } = await service.overall()
+      return { body: { requests: slow, ...missingIn(missing) } }
+    },
   },
   {
     method: 'POST',
     path: '/requests/reset',
     summary: 'Forgets the requests that failed or were slow',
     answer: 'Done',
-    run ({ service, operator }) {
-      service.requests.reset()
-      service.tell(operator, 'clears the lists of failed and slow requests')
-      return { body: { done: true } }
+    async run ({ service, operator }) {
+      const missing = await service.resetRequests(operator)
+      return { body: { done: true, ...missingIn(missing) } }
     },
   },
   {
@@ -70,6 +69,9 @@ export const OPERATIONS: readonly Operation[] = [
     path: '/edits',
     summary: 'The latest edits, and who has made them',
     answer: 'Edits',
-    run: ({ service }) => ({ body: { edits: service.edits } }),
+    async run ({ service }) {
+      const { edits, missing } = await service.overall()
+      return { body: { edits, ...missingIn(missing) } }
+    },
   },
 ]

@@ -1,5 +1,6 @@
 import { FST_SCGI_ADMIN_CHANGED, FST_SCGI_ADMIN_INPUT, FST_SCGI_ADMIN_MATCH } from '../../../errors.ts'
 import { isRecord } from '../../../options/checks.ts'
+import type { WorkerName } from '../../../workers/siblings.ts'
 import type { AdminService } from '../service.ts'
 
 /** A request to the API, less Fastify. */
@@ -44,6 +45,11 @@ export interface Operation {
   /** The request needs the ETag of what it changes. */
   readonly ifMatch?: boolean
   run (call: Call): Answer | Promise<Answer>
+}
+
+/** What an answer says of workers that have not answered in time; nothing in a process that has no others. */
+export function missingIn (missing: readonly WorkerName[] | undefined): { missing?: readonly WorkerName[] } {
+  return missing === undefined ? {} : { missing }
 }
 
 /** The body of a request, which is an object. @throws FST_SCGI_ADMIN_INPUT */

@@ -37,6 +37,11 @@ function some (properties: Readonly<Record<string, Schema>>, description: string
   return { type: 'object', description, properties, minProperties: 1, additionalProperties: false }
 }
 
+/** An object with these members, and what is said of workers that have not answered. */
+function told (properties: Readonly<Record<string, Schema>>, description?: string, optional: readonly string[] = []): Schema {
+  return object({ ...properties, missing: ref('Missing') }, description, [...optional, 'missing'])
+}
+
 export function ref (name: string): Schema {
   return { $ref: `#/components/schemas/${name}` }
 }
@@ -86,15 +91,20 @@ const STATES = ['up', 'down', 'draining', 'unhealthy', 'checking', 'ejected', 'f
 
 export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Error: object({ statusCode: { type: 'integer' }, code: text, error: text, message: text }, 'What went wrong; `code` is one of docs/errors.md, or of Fastify.'),
-  Index: object({
+  Missing: {
+    ...list(object({ worker: { ...maybe(positive), description: 'null is the primary, which does not say what workers there are.' }, pid: positive })),
+    description: 'Workers of the gateway that have not answered within half a second, and are not in what is told; where there are several workers.',
+  },
+  Index: told({
     name: { const: 'fastify-scgi' },
     process: ref('Process'),
+    workers: { ...list(ref('Process')), description: 'Those of the gateway, where there are several; all numbers but these are of all of them.' },
     groups: list(text),
     caches: list(text),
-  }),
+  }, undefined, ['workers']),
   Process: object({
     pid: positive,
-    worker: { ...maybe(positive), description: 'Number of the worker of node:cluster. Counters are those of this process.' },
+    worker: { ...maybe(positive), description: 'Number of the worker of node:cluster.' },
     uptime: amount,
     memory: { ...count, description: 'Bytes that are resident.' },
     node: text,
@@ -112,7 +122,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   }, 'What can be edited. Times in milliseconds.'),
   Changes: some(CHANGES, 'What is not named stays.'),
   NewServer: { ...some(NEW_SERVER, 'As in the option `upstreams`.'), required: ['address'] },
-  Server: object({
+  Server: told({
     id: text,
     name: text,
     state: { enum: STATES },
@@ -133,8 +143,12 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     settings: ref('Settings'),
     etag,
     history: ref('History'),
-  }, undefined, ['history']),
-  Group: object({
+    differs: {
+      ...list(object({ worker: positive, state: { enum: STATES }, reason: maybe(text), settings: maybe(ref('Settings')) })),
+      description: 'Workers where it is in another state, or has other settings, as in a group that is not shared.',
+    },
+  }, undefined, ['history', 'differs']),
+  Group: told({
     id: text,
     name: text,
     balance: { ...text, description: 'Name of the balancing method.' },
@@ -157,13 +171,13 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     reason: { ...maybe(text), description: 'Why it serves nobody.' },
     lastLine: { ...maybe(text), description: 'What it has written last, its first 200 characters.' },
   }),
-  Groups: object({ groups: list(ref('Group')) }),
+  Groups: told({ groups: list(ref('Group')) }),
   GroupOptions: object(
     Object.fromEntries(Object.keys(GROUP_CHANGES).map(name => [name, {}])),
     'As in the options of a group, null where they are not set; less secrets, and functions as words.'),
   GroupChanges: some(GROUP_CHANGES, 'What is not named stays, also within sticky, queue and health. null takes an option away; true brings one of those three back as it was configured.'),
-  Servers: object({ servers: list(ref('Server')) }),
-  Cache: object({
+  Servers: told({ servers: list(ref('Server')) }),
+  Cache: told({
     id: text,
     name: text,
     entries: maybe(count),
@@ -174,8 +188,8 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     waiting: count,
     storeFailures: count,
   }),
-  Caches: object({ caches: list(ref('Cache')) }),
-  Entries: object({
+  Caches: told({ caches: list(ref('Cache')) }),
+  Entries: told({
     entries: list(object({
       key: text,
       status: { type: 'integer' },
@@ -184,10 +198,11 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       freshFor: { ...count, description: 'Seconds; 0 is stale.' },
       tags: list(text),
       vary: list(text),
-    })),
+      worker: { ...positive, description: 'The worker that has it in its memory, where there are several.' },
+    }, undefined, ['worker'])),
     next: { ...maybe(count), description: 'The `offset` of the next page.' },
   }),
-  Ages: object({
+  Ages: told({
     ages: list(object({ upTo: { ...maybe(count), description: 'Seconds; null is all that is older.' }, entries: count, bytes: count })),
     stale: count,
     whole: { ...flag, description: 'All entries were looked at; else the first ten thousand.' },
@@ -198,8 +213,8 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     properties: { key: text, glob: text, tag: text, soft: { ...flag, description: 'Entries expire instead of being removed.' } },
     additionalProperties: false,
   },
-  Purged: object({ purged: count }),
-  Requests: object({
+  Purged: told({ purged: count }),
+  Requests: told({
     requests: list(object({
       at: moment,
       id: text,
@@ -209,6 +224,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       time: amount,
       client: text,
       cache: maybe({ enum: STATUSES }),
+      worker: { ...positive, description: 'The worker that had it, where there are several.' },
       attempts: list(object({
         address: text,
         status: maybe({ type: 'integer' }),
@@ -219,8 +235,8 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
         bytesReceived: count,
         error: maybe(text),
       })),
-    })),
+    }, undefined, ['worker'])),
   }),
-  Edits: object({ edits: list(object({ at: moment, by: text, what: text })) }),
-  Done: object({ done: { const: true } }),
+  Edits: told({ edits: list(object({ at: moment, by: text, what: text })) }),
+  Done: told({ done: { const: true } }),
 }

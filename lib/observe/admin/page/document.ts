@@ -1,7 +1,9 @@
-import { cacheCard, editList, escapeHtml, groupSection, number, percent, requestList, shown, size, span, summary } from './render.ts'
+import { cacheCard, editList, escapeHtml, groupSection, missingText, number, percent, requestList, shown, size, span, summary } from './render.ts'
 import { thinned } from '../accounts/history.ts'
-import type { CacheModel, EntryModel, GroupModel, RequestModel } from '../api/model.ts'
-import type { SeenEdit } from '../service.ts'
+import type { WorkerName } from '../../../workers/siblings.ts'
+import type { ProcessModel } from '../api/process.ts'
+import type { AgesModel, EntriesModel } from '../api/entries.ts'
+import type { CacheModel, GroupModel, RequestModel, SeenEdit } from '../api/model.ts'
 
 /** What every page of an answer needs to know. */
 export interface Frame {
@@ -14,13 +16,24 @@ export interface Frame {
   readonly now: number
 }
 
+type ShownProcess = Pick<ProcessModel, 'pid' | 'worker' | 'uptime' | 'memory'>
+
 export interface Overview {
   readonly groups: readonly GroupModel[]
   readonly caches: readonly CacheModel[]
   readonly failed: readonly RequestModel[]
   readonly slow: readonly RequestModel[]
   readonly edits: readonly SeenEdit[]
-  readonly process: { readonly pid: number, readonly worker: number | null, readonly uptime: number, readonly memory: number }
+  readonly process: ShownProcess
+  readonly workers?: readonly ShownProcess[] | undefined
+  readonly missing?: readonly WorkerName[] | undefined
+}
+
+/** Whose numbers these are. */
+function processText ({ pid, uptime, memory }: ShownProcess, workers: readonly ShownProcess[] | undefined): string {
+  return workers === undefined
+    ? `process ${pid}, up for ${span(uptime)}, ${size(memory)}`
+    : `workers ${workers.map(({ worker }) => worker).join(', ')}, up for ${span(uptime)}, ${size(workers.reduce((sum, each) => sum + each.memory, 0))}`
 }
 
 /** Nothing from elsewhere, and no markup that came in with a name can run. */
@@ -59,11 +72,11 @@ ${main}
 `
 }
 
-export function overviewPage (frame: Frame, { groups: whole, caches, failed, slow, edits, process }: Overview): string {
+export function overviewPage (frame: Frame, { groups: whole, caches, failed, slow, edits, process, workers, missing }: Overview): string {
   const { base, now } = frame
   const groups = inFewPoints(whole)
-  const who = `process ${process.pid}${process.worker === null ? '' : `, worker ${process.worker}`}, up for ${span(process.uptime)}, ${size(process.memory)}`
-  return page(frame, 'Gateway', `<h1>Gateway</h1><p>${shown(who)}</p><p id="live" role="status">as it was when the page was made</p>`, `<div id="summary" role="status">${summary(groups)}</div>
+  return page(frame, 'Gateway', `<h1>Gateway</h1><p>${processText(process, workers)}</p><p id="live" role="status">as it was when the page was made</p>`, `<div id="summary" role="status">${summary(groups)}</div>
+<div id="missing" role="status">${missingText(missing)}</div>
 <div id="groups">${groups.map(group => groupSection(group, now)).join('')}</div>
 ${caches.length === 0
   ? ''
@@ -73,7 +86,7 @@ ${caches.length === 0
 <section aria-labelledby="slow-title"><header><h2 id="slow-title">Slow requests</h2></header><ul class="list" id="slow" tabindex="0" aria-labelledby="slow-title">${requestList(slow, now, LISTED)}</ul></section>
 <section aria-labelledby="edits-title"><header><h2 id="edits-title">Edits</h2></header><ul class="list" id="edits" tabindex="0" aria-labelledby="edits-title">${editList(edits, now, LISTED)}</ul></section>
 </div>
-<footer>Counters and graphs are those of this process, and of the last hour. <noscript>Without JavaScript the page is for reading; it comes anew every ten seconds. </noscript>The API: <a href="${escapeHtml(base)}/api/openapi.json">openapi.json</a></footer>`, true)
+<footer>Counters and graphs are those of ${workers === undefined ? 'this process' : 'all workers'}, and of the last hour. <noscript>Without JavaScript the page is for reading; it comes anew every ten seconds. </noscript>The API: <a href="${escapeHtml(base)}/api/openapi.json">openapi.json</a></footer>`, true)
 }
 
 /** Requests and edits of each list, until the script shows more. */
@@ -95,18 +108,12 @@ function inFewPoints (groups: readonly GroupModel[]): GroupModel[] {
   }))
 }
 
-interface Ages {
-  readonly ages: readonly { readonly upTo: number | null, readonly entries: number, readonly bytes: number }[]
-  readonly stale: number
-  readonly whole: boolean
-}
-
 export interface CacheView {
   readonly cache: CacheModel
   readonly search: string
   readonly offset: number
-  readonly listed: { readonly entries: readonly EntryModel[], readonly next: number | null } | { readonly problem: string }
-  readonly ages: Ages | undefined
+  readonly listed: (EntriesModel & { readonly missing?: readonly WorkerName[] }) | { readonly problem: string }
+  readonly ages: AgesModel | undefined
 }
 
 export function cachePage (frame: Frame, { cache, search, offset, listed, ages }: CacheView): string {
@@ -115,7 +122,7 @@ export function cachePage (frame: Frame, { cache, search, offset, listed, ages }
   const link = (to: number): string => `${self}?search=${encodeURIComponent(search)}&amp;offset=${to}`
   const rows = 'problem' in listed
     ? []
-    : listed.entries.map(entry => `<tr data-key="${escapeHtml(entry.key)}"><th scope="row"><code>${shown(entry.key)}</code>${entry.vary.length === 0 ? '' : `<br><small>varies by ${shown(entry.vary.join(', '))}</small>`}</th>
+    : listed.entries.map(entry => `<tr data-key="${escapeHtml(entry.key)}"><th scope="row"><code>${shown(entry.key)}</code>${entry.vary.length === 0 ? '' : `<br><small>varies by ${shown(entry.vary.join(', '))}</small>`}${entry.worker === undefined ? '' : `<br><small>in worker ${entry.worker}</small>`}</th>
 <td class="num optional">${entry.status}</td><td class="num optional">${size(entry.bytes)}</td><td class="num">${span(entry.age)}</td><td class="num">${entry.freshFor === 0 ? 'stale' : span(entry.freshFor)}</td><td class="optional">${shown(entry.tags.join(', '))}</td><td class="act"><button type="button" data-do="purge-key" aria-label="Purge ${shown(entry.key)}">Purge</button></td></tr>`)
   const next = 'problem' in listed ? null : listed.next
   return page(frame, `Cache ${cache.name}`, `<h1><a href="${escapeHtml(base)}/">Gateway</a> / ${shown(cache.name)}</h1><p id="live" hidden></p>`, `<div class="columns">
@@ -124,7 +131,7 @@ ${ages === undefined ? '' : agesSection(ages)}
 </div>
 <section aria-labelledby="entries-title" data-cache="${escapeHtml(cache.id)}"><header><h2 id="entries-title">Entries</h2></header>
 <form class="search" method="get" action="${self}" role="search"><label>Keys that contain, or match with *<input name="search" value="${escapeHtml(search)}" autocomplete="off" spellcheck="false"></label><button>Search</button></form>
-${'problem' in listed ? `<p class="warn">${shown(listed.problem)}</p>` : table(rows)}
+${'problem' in listed ? `<p class="warn">${shown(listed.problem)}</p>` : missingText(listed.missing) + table(rows)}
 <nav class="pages" aria-label="Pages">${offset === 0 ? '' : `<a href="${link(Math.max(0, offset - 50))}">Previous</a>`}${next === null ? '' : `<a href="${link(next)}">Next</a>`}</nav>
 </section>`, false)
 }
@@ -134,7 +141,7 @@ function table (rows: readonly string[]): string {
   return `<table><thead><tr><th scope="col">Key</th><th scope="col" class="optional">Status</th><th scope="col" class="optional">Size</th><th scope="col">Age</th><th scope="col">Fresh for</th><th scope="col" class="optional">Tags</th><td class="act"></td></tr></thead><tbody>${rows.join('')}</tbody></table>`
 }
 
-function agesSection ({ ages, stale, whole }: Ages): string {
+function agesSection ({ ages, stale, whole }: AgesModel): string {
   const all = ages.reduce((sum, { entries }) => sum + entries, 0)
   return `<section aria-labelledby="ages-title"><header><h2 id="ages-title">By age</h2></header><table><thead><tr><th scope="col">Up to</th><th scope="col">Entries</th><th scope="col">Share</th><th scope="col">Size</th></tr></thead><tbody>${ages.map(({ upTo, entries, bytes }) =>
     `<tr><th scope="row">${upTo === null ? 'older' : span(upTo)}</th><td class="num">${number(entries)}</td><td class="num">${all === 0 ? '–' : percent(entries / all)}</td><td class="num">${size(bytes)}</td></tr>`).join('')}</tbody></table><p><small>${number(stale)} of them are stale.${whole ? '' : ' These are the first ten thousand.'}</small></p></section>`

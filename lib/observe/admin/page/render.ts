@@ -1,5 +1,5 @@
-import type { CacheModel, GroupModel, HistoryModel, RequestModel, ServerModel } from '../api/model.ts'
-import type { SeenEdit } from '../service.ts'
+import type { WorkerName } from '../../../workers/siblings.ts'
+import type { CacheModel, GroupModel, HistoryModel, RequestModel, SeenEdit, ServerModel } from '../api/model.ts'
 
 // What page and script both show, so that nothing looks otherwise when it is updated. The script gets the text of these functions: each is
 // on its own but for the others of this file, and has no named function within.
@@ -91,11 +91,14 @@ function tagsOf ({ settings }: ServerModel): string {
 }
 
 /** Why a server is as it is, and what went wrong last. */
-function wordsOf ({ reason, lastFailure, check }: ServerModel, now: number): string {
+function wordsOf ({ reason, lastFailure, check, differs = [] }: ServerModel, now: number): string {
   const words = []
   if (reason !== null) words.push(`<b>${shown(reason)}</b>`)
   if (lastFailure !== null && lastFailure.message !== reason) words.push(`Last failure ${since(lastFailure.at, now)} ago: ${shown(lastFailure.message)}`)
   if (check !== null) words.push(`Check ${since(check.at, now)} ago: ${check.passed ? 'passed' : shown(check.reason ?? 'failed')}`)
+  for (const { worker, state, reason: why, settings } of differs) {
+    words.push(`<b>Worker ${worker}: ${stateText({ state })}${settings === null ? '' : ', other options'}</b>${why === null ? '' : ` ${shown(why)}`}`)
+  }
   return words.join('<br>')
 }
 
@@ -177,8 +180,8 @@ export function cacheCard (base: string, cache: CacheModel): string {
 
 export function requestList (requests: readonly RequestModel[], now: number, most = 10): string {
   if (requests.length === 0) return '<li class="none">None.</li>'
-  return requests.slice(0, most).map(({ at, method, path, status, time, cache, attempts }) =>
-    `<li><p><b class="${status >= 500 ? 'warn' : ''}">${status}</b> <code>${shown(method)} ${shown(path)}</code> <small>${duration(time)}, ${since(at, now)} ago${cache === null ? '' : `, ${shown(cache)}`}</small></p>` +
+  return requests.slice(0, most).map(({ at, method, path, status, time, cache, worker, attempts }) =>
+    `<li><p><b class="${status >= 500 ? 'warn' : ''}">${status}</b> <code>${shown(method)} ${shown(path)}</code> <small>${duration(time)}, ${since(at, now)} ago${cache === null ? '' : `, ${shown(cache)}`}${worker === undefined ? '' : `, worker ${worker}`}</small></p>` +
     `<ol>${attempts.map((attempt, index) => `<li><code>${shown(attempt.address)}</code> ${attempt.status ?? 'no answer'}${attempt.responseTime === null ? '' : ` <small>${duration(attempt.responseTime)}</small>`}${attempt.error === null ? '' : attempt.error === attempts[index - 1]?.error ? ' the same' : ` ${shown(attempt.error)}`}</li>`).join('')}</ol></li>`).join('')
 }
 
@@ -199,8 +202,14 @@ export function summary (groups: readonly GroupModel[]): string {
   return `${text}<ul class="${list.length === 0 ? 'none' : 'some'}" tabindex="0" aria-label="Servers that are sick">${list.join('') || '<li>No server is sick.</li>'}</ul>`
 }
 
+/** Whose numbers are lacking. */
+export function missingText (missing: readonly WorkerName[] = []): string {
+  const names = missing.map(({ worker, pid }) => `${worker === null ? 'the primary' : `worker ${worker}`} (process ${pid})`)
+  return names.length === 0 ? '' : `<p class="warn">Not counted, for there is no answer: ${names.join(', ')}</p>`
+}
+
 /** All of them, for the script. */
 export const SHARED = [
   escapeHtml, shown, number, duration, size, span, since, percent, graph, stateText, isSick, tagsOf, wordsOf, elementId, button, serverRow,
-  groupFacts, processesOf, processRow, processTable, groupSection, cacheCard, requestList, editList, summary,
+  groupFacts, processesOf, processRow, processTable, groupSection, cacheCard, requestList, editList, summary, missingText,
 ].map(String).join('\n')

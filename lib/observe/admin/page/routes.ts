@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { agesOf, listEntries } from '../api/cache-operations.ts'
-import { cacheModel, requestModel } from '../api/model.ts'
-import { processModel } from '../api/operations.ts'
 import { STEPS } from '../accounts/history.ts'
+import { FST_SCGI_ADMIN_NOT_FOUND } from '../../../errors.ts'
 import { isRecord } from '../../../options/checks.ts'
 import { toError } from '../../../runtime/caught.ts'
 import { baseOf } from '../base.ts'
@@ -21,14 +20,7 @@ export function servePage (scope: FastifyInstance, service: AdminService, token:
     reply.header('content-security-policy', policy(nonce)).type('text/html; charset=utf-8')
     return { base, token: token(request), nonce, now: service.now() }
   }
-  scope.get('/', (request, reply) => overviewPage(frameOf(request, reply), {
-    groups: service.models(STEPS),
-    caches: service.caches.map(cache => cacheModel(cache, service.baseOf(cache))),
-    failed: service.requests.failed.map(requestModel),
-    slow: service.requests.slow.map(requestModel),
-    edits: service.edits,
-    process: processModel(),
-  }))
+  scope.get('/', async (request, reply) => overviewPage(frameOf(request, reply), await service.overall(STEPS)))
   scope.get('/caches/:cache', async (request, reply) => {
     const params = isRecord(request.params) ? { cache: String(request.params['cache']) } : { cache: '' }
     const query = isRecord(request.query) ? request.query : {}
@@ -55,9 +47,12 @@ async function viewOf (
 ): Promise<CacheView> {
   const cache = service.cache(params.cache)
   const { search, offset } = query
-  const view = { cache: cacheModel(cache, service.baseOf(cache)), search: typeof search === 'string' ? search : '', offset: Number(offset ?? 0) }
+  const { caches } = await service.overall()
+  const model = caches.find(({ name }) => name === cache.name)
+  if (model === undefined) throw new FST_SCGI_ADMIN_NOT_FOUND(`cache '${params.cache}'`)
+  const view = { cache: model, search: typeof search === 'string' ? search : '', offset: Number(offset ?? 0) }
   try {
-    const [listed, ages] = await Promise.all([listEntries({ service, params, query }), agesOf(cache, service.now())])
+    const [listed, ages] = await Promise.all([listEntries({ service, params, query }), agesOf(service, cache)])
     return { ...view, listed, ages }
   } catch (error) {
     // A store that lists nothing, or a search that is none: the rest is to be seen all the same.

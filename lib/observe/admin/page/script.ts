@@ -142,6 +142,7 @@ const take = data => {
     if (key.startsWith('group ')) groups.delete(key.slice(6))
     if (key.startsWith('cache ')) caches.delete(key.slice(6))
   }
+  if (data.process) put('#missing', missingText(data.missing))
   const { failed, slow, edits } = data
   lists = { ...lists, ...(failed && { failed }), ...(slow && { slow }), ...(edits && { edits }) }
   show()

@@ -126,7 +126,8 @@ export class ConnectionRecord {
     if (this.#watched === response) return
     this.#watched = response
     response.once('finish', () => {
-      this.#watched = undefined
+      // The next response of a pipeline may have begun already, and is watched by now.
+      if (this.#watched === response) this.#watched = undefined
       if (this.#running > 0) this.#running--
       if (this.#running === 0 && this.#phase === 'closes' && this.#mayGoOn(response)) this.#answered()
     })

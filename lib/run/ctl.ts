@@ -109,8 +109,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   entries: async (client, [cache, search = '', ...rest]) => {
     none(rest)
     const answer = await client.call('GET', `${cachePath(cache)}/entries?limit=1000&search=${encodeURIComponent(search)}`)
-    const rows = records(answer['entries']).map(({ age, freshFor, bytes, key }) => [age, freshFor, bytes, key])
-    return { answer, text: table(['AGE', 'FRESH', 'BYTES', 'KEY'], rows) }
+    const entries = records(answer['entries'])
+    // Of several workers each may have its own.
+    const several = entries.some(({ worker }) => worker !== undefined)
+    const rows = entries.map(({ age, freshFor, bytes, worker, key }) => [age, freshFor, bytes, ...several ? [worker] : [], key])
+    return { answer, text: table(['AGE', 'FRESH', 'BYTES', ...several ? ['WORKER'] : [], 'KEY'], rows) }
   },
   purge: async (client, [cache, ...rest], { key, glob, tag, soft }) => {
     none(rest)

@@ -5,7 +5,7 @@ import { Agent, request as httpRequest } from 'node:http'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
-import { runCli, type RunningCommand } from '../helpers/cli.ts'
+import { runCli, runScript, type RunningCommand } from '../helpers/cli.ts'
 import { compiled } from '../helpers/compiled.ts'
 import { tempDir } from '../helpers/temp.ts'
 import { Backends, type ApiAnswer } from './admin-kit.ts'
@@ -48,17 +48,20 @@ class Connection {
     }
   }
 
-  /** What the stream tells first. */
-  state (): Promise<ApiAnswer['body']> {
+  /** Waits for something that the stream tells, first or later. */
+  told (event: 'state' | 'delta', holds: (data: ApiAnswer['body']) => boolean): Promise<ApiAnswer['body']> {
     return new Promise((resolve, reject) => {
       const request = httpRequest(`${this.#url}/gateway/api/events`, { agent: this.#agent }, response => {
         let text = ''
         response.setEncoding('utf8').on('data', (chunk: string) => {
           text += chunk
-          const [, data] = /^event: state\ndata: (.*)\n\n/.exec(text) ?? []
-          if (data === undefined) return
-          request.destroy()
-          resolve(JSON.parse(data))
+          for (const [, name, data = ''] of text.matchAll(/event: (\w+)\ndata: (.*)\n\n/g)) {
+            const parsed: unknown = JSON.parse(data)
+            if (name !== event || !holds(parsed)) continue
+            request.destroy()
+            resolve(parsed)
+            return
+          }
         })
         response.on('error', () => {})
       })
@@ -71,16 +74,20 @@ class Connection {
   }
 }
 
-/** A connection to each of two workers. */
-async function connectBoth (url: string): Promise<[Connection, Connection]> {
-  let first: Connection | undefined
+/** A connection to a worker of which this holds. */
+async function connectTo (url: string, holds: (pid: number) => boolean): Promise<Connection> {
   for (;;) {
     const connection = new Connection(url)
     connection.pid = Number(await connection.text('/pid'))
-    if (first === undefined) first = connection
-    else if (connection.pid !== first.pid) return [first, connection]
-    else connection.close()
+    if (holds(connection.pid)) return connection
+    connection.close()
   }
+}
+
+/** A connection to each of two workers. */
+async function connectBoth (url: string): Promise<[Connection, Connection]> {
+  const one = await connectTo(url, () => true)
+  return [one, await connectTo(url, pid => pid !== one.pid)]
 }
 
 async function startGateway (dir: Awaited<ReturnType<typeof tempDir>>, address: string): Promise<RunningCommand> {
@@ -158,7 +165,7 @@ test('whichever worker answers, numbers and lists are those of all, and resets a
 
   const { edits } = await one.api('/edits')
   assert.deepEqual(edits.map(({ what }: { what: string }) => what.split(' ', 1)[0]), ['purges', 'purges'])
-  const { groups: [streamed], failed, workers } = await third.state()
+  const { groups: [streamed], failed, workers } = await third.told('state', () => true)
   assert.deepEqual([streamed.servers[0].served, failed.length, workers.length], [(await one.api('/groups/app')).servers[0].served, 1, 2])
 
   assert.equal((await other.api('/groups/app/reset', 'POST')).servers[0].served, 0)
@@ -170,7 +177,14 @@ test('whichever worker answers, numbers and lists are those of all, and resets a
     assert.deepEqual((await asked.api('/requests/failed')).requests, [])
     assert.equal((await asked.api('/caches/memory')).requests.HIT, 0)
   }
-  for (const connection of [one, other, third]) connection.close()
+  // The stream of one tells what the other does, and another that comes later has all of it, too.
+  const following = third.told('delta', ({ groups }) => groups?.[0].servers[0].served === 2)
+  await one.text('/a')
+  await other.text('/a')
+  await following
+  const late = new Connection(await gateway.listening())
+  assert.equal((await late.told('state', () => true)).groups[0].servers[0].served, 2)
+  for (const connection of [one, other, third, late]) connection.close()
 })
 
 test('a worker that stands still is named, nobody waits for it, and it does later what it was told', async () => {
@@ -184,8 +198,12 @@ test('a worker that stands still is named, nobody waits for it, and it does late
   const { workers } = await other.api('/')
   const { worker } = workers.find(({ pid }: { pid: number }) => pid === one.pid)
   const missing = [{ worker, pid: one.pid }]
+  const stream = await connectTo(await gateway.listening(), pid => pid === other.pid)
+  const named = stream.told('delta', delta => JSON.stringify(delta.missing) === JSON.stringify(missing))
   process.kill(one.pid, 'SIGSTOP')
   try {
+    await named
+    stream.close()
     const group = await other.api('/groups/app')
     assert.deepEqual([group.servers[0].served, group.missing], [1, missing])
     assert.ok((await other.text('/gateway')).includes(`there is no answer: worker ${worker} (process ${one.pid})<`))
@@ -201,5 +219,18 @@ test('a worker that stands still is named, nobody waits for it, and it does late
   process.kill(one.pid, 'SIGKILL')
   const now = await other.until('/', ({ workers: all, missing: late }) => all.length === 2 && late.length === 0 && all.every(({ pid }: { pid: number }) => pid !== one.pid))
   assert.ok(now.workers.some(({ pid }: { pid: number }) => pid === other.pid))
+  for (const connection of [one, other]) connection.close()
+})
+
+test('workers of node:cluster tell of all of them, where the primary has the channel', async () => {
+  await using backends = await Backends.start(1)
+  await using primary = runScript('test/helpers/admin-worker.ts', [backends.addresses[0] ?? ''])
+  const [, ...ports] = await primary.printed(/at (\d+)\n(?:.*\n)*?at (\d+)\n/)
+  const [one, other] = ports.map(port => new Connection(`http://127.0.0.1:${port}`))
+  assert.ok(one !== undefined && other !== undefined)
+  assert.equal(await one.text('/a'), 'hello')
+  for (const asked of [one, other]) await asked.until('/groups/app', ({ servers: [server], missing }) => server.served === 1 && missing?.length === 0)
+  assert.equal((await other.api('/groups/app/reset', 'POST')).servers[0].served, 0)
+  assert.equal((await one.api('/groups/app')).servers[0].served, 0)
   for (const connection of [one, other]) connection.close()
 })

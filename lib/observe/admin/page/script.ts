@@ -230,18 +230,15 @@ const meanwhile = (path, form) => async error => {
   find('.fields', panel).innerHTML = form(await call('GET', path))
   throw new Error('Somebody has edited it meanwhile. The form shows what holds now.')
 }
-const editServer = (group, server) => {
+// What the page shows may be a second old, and an edit of that would be refused.
+const latest = (path, known) => call('GET', path).catch(() => known)
+const editServer = async (group, server) => {
   const path = pathOf(group.id, server.id)
-  let { settings, etag } = server
-  const conflict = meanwhile(path, now => {
-    settings = now.settings
-    etag = now.etag
-    return fieldsOf(settings)
-  })
-  open('Options of ' + server.name, fieldsOf(settings), 'Save', data => {
-    const changes = changesOf(data, settings)
-    if (Object.keys(changes).length === 0) return true
-    return attempt(() => call('PATCH', path, changes, etag).catch(conflict), server.name + ' is edited')
+  let now = await latest(path, server)
+  const conflict = meanwhile(path, answer => fieldsOf((now = answer).settings))
+  open('Options of ' + server.name, fieldsOf(now.settings), 'Save', data => {
+    const changes = changesOf(data, now.settings)
+    return Object.keys(changes).length === 0 || attempt(() => call('PATCH', path, changes, now.etag).catch(conflict), server.name + ' is edited')
   }, '<button type="button" data-more="reset">Reset counters</button><button type="button" class="danger" data-more="remove">Remove server</button>')
   let sure = false
   find('.more', panel).onclick = async event => {
@@ -252,7 +249,7 @@ const editServer = (group, server) => {
     } else if (!sure) {
       sure = true
       button.textContent = 'Really remove it?'
-    } else if (await attempt(() => call('DELETE', path, undefined, etag).catch(conflict), server.name + ' is removed')) panel.close()
+    } else if (await attempt(() => call('DELETE', path, undefined, now.etag).catch(conflict), server.name + ' is removed')) panel.close()
   }
 }
 const METHODS = ['round_robin', 'least_conn', 'least_time', 'ip_hash', 'random', 'random two', 'bytraffic', 'bybusyness']
@@ -303,9 +300,9 @@ const groupChanges = (data, group) => {
   }
   return changes
 }
-const editGroup = group => {
+const editGroup = async group => {
   const path = pathOf(group.id)
-  let now = group
+  let now = await latest(path, group)
   const conflict = meanwhile(path, answer => groupForm(now = answer))
   open('Options of ' + group.name, groupForm(now), 'Save', data => {
     const changes = groupChanges(data, now)

@@ -50,6 +50,8 @@ export class WorkerLink {
   #way: OnItsWay | undefined
   #estate: Estate | undefined
   #told: Told = 'nothing'
+  /** It has been ready for connections. */
+  #served = false
   #waiting: { resolve: () => void, reject: (error: Error) => void } | undefined
   #over = false
   #problem: StartError | undefined
@@ -140,6 +142,11 @@ export class WorkerLink {
 
   tell (order: Order): void {
     if (order.scgi === 'drain' || order.scgi === 'close') {
+      if (!this.#served) {
+        // It has nothing in flight, and may hear no order before it has loaded all.
+        this.kill('SIGKILL')
+        return
+      }
       this.leaving = true
       this.#told = order.scgi
     }
@@ -194,6 +201,7 @@ export class WorkerLink {
       if (report.scgi === 'loaded') ({ plan: this.plan, source: this.source } = report)
       else {
         this.serving = true
+        this.#served = true
         this.#estate?.opened()
       }
       this.#settle()

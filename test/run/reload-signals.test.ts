@@ -1,4 +1,4 @@
-// Signals that come while a reload is under way.
+// Signals that come while workers are being started.
 import assert from 'node:assert/strict'
 import { renameSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -32,6 +32,31 @@ for (const signal of ['SIGTERM', 'SIGQUIT', 'SIGINT'] as const) {
     assert.deepEqual(await gateway.ended, { code: 0, signal: null })
     assert.match(gateway.stdout, /closing: requests in flight may finish[^]*reload: nothing is changed: the gateway is closing/)
     assert.equal(gateway.stderr, '')
+  })
+}
+
+for (const [what, signal] of [['closes', 'SIGTERM'], ['reloads', 'SIGHUP']] as const) {
+  test(`the gateway ${what} while it waits for the worker that replaces a dead one`, { timeout: 120_000 }, async () => {
+    await using dir = await tempDir()
+    const file = dir.file('gateway.config.mjs')
+    const gate = dir.file('open')
+    writeFileSync(gate, '')
+    writeFileSync(file, configuration(gate))
+    await using gateway = runCli('--config', file)
+    await gateway.listening()
+    await gateway.printed(/1 workers serve/)
+    const [, pid] = /worker (\d+) serves/.exec(gateway.stdout) ?? []
+    renameSync(gate, dir.file('shut'))
+    process.kill(Number(pid), 'SIGKILL')
+    await gateway.printed(/ended \(SIGKILL\): another is started/)
+    if (signal === 'SIGHUP') {
+      // The one that waits for the gate must not be waited for.
+      writeFileSync(file, configuration(dir.file('shut')))
+      gateway.kill(signal)
+      await gateway.printed(/reload: 1 new workers serve[^]*the workers of before the reload have ended/)
+    }
+    gateway.kill('SIGTERM')
+    assert.deepEqual(await gateway.ended, { code: 0, signal: null })
   })
 }
 

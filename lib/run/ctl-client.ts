@@ -10,6 +10,8 @@ const TIMEOUT = 60_000
 /** The API of a gateway that runs on this machine, over its own socket. */
 export class ControlClient {
   readonly #socketPath: string
+  /** Workers that the latest answer is without, and which have not done what was asked; `undefined` where there are no others. */
+  missing: unknown
 
   constructor (socketPath: string) {
     this.#socketPath = socketPath
@@ -26,6 +28,7 @@ export class ControlClient {
     }
     if (!isRecord(answer)) throw new StartError(`what listens at ${this.#socketPath} is no gateway`)
     if (status >= 400) throw new StartError(String(answer['message']))
+    this.missing = answer['missing']
     return answer
   }
 

@@ -157,8 +157,11 @@ export async function ctl (args: string[]): Promise<string> {
   const socket = values.socket ?? process.env['FASTIFY_SCGI_SOCKET'] ?? ''
   if (socket === '') throw new UsageError("where does the gateway listen? --socket PATH, which is the option 'socket' of its admin")
   const { group, key, glob, tag, soft = false } = values
-  const { answer, text } = await command(new ControlClient(socket), rest, { group, key, glob, tag, soft })
-  return values.json === true ? `${JSON.stringify(answer, null, 2)}\n` : text
+  const client = new ControlClient(socket)
+  const { answer, text } = await command(client, rest, { group, key, glob, tag, soft })
+  const { missing } = client
+  if (values.json === true) return `${JSON.stringify(missing === undefined ? answer : { ...answer, missing }, null, 2)}\n`
+  return text + records(missing).map(({ worker, pid }) => `without ${worker === null ? 'the primary' : `worker ${String(worker)}`} (process ${String(pid)}), which does not answer\n`).join('')
 }
 
 const OPTIONS = {

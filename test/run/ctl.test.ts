@@ -1,5 +1,6 @@
 // The command line over the gateway's own socket: what it prints, what it does, and what it says where it cannot.
 import assert from 'node:assert/strict'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { test } from 'node:test'
@@ -87,6 +88,24 @@ test('says what is the matter where no gateway answers', async () => {
   const server = createServer(client => client.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi')).listen(socket)
   await once(server, 'listening')
   await assert.rejects(ctl(['--socket', socket, 'servers']), { message: /is no gateway/ })
+  server.close()
+})
+
+test('names the workers that an answer is without, and those that have the entries of a cache', async () => {
+  await using dir = await tempDir()
+  const socket = dir.socket()
+  const entry = { key: 'a', age: 1, freshFor: 2, bytes: 3, worker: 2 }
+  const missing = [{ worker: 1, pid: 77 }, { worker: null, pid: 5 }]
+  const body = { groups: [], entries: [entry, { ...entry, worker: 3 }], next: null, missing }
+  const server = createHttpServer((_request, response) => response.end(JSON.stringify(body))).listen(socket)
+  await once(server, 'listening')
+  const run = (...args: string[]): Promise<string> => ctl(['--socket', socket, ...args])
+  const lines = (await run('entries', 'pages')).split('\n')
+  assert.deepEqual(lines, [
+    'AGE  FRESH  BYTES  WORKER  KEY', '1    2      3      2       a', '1    2      3      3       a',
+    'without worker 1 (process 77), which does not answer', 'without the primary (process 5), which does not answer', '',
+  ])
+  assert.deepEqual(JSON.parse(await run('servers', '--json')), { groups: [], missing })
   server.close()
 })
 

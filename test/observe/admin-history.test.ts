@@ -1,7 +1,7 @@
 // What is remembered of a server's last hour: counts, quantiles, and what an hour forgets.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { History, STEP, STEPS } from '../../lib/observe/admin/accounts/history.ts'
+import { History, jointPoints, jointQuantile, STEP, STEPS } from '../../lib/observe/admin/accounts/history.ts'
 
 const START = 1_800_000_000_000
 
@@ -45,4 +45,25 @@ test('recent attempts are those of whole seconds, and a clock that is set back l
   history.reset()
   assert.equal(history.quantile(now, 0.5), null)
   assert.equal(history.points(now).requests.reduce((sum, count) => sum + count, 0), 0)
+})
+
+test('the hours of several processes add up to that of one which had all of it, though one is a step behind', () => {
+  const [one, other, both] = [new History(START), new History(START), new History(START)]
+  for (let index = 0; index < 300; index++) {
+    const now = START + Math.floor(index / 30) * STEP
+    const measured = [index % 7 === 0 ? undefined : 1 + index * index / 50, index % 7 === 0] as const
+    for (const history of [index % 3 === 0 ? one : other, both]) history.record(now, ...measured)
+  }
+  const now = START + 10 * STEP
+  const late = now - STEP
+  for (const count of [1, 5, STEPS]) {
+    // Asked first, just before a new step begins.
+    const parts = [
+      { points: other.points(late, count), counts: other.counts(late, count) },
+      { points: one.points(now, count), counts: one.counts(now, count) },
+    ]
+    const joint = jointPoints(parts)
+    for (const name of ['requests', 'failures', 'p50', 'p99'] as const) assert.deepEqual(joint[name], both.points(now, count)[name], `${name} of ${count}`)
+    assert.equal(jointQuantile(parts.map(({ counts }) => counts.hour), 0.99), both.quantile(now, 0.99))
+  }
 })

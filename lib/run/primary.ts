@@ -25,7 +25,7 @@ export class Primary {
   /** What it owns beside its workers: what they share, and what must outlive them. */
   readonly possessions = new Possessions()
   readonly #handout = new Handout()
-  readonly #sockets = new HeldSockets((key, connection) => this.#handout.take(key, connection))
+  readonly #sockets = new HeldSockets((key, connection) => this.#handout.take(key, connection), key => this.#handout.forget(key))
   readonly #owner: GenerationOwner = {
     changed: () => this.#handout.next(),
     inherit: connections => this.#handout.inherit(connections),

@@ -14,7 +14,7 @@ export type ServerSettings = Pick<FastifyServerOptions, 'keepAliveTimeout' | 're
 /** Milliseconds without a stream after which a session of HTTP/2 ends; what Fastify has for keepAliveTimeout. */
 const SESSION_TIMEOUT = 72_000
 
-const HTTP1_OPTIONS = ['maxHeaderSize', 'insecureHTTPParser', 'joinDuplicateHeaders', 'requireHostHeader'] as const
+const HTTP1_OPTIONS = ['maxHeaderSize', 'insecureHTTPParser', 'joinDuplicateHeaders', 'requireHostHeader', 'headersTimeout'] as const
 
 /** The server of plain HTTP/1, which is Fastify's own. */
 export function plainServer (handler: RequestListener, settings: ServerSettings): http.Server {
@@ -33,6 +33,7 @@ export function serverOf ({ tls, http2: wanted }: Listener, handler: RequestList
     : http2.createSecureServer({ ...options, ...tls, ...limits, allowHTTP1: true })
   // Its clients of HTTP/1 are served by what Node.js finds at the server, where not all versions put these options.
   for (const name of HTTP1_OPTIONS) if (options?.[name] !== undefined) Object.assign(server, { [name]: options[name] })
+  limitHttp1(server, settings)
   // The same handler: Fastify looks at the request to tell the versions apart.
   server.on('request', (request: unknown, response: unknown) => Reflect.apply(handler, server, [request, response]))
   server.on('session', session => session.setTimeout(settings.keepAliveTimeout ?? SESSION_TIMEOUT, () => session.close()))
@@ -40,10 +41,14 @@ export function serverOf ({ tls, http2: wanted }: Listener, handler: RequestList
 }
 
 function limited<S extends http.Server> (server: S, settings: ServerSettings): S {
-  const { keepAliveTimeout, requestTimeout, connectionTimeout, maxRequestsPerSocket } = settings
-  if (keepAliveTimeout !== undefined) server.keepAliveTimeout = keepAliveTimeout
-  if (requestTimeout !== undefined) server.requestTimeout = requestTimeout
-  if (connectionTimeout !== undefined) server.setTimeout(connectionTimeout)
-  if (typeof maxRequestsPerSocket === 'number' && maxRequestsPerSocket > 0) server.maxRequestsPerSocket = maxRequestsPerSocket
+  if (settings.connectionTimeout !== undefined) server.setTimeout(settings.connectionTimeout)
+  limitHttp1(server, settings)
   return server
+}
+
+/** A server of HTTP/2 that takes HTTP/1, too, has these limits where one of HTTP/1 has them. */
+function limitHttp1 (server: Server, { keepAliveTimeout, requestTimeout, maxRequestsPerSocket }: ServerSettings): void {
+  if (keepAliveTimeout !== undefined) Object.assign(server, { keepAliveTimeout })
+  if (requestTimeout !== undefined) Object.assign(server, { requestTimeout })
+  if (typeof maxRequestsPerSocket === 'number' && maxRequestsPerSocket > 0) Object.assign(server, { maxRequestsPerSocket })
 }

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { lstatSync, statSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { divertConnections, setBacklog, type Handle, type ServerAddress } from './handles.ts'
 import { StartError } from './errors.ts'
@@ -18,9 +18,15 @@ export class HeldSockets {
   /** Keys of those that were closed for others, and are forgotten with the next `keep`. */
   readonly #moved = new Set<string>()
 
-  /** @param take gets each connection, with the key of its place */
-  constructor (take: (key: string, connection: Handle) => void) {
+  readonly #forget: (key: string) => void
+
+  /**
+   * @param take gets each connection, with the key of its place
+   * @param forget is told of a place that was opened and is not wanted after all
+   */
+  constructor (take: (key: string, connection: Handle) => void, forget: (key: string) => void = () => {}) {
     this.#take = take
+    this.#forget = forget
   }
 
   /**
@@ -36,6 +42,7 @@ export class HeldSockets {
     const undo = async (): Promise<void> => {
       for (const back of changed.splice(0)) back()
       await this.#close(opened)
+      for (const key of opened) this.#forget(key)
       for (const place of moved.splice(0)) {
         await this.#add(place)
         this.#moved.delete(keyOf(place))
@@ -46,7 +53,7 @@ export class HeldSockets {
         const key = keyOf(place)
         const held = this.#held.get(key)
         if (held !== undefined) {
-          changed.push(change(held, place))
+          changed.push(change(await this.#present(key, held), place))
           continue
         }
         opened.push(key)
@@ -116,6 +123,15 @@ export class HeldSockets {
       await this.#close([key])
       throw error
     }
+  }
+
+  /** Nobody can connect to a unix socket whose file was deleted: it is made again. */
+  async #present (key: string, held: Held): Promise<Held> {
+    if (!('path' in held.place) || lstatSync(held.place.path, { throwIfNoEntry: false }) !== undefined) return held
+    // Before the new one is opened: it removes the file of its path.
+    await this.#close([key])
+    await this.#add(held.place)
+    return this.#held.get(key) ?? held
   }
 
   async #listen (place: Place, key: string, servers: Server[]): Promise<void> {

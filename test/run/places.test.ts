@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { statSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import http from 'node:http'
 import net from 'node:net'
 import { createInterface } from 'node:readline'
@@ -56,6 +56,13 @@ test('free ports are as many as are said, and a socket is what the reloaded conf
   assert.equal(statSync(path).mode & 0o777, 0o600)
   assert.ok([7, undefined].includes(await backlogOf(path)))
   for (const port of ports) assert.equal(await get(`http://127.0.0.1:${port}/`), port)
+  await get(`unix:${path}`)
+
+  // A file that was deleted is made again.
+  await rm(path)
+  await using again = runCli('reload', '--config', file)
+  assert.deepEqual(await again.ended, { code: 0, signal: null }, again.stderr)
+  assert.equal(statSync(path).mode & 0o777, 0o600)
   await get(`unix:${path}`)
 
   // What cannot be reloaded leaves it as it was.

@@ -1,0 +1,39 @@
+// Sockets of the primary that are opened for a configuration which is not taken.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { test } from 'node:test'
+import { closeHandle, type Handle } from '../../lib/run/handles.ts'
+import { HeldSockets } from '../../lib/run/sockets-held.ts'
+import { tempDir } from '../helpers/temp.ts'
+
+for (const undone of ['what comes after fails', 'another place of it cannot be opened']) {
+  test(`connections of a new socket are given up: ${undone}`, { timeout: 60_000 }, async () => {
+    await using dir = await tempDir()
+    const path = dir.socket('new.sock')
+    const forgotten: string[] = []
+    const taken: Handle[] = []
+    let came = (): void => {}
+    const arrival = new Promise<void>(resolve => { came = resolve })
+    const sockets = new HeldSockets((_key, connection) => {
+      taken.push(connection)
+      came()
+    }, key => {
+      forgotten.push(key)
+      for (const connection of taken.splice(0)) closeHandle(connection)
+    })
+    const place = { path, backlog: 5, mode: undefined, gid: undefined }
+    if (undone.startsWith('another')) {
+      await assert.rejects(sockets.open([place, { path: dir.file('none/b.sock'), backlog: 5, mode: undefined, gid: undefined }]), /its directory does not exist/)
+    } else {
+      const undo = await sockets.open([place])
+      const client = connect(path)
+      await arrival
+      const closed = once(client, 'close')
+      await undo()
+      await closed
+    }
+    assert.ok(forgotten.some(key => key.includes(path)), forgotten.join())
+    sockets.kill()
+  })
+}

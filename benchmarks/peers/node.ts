@@ -33,7 +33,7 @@ function scgiTarget (origins: Origins, transport: Transport): string {
 }
 
 /** What of Node.js a peer runs on and speaks. */
-export interface NodeSettings {
+interface NodeSettings {
   /** Path of another Node.js than the one that runs the bench. */
   readonly node?: string | undefined
   /** HTTP/2 without TLS to the client, and nothing else. */

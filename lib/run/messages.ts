@@ -4,7 +4,7 @@ import type { LogSettings } from './read-logs.ts'
 import type { Place } from './read-listen.ts'
 
 /** A place of a configuration. */
-export interface PlannedListener {
+interface PlannedListener {
   readonly place: Place
   readonly scheme: string
   /** HTTP/1 without TLS: what a dead worker had in flight can be known. */

@@ -48,6 +48,8 @@ export interface Sequence {
 export const EXPIRES = 2100
 /** Long enough to do what was to be done. */
 const SETTLES = 100
+/** So long a request may be on its way. */
+const LATEST = 5000
 
 /** What the application does for the steps that are under way. */
 interface Scene {
@@ -141,6 +143,8 @@ export class Player {
     }
     const seen = await response
     if (step.background) await begun
+    // A gateway that gives up may have done so before its request was seen here.
+    else if (want.said.attempts > 0) await Promise.race([begun, pause(LATEST)])
     await Promise.all(scene.exchanges.map(({ closed }) => closed))
     if (step.background) await pause(SETTLES)
     assertOutcome({ ...seen, ...received(scene.requests, Object.keys(want.said.params)) }, want)

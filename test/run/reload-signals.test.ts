@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { renameSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { runCli } from '../helpers/cli.ts'
-import { tempDir } from '../helpers/temp.ts'
+import { runCli, type RunningCommand } from '../helpers/cli.ts'
+import { tempDir, type TempDir } from '../helpers/temp.ts'
 
 /** Its workers are not ready before there is a file. */
 function configuration (gate: string, log?: string): string {
@@ -15,15 +15,20 @@ export default { listen: 0, workers: 1, ${log === undefined ? '' : `log: { file:
 } }`
 }
 
+/** A gateway whose gate is open. */
+function start (dir: TempDir): { file: string, gate: string, gateway: RunningCommand } {
+  const file = dir.file('gateway.config.mjs')
+  const gate = dir.file('open')
+  writeFileSync(gate, '')
+  writeFileSync(file, configuration(gate))
+  return { file, gate, gateway: runCli('--config', file) }
+}
+
 for (const signal of ['SIGTERM', 'SIGQUIT', 'SIGINT'] as const) {
   test(`${signal} during a reload closes the gateway, and the new workers with it`, { timeout: 120_000 }, async () => {
     await using dir = await tempDir()
-    const file = dir.file('gateway.config.mjs')
-    const gate = dir.file('open')
-    writeFileSync(gate, '')
-    writeFileSync(file, configuration(gate))
-    await using gateway = runCli('--config', file)
-    await gateway.listening()
+    const { gate, gateway: started } = start(dir)
+    await using gateway = started
     await gateway.printed(/1 workers serve/)
     renameSync(gate, dir.file('shut'))
     gateway.kill('SIGHUP')
@@ -38,12 +43,8 @@ for (const signal of ['SIGTERM', 'SIGQUIT', 'SIGINT'] as const) {
 for (const [what, signal] of [['closes', 'SIGTERM'], ['reloads', 'SIGHUP']] as const) {
   test(`the gateway ${what} while it waits for the worker that replaces a dead one`, { timeout: 120_000 }, async () => {
     await using dir = await tempDir()
-    const file = dir.file('gateway.config.mjs')
-    const gate = dir.file('open')
-    writeFileSync(gate, '')
-    writeFileSync(file, configuration(gate))
-    await using gateway = runCli('--config', file)
-    await gateway.listening()
+    const { file, gate, gateway: started } = start(dir)
+    await using gateway = started
     await gateway.printed(/1 workers serve/)
     const [, pid] = /worker (\d+) serves/.exec(gateway.stdout) ?? []
     renameSync(gate, dir.file('shut'))

@@ -144,7 +144,7 @@ export class Player {
     const seen = await response
     if (step.background) await begun
     // A gateway that gives up may have done so before its request was seen here.
-    else if (want.said.attempts > 0) await Promise.race([begun, pause(LATEST)])
+    else if (want.said.attempts > 0 && scene.requests.length === 0) await Promise.race([begun, pause(LATEST)])
     await Promise.all(scene.exchanges.map(({ closed }) => closed))
     if (step.background) await pause(SETTLES)
     assertOutcome({ ...seen, ...received(scene.requests, Object.keys(want.said.params)) }, want)

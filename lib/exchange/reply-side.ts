@@ -84,6 +84,7 @@ export class ReplySide implements ReplySource, ReplyOwner, ReplyContext {
       this.client = 'gone'
       return false
     }
+    pace.began(this.#state.running.size)
     this.event = requestBegan(this.request, this.reply, this.info)
     raw.on('close', closed)
     // A pipelined request waits for its turn, and until then its reply does not hear of the connection.

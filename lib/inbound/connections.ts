@@ -42,6 +42,7 @@ export class ClientConnections {
     const plain = 'setSecureContext' in server || 'updateSettings' in server ? this.#outer : this.#unused
     server.on('connection', (socket: Socket) => {
       this.#add(socket, plain)
+      if (!this.#closing) pace.watch(this.#used)
       pace.accepted(socket, plain === this.#unused)
     })
     server.on('secureConnection', (socket: TLSSocket) => { if (socket.alpnProtocol !== 'h2') this.#add(socket, this.#unused) })
@@ -62,6 +63,7 @@ export class ClientConnections {
    */
   close (done: () => void): void {
     this.#closing = true
+    pace.forget(this.#used)
     for (const socket of [...this.#unused, ...this.#outer]) endSilent(socket)
     // They take no new streams, and end with the last one that is under way.
     for (const session of this.#sessions) session.close()

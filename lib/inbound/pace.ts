@@ -25,15 +25,41 @@ export class Pace {
   #next = 0
   /** Turns for which connections are taken to be coming. */
   #accepting = 0
+  /** Requests that were begun in this turn, counted while many are under way. */
+  #begun = 0
+  /** Connections that have had a request, of each application. */
+  readonly #known = new Set<Iterable<Socket>>()
   #isTurning = false
+
+  /** @param connections of clients, from now on; all have had a request */
+  watch (connections: Iterable<Socket>): void {
+    this.#known.add(connections)
+  }
+
+  /** They are no longer served. */
+  forget (connections: Iterable<Socket>): void {
+    this.#known.delete(connections)
+  }
+
+  /**
+   * A request was begun. When clients that were all idle ask at once, those that this turn has not come to yet wait for theirs.
+   * @param running requests that are under way
+   */
+  began (running: number): void {
+    if (running <= MANY) return
+    this.#begin()
+    if (++this.#begun !== IN_A_TURN) return
+    for (const connections of this.#known) {
+      for (const socket of connections) if (isIdle(socket) && !socket.isPaused()) this.#hold(socket)
+    }
+  }
 
   /**
    * The reply to the last request of a connection is through.
    * @param running requests that are under way
    */
   answered (socket: Socket, running: number): void {
-    // Node.js has no further reply for it.
-    if (running > (this.#accepting > 0 ? SOME : MANY) && socket.writable && Reflect.get(socket, '_httpMessage') === null) this.#hold(socket)
+    if (running > (this.#accepting > 0 ? SOME : MANY) && isIdle(socket)) this.#hold(socket)
   }
 
   /**
@@ -68,6 +94,7 @@ export class Pace {
   }
 
   readonly #turn = (): void => {
+    this.#begun = 0
     let left = this.#accepting > 0 ? WHILE_ACCEPTING : IN_A_TURN
     if (this.#accepting > 0) this.#accepting--
     while (left-- > 0 && this.#readNext());
@@ -88,6 +115,11 @@ export class Pace {
     socket?.resume()
     return socket !== undefined
   }
+}
+
+/** Node.js has no further reply for it. */
+function isIdle (socket: Socket): boolean {
+  return socket.writable && Reflect.get(socket, '_httpMessage') === null
 }
 
 /** That of this process: all its connections share one event loop. */

@@ -109,6 +109,11 @@ class Client {
     this.onAsk()
   }
 
+  askAgain (): void {
+    this.isDone = false
+    this.#ask()
+  }
+
   end (): void {
     this.#socket.destroy()
   }
@@ -149,6 +154,57 @@ test('beyond that 64 are read in a turn, in their order, and 2 while connections
   assert.deepEqual([paused(sockets), fresh.isPaused()], [4, true])
   await turn()
   assert.deepEqual([paused(sockets), fresh.isPaused()], [0, false])
+})
+
+test('when more than 128 are under way and 64 begin in one turn, those that have not been read yet wait for theirs', async () => {
+  const pace = new Pace()
+  const [known, others] = [Array.from({ length: 100 }, idle), Array.from({ length: 100 }, idle)]
+  const [busy, ending, gone] = [new Socket(), idle(), idle()]
+  ending.end()
+  const former = [gone]
+  for (const connections of [known, [busy, ending], others, former]) pace.watch(connections)
+  pace.forget(former)
+  const all = [...known, busy, ending, ...others]
+  for (let n = 0; n < 100; n++) pace.began(128)
+  for (let n = 0; n < 63; n++) pace.began(129)
+  assert.equal(paused(all), 0)
+  await turn()
+  for (let n = 0; n < 63; n++) pace.began(129)
+  assert.equal(paused(all), 0)
+  pace.began(129)
+  assert.deepEqual([paused(known), paused(others), busy.isPaused(), ending.isPaused(), gone.isPaused()], [100, 100, false, false, false])
+  pace.began(130)
+  await turn()
+  assert.deepEqual([paused(known), paused(others)], [36, 100])
+  await turn()
+  await turn()
+  await turn()
+  assert.equal(paused(all), 0)
+})
+
+test('of clients that were all idle and ask at once, no turn begins more than it can serve', { timeout: 60_000 }, async () => {
+  await using application = await startApplication()
+  await using gateway = await startGateway('TCP', application.address)
+  const { waiting } = application
+  using crowd = await startCrowd(gateway, waiting, 1)
+  const { all } = crowd
+  for (const answer of waiting.splice(0)) answer()
+  await eventually(() => all.every(client => client.isDone), 'all have had a reply')
+  let begun = 0
+  let most = 0
+  gateway.app.server.on('request', () => {
+    if (begun++ === 0) {
+      setImmediate(() => {
+        most = Math.max(most, begun)
+        begun = 0
+      })
+    }
+  })
+  for (const client of all) client.askAgain()
+  await eventually(() => waiting.length === CLIENTS, 'the second requests are there')
+  assert.ok(most < 200, `${most} were begun in one turn`)
+  for (const answer of waiting.splice(0)) answer()
+  await eventually(() => all.every(client => client.isDone && client.answered === 2), 'all are answered')
 })
 
 test('while connections are accepted 9 requests are many', () => {

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { AttemptEvent, attemptsAreHeard } from './attempt-event.ts'
 import type { AsyncResource } from 'node:async_hooks'
 import type { EncodedHead, Endpoint } from '../connections/protocol.ts'

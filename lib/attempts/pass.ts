@@ -1,8 +1,9 @@
+import { performance } from 'node:perf_hooks'
 import { FST_SCGI_NO_FAILOVER, FST_SCGI_NO_LIVE_UPSTREAMS, FST_SCGI_QUEUE_FULL, FST_SCGI_QUEUE_TIMEOUT } from '../errors.ts'
 import { failurePassesOn, mayResend, statusCountsAsFailure, statusPassesOn } from '../balancer/next-upstream.ts'
 import { Attempting } from './attempting.ts'
 import { currentContext } from '../runtime/context.ts'
-import { follow, type Phase } from './phase.ts'
+import { ANSWERED, BEGUN, CONNECTING, HOLDING, OVER, QUEUED, SENT } from './phase.ts'
 import { GROUP_REFUSED } from '../runtime/diagnostics.ts'
 import { Hold } from './hold.ts'
 import { QueueEvent, queuesAreHeard } from './attempt-event.ts'
@@ -35,7 +36,7 @@ export class Pass implements ExchangeHandler, Waiter {
   readonly #handler: PassHandler
   readonly #context: AsyncResource
   readonly #running: Attempting
-  #phase: Phase = 'begun'
+  #phase = BEGUN
   /** From then on no further server is asked. */
   #deadline: number
   /** From the moment on in which no server could be had. */
@@ -115,22 +116,22 @@ export class Pass implements ExchangeHandler, Waiter {
   /** Ends everything at once, without a further call of the handler save `onAttempt`. */
   abort (): void {
     const phase = this.#phase
-    if (phase === 'begun' || phase === 'over') return
-    this.#phase = follow(phase, 'over')
-    if (phase === 'holding') {
+    if (phase === BEGUN || phase === OVER) return
+    this.#phase = phase.to(OVER)
+    if (phase === HOLDING) {
       this.#hold?.end()
-    } else if (phase === 'queued') {
+    } else if (phase === QUEUED) {
       this.#group.queue?.leave(this)
       this.#leftQueue('abort')
     } else {
       const running = this.#running
       running.control?.abort()
-      running.end(this.#selection, phase === 'answered' ? running.outcome : 'abort', undefined, false)
+      running.end(this.#selection, phase === ANSWERED ? running.outcome : 'abort', undefined, false)
     }
   }
 
   onConnect (): void {
-    this.#phase = follow(this.#phase, 'sent')
+    this.#phase = this.#phase.to(SENT)
     this.#running.connected()
   }
 
@@ -147,7 +148,7 @@ export class Pass implements ExchangeHandler, Waiter {
       return
     }
     if (this.#group.sticky !== undefined && !this.#bind(this.#group.sticky, head)) return
-    this.#phase = follow(this.#phase, 'answered')
+    this.#phase = this.#phase.to(ANSWERED)
     this.#handler.onHead(head, whole)
   }
 
@@ -164,14 +165,14 @@ export class Pass implements ExchangeHandler, Waiter {
   }
 
   onEnd (): void {
-    this.#phase = follow(this.#phase, 'over')
+    this.#phase = this.#phase.to(OVER)
     this.#running.end(this.#selection, this.#running.outcome)
     this.#handler.onEnd()
   }
 
   onError (error: UpstreamError): void {
     const running = this.#running
-    if (this.#phase === 'answered') {
+    if (this.#phase === ANSWERED) {
       this.#fail(error, running.outcome)
       return
     }
@@ -201,12 +202,12 @@ export class Pass implements ExchangeHandler, Waiter {
     } catch (error) {
       // A function of the user's: the key of a hash, a method of their own.
       this.#leaveQueue()
-      this.#phase = follow(this.#phase, 'over')
+      this.#phase = this.#phase.to(OVER)
       this.#handler.onError(toError(error))
       return true
     }
     if (peer === undefined) {
-      if (mayWait && this.#selection.full) return this.#phase === 'queued' ? false : this.#wait()
+      if (mayWait && this.#selection.full) return this.#phase === QUEUED ? false : this.#wait()
       this.#leaveQueue()
       if (this.#holds()) return true
       if (this.#selection.held) this.#refuse(new FST_SCGI_NO_FAILOVER(this.#group.name), 503)
@@ -220,11 +221,11 @@ export class Pass implements ExchangeHandler, Waiter {
   }
 
   #wait (): boolean {
-    this.#phase = follow(this.#phase, 'queued')
+    this.#phase = this.#phase.to(QUEUED)
     const { queue } = this.#group
     if (queue?.enter(this) === true) {
       // It may have been served meanwhile.
-      const isWaiting = this.#phase === 'queued'
+      const isWaiting = this.#phase === QUEUED
       if (isWaiting && queuesAreHeard()) this.#queued = new QueueEvent(this.#group, this.#request)
       return !isWaiting
     }
@@ -233,7 +234,7 @@ export class Pass implements ExchangeHandler, Waiter {
   }
 
   #leaveQueue (): void {
-    if (this.#phase !== 'queued') return
+    if (this.#phase !== QUEUED) return
     this.#group.queue?.leave(this)
     this.#leftQueue('served')
   }
@@ -261,7 +262,7 @@ export class Pass implements ExchangeHandler, Waiter {
 
   /** No server took the request. */
   #refuse (error: Error, status = 502): void {
-    this.#phase = follow(this.#phase, 'over')
+    this.#phase = this.#phase.to(OVER)
     this.#running.refuse(error, status)
     if (GROUP_REFUSED.hasSubscribers) GROUP_REFUSED.publish({ request: this.#request.source, group: this.#group, error })
     this.#handler.onError(error)
@@ -269,7 +270,7 @@ export class Pass implements ExchangeHandler, Waiter {
 
   /** The attempt that runs has failed, and with it the pass. */
   #fail (error: Error, outcome: AttemptOutcome): void {
-    this.#phase = follow(this.#phase, 'over')
+    this.#phase = this.#phase.to(OVER)
     this.#running.end(this.#selection, outcome, error)
     this.#handler.onError(error)
   }
@@ -287,7 +288,7 @@ export class Pass implements ExchangeHandler, Waiter {
       }
       if (this.#holds()) return
     }
-    this.#phase = follow(this.#phase, 'over')
+    this.#phase = this.#phase.to(OVER)
     this.#handler.onError(error)
   }
 
@@ -298,7 +299,7 @@ export class Pass implements ExchangeHandler, Waiter {
     if (wait === 0 || (tries > 0 && this.#running.made >= tries) || !this.#mayGoOn()) return false
     this.#hold ??= new Hold(nextUpstream, () => this.#context.runInAsyncScope(this.#again, this))
     if (!this.#hold.begin()) return false
-    this.#phase = follow(this.#phase, 'holding')
+    this.#phase = this.#phase.to(HOLDING)
     return true
   }
 
@@ -319,12 +320,12 @@ export class Pass implements ExchangeHandler, Waiter {
   /** What was sent may be sent again: by its method, and by its body, which can be replayed, or nothing has taken from it. */
   get #mayResend (): boolean {
     const { method, body } = this.#request
-    const isSent = this.#phase === 'sent'
+    const isSent = this.#phase === SENT
     return mayResend(this.#settings.nextUpstream, method, isSent) && (!isSent || body === null || body.replayable)
   }
 
   #send (peer: Peer<Endpoint>, fresh: boolean): void {
-    this.#phase = follow(this.#phase, 'connecting')
+    this.#phase = this.#phase.to(CONNECTING)
     try {
       this.#running.encode(peer.target)
     } catch (error) {

@@ -1,4 +1,4 @@
-import { stepsOf } from '../runtime/transitions.ts'
+import { phasesOf } from '../runtime/phases.ts'
 
 /**
  * Where a request stands with its group:
@@ -10,10 +10,9 @@ import { stepsOf } from '../runtime/transitions.ts'
  * - `answered`: the reply of this server is the one that counts
  * - `over`: it has no server, and gets none
  */
-export type Phase = 'begun' | 'queued' | 'holding' | 'connecting' | 'sent' | 'answered' | 'over'
+type Name = 'begun' | 'queued' | 'holding' | 'connecting' | 'sent' | 'answered' | 'over'
 
-/** The next phase. @throws Error where it may not follow */
-export const follow = stepsOf<Phase>('a pass', {
+const phase = phasesOf<Name>('a pass', {
   begun: ['queued', 'holding', 'connecting', 'over'],
   queued: ['holding', 'connecting', 'over'],
   holding: ['queued', 'holding', 'connecting', 'over'],
@@ -23,3 +22,11 @@ export const follow = stepsOf<Phase>('a pass', {
   answered: ['over'],
   over: [],
 })
+
+export const BEGUN = phase('begun')
+export const QUEUED = phase('queued')
+export const HOLDING = phase('holding')
+export const CONNECTING = phase('connecting')
+export const SENT = phase('sent')
+export const ANSWERED = phase('answered')
+export const OVER = phase('over')

@@ -1,4 +1,4 @@
-import { stepsOf } from '../runtime/transitions.ts'
+import { phasesOf } from '../runtime/phases.ts'
 
 /**
  * Where a request stands with the cache:
@@ -10,10 +10,9 @@ import { stepsOf } from '../runtime/transitions.ts'
  * - `committing`: the body is complete, the store puts it in its place
  * - `over`
  */
-export type Phase = 'begun' | 'lookup' | 'waiting' | 'fetching' | 'storing' | 'committing' | 'over'
+type Name = 'begun' | 'lookup' | 'waiting' | 'fetching' | 'storing' | 'committing' | 'over'
 
-/** The next phase. @throws Error where it may not follow */
-export const follow = stepsOf<Phase>('a cache transaction', {
+const phase = phasesOf<Name>('a cache transaction', {
   begun: ['lookup', 'waiting', 'fetching', 'over'],
   lookup: ['waiting', 'fetching', 'over'],
   waiting: ['lookup', 'fetching', 'over'],
@@ -22,3 +21,11 @@ export const follow = stepsOf<Phase>('a cache transaction', {
   committing: ['over'],
   over: [],
 })
+
+export const BEGUN = phase('begun')
+export const LOOKUP = phase('lookup')
+export const WAITING = phase('waiting')
+export const FETCHING = phase('fetching')
+export const STORING = phase('storing')
+export const COMMITTING = phase('committing')
+export const OVER = phase('over')

@@ -1,7 +1,7 @@
 import { CachedEntry, validator } from './entry.ts'
 import { CACHE_LOOKUP } from '../runtime/diagnostics.ts'
 import { currentContext } from '../runtime/context.ts'
-import { follow, type Phase } from './phase.ts'
+import { BEGUN, COMMITTING, FETCHING, LOOKUP, OVER, STORING, WAITING } from './phase.ts'
 import { judge, renew } from './storability.ts'
 import { readClientControl, type ClientControl } from './client-control.ts'
 import { isAboutClient, isFreshEnough, leaveOf, seconds, staleOnStatus, toleratesStale, withinError } from './staleness.ts'
@@ -51,7 +51,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
   readonly #request: CacheRequest
   readonly #key: StoreKey
   readonly #seen = (): HeaderValues => this.#key.headers
-  #phase: Phase = 'begun'
+  #phase = BEGUN
   /** Its reply may be stored. */
   #mayStore: boolean
   #background = false
@@ -94,7 +94,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
 
   /** The application's reply is wanted for the cache, also when the client has disconnected. */
   get wanted (): boolean {
-    return this.#phase === 'storing' || this.#phase === 'committing' || (this.#phase === 'fetching' && this.#mayStore)
+    return this.#phase === STORING || this.#phase === COMMITTING || (this.#phase === FETCHING && this.#mayStore)
   }
 
   /** The first step; it may call the host before it returns. */
@@ -104,7 +104,8 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
       return
     }
     const { commits, guard } = this.#zone
-    if (commits.wait(this.#key.path, guard.timeout, () => this.context.runInAsyncScope(this.#commitsDone, this))) this.#phase = follow(this.#phase, 'waiting')
+    const waits = commits.wait(this.#key.path, guard.timeout, () => this.context.runInAsyncScope(this.#commitsDone, this))
+    if (waits) this.#phase = this.#phase.to(WAITING)
     else this.#lookUp()
   }
 
@@ -117,7 +118,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
     const rules = this.#rules
     const zone = this.#zone
     const now = zone.clock.now()
-    if (this.#phase !== 'fetching') return 'pass'
+    if (this.#phase !== FETCHING) return 'pass'
     const stored = this.status === 'EXPIRED' ? this.#expired : undefined
     if (stored !== undefined && staleOnStatus(stored, head.statusCode, rules, this.#client, now)) {
       this.#forwardStatus = head.statusCode
@@ -147,7 +148,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
     if (this.#sink === undefined) return this.#passOn()
     this.#value = value
     this.#dropExpired()
-    this.#phase = follow(this.#phase, 'storing')
+    this.#phase = this.#phase.to(STORING)
     return 'store'
   }
 
@@ -160,13 +161,13 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
 
   /** A piece of the body. False if the store is behind: `onStoreDrain` of the host follows. */
   onData (chunk: Buffer): boolean {
-    return this.#phase !== 'storing' || this.#sink === undefined || this.#sink.write(chunk)
+    return this.#phase !== STORING || this.#sink === undefined || this.#sink.write(chunk)
   }
 
   /** The body is complete. */
   onEnd (): void {
-    if (this.#phase !== 'storing') return
-    this.#phase = follow(this.#phase, 'committing')
+    if (this.#phase !== STORING) return
+    this.#phase = this.#phase.to(COMMITTING)
     if (this.#sink instanceof ShortSink) {
       if (!this.#sink.end()) this.#giveTime(this.#sink)
       return
@@ -180,8 +181,8 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
    * @param statusCode of the gateway's own reply
    */
   onError (failure: FetchFailure, statusCode: number): CachedEntry | undefined {
-    if (this.#phase === 'storing') this.#sink?.abort()
-    if (this.#phase !== 'fetching') return undefined
+    if (this.#phase === STORING) this.#sink?.abort()
+    if (this.#phase !== FETCHING) return undefined
     const zone = this.#zone
     const now = zone.clock.now()
     const stored = this.#expired
@@ -199,8 +200,8 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
 
   /** The client has disconnected, or the exchange was cut. What is complete is stored all the same. */
   abort (): void {
-    if (this.#phase === 'storing') this.#sink?.abort()
-    else if (this.#phase !== 'committing' && this.#phase !== 'over') {
+    if (this.#phase === STORING) this.#sink?.abort()
+    else if (this.#phase !== COMMITTING && this.#phase !== OVER) {
       this.#count()
       this.#end(false)
     }
@@ -209,7 +210,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
   onLookup (result: CacheStoreResult | undefined, failed: boolean): void {
     const zone = this.#zone
     const found = result === undefined ? undefined : new CachedEntry(result, this.#key, zone.guard)
-    if (this.#phase !== 'lookup') {
+    if (this.#phase !== LOOKUP) {
       found?.discard()
       return
     }
@@ -239,12 +240,12 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
 
   onLockFreed (): void {
     this.#lockKey = undefined
-    if (this.#phase === 'waiting') this.context.runInAsyncScope(this.#lookUp, this)
+    if (this.#phase === WAITING) this.context.runInAsyncScope(this.#lookUp, this)
   }
 
   onLockTimeout (): void {
     this.#lockKey = undefined
-    if (this.#phase === 'waiting') this.context.runInAsyncScope(this.#fetchOnly, this, 'MISS')
+    if (this.#phase === WAITING) this.context.runInAsyncScope(this.#fetchOnly, this, 'MISS')
   }
 
   onSinkDrain (): void {
@@ -263,8 +264,8 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
       zone.rememberVary(path, Object.keys(this.#value?.vary ?? {}), zone.clock.now())
       if (this.#purged) deleteEntry(zone.guard, this.#key)
     }
-    if (this.#phase === 'committing' && this.#takesTime) zone.commits.end(path)
-    if (this.#phase !== 'over') this.#end(stored)
+    if (this.#phase === COMMITTING && this.#takesTime) zone.commits.end(path)
+    if (this.#phase !== OVER) this.#end(stored)
   }
 
   /** Entries are being purged: the reply of this request is one of them, it only has not come yet. */
@@ -272,20 +273,20 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
     if (tag !== undefined) (this.#purgedTags ??= []).push(tag)
     if (!test(this.#key.path) && !(this.#value !== undefined && this.#wasPurged(this.#value))) return
     this.#purged = true
-    if (this.#phase === 'storing') this.#sink?.abort()
+    if (this.#phase === STORING) this.#sink?.abort()
   }
 
   /** The cache is being closed. */
   onClose (): void {
-    if (this.#phase === 'storing') this.#sink?.abort()
+    if (this.#phase === STORING) this.#sink?.abort()
   }
 
   #commitsDone (): void {
-    if (this.#phase === 'waiting') this.#lookUp()
+    if (this.#phase === WAITING) this.#lookUp()
   }
 
   #lookUp (): void {
-    this.#phase = follow(this.#phase, 'lookup')
+    this.#phase = this.#phase.to(LOOKUP)
     this.#zone.guard.get(this.#key, this)
   }
 
@@ -344,7 +345,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
       this.#fetchOnly('MISS')
     } else {
       this.#lockKey = lockKey
-      this.#phase = follow(this.#phase, 'waiting')
+      this.#phase = this.#phase.to(WAITING)
       zone.locks.wait(lockKey, this, rules.lockAge, this.#lockUntil - now)
     }
   }
@@ -431,7 +432,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
     }
     const lastModified = stored === undefined ? undefined : validator(stored, 'last-modified')
     this.#conditional = etag !== undefined || lastModified !== undefined
-    this.#phase = follow(this.#phase, 'fetching')
+    this.#phase = this.#phase.to(FETCHING)
     this.#requestedAt = this.#zone.clock.now()
     if (this.#mayStore) this.#zone.active.add(this)
     const plan: FetchPlan = { asGet: this.#mayStore && this.#request.method === 'HEAD', strip: this.#mayStore, etag, lastModified }
@@ -551,7 +552,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
 
   /** @param stored others find the entry in the store now */
   #end (stored: boolean): void {
-    this.#phase = follow(this.#phase, 'over')
+    this.#phase = this.#phase.to(OVER)
     this.#dropExpired()
     this.#zone.active.delete(this)
     if (this.#background) this.#zone.updating--

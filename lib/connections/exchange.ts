@@ -1,8 +1,9 @@
+import { performance } from 'node:perf_hooks'
 import * as errors from '../errors.ts'
 import { upstreamError } from '../errors.ts'
 import { currentContext, outside } from '../runtime/context.ts'
 import { isLocalError } from './explain.ts'
-import { follow, type Phase } from './phase.ts'
+import { BODY, CONNECT, DONE, HEAD, SEND, type ExchangePhase } from './phase.ts'
 import { SwitchedConnection } from './switched.ts'
 import type { AsyncResource } from 'node:async_hooks'
 import type { ConnectionOptions, ServerConnection } from './connection.ts'
@@ -25,7 +26,7 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
   protected readonly handler: ExchangeHandler
   protected readonly pool: IdleConnections<C, ConnectionOptions> | undefined
   protected connection: C | undefined = undefined
-  protected phase: Phase = 'connect'
+  protected phase: ExchangePhase = CONNECT
   /** The whole request had left for the kernel in time: what the server says of it and of the connection counts. */
   protected sent = false
   protected paused = false
@@ -58,12 +59,12 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
   protected abstract stopSending (): void
 
   get bytesSent (): number {
-    if (this.phase === 'connect') return 0
-    return (this.phase === 'done' ? this.#writtenInAll : this.connection?.socket.bytesWritten ?? 0) - this.#writtenBefore
+    if (this.phase === CONNECT) return 0
+    return (this.phase === DONE ? this.#writtenInAll : this.connection?.socket.bytesWritten ?? 0) - this.#writtenBefore
   }
 
   protected get settled (): boolean {
-    return this.phase === 'done'
+    return this.phase === DONE
   }
 
   /**
@@ -99,7 +100,7 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
 
   /** The first byte of the request is about to be written. False if the handler has ended the exchange. */
   protected beginRequest (): boolean {
-    this.phase = follow(this.phase, 'send')
+    this.phase = this.phase.to(SEND)
     this.handler.onConnect()
     if (this.settled) return false
     this.connection?.setTimeout(this.request.timeouts.send)
@@ -108,7 +109,7 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
 
   /** The whole request has left for the kernel. */
   protected requestWritten (): void {
-    this.phase = follow(this.phase, 'head')
+    this.phase = this.phase.to(HEAD)
     const { read } = this.request.timeouts
     this.connection?.setTimeout(read)
     if (read > 0) this.#headDeadline = performance.now() + read
@@ -117,9 +118,9 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
   onRefused (_error: NodeJS.ErrnoException): void {
     if (this.settled) return
     this.sent = false
-    if (this.phase === 'head') this.phase = follow(this.phase, 'send')
+    if (this.phase === HEAD) this.phase = this.phase.to(SEND)
     if (this.switched !== undefined) this.switched.limitSilence()
-    else if (this.phase !== 'body' || !this.paused) this.connection?.setTimeout(this.request.timeouts.read)
+    else if (this.phase !== BODY || !this.paused) this.connection?.setTimeout(this.request.timeouts.read)
   }
 
   /** A part of the head has come. One that dribbles in does not get more time for it. */
@@ -132,7 +133,7 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
    * @param whole the body is there as well, and follows at once
    */
   protected beginBody (head: ResponseHead, whole = false): boolean {
-    this.phase = follow(this.phase, 'body')
+    this.phase = this.phase.to(BODY)
     const { connection } = this
     // Also where the reply is early, and the request still being sent.
     connection?.setTimeout(this.paused ? 0 : this.request.timeouts.read)
@@ -151,21 +152,21 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
     const { name } = this.address
     const { connect, send, read } = this.request.timeouts
     switch (this.phase) {
-      case 'connect':
+      case CONNECT:
         this.fail('timeout', new errors.FST_SCGI_CONNECT_TIMEOUT(name, connect))
         break
-      case 'send':
+      case SEND:
         // Nothing to write is the client's slowness, which has its own time limit.
         if (this.isSending) this.fail('timeout', new errors.FST_SCGI_SEND_TIMEOUT(name, send))
         break
-      case 'head': {
+      case HEAD: {
         const silent = this.bytesReceived === 0
         const error = new errors.FST_SCGI_READ_TIMEOUT(name, silent ? 'nothing' : 'only a part of the head of its reply', read)
         if (silent) error.message += this.explainSilence()
         this.fail('timeout', error)
         break
       }
-      case 'body': {
+      case BODY: {
         const error = this.switched !== undefined
           ? this.switched.silence(name)
           : this.paused ? undefined : new errors.FST_SCGI_READ_TIMEOUT(name, 'no further piece of its reply body', read)
@@ -183,13 +184,13 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
     if (this.paused || this.settled) return
     this.paused = true
     // Before the head there is nothing that could be held back.
-    if (this.phase === 'body') this.#halt()
+    if (this.phase === BODY) this.#halt()
   }
 
   resume (): void {
     if (!this.paused || this.settled) return
     this.paused = false
-    if (this.phase !== 'body') return
+    if (this.phase !== BODY) return
     if (this.switched !== undefined) this.switched.resume()
     else this.connection?.setTimeout(this.request.timeouts.read)
     this.connection?.resume()
@@ -215,7 +216,7 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
 
   protected sourceFailed (cause: Error): void {
     // The reply may still come, and be a good one: a server may answer without reading all of the request.
-    if (this.phase !== 'send') return
+    if (this.phase !== SEND) return
     // The body's stream is the client's, or its connection.
     this.context.runInAsyncScope(this.fail, this, 'local', new errors.FST_SCGI_SEND(this.address.name, cause.message), cause)
   }
@@ -245,16 +246,16 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
   }
 
   protected fail (kind: FailureKind, error: Error & { code: string, statusCode?: number }, cause?: unknown): void {
-    const { phase } = this
-    if (phase === 'done') return
+    const { name } = this.phase
+    if (name === 'done') return
     this.settle()
-    this.handler.onError(upstreamError(error, this.address.name, kind, phase, cause))
+    this.handler.onError(upstreamError(error, this.address.name, kind, name, cause))
   }
 
   protected settle (keep = false): void {
-    if (this.phase === 'done') return
-    const connected = this.phase !== 'connect'
-    this.phase = follow(this.phase, 'done')
+    if (this.phase === DONE) return
+    const connected = this.phase !== CONNECT
+    this.phase = this.phase.to(DONE)
     this.stopSending()
     const { connection } = this
     if (connection === undefined) return

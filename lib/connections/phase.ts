@@ -1,4 +1,5 @@
-import type { ExchangePhase } from '../../types/exchange.ts'
+import { phasesOf, type Phase } from '../runtime/phases.ts'
+import type { ExchangePhase as Named } from '../../types/exchange.ts'
 
 /**
  * Where an exchange stands:
@@ -8,24 +9,20 @@ import type { ExchangePhase } from '../../types/exchange.ts'
  * - `body`: the head is complete
  * - `done`
  */
-export type Phase = ExchangePhase | 'done'
+export type ExchangePhase = Phase<Named | 'done'>
 
-/** Every request goes this way: a look-up is less work than a search. */
-const NEXT: Readonly<Record<Phase, Readonly<Record<Phase, boolean>>>> = {
-  connect: { connect: false, send: true, head: false, body: false, done: true },
+const phase = phasesOf<Named | 'done'>('an exchange', {
+  connect: ['send', 'done'],
   // A server may answer before it has read the request.
-  send: { connect: false, send: false, head: true, body: true, done: true },
+  send: ['head', 'body', 'done'],
   // Back where the server turns out not to take what was written.
-  head: { connect: false, send: true, head: false, body: true, done: true },
-  body: { connect: false, send: false, head: false, body: false, done: true },
-  done: { connect: false, send: false, head: false, body: false, done: false },
-}
+  head: ['send', 'body', 'done'],
+  body: ['done'],
+  done: [],
+})
 
-/**
- * The next phase, if it may follow.
- * @throws Error, which is a mistake in the calls
- */
-export function follow (phase: Phase, next: Phase): Phase {
-  if (!NEXT[phase][next]) throw new Error(`an exchange cannot go from '${phase}' to '${next}'`)
-  return next
-}
+export const CONNECT = phase('connect')
+export const SEND = phase('send')
+export const HEAD = phase('head')
+export const BODY = phase('body')
+export const DONE = phase('done')

@@ -4,7 +4,7 @@ import { currentContext } from '../runtime/context.ts'
 import { replacementWithCookie, type Replacement } from './replacement.ts'
 import { ended, type GatewayState, type Running } from './drain.ts'
 import { failureOf } from './failure.ts'
-import { follow, type Phase } from './phase.ts'
+import { ASKING, DETACHED, LOOKING_UP, OVER, READING, REPLYING, type GatewayPhase } from './phase.ts'
 import { logAttempt, logLeft } from './log.ts'
 import { isBuffered, ReplySide } from './reply-side.ts'
 import { OutgoingRequest } from './outgoing.ts'
@@ -42,7 +42,7 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
   readonly #upstream: UpstreamSide
   readonly #client: ReplySide
   readonly #taps: Taps | undefined
-  #phase: Phase = 'reading'
+  #phase: GatewayPhase = READING
 
   /** @throws FST_SCGI_BAD_REQUEST, and what the user's hooks throw */
   constructor (service: Service, state: GatewayState, request: FastifyRequest, reply: FastifyReply) {
@@ -58,10 +58,10 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
     this.#client = new ReplySide(this, mount, state, this.#upstream, reply, redirected, info)
     this.#taps = mount.cache === undefined && mount.store === undefined ? undefined : new Taps(mount, state, this.#upstream, this.#client)
     if (this.#client.watch(this.#clientClosed)) state.running.add(this)
-    else this.#phase = follow(this.#phase, 'over')
+    else this.#phase = this.#phase.to(OVER)
   }
 
-  get phase (): Phase {
+  get phase (): GatewayPhase {
     return this.#phase
   }
 
@@ -74,7 +74,7 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
    * @param given the body, where it is not the request's own
    */
   start (group: Group<Endpoint>, given?: Buffer | string | Readable): void {
-    if (this.#phase !== 'reading') return
+    if (this.#phase !== READING) return
     const { event } = this.#client
     if (event !== undefined) event.group = group
     const refused = given === undefined ? refusedCoding(this.#request.raw) : undefined
@@ -94,20 +94,20 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
       this.#upstream.read()
       return
     }
-    this.#phase = follow(this.#phase, 'looking up')
+    this.#phase = this.#phase.to(LOOKING_UP)
     cache.start()
   }
 
   /** The body is there, or there is none: the servers are asked. */
   ask (body: RequestBody | null): void {
-    if (this.#phase !== 'detached') this.#phase = follow(this.#phase, 'asking')
+    if (this.#phase !== DETACHED) this.#phase = this.#phase.to(ASKING)
     this.#upstream.ask(body)
   }
 
   // --- what the cache says ---
 
   serve (entry: CachedEntry): void {
-    if (this.#phase === 'over' || this.#phase === 'detached') {
+    if (this.#phase === OVER || this.#phase === DETACHED) {
       entry.discard()
       this.#end()
       return
@@ -124,8 +124,8 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
   fetch (plan: FetchPlan): void {
     const upstream = this.#upstream
     const outgoing = upstream.outgoing = upstream.outgoing.forCache(plan)
-    if (this.#phase === 'looking up') {
-      this.#phase = follow(this.#phase, 'reading')
+    if (this.#phase === LOOKING_UP) {
+      this.#phase = this.#phase.to(READING)
       upstream.read()
     } else if (outgoing.body === null || outgoing.body.replayable) {
       this.ask(outgoing.body)
@@ -149,7 +149,7 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
     const upstream = this.#upstream
     const taps = this.#taps
     const { sender } = client
-    if (this.#phase !== 'detached') this.#phase = follow(this.#phase, 'replying')
+    if (this.#phase !== DETACHED) this.#phase = this.#phase.to(REPLYING)
     client.head = this.#info.head = head
     if (head.statusCode === 101) {
       client.openTunnel(head)
@@ -167,7 +167,7 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
       return
     }
     taps?.openStore(head)
-    if (this.#phase === 'detached') {
+    if (this.#phase === DETACHED) {
       // The client has disconnected, and it was not known whether anybody else wants the reply.
       if (!this.isKept && !this.#mount.ignoreClientAbort) this.sendingFailed()
       return
@@ -187,7 +187,8 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
 
   onInterim (head: ResponseHead, usual: boolean): void {
     const { reply } = this.#client
-    if ((this.#mount.earlyHints ?? usual) && this.#phase === 'asking' && !reply.sent) sendInterim(this.#mount, this.#request.raw, reply.raw, head)
+    if (!(this.#mount.earlyHints ?? usual) || this.#phase !== ASKING || reply.sent) return
+    sendInterim(this.#mount, this.#request.raw, reply.raw, head)
   }
 
   onData (chunk: Buffer): true | void {
@@ -198,7 +199,7 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
       return
     }
     taps?.data(chunk)
-    if (this.#phase === 'detached') return
+    if (this.#phase === DETACHED) return
     this.#upstream.took(chunk.length)
     if (taps?.isLast(chunk) === true) {
       client.keep(chunk)
@@ -231,7 +232,7 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
         this.serve(entry)
         return
       }
-      if (this.#phase !== 'detached') {
+      if (this.#phase !== DETACHED) {
         this.answerError(error)
         return
       }
@@ -281,11 +282,11 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
   }
 
   detach (): void {
-    if (this.#phase !== 'detached') this.#phase = follow(this.#phase, 'detached')
+    if (this.#phase !== DETACHED) this.#phase = this.#phase.to(DETACHED)
   }
 
   abandon (): void {
-    if (this.#phase !== 'over') this.context.runInAsyncScope(this.#leave, this)
+    if (this.#phase !== OVER) this.context.runInAsyncScope(this.#leave, this)
   }
 
   cut (): void {
@@ -302,9 +303,9 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
   readonly #clientClosed = (): void => {
     const client = this.#client
     client.gone(this.#clientClosed)
-    if (this.#phase !== 'over') this.context.runInAsyncScope(this.#leave, this)
+    if (this.#phase !== OVER) this.context.runInAsyncScope(this.#leave, this)
     // What was kept of the body for whoever answered instead is not needed any more.
-    if (this.#phase === 'over') this.#end()
+    if (this.#phase === OVER) this.#end()
     client.closed()
   }
 
@@ -314,7 +315,7 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
     const upstream = this.#upstream
     const taps = this.#taps
     const { ignoreClientAbort } = this.#mount
-    const isAsked = this.#phase === 'asking' || this.#phase === 'replying' || this.#phase === 'detached'
+    const isAsked = this.#phase === ASKING || this.#phase === REPLYING || this.#phase === DETACHED
     const isWanted = (ignoreClientAbort && client.tunnel === undefined) || this.isKept
     if (isAsked && (isWanted || (client.head === undefined && taps?.mayStore === true))) {
       this.detach()
@@ -335,7 +336,7 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
    * @param keepsBody but not of what was read of the request's body
    */
   #end (keepsBody = false): void {
-    if (this.#phase !== 'over') this.#phase = follow(this.#phase, 'over')
+    if (this.#phase !== OVER) this.#phase = this.#phase.to(OVER)
     this.#upstream.end(keepsBody)
     this.#taps?.abort()
     if (this.#client.client === 'gone') ended(this.#state, this)
@@ -346,7 +347,7 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
     const client = this.#client
     const { body } = this.#upstream.outgoing
     // After its end the reader has let go of what it had read.
-    const kept = this.#phase !== 'over' && client.client !== 'gone' && body?.replayable === true ? body : null
+    const kept = this.#phase !== OVER && client.client !== 'gone' && body?.replayable === true ? body : null
     this.#end(kept !== null)
     if (client.client === 'listening' && !client.reply.sent) sendReplacement(client, replacement, kept)
   }

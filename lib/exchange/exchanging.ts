@@ -1,11 +1,11 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { CachedEntry } from '../cache/entry.ts'
-import type { Phase } from './phase.ts'
+import type { GatewayPhase } from './phase.ts'
 import type { RequestBody } from '../../types/exchange.ts'
 
 /** An exchange as its sides see it. */
 export interface Exchanging {
-  readonly phase: Phase
+  readonly phase: GatewayPhase
   /** Entered wherever a callback is another's: so that every function of the user's is called in the context of this request. */
   readonly context: AsyncResource
   /** Somebody besides the client wants the reply whole. */

@@ -1,4 +1,4 @@
-import { stepsOf } from '../runtime/transitions.ts'
+import { phasesOf, type Phase } from '../runtime/phases.ts'
 
 /**
  * Where a request stands between its client and the servers:
@@ -10,10 +10,11 @@ import { stepsOf } from '../runtime/transitions.ts'
  *   itself (`ignoreClientAbort`)
  * - `over`: nothing more is expected of cache or servers, and nothing of theirs is held
  */
-export type Phase = 'reading' | 'looking up' | 'asking' | 'replying' | 'detached' | 'over'
+type Name = 'reading' | 'looking up' | 'asking' | 'replying' | 'detached' | 'over'
 
-/** The next phase. @throws Error where it may not follow */
-export const follow = stepsOf<Phase>('an exchange', {
+export type GatewayPhase = Phase<Name>
+
+const phase = phasesOf<Name>('an exchange', {
   // Without a body that is to be waited for, or with one that has come.
   reading: ['looking up', 'asking', 'over'],
   // The cache answers, or has the servers asked.
@@ -24,3 +25,10 @@ export const follow = stepsOf<Phase>('an exchange', {
   detached: ['over'],
   over: [],
 })
+
+export const READING = phase('reading')
+export const LOOKING_UP = phase('looking up')
+export const ASKING = phase('asking')
+export const REPLYING = phase('replying')
+export const DETACHED = phase('detached')
+export const OVER = phase('over')

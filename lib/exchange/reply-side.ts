@@ -4,6 +4,7 @@ import { replacementFor, type Replacement } from './replacement.ts'
 import { isGone, isHttp2, offSocketClose, onSocketClose } from '../http/raw-reply.ts'
 import { pace } from '../inbound/pace.ts'
 import { obeyedWish, STEERING } from '../http/accel-headers.ts'
+import { REPLYING } from './phase.ts'
 import { requestBegan, type RequestEvent } from './request-event.ts'
 import { ReplySender, type ReplyOwner } from '../reply/sender.ts'
 import { ReplyStream, type ReplySource } from '../reply/reply-stream.ts'
@@ -122,7 +123,7 @@ export class ReplySide implements ReplySource, ReplyOwner, ReplyContext {
 
   /** One turn of the event loop after the head, or two: if the body has not ended by now it is sent as it comes. */
   turn (): void {
-    if (this.#exchange.phase !== 'replying' || this.#stream !== undefined) return
+    if (this.#exchange.phase !== REPLYING || this.#stream !== undefined) return
     if (this.sender.buffering && this.#turns++ === 0) setImmediate(turn, this)
     else this.#startStream()
   }

@@ -3,6 +3,7 @@ import { BackgroundUpdate, type UpdateOwner, type Verdict } from './background-u
 import { BYPASS, METHOD } from '../cache/status-header.ts'
 import { CACHE, STORE, type UpstreamSide } from './upstream-side.ts'
 import { FST_SCGI_CACHED_ERROR } from '../errors.ts'
+import { DETACHED } from './phase.ts'
 import { ended, type GatewayState, type Running } from './drain.ts'
 import { invalidate, isUnsafe, openCache } from './caching.ts'
 import { isBuffered } from './reply-side.ts'
@@ -92,7 +93,7 @@ export class Taps implements MirrorTapOwner, UpdateOwner {
       client.drop()
       return true
     }
-    if (decision === 'pass' && exchange.phase === 'detached' && !this.#mount.ignoreClientAbort) {
+    if (decision === 'pass' && exchange.phase === DETACHED && !this.#mount.ignoreClientAbort) {
       exchange.sendingFailed()
       return true
     }

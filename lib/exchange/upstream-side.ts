@@ -1,5 +1,6 @@
 import { BodyReader, findBody, sendsBody } from '../request/body-reader.ts'
 import { FST_SCGI_BODY_TOO_LARGE } from '../errors.ts'
+import { OVER } from './phase.ts'
 import { Pass, type PassHandler } from '../attempts/pass.ts'
 import { UpstreamRate } from '../reply/rate.ts'
 import type { Readable } from 'node:stream'
@@ -91,7 +92,7 @@ export class UpstreamSide {
     }
     const { context } = exchange
     const reader = this.#reader = new BodyReader(request, mount.body, bodyLimit, (error, body) => {
-      if (exchange.phase === 'over') return
+      if (exchange.phase === OVER) return
       if (error === null) context.runInAsyncScope(exchange.ask, exchange, body)
       else context.runInAsyncScope(exchange.refuseBody, exchange, error)
     })

@@ -18,15 +18,15 @@ export class ActiveList<T extends Listed> {
   }
 
   add (one: T): void {
-    if (this.#list[one.place] === one) return
+    if (this.#has(one)) return
     one.place = this.#list.length
     this.#list.push(one)
   }
 
   /** False if it was not in the list. */
   delete (one: T): boolean {
+    if (!this.#has(one)) return false
     const { place } = one
-    if (this.#list[place] !== one) return false
     const last = this.#list.pop()
     if (last !== undefined && last !== one) {
       this.#list[place] = last
@@ -34,6 +34,11 @@ export class ActiveList<T extends Listed> {
     }
     one.place = -1
     return true
+  }
+
+  #has (one: T): boolean {
+    // At -1 the engine would look for a property of that name.
+    return one.place >= 0 && this.#list[one.place] === one
   }
 
   /** A copy of the current members: the list may change while it is iterated. */

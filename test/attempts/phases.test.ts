@@ -1,13 +1,11 @@
 // Which phases of a pass may follow which: everything else is a mistake in the calls, and throws.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { follow, type Phase } from '../../lib/attempts/phase.ts'
+import { ANSWERED, BEGUN, CONNECTING, HOLDING, OVER, QUEUED, SENT } from '../../lib/attempts/phase.ts'
 import { followersOf } from '../helpers/phases.ts'
 
-const PHASES: readonly Phase[] = ['begun', 'queued', 'holding', 'connecting', 'sent', 'answered', 'over']
-
 test('a pass goes on by the table alone: nothing is sent after a reply that counts, and nothing follows the end', () => {
-  assert.deepEqual(followersOf(PHASES, follow), {
+  assert.deepEqual(followersOf([BEGUN, QUEUED, HOLDING, CONNECTING, SENT, ANSWERED, OVER]), {
     begun: ['queued', 'holding', 'connecting', 'over'],
     queued: ['holding', 'connecting', 'over'],
     holding: ['queued', 'holding', 'connecting', 'over'],
@@ -16,5 +14,5 @@ test('a pass goes on by the table alone: nothing is sent after a reply that coun
     answered: ['over'],
     over: [],
   })
-  assert.throws(() => follow('over', 'connecting'), /a pass cannot go from 'over' to 'connecting'/)
+  assert.throws(() => OVER.to(CONNECTING), /a pass cannot go from 'over' to 'connecting'/)
 })

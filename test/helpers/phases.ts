@@ -1,13 +1,13 @@
-/** The phases that may follow each phase, as a machine itself says by throwing. */
-export function followersOf<Phase extends string> (
-  phases: readonly Phase[], follow: (from: Phase, to: Phase) => Phase
-): Record<string, Phase[]> {
-  const mayFollow = (from: Phase, to: Phase): boolean => {
+import type { Phase } from '../../lib/runtime/phases.ts'
+
+/** The phases that may follow each phase, as they themselves say by throwing. */
+export function followersOf<Name extends string> (phases: readonly Phase<Name>[]): Record<string, Name[]> {
+  const mayFollow = (from: Phase<Name>, to: Phase<Name>): boolean => {
     try {
-      return follow(from, to) === to
+      return from.to(to) === to
     } catch {
       return false
     }
   }
-  return Object.fromEntries(phases.map(from => [from, phases.filter(to => mayFollow(from, to))]))
+  return Object.fromEntries(phases.map(from => [from.name, phases.filter(to => mayFollow(from, to)).map(to => to.name)]))
 }

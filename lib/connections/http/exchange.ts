@@ -1,4 +1,5 @@
 import * as errors from '../../errors.ts'
+import { BODY, CONNECT, HEAD, SEND } from '../phase.ts'
 import { ServerExchange } from '../exchange.ts'
 import { HttpConnection, type HttpConnectionOwner } from './connection.ts'
 import { explainHttpClose, explainHttpConnect, explainHttpHead } from './explain.ts'
@@ -112,13 +113,13 @@ export class HttpExchange extends ServerExchange<HttpConnection> implements Http
   }
 
   onRequestStart (): void {
-    if (this.phase !== 'connect' || !this.beginRequest()) return
+    if (this.phase !== CONNECT || !this.beginRequest()) return
     // undici writes what it has at once when this returns.
     if (this.#body === undefined) queueMicrotask(() => this.#flush())
   }
 
   onBytes (): void {
-    if (this.phase === 'head') this.headGoesOn()
+    if (this.phase === HEAD) this.headGoesOn()
   }
 
   onResponseStart (statusCode: number, rawHeaders: readonly Buffer[], statusMessage: string): void {
@@ -162,7 +163,7 @@ export class HttpExchange extends ServerExchange<HttpConnection> implements Http
   }
 
   onEof (): void {
-    if (this.phase !== 'body') return
+    if (this.phase !== BODY) return
     // A server that answers without reading all of the request resets the connection when it closes: that says nothing of the reply.
     const reset = this.sent && this.connection?.wasReset === true
     if (this.switched !== undefined && !reset) {
@@ -187,12 +188,12 @@ export class HttpExchange extends ServerExchange<HttpConnection> implements Http
 
   /** All that undici has to write it has written. */
   #flush (): void {
-    if (this.phase === 'send' || this.phase === 'body') this.connection?.flushed(() => this.#written())
+    if (this.phase === SEND || this.phase === BODY) this.connection?.flushed(() => this.#written())
   }
 
   #written (): void {
     this.sent = !this.settled
-    if (this.phase === 'send') this.requestWritten()
+    if (this.phase === SEND) this.requestWritten()
   }
 
   /** `undefined` if it is none, of which the handler has been told. */
@@ -206,7 +207,7 @@ export class HttpExchange extends ServerExchange<HttpConnection> implements Http
 
   /** The server's bytes are no HTTP. */
   #brokenReply (error: NodeJS.ErrnoException): void {
-    if (this.phase === 'body') this.fail('error', new errors.FST_SCGI_BODY_TRUNCATED(this.address.name, this.#missing() ?? explainHttpHead(error)), error)
+    if (this.phase === BODY) this.fail('error', new errors.FST_SCGI_BODY_TRUNCATED(this.address.name, this.#missing() ?? explainHttpHead(error)), error)
     else if (error.code === 'UND_ERR_HEADERS_OVERFLOW') this.headTooBig()
     else this.invalidHead(explainHttpHead(error), error)
   }
@@ -216,20 +217,20 @@ export class HttpExchange extends ServerExchange<HttpConnection> implements Http
     const reason = error === undefined ? undefined : error.code ?? error.message
     const received = this.bytesReceived
     switch (this.phase) {
-      case 'connect':
+      case CONNECT:
         if (this.reused) this.fail('error', new errors.FST_SCGI_PREMATURE_CLOSE(name, explainHttpClose(0, reason)), error)
         else if (error === undefined) this.fail('error', new errors.FST_SCGI_CONNECT(name, 'it closed the connection'))
         else this.connectFailed(error, explainHttpConnect(error))
         break
-      case 'send':
+      case SEND:
         if (reason !== undefined) this.fail('error', new errors.FST_SCGI_SEND(name, received === 0 ? reason + explainHttpClose(0, undefined) : reason), error)
         else this.fail('error', new errors.FST_SCGI_PREMATURE_CLOSE(name, explainHttpClose(received, reason)), error)
         break
-      case 'head':
+      case HEAD:
         if (reason === undefined || received === 0) this.fail('error', new errors.FST_SCGI_PREMATURE_CLOSE(name, explainHttpClose(received, reason)), error)
         else this.fail('error', new errors.FST_SCGI_READ(name, reason), error)
         break
-      case 'body':
+      case BODY:
         // As in onEof.
         if (this.#endless && !this.sent && (reason === 'ECONNRESET' || reason === 'EPIPE')) {
           this.finish(false)

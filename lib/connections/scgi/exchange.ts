@@ -1,5 +1,6 @@
 import { BodyDecoder } from '../../scgi/body.ts'
 import { BodySender } from './body-sender.ts'
+import { BODY, CONNECT, HEAD, SEND } from '../phase.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
 import { explainClose, explainConnect, explainHttp, explainSilence } from '../explain.ts'
 import { HeadParser, looksLikeHttpServer } from '../../scgi/head.ts'
@@ -71,7 +72,7 @@ export class Exchange extends ServerExchange<Connection> implements ConnectionOw
   }
 
   onWritten (): void {
-    if (this.phase !== 'send') return
+    if (this.phase !== SEND) return
     // A reply that began before: the server may not have read the request, and leave its rest to the next one.
     this.sent = this.bytesReceived === 0
     this.requestWritten()
@@ -86,7 +87,7 @@ export class Exchange extends ServerExchange<Connection> implements ConnectionOw
 
   onBytes (buffer: Buffer, length: number): void {
     this.bytesReceived += length
-    if (this.phase === 'body') {
+    if (this.phase === BODY) {
       this.#bodyBytes(buffer, 0, length)
       return
     }
@@ -113,7 +114,7 @@ export class Exchange extends ServerExchange<Connection> implements ConnectionOw
   }
 
   onEof (): void {
-    if (this.phase !== 'body') {
+    if (this.phase !== BODY) {
       if (this.#refused !== undefined) this.onSocketError(this.#refused)
       else this.fail('error', new errors.FST_SCGI_PREMATURE_CLOSE(this.address.name, this.#explainClose(this.bytesReceived)))
       return
@@ -127,7 +128,7 @@ export class Exchange extends ServerExchange<Connection> implements ConnectionOw
   }
 
   override onTimeout (): void {
-    if (this.phase === 'send' && this.#refused !== undefined) this.onSocketError(this.#refused)
+    if (this.phase === SEND && this.#refused !== undefined) this.onSocketError(this.#refused)
     else super.onTimeout()
   }
 
@@ -135,18 +136,18 @@ export class Exchange extends ServerExchange<Connection> implements ConnectionOw
     const { name } = this.address
     const reason = error.code ?? error.message
     switch (this.phase) {
-      case 'connect':
+      case CONNECT:
         this.connectFailed(error, explainConnect(error))
         break
-      case 'send':
+      case SEND:
         this.fail('error', new errors.FST_SCGI_SEND(name, this.bytesReceived === 0 ? reason + this.#explainClose(0) : reason), error)
         break
-      case 'head':
+      case HEAD:
         this.fail('error', this.bytesReceived === 0
           ? new errors.FST_SCGI_PREMATURE_CLOSE(name, ` (${reason})${this.#explainClose(0)}`)
           : new errors.FST_SCGI_READ(name, reason), error)
         break
-      case 'body':
+      case BODY:
         // As in onEof.
         if (!this.sent && error.code === 'ECONNRESET' && this.#body?.end() === undefined) this.finish(this.#isReusable())
         else this.fail('error', new errors.FST_SCGI_READ(name, reason), error)

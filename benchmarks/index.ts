@@ -52,8 +52,7 @@ async function profile (bench: Bench): Promise<void> {
   const [kind = '1k'] = options.kinds
   await using stage = new Stage(bench)
   const contestant = await stage.start(fastifyScgi(options.dist), options.transports[0] ?? 'unix')
-  const running = stage.runningOf(contestant)
-  if (running !== undefined) await profileContestant(running, contestant, jobOf(kind), bench)
+  await profileContestant(contestant, jobOf(kind), bench)
 }
 
 /** What the options ask for, in turn. */
@@ -69,7 +68,7 @@ function tell (sections: readonly Section[], { options, cores, versions }: Bench
   if (options.json) {
     console.log(JSON.stringify({ machine, options, sections }))
   } else {
-    for (const { title, text } of sections) console.log(`\n## ${title}\n\n${text}`)
+    for (const { title, text, rounds = '' } of sections) console.log(`\n## ${title}\n\n${rounds === '' ? '' : `${rounds}\n\n`}${text}`)
     const lines = targetTable('', measured, machine.commit).split('\n').filter((line) => !line.endsWith('not measured |'))
     if (measured.length > 0) console.log(`\n${lines.join('\n')}`)
   }

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { ask, type Running } from '../lib/box.ts'
 import { jobOf, type Job } from '../lib/job.ts'
@@ -24,13 +24,13 @@ export interface Comparison {
   /** The origin does what only the one in Node.js can. */
   readonly special?: boolean
   readonly ours: Peer
-  /** @param port at which ours listens */
-  theirs (port: number): Peer
+  /** @param port gives the one at which ours listens */
+  theirs (port: () => number): Peer
   /** So many times the rounds of the others. */
   readonly rounds?: number
   /** In place of what the options say. */
   readonly connections?: number
-  /** Rejects where our gateway did not do what was to be measured. */
+  /** Rejects where a process of our gateway did not do what was to be measured. */
   verify? (ours: Running): Promise<void>
 }
 
@@ -43,7 +43,18 @@ export function comparisons ({ box, options }: Bench, files: string): Comparison
   const sender = gateway({ mounts: [{ sendfile: { root: files }, internal: { '/protected/': files } }] })
   const caching = (cache: CreateCacheOptions): Peer => gateway({ cache })
   const inMemory = caching({ name: 'bench' })
-  const onDisk = (name: string): Peer => caching({ name: 'bench', path: join(box.dir, name), levels: '1:2' })
+  const onDisk = (name: string): Peer => {
+    const path = join(box.dir, name)
+    const peer = caching({ name: 'bench', path, levels: '1:2' })
+    return {
+      ...peer,
+      start (...args) {
+        // Each process finds it empty: what the last one has stored would be looked for while this one is measured.
+        rmSync(path, { recursive: true, force: true })
+        return peer.start(...args)
+      },
+    }
+  }
   const served = (...prefixes: string[]) => () => staticFiles(files, prefixes)
   const kept = join(box.dir, 'nginx-cache')
   const plain = { ...jobOf('1k'), distinct: true }

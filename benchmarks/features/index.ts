@@ -1,9 +1,7 @@
 import { join } from 'node:path'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { waitForPort } from '../lib/check.ts'
 import { leaveOut, note, Stage, type Bench } from '../lib/bench.ts'
-import { contestantOf } from '../lib/measure.ts'
-import { measurePairs, Pair } from '../lib/pairs.ts'
+import { describePlan, measurePairs, Pair, type Plan } from '../lib/pairs.ts'
 import { profileContestant } from '../lib/profile.ts'
 import { outcomeTable, pairTable, type Outcome } from '../lib/report.ts'
 import { makeText } from '../origin/replies.ts'
@@ -71,6 +69,8 @@ interface Found {
   readonly outcomes: Outcome[]
   readonly pairs: Pair[]
   readonly measured: Measured[]
+  /** How often they were measured. */
+  readonly rounds: Set<string>
 }
 
 /** Measures what `--features` names, one after the other. */
@@ -84,7 +84,7 @@ export async function measureFeatures (bench: Bench): Promise<Section[]> {
   const special = { ...bench, origins: bench.origins.special ?? bench.origins }
   const sections: Section[] = []
   for (const { block, title, names, note: remark } of groups) {
-    const found: Found = { outcomes: [], pairs: [], measured: [] }
+    const found: Found = { outcomes: [], pairs: [], measured: [], rounds: new Set() }
     for (const comparison of known) {
       if (names.includes(comparison.name) && wanted.includes(comparison.name)) await measureOne(bench, comparison, transport, found)
     }
@@ -92,7 +92,7 @@ export async function measureFeatures (bench: Bench): Promise<Section[]> {
     if (names.includes('rate') && wanted.includes('rate')) found.outcomes.push(...await measureRates(special, transport))
     if (found.outcomes.length === 0) continue
     const rows = found.pairs.length === 0 ? '' : `\n\n${pairTable(['reply', 'transport', 'gateway'], 'first/this', found.pairs)}`
-    sections.push({ block, title, text: `${outcomeTable(found.outcomes)}${rows}\n\n${remark}`, measured: found.measured })
+    sections.push({ block, title, text: `${outcomeTable(found.outcomes)}${rows}\n\n${remark}`, measured: found.measured, rounds: [...found.rounds].join(' ') })
   }
   return sections
 }
@@ -100,6 +100,7 @@ export async function measureFeatures (bench: Bench): Promise<Section[]> {
 async function measureOne (bench: Bench, comparison: Comparison, transport: Transport, found: Found): Promise<void> {
   const { what, target } = comparison
   const [ours, reference] = await compare(bench, comparison, transport)
+  found.rounds.add(describePlan(planOf(bench, comparison)))
   const most = reference?.ratio.median ?? comparison.most
   found.outcomes.push({ what, unit: 'ratio', most, measured: ours.ratio })
   if (reference !== undefined) found.outcomes.push({ what: `${what}: nginx`, unit: 'ratio', most: undefined, measured: reference.ratio })
@@ -109,15 +110,14 @@ async function measureOne (bench: Bench, comparison: Comparison, transport: Tran
 
 /** Profiles this gateway in the first of them that is a comparison. */
 export async function profileFeature (bench: Bench): Promise<void> {
-  const { box, options, cores } = bench
+  const { options } = bench
   const transport = transportOf(bench)
   const comparison = comparisons(bench, writeFiles(bench)).find(({ name }) => options.features?.includes(name))
   if (comparison === undefined) throw new Error('--profile: name one of the features that are compared with something')
   const { ours, job, connections } = comparison
-  const started = await ours.start(box, originsOf(bench, comparison), transport, cores.gateway)
-  await waitForPort(started.port, ours.name)
+  await using stage = new Stage({ ...bench, origins: originsOf(bench, comparison) })
   const load = { ...bench.load, ...(connections !== undefined && { connections }) }
-  await profileContestant(started.running, contestantOf(ours, transport, started), job, { ...bench, load })
+  await profileContestant(await stage.start(ours, transport), job, { ...bench, load })
 }
 
 /** The origin in Node.js where the one in C cannot do what is needed. */
@@ -125,8 +125,12 @@ function originsOf ({ origins }: Bench, { special = false }: Comparison): Bench[
   return special ? origins.special ?? origins : origins
 }
 
+function planOf ({ options }: Bench, { rounds = 1 }: Comparison): Plan {
+  return { rounds: rounds * options.rounds, processes: options.processes }
+}
+
 async function compare (bench: Bench, comparison: Comparison, transport: Transport): Promise<[ours: Pair, reference: Pair | undefined]> {
-  const { job, connections, rounds = 1, reference } = comparison
+  const { job, connections, reference } = comparison
   await using stage = new Stage({ ...bench, origins: originsOf(bench, comparison) })
   const load = { ...bench.load, ...(connections !== undefined && { connections }) }
   const laneOf = async (peer: Peer) => {
@@ -135,7 +139,7 @@ async function compare (bench: Bench, comparison: Comparison, transport: Transpo
     return stage.lane({ labels: [job.name, transport, peer.name], contestant, job, load })
   }
   const over = await laneOf(comparison.ours)
-  const under = await laneOf(comparison.theirs(over.contestant.port))
+  const under = await laneOf(comparison.theirs(() => over.contestant.port))
   const ours = new Pair({ over, under, shownBy: under })
   const pairs = [ours]
   if (reference !== undefined && reference.over.version() === undefined) leaveOut(reference.over.name, 'it is not installed')
@@ -143,9 +147,7 @@ async function compare (bench: Bench, comparison: Comparison, transport: Transpo
     const lane = await laneOf(reference.under)
     pairs.push(new Pair({ over: await laneOf(reference.over), under: lane, shownBy: lane }))
   }
-  await measurePairs(pairs, rounds * bench.options.rounds, note)
-  const running = stage.runningOf(over.contestant)
-  if (running !== undefined) await comparison.verify?.(running)
+  await measurePairs(pairs, planOf(bench, comparison), note, async () => { await comparison.verify?.(over.contestant.running) })
   if (pairs.length > 1) reference?.verify()
   return [ours, pairs[1]]
 }

@@ -1,7 +1,7 @@
-import { waitForPort } from './check.ts'
-import { contestantOf, Lane, type Contestant, type LaneOptions } from './measure.ts'
+import { Contestant } from './contestant.ts'
+import { Lane, type LaneOptions } from './measure.ts'
 import type { Origins, Peer, Transport } from '../peers/peer.ts'
-import type { Box, Running } from './box.ts'
+import type { Box } from './box.ts'
 import type { LoadGenerator, LoadOptions } from '../load/load.ts'
 import type { Cores } from './machine.ts'
 import type { BenchOptions } from './options.ts'
@@ -44,7 +44,7 @@ export function installed ({ versions }: Bench, peers: readonly Peer[]): Peer[] 
 /** The peers of one subject. They run until it is measured. */
 export class Stage {
   readonly #bench: Bench
-  readonly #running = new Map<string, { readonly contestant: Contestant, readonly running: Running }>()
+  readonly #running = new Map<string, Contestant>()
 
   constructor (bench: Bench) {
     this.#bench = bench
@@ -57,17 +57,11 @@ export class Stage {
   async start (peer: Peer, transport: Transport, process = '', pinned = true): Promise<Contestant> {
     const key = `${peer.name} ${transport} ${process}`
     const known = this.#running.get(key)
-    if (known !== undefined) return known.contestant
+    if (known !== undefined) return known
     const { box, origins, cores } = this.#bench
-    const started = await peer.start(box, origins, transport, pinned ? cores.gateway : undefined)
-    const contestant = contestantOf(peer, transport, started)
-    this.#running.set(key, { contestant, running: started.running })
-    await waitForPort(started.port, peer.name)
+    const contestant = await Contestant.start({ box, origins, peer, transport, core: pinned ? cores.gateway : undefined })
+    this.#running.set(key, contestant)
     return contestant
-  }
-
-  runningOf (contestant: Contestant): Running | undefined {
-    return [...this.#running.values()].find((one) => one.contestant === contestant)?.running
   }
 
   /** A lane under the load that the command line asks for, where nothing else is said. */
@@ -77,6 +71,6 @@ export class Stage {
   }
 
   async [Symbol.asyncDispose] (): Promise<void> {
-    await Promise.all([...this.#running.values()].map(({ running }) => this.#bench.box.stop(running)))
+    await Promise.all([...this.#running.values()].map((contestant) => contestant.stop()))
   }
 }

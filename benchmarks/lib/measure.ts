@@ -1,23 +1,9 @@
-import type { Peer, StartedPeer, Transport } from '../peers/peer.ts'
 import { runLoad, type LoadGenerator, type LoadOptions } from '../load/load.ts'
 import { browserHeaders } from './browser.ts'
 import { checkReply } from './check.ts'
 import { cpuSince, groupCpu, groupRss, settle } from './group.ts'
+import type { Contestant } from './contestant.ts'
 import type { Job } from './job.ts'
-
-/** A running peer on one transport. */
-export interface Contestant {
-  readonly peer: string
-  readonly transport: Transport
-  readonly pid: number
-  readonly port: number
-  /** It is compiled, and as fast at its first request as at any other. */
-  readonly native: boolean
-}
-
-export function contestantOf ({ name, native = false }: Peer, transport: Transport, { running, port }: StartedPeer): Contestant {
-  return { peer: name, transport, pid: running.pid, port, native }
-}
 
 /** One round of one lane. */
 export interface Round {
@@ -72,7 +58,6 @@ const runUpLimit = 5_000
 const memoryInterval = 300
 
 let token = 0
-const answered = new WeakMap<Contestant, number>()
 
 /** One contestant with one job under one load. */
 export class Lane {
@@ -99,10 +84,11 @@ export class Lane {
   async prepare (): Promise<void> {
     const { contestant, job, load, warmUpRequests } = this.#options
     this.#wireSize = await checkReply(contestant.port, job, `${contestant.peer} (${contestant.transport})`)
-    const before = answered.get(contestant) ?? 0
     if (contestant.native) await this.#runUp(1, 1)
-    else if (isMany(job)) await this.#runUp(before >= warmUpRequests ? nextJobShare * warmUpRequests : warmUpRequests, warmUpLimit)
-    else if (job.post !== undefined) await this.#runUp(warmUpPosts, warmUpLimit)
+    else if (isMany(job)) {
+      const isWarm = contestant.answered >= warmUpRequests
+      await this.#runUp(isWarm ? nextJobShare * warmUpRequests : warmUpRequests, warmUpLimit)
+    } else if (job.post !== undefined) await this.#runUp(warmUpPosts, warmUpLimit)
     if (!isLarge(job)) return
     // A peer may take in all the replies under way before it sends the first: a round holds two of each connection at least.
     while ((await this.#measure(this.#seconds)).requests < 2 * load.connections && this.#seconds < longestRound) {
@@ -127,8 +113,7 @@ export class Lane {
     let done = 0
     do done += (await this.#measure(seconds, generator, load)).requests
     while (done < requests && Date.now() - begun < limit)
-    const { contestant } = this.#options
-    answered.set(contestant, (answered.get(contestant) ?? 0) + done)
+    this.#options.contestant.answered += done
   }
 
   /** Rejects on any reply other than 2xx and on any socket error. */

@@ -42,8 +42,9 @@ Subjects (default: replies):
   --baseline DIR       add another build of this gateway (a copy of an earlier dist) as the row baseline
   --baseline-commit R  the same, built from a commit of this repository
   --dist DIR           the build to measure (default: dist, built anew when the sources are younger)
-  --rounds N           rounds of each pair, 1 to 100 (default 5), after a warm-up
-  --warm-up N          requests of the warm-up of what runs on Node.js, 1 to 100000 (default 30000)
+  --processes N        processes of each peer on Node.js, one after the other, 1 to 20 (default 3): each has a speed of its own
+  --rounds N           rounds of each pair with each of the processes, 1 to 100 (default 5), after a warm-up
+  --warm-up N          requests of the warm-up of what runs on Node.js, 1 to 100000 (default 20000)
   --seconds N          seconds of each round, 1 to 60 (default 2); large replies take longer where they must
   --connections N      connections of the load, 1 to ${mostConnections} (default 64)
   --counts N,N         numbers of connections of the subject connections (default 64,1000,4000,10000)
@@ -73,6 +74,7 @@ export interface BenchOptions {
   readonly features: readonly FeatureName[] | undefined
   readonly dist: string
   readonly rounds: number
+  readonly processes: number
   readonly seconds: number
   readonly warmUp: number
   readonly connections: number
@@ -123,8 +125,9 @@ export function readOptions (args: readonly string[]): BenchOptions | undefined 
       features: { type: 'boolean', default: false },
       dist: { type: 'string' },
       rounds: { type: 'string', default: '5' },
+      processes: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '2' },
-      'warm-up': { type: 'string', default: '30000' },
+      'warm-up': { type: 'string', default: '20000' },
       connections: { type: 'string', default: '64' },
       counts: { type: 'string', default: '64,1000,4000,10000' },
       browser: { type: 'boolean', default: false },
@@ -155,6 +158,7 @@ export function readOptions (args: readonly string[]): BenchOptions | undefined 
     features: values.features ? list('--only', values.only, features) : undefined,
     dist: values.dist === undefined ? resolve(root, 'dist') : resolve(values.dist),
     rounds: integer('rounds', values.rounds, 100),
+    processes: integer('processes', values.processes, 20),
     seconds: integer('seconds', values.seconds, 60),
     warmUp: integer('warm-up', values['warm-up'], 100_000),
     connections: integer('connections', values.connections, mostConnections),

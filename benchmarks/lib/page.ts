@@ -18,6 +18,8 @@ export interface Section {
   /** Tables and what must be known to read them. */
   readonly text: string
   readonly measured?: readonly Measured[]
+  /** How often it was measured. */
+  readonly rounds?: string
 }
 
 const intro = `# Benchmarks
@@ -63,7 +65,10 @@ export interface Run {
 /** A page with some sections in the place of earlier ones. */
 export function updatePage (page: string, sections: readonly Section[], { command, state, short }: Run): string {
   const texts = readBlocks(page)
-  for (const { block, title, text } of sections) texts.set(block, `## ${title}\n\n${state}\n\`${command}\`\n\n${text.trim()}`)
+  for (const { block, title, text, rounds } of sections) {
+    const often = rounds === undefined || rounds === '' ? '' : ` ${rounds}`
+    texts.set(block, `## ${title}\n\n${state}${often}\n\`${command}\`\n\n${text.trim()}`)
+  }
   const measured = sections.flatMap((section) => section.measured ?? [])
   texts.set('targets', `${targetsIntro}\n${targetTable(texts.get('targets') ?? '', measured, short)}`)
   texts.set('description', description)

@@ -1,3 +1,4 @@
+import type { Contestant } from './contestant.ts'
 import type { Lane, Round } from './measure.ts'
 import { pairedRatios, spread, type Spread } from './stats.ts'
 import type { TargetName } from './targets.ts'
@@ -43,36 +44,71 @@ export class Pair {
   }
 }
 
+/** How often lanes are measured. */
+export interface Plan {
+  /** Rounds of each with each of the processes. */
+  readonly rounds: number
+  /** Processes of each peer on Node.js, one after the other. */
+  readonly processes: number
+}
+
+/** What is needed of a lane to measure rounds of it. */
+interface Measurable extends Pick<Lane, 'name' | 'prepare' | 'round'> {
+  readonly contestant: Pick<Contestant, 'native' | 'renew'>
+}
+
+/** A plan in words. */
+export function describePlan ({ rounds, processes }: Plan): string {
+  const times = rounds === 1 ? '1 round' : `${rounds} rounds`
+  return processes === 1 ? `${times}, one process of each peer.` : `${times} with each of ${processes} processes of what runs on Node.js.`
+}
+
 /**
  * Measures pairs, one round of each, then the next round. The two of a pair follow one another directly, in an order that changes with
- * each round, because what else the machine does drifts within seconds. Before, each lane is warmed up.
+ * each round, because what else the machine does drifts within seconds. Then the same with new processes of what runs on Node.js.
+ * @param verify called before the processes of some rounds end
  */
-export async function measurePairs (pairs: readonly Pair[], rounds: number, progress: (text: string) => void): Promise<void> {
-  await prepare(lanesOf(pairs), progress)
-  for (let round = 1; round <= rounds; round++) {
+export async function measurePairs (
+  pairs: readonly Pair[], plan: Plan, progress: (text: string) => void, verify?: () => Promise<void>
+): Promise<void> {
+  await inGenerations(lanesOf(pairs), plan, progress, async (round, name) => {
     for (const [index, pair] of pairs.entries()) {
-      progress(`round ${round} of ${rounds}: ${pair.options.over.name} / ${pair.options.under.name}`)
+      progress(`${name}: ${pair.options.over.name} / ${pair.options.under.name}`)
       await pair.measure((round + index) % 2 === 0)
     }
-  }
+  }, verify)
 }
 
-/** Measures lanes that are not compared: one round of each, in an order that moves on by one each time, then the next. */
-export async function measureLanes (lanes: readonly Lane[], rounds: number, progress: (text: string) => void): Promise<void> {
-  await prepare(lanes, progress)
-  for (let round = 1; round <= rounds; round++) {
+/** Measures lanes that are not compared: one round of each, in an order that moves on by one each time, then the next; processes as above. */
+export async function measureLanes (lanes: readonly Measurable[], plan: Plan, progress: (text: string) => void): Promise<void> {
+  await inGenerations(lanes, plan, progress, async (round, name) => {
     for (let turn = 0; turn < lanes.length; turn++) {
       const lane = lanes[(turn + round) % lanes.length]
-      progress(`round ${round} of ${rounds}: ${lane?.name}`)
+      progress(`${name}: ${lane?.name}`)
       await lane?.round()
     }
-  }
+  })
 }
 
-async function prepare (lanes: readonly Lane[], progress: (text: string) => void): Promise<void> {
-  for (const lane of lanes) {
-    progress(`warm-up: ${lane.name}`)
-    await lane.prepare()
+/**
+ * Has rounds measured with one generation of processes after the other: V8 settles each process at a speed of its own for as long as it
+ * lives, and rounds of one process say more of that than of the code. Each is warmed up.
+ */
+async function inGenerations (
+  lanes: readonly Measurable[], { rounds, processes }: Plan, progress: (text: string) => void,
+  measureRound: (round: number, name: string) => Promise<void>, verify?: () => Promise<void>
+): Promise<void> {
+  const renewable = [...new Set(lanes.map(({ contestant }) => contestant))].filter(({ native }) => !native)
+  for (let generation = 1; generation <= processes; generation++) {
+    const which = processes === 1 ? '' : `process ${generation} of ${processes}, `
+    // In turn: one may ask another when it starts.
+    if (generation > 1) for (const contestant of renewable) await contestant.renew()
+    for (const lane of lanes) {
+      progress(`${which}warm-up: ${lane.name}`)
+      await lane.prepare()
+    }
+    for (let round = 1; round <= rounds; round++) await measureRound(round + generation, `${which}round ${round} of ${rounds}`)
+    await verify?.()
   }
 }
 

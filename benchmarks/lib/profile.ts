@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { note, type Bench } from './bench.ts'
 import { ask, type Running } from './box.ts'
-import { Lane, type Contestant } from './measure.ts'
+import { Lane } from './measure.ts'
+import type { Contestant } from './contestant.ts'
 import type { Job } from './job.ts'
 import { formatTable } from './table.ts'
 
@@ -31,7 +32,7 @@ async function profileWhile (running: Running, path: string, work: () => Promise
 }
 
 /** Warms a contestant up and prints where it spends its time in one round. */
-export async function profileContestant (running: Running, contestant: Contestant, job: Job, bench: Bench): Promise<void> {
+export async function profileContestant (contestant: Contestant, job: Job, bench: Bench): Promise<void> {
   note('warm-up')
   const { generator, load, options: { warmUp: warmUpRequests } } = bench
   const labels = [contestant.peer, contestant.transport]
@@ -40,7 +41,7 @@ export async function profileContestant (running: Running, contestant: Contestan
   note('profiling\n')
   const { peer, transport } = contestant
   const path = join(tmpdir(), `${peer}-${job.name}-${transport}-${Date.now()}.cpuprofile`)
-  await profileWhile(running, path, () => lane.round())
+  await profileWhile(contestant.running, path, () => lane.round())
   console.log(`${peer}, ${job.name}, ${transport}; profile: ${path}\n\n${profileReport(path)}`)
 }
 

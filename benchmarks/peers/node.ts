@@ -95,9 +95,11 @@ export function baseline (dist: string): Peer {
     version: () => existsSync(join(dist, 'lib/index.js')) ? packageVersion('fastify') : undefined,
     start (box, origins, transport, core) {
       const copy = join(box.dir, `baseline-${transport}`)
-      cpSync(dist, join(copy, 'dist'), { recursive: true })
-      writeFileSync(join(copy, 'package.json'), '{ "type": "module" }')
-      symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+      if (!existsSync(copy)) {
+        cpSync(dist, join(copy, 'dist'), { recursive: true })
+        writeFileSync(join(copy, 'package.json'), '{ "type": "module" }')
+        symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+      }
       return startApp(box, `baseline-${transport}`, 'fastify-scgi', { dist: join(copy, 'dist'), upstreams: scgiTarget(origins, transport) }, core)
     },
   }
@@ -114,15 +116,15 @@ export const httpProxy: Peer = {
 
 /**
  * What Fastify alone costs: a route that sends a Buffer and asks nobody.
- * @param port where it gets the Buffer and the headers from; the HTTP origin's if undefined
+ * @param port where it gets the Buffer and the headers from when it starts; the HTTP origin's if undefined
  */
-export function staticRoute (port?: number, paths: readonly string[] = kinds.map((kind) => `/${kind}`)): Peer {
+export function staticRoute (port?: () => number, paths: readonly string[] = kinds.map((kind) => `/${kind}`)): Peer {
   return {
     name: 'static',
     transports: ['tcp'],
     version: () => packageVersion('fastify'),
     start: (box, origins, transport, core) =>
-      startApp(box, `static-${transport}`, 'static', { upstream: `http://127.0.0.1:${port ?? origins.httpPort}`, paths }, core),
+      startApp(box, `static-${transport}`, 'static', { upstream: `http://127.0.0.1:${port?.() ?? origins.httpPort}`, paths }, core),
   }
 }
 

@@ -12,7 +12,7 @@ import { floor, soakGateway } from '../peers/node.ts'
 import { mix } from './mix.ts'
 import { holds, planOf, windowOf, type Sample } from './windows.ts'
 import { TYPESCRIPT } from '../../scripts/typescript-arguments.ts'
-import type { Contestant } from '../lib/measure.ts'
+import type { Contestant } from '../lib/contestant.ts'
 import type { Section } from '../lib/page.ts'
 
 const share = 0.7

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { installed, leaveOut, note, Stage, type Bench } from '../lib/bench.ts'
 import { jobOf } from '../lib/job.ts'
-import { measureLanes, measurePairs, Pair } from '../lib/pairs.ts'
+import { describePlan, measureLanes, measurePairs, Pair } from '../lib/pairs.ts'
 import { laneTable, measuredOf, pairTable, rssOf } from '../lib/report.ts'
 import { closedLoop } from '../load/load.ts'
 import { nginxWith } from '../peers/nginx.ts'
@@ -63,8 +63,8 @@ export async function measureConnections (bench: Bench): Promise<Section[]> {
       pairs.push(new Pair({ over, under, shownBy: over, target: peer.name === ours && fewest === 64 ? targets[count] : undefined }))
     }
   }
-  await measurePairs(pairs, options.rounds, note)
-  await measureLanes(bursts, options.rounds, note)
+  await measurePairs(pairs, options, note)
+  await measureLanes(bursts, options, note)
   const measured: Measured[] = measuredOf(pairs)
   for (const { options: { over } } of pairs) {
     if (over.labels[0] !== ours || over.labels[1] !== String(memoryAt)) continue
@@ -74,6 +74,7 @@ export async function measureConnections (bench: Bench): Promise<Section[]> {
   return [{
     block: 'connections',
     title: 'Many connections',
+    rounds: describePlan(options),
     text: `${pairTable(['gateway', 'connections'], `/ with ${fewest}`, pairs, ['rate', 'p99', 'cpu', 'range', 'rss', 'accept', 'opened'], lanes)}
 
 1 kB over unix; each row a process of its own. All connections are opened before a round, 250 at a time, and have a reply each: **CPU µs/accept** is the

@@ -1,6 +1,6 @@
 import { installed, note, Stage, type Bench } from '../lib/bench.ts'
 import { jobOf } from '../lib/job.ts'
-import { measurePairs, Pair } from '../lib/pairs.ts'
+import { describePlan, measurePairs, Pair } from '../lib/pairs.ts'
 import { pairTable } from '../lib/report.ts'
 import { http2Load } from '../load/load.ts'
 import { nginxWith } from '../peers/nginx.ts'
@@ -24,10 +24,11 @@ export async function measureHttp2 (bench: Bench): Promise<Section[]> {
     const under = stage.lane({ labels: ['HTTP/2', peer.name.replace('-http2', '')], contestant, job, generator: http2Load })
     pairs.push(new Pair({ over, under, shownBy: under }))
   }
-  await measurePairs(pairs, options.rounds, note)
+  await measurePairs(pairs, options, note)
   return [{
     block: 'http2',
     title: 'HTTP/2 in front',
+    rounds: describePlan(options),
     text: `${pairTable(['client', 'gateway'], 'ours with HTTP/2 / this', pairs)}
 
 1 kB over unix. ${load.connections} streams under way, 16 on a connection, without TLS; the load is \`${http2Load.name}\`, a client in Node.js that costs

@@ -1,6 +1,6 @@
 import { installed, note, Stage, type Bench } from '../lib/bench.ts'
 import { jobOf } from '../lib/job.ts'
-import { measureLanes } from '../lib/pairs.ts'
+import { describePlan, measureLanes } from '../lib/pairs.ts'
 import { laneTable } from '../lib/report.ts'
 import { median } from '../lib/stats.ts'
 import { closedLoop, openLoop } from '../load/load.ts'
@@ -23,17 +23,18 @@ export async function measureLatency (bench: Bench): Promise<Section[]> {
       full.push(stage.lane({ labels: [transport, peer.name], contestant: await stage.start(peer, transport), job: jobOf('1k'), generator: closedLoop, warmUp }))
     }
   }
-  await measureLanes(full, options.rounds, note)
+  await measureLanes(full, options, note)
   const half = full.map(({ labels, contestant, rounds }) => {
     const rate = Math.round(share * median(rounds.map(({ requestsPerSecond }) => requestsPerSecond)))
     return stage.lane({
       labels: [...labels, String(rate)], contestant, job: jobOf('1k'), generator: openLoop, load: { ...load, rate }, warmUp,
     })
   })
-  await measureLanes(half, options.rounds, note)
+  await measureLanes(half, options, note)
   return [{
     block: 'latency',
     title: 'Latency below saturation',
+    rounds: describePlan(options),
     text: `${laneTable(['transport', 'gateway', 'sent/s'], half, ['p50', 'p99', 'p99range', 'p999', 'lateP99', 'cpu'])}
 
 1 kB. **sent/s** is half of the requests a second that \`${closedLoop.name}\` got from each gateway with ${load.connections} connections; that of nginx is bounded by the

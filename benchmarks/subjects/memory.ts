@@ -67,9 +67,7 @@ async function measure (bench: Bench, peer: Peer, port: number, cached: boolean)
   const origins: Origins = { ...bench.origins, scgiPort: port }
   await using stage = new Stage({ ...bench, origins })
   const contestant = await stage.start(peer, 'tcp')
-  const running = stage.runningOf(contestant)
-  if (running === undefined) throw new Error(`${peer.name} does not run`)
-  const held = (): Promise<number> => ask<number>(running, 'memory')
+  const held = (): Promise<number> => ask<number>(contestant.running, 'memory')
   const clients: Socket[] = []
   try {
     const open = async (): Promise<Socket> => {

@@ -1,7 +1,7 @@
 import { leaveOut, note, Stage, type Bench } from '../lib/bench.ts'
 import { jobOf } from '../lib/job.ts'
 import { findNode } from '../lib/nodes.ts'
-import { measurePairs, Pair } from '../lib/pairs.ts'
+import { describePlan, measurePairs, Pair } from '../lib/pairs.ts'
 import { pairTable } from '../lib/report.ts'
 import { fastifyScgi, floorOn } from '../peers/node.ts'
 import type { Section } from '../lib/page.ts'
@@ -34,10 +34,11 @@ export async function measureNode (bench: Bench): Promise<Section[]> {
   }
   const pairs = [...floors, ...gateways]
   if (first === undefined) throw new Error('there is no Node.js to compare')
-  await measurePairs(pairs, options.rounds, note)
+  await measurePairs(pairs, options, note)
   return [{
     block: 'node',
     title: 'Versions of Node.js',
+    rounds: describePlan(options),
     text: `${pairTable(['Node.js', 'gateway'], 'ratio', pairs)}
 
 1 kB over unix. Beside fastify-scgi stands what it costs over what it costs on ${first.labels[0]}; beside the floor what fastify-scgi costs over the floor on the same

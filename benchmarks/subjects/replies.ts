@@ -1,6 +1,6 @@
 import { installed, note, Stage, type Bench } from '../lib/bench.ts'
 import { jobOf } from '../lib/job.ts'
-import { measurePairs, Pair } from '../lib/pairs.ts'
+import { describePlan, measurePairs, Pair } from '../lib/pairs.ts'
 import { measuredOf, pairTable } from '../lib/report.ts'
 import { apache } from '../peers/apache.ts'
 import { lighttpd } from '../peers/lighttpd.ts'
@@ -68,8 +68,9 @@ function choosePeers (options: BenchOptions, kind: Kind): (transport: Transport)
   }
 }
 
-async function measureKind (bench: Bench, stage: Stage, kind: Kind): Promise<Section> {
+async function measureKind (bench: Bench, kind: Kind): Promise<Section> {
   const { options } = bench
+  await using stage = new Stage(bench)
   const gateway = fastifyScgi(options.dist)
   const choose = choosePeers(options, kind)
   const pairs: Pair[] = []
@@ -94,10 +95,11 @@ async function measureKind (bench: Bench, stage: Stage, kind: Kind): Promise<Sec
     pairs.push(new Pair({ over: unix, under: typed, shownBy: typed, target: '1 kB without Content-Type / with' }))
   }
   if (pairs.length === 0) throw new Error(`${kind}: there is no peer to compare with`)
-  await measurePairs(pairs, options.rounds, note)
+  await measurePairs(pairs, options, note)
   return {
     block: `replies-${kind}`,
     title: plans[kind].title,
+    rounds: describePlan(options),
     text: pairTable(['transport', 'gateway'], 'ours/this', pairs),
     measured: measuredOf(pairs),
   }
@@ -105,8 +107,7 @@ async function measureKind (bench: Bench, stage: Stage, kind: Kind): Promise<Sec
 
 /** Each kind of reply, this gateway beside its peers. */
 export async function measureReplies (bench: Bench): Promise<Section[]> {
-  await using stage = new Stage(bench)
   const sections: Section[] = []
-  for (const kind of bench.options.kinds) sections.push(await measureKind(bench, stage, kind))
+  for (const kind of bench.options.kinds) sections.push(await measureKind(bench, kind))
   return sections
 }

@@ -1,6 +1,6 @@
 import { note, Stage, type Bench } from '../lib/bench.ts'
 import { jobOf } from '../lib/job.ts'
-import { measurePairs, Pair } from '../lib/pairs.ts'
+import { describePlan, measurePairs, Pair } from '../lib/pairs.ts'
 import { defaultColumns, pairTable } from '../lib/report.ts'
 import { fastifyScgi, httpProxy } from '../peers/node.ts'
 import type { Lane } from '../lib/measure.ts'
@@ -34,10 +34,11 @@ export async function measureReuse (bench: Bench): Promise<Section[]> {
       pairs.push(new Pair({ over: proxy, under: plain, shownBy: proxy }))
     }
   }
-  await measurePairs(pairs, options.rounds, note)
+  await measurePairs(pairs, options, note)
   return [{
     block: 'reuse',
     title: 'Connections to the application that are kept',
+    rounds: describePlan(options),
     text: `${pairTable(['transport', 'gateway'], '/ default', pairs, defaultColumns, lanes)}
 
 1 kB. By default each request has a connection of its own, as SCGI has it; http-proxy keeps its connections.`,

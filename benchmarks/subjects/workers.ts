@@ -1,6 +1,6 @@
 import { installed, note, Stage, type Bench } from '../lib/bench.ts'
 import { jobOf } from '../lib/job.ts'
-import { measurePairs, Pair } from '../lib/pairs.ts'
+import { describePlan, measurePairs, Pair } from '../lib/pairs.ts'
 import { measuredOf, pairTable } from '../lib/report.ts'
 import { median } from '../lib/stats.ts'
 import { openLoop } from '../load/load.ts'
@@ -29,7 +29,7 @@ export async function measureWorkers (bench: Bench): Promise<Section[]> {
       const over = await lane(peer)
       pairs.push(new Pair({ over, under: await lane(one), shownBy: over, target: pairs.length === 0 ? target : undefined }))
     }
-    await measurePairs(pairs, options.rounds, note)
+    await measurePairs(pairs, options, note)
     return pairs
   }
   const pinned = await compared('two workers / one, on one core', async peer => stage.lane({
@@ -50,6 +50,7 @@ export async function measureWorkers (bench: Bench): Promise<Section[]> {
   return [{
     block: 'workers',
     title: 'Workers',
+    rounds: describePlan(options),
     text: `${pairTable(['cores', 'gateway, workers', 'sent/s'], '/ 1 worker', pairs)}
 
 1 kB over unix, through the command line. CPU of all processes, the primary included. On one core they take all of it, so that what

@@ -60,11 +60,11 @@ test('a run replaces its own sections of the page and no others', () => {
   const run = (short: string) => ({ command: `npm run bench -- ${short}`, state: 'a machine', short })
   const first = updatePage('', [{ block: 'soak', title: 'Soak', text: 'long' }, { block: 'replies-1k', title: '1 kB', text: 'old' }], run('one'))
   const measured = [{ target: '1 kB over unix / floor', value: { median: 1, min: 1, max: 1 } }] as const
-  const second = updatePage(first, [{ block: 'replies-1k', title: '1 kB', text: 'new', measured }], run('two'))
+  const second = updatePage(first, [{ block: 'replies-1k', title: '1 kB', text: 'new', measured, rounds: 'twice.' }], run('two'))
   const blocks = readBlocks(second)
   assert.deepEqual([...blocks.keys()], ['targets', 'replies-1k', 'soak', 'description'])
   assert.equal(blocks.get('soak'), '## Soak\n\na machine\n`npm run bench -- one`\n\nlong')
-  assert.equal(blocks.get('replies-1k'), '## 1 kB\n\na machine\n`npm run bench -- two`\n\nnew')
+  assert.equal(blocks.get('replies-1k'), '## 1 kB\n\na machine twice.\n`npm run bench -- two`\n\nnew')
   assert.match(blocks.get('targets') ?? '', /^\| 1 kB over unix \/ floor .* yes .* two \|$/m)
   assert.equal(updatePage(second, [], run('three')), second)
 })

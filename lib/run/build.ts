@@ -1,5 +1,6 @@
 import { logAccess } from './access-log.ts'
 import { Activity } from './activity.ts'
+import { LATE_COMPILERS } from './late-compilers.ts'
 import type { Application } from './application.ts'
 import type { Logs } from './logs.ts'
 import type { Settings } from './read-config.ts'
@@ -17,7 +18,12 @@ export async function build (settings: Settings, logs: Logs): Promise<Built> {
   const { logger } = logs
   // A primary process serves nobody: it has neither Fastify nor the gateway in memory.
   const { Application } = await import('./application.ts')
-  const application = new Application({ ...settings.fastify, ...(logger === undefined ? undefined : { logger }) })
+  const application = new Application({
+    // Who has no `setup` has no routes but those of the gateway, and these have no schemas.
+    ...(settings.setup === undefined && { schemaController: { compilersFactory: LATE_COMPILERS } }),
+    ...settings.fastify,
+    ...(logger !== undefined && { logger }),
+  })
   const { app } = application
   logs.tellDropped(app.log)
   const activity = new Activity(app)

@@ -1,9 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { AttemptEvent, attemptsAreHeard } from './attempt-event.ts'
-import type { AsyncResource } from 'node:async_hooks'
 import type { EncodedHead, Endpoint } from '../connections/protocol.ts'
-import type { Group } from '../balancer/group.ts'
-import type { PassHandler, PassRequest, PassSettings } from './contract.ts'
+import type { PassTerms } from './contract.ts'
 import type { Peer } from '../balancer/peer.ts'
 import type { Selection } from '../balancer/selection.ts'
 import type { AttemptOutcome } from '../../types/upstream.ts'
@@ -22,11 +20,7 @@ export class Attempting {
   made = 0
   /** Why there is one more, in the words of `nextUpstream`. */
   reason: string | undefined
-  readonly #group: Group<Endpoint>
-  readonly #settings: PassSettings
-  readonly #request: PassRequest
-  readonly #handler: PassHandler
-  readonly #context: AsyncResource
+  readonly #terms: PassTerms
   #attempt: Attempt | undefined
   #begun = 0
   #encoded = NOT_ENCODED
@@ -34,15 +28,9 @@ export class Attempting {
   /** Where somebody listens. */
   #event: AttemptEvent | undefined
 
-  constructor (
-    group: Group<Endpoint>, settings: PassSettings, request: PassRequest, handler: PassHandler, attempts: Attempt[], context: AsyncResource
-  ) {
-    this.#group = group
-    this.#settings = settings
-    this.#request = request
-    this.#handler = handler
+  constructor (terms: PassTerms, attempts: Attempt[]) {
+    this.#terms = terms
     this.attempts = attempts
-    this.#context = context
   }
 
   /** The next attempt begins, with a server that was taken. */
@@ -50,12 +38,14 @@ export class Attempting {
     this.peer = peer
     this.made += 1
     const attempt = this.#enter(peer.target.name)
-    if (attemptsAreHeard()) this.#event = new AttemptEvent(this.#group, peer, this.#request, attempt, this.made - 1, this.reason)
+    if (!attemptsAreHeard()) return
+    const { group, request } = this.#terms
+    this.#event = new AttemptEvent(group, peer, request, attempt, this.made - 1, this.reason)
   }
 
   /** Enters that no server took the request. */
   refuse (error: Error, status: number): void {
-    this.#enter(this.#group.name).status = status
+    this.#enter(this.#terms.group.name).status = status
     this.#end(error)
   }
 
@@ -69,15 +59,16 @@ export class Attempting {
     const added = this.#event?.headers
     if (added === undefined && known?.pathPrefix === endpoint.pathPrefix && known.keepalive === endpoint.keepalive &&
         known.protocol.encode === protocol.encode) return
-    this.#encoded = protocol.encode(this.#request, endpoint, added)
+    this.#encoded = protocol.encode(this.#terms.request, endpoint, added)
     // What is added is for this attempt alone.
     this.#encodedFor = added === undefined ? endpoint : undefined
   }
 
   /** @param fresh not on a connection that stands already */
   send (peer: Peer<Endpoint>, fresh: boolean, handler: ExchangeHandler): void {
-    const { timeouts, bufferSize, socketKeepalive } = this.#settings
-    const { method, body, localAddress, localPort, transparent } = this.#request
+    const { settings, request, context } = this.#terms
+    const { timeouts, bufferSize, socketKeepalive } = settings
+    const { method, body, localAddress, localPort, transparent } = request
     const endpoint = peer.target
     const control = this.control = endpoint.exchange({
       head: this.#encoded.head,
@@ -90,8 +81,8 @@ export class Attempting {
       localPort,
       transparent,
       socketKeepalive,
-      context: this.#context,
-      upgrade: this.#request.upgrade !== undefined,
+      context,
+      upgrade: request.upgrade !== undefined,
     }, handler)
     control.start(fresh)
   }
@@ -118,7 +109,7 @@ export class Attempting {
   /** How an attempt ends whose reply has come, by its status. */
   get outcome (): AttemptOutcome {
     const status = this.#attempt?.status
-    return status !== undefined && this.#group.failOnStatus?.has(status) === true ? 'failed' : 'ok'
+    return status !== undefined && this.#terms.group.failOnStatus?.has(status) === true ? 'failed' : 'ok'
   }
 
   /**
@@ -138,16 +129,7 @@ export class Attempting {
 
   #enter (address: string): Attempt {
     this.#begun = performance.now()
-    const attempt: Attempt = this.#attempt = {
-      address,
-      status: undefined,
-      connectTime: undefined,
-      headerTime: undefined,
-      responseTime: undefined,
-      bytesSent: 0,
-      bytesReceived: 0,
-      responseLength: 0,
-    }
+    const attempt = this.#attempt = attemptOn(address)
     this.attempts.push(attempt)
     return attempt
   }
@@ -168,7 +150,29 @@ export class Attempting {
       attempt.responseLength = control.bodyReceived
       this.control = undefined
     }
-    this.#handler.onAttempt(attempt, error)
+    this.#terms.handler.onAttempt(attempt, error)
     return attempt
   }
+}
+
+function attemptOn (address: string): Attempt {
+  return {
+    address,
+    status: undefined,
+    connectTime: undefined,
+    headerTime: undefined,
+    responseTime: undefined,
+    bytesSent: 0,
+    bytesReceived: 0,
+    responseLength: 0,
+  }
+}
+
+const NO_ATTEMPT = attemptOn('')
+
+/** An empty list with room for one, as most requests need it: a list that was always empty gets room for 17 with the first. */
+export function noAttempts (): Attempt[] {
+  const attempts = [NO_ATTEMPT]
+  attempts.pop()
+  return attempts
 }

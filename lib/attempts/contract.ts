@@ -1,4 +1,6 @@
-import type { EncodableRequest } from '../connections/protocol.ts'
+import type { AsyncResource } from 'node:async_hooks'
+import type { EncodableRequest, Endpoint } from '../connections/protocol.ts'
+import type { Group } from '../balancer/group.ts'
 import type { NextUpstream } from '../balancer/next-upstream.ts'
 import type { PickRequest } from '../balancer/method.ts'
 import type { Attempt } from '../../types/request.ts'
@@ -43,4 +45,14 @@ export interface PassHandler {
   onError (error: Error): void
   /** An attempt has ended. */
   onAttempt (attempt: Attempt, error: Error | undefined): void
+}
+
+/** What is the same for all attempts of a pass. */
+export interface PassTerms {
+  readonly group: Group<Endpoint>
+  readonly settings: PassSettings
+  readonly request: PassRequest
+  readonly handler: PassHandler
+  /** What the functions of the user's, and the handler, are called in. */
+  readonly context: AsyncResource
 }

@@ -11,7 +11,7 @@ import { toError } from '../runtime/caught.ts'
 import type { AsyncResource } from 'node:async_hooks'
 import type { Endpoint } from '../connections/protocol.ts'
 import type { Group } from '../balancer/group.ts'
-import type { PassHandler, PassRequest, PassSettings } from './contract.ts'
+import type { PassHandler, PassRequest, PassSettings, PassTerms } from './contract.ts'
 import type { Peer } from '../balancer/peer.ts'
 import type { Selection } from '../balancer/selection.ts'
 import type { Stickiness } from '../balancer/sticky/stickiness.ts'
@@ -26,18 +26,18 @@ export type { PassHandler, PassRequest, PassSettings } from './contract.ts'
  * One pass of a request through a group: attempts on one server after the other until one answers or the rules of
  * `nextUpstream` end it. Every server taken is given back, once.
  */
-export class Pass implements ExchangeHandler, Waiter {
+export class Pass implements ExchangeHandler, Waiter, PassTerms {
   /** From the head on: what Set-Cookie is to tell the client besides, so that it keeps its server. */
   setCookie: string | undefined = undefined
-  readonly #group: Group<Endpoint>
+  readonly group: Group<Endpoint>
   #selection: Selection<Endpoint>
-  readonly #settings: PassSettings
-  readonly #request: PassRequest
-  readonly #handler: PassHandler
-  readonly #context: AsyncResource
+  readonly settings: PassSettings
+  readonly request: PassRequest
+  readonly handler: PassHandler
+  readonly context: AsyncResource
   readonly #running: Attempting
   #phase = BEGUN
-  /** From then on no further server is asked. */
+  /** From then on no further server is asked; 0 is never. Not Infinity: that would be an object of its own in each pass. */
   #deadline: number
   /** From the moment on in which no server could be had. */
   #hold: Hold | undefined
@@ -49,15 +49,15 @@ export class Pass implements ExchangeHandler, Waiter {
     group: Group<Endpoint>, settings: PassSettings, request: PassRequest, handler: PassHandler, attempts: Attempt[],
     context = currentContext()
   ) {
-    this.#context = context
-    this.#group = group
+    this.context = context
+    this.group = group
     this.#selection = group.begin(request)
-    this.#settings = settings
-    this.#request = request
-    this.#handler = handler
-    this.#running = new Attempting(group, settings, request, handler, attempts, context)
+    this.settings = settings
+    this.request = request
+    this.handler = handler
+    this.#running = new Attempting(this, attempts)
     const { tries, timeout } = settings.nextUpstream
-    this.#deadline = timeout > 0 ? performance.now() + timeout : Infinity
+    this.#deadline = timeout > 0 ? performance.now() + timeout : 0
     if (tries > 0) this.#selection.limit(tries)
   }
 
@@ -66,7 +66,7 @@ export class Pass implements ExchangeHandler, Waiter {
   }
 
   start (): void {
-    const { queue } = this.#group
+    const { queue } = this.group
     const mayWait = queue !== undefined && queue.size > 0
     // Who comes now is served after those who wait.
     if (mayWait && queue.length > 0) this.#wait()
@@ -80,19 +80,19 @@ export class Pass implements ExchangeHandler, Waiter {
 
   /** For the queue, when a server may have become free. */
   serve (): boolean {
-    return this.#context.runInAsyncScope(this.#serve, this)
+    return this.context.runInAsyncScope(this.#serve, this)
   }
 
   /** For the queue, when the time is over. */
   expire (): void {
     this.#leftQueue('timeout')
-    const error = new FST_SCGI_QUEUE_TIMEOUT(this.#group.name, this.#group.queue?.timeout ?? 0)
-    this.#context.runInAsyncScope(this.#refuse, this, error)
+    const error = new FST_SCGI_QUEUE_TIMEOUT(this.group.name, this.group.queue?.timeout ?? 0)
+    this.context.runInAsyncScope(this.#refuse, this, error)
   }
 
   /** The attempt that runs is the last: nobody waits for the answer any more. */
   settle (): void {
-    this.#deadline = -Infinity
+    this.#deadline = -1
   }
 
   /** Stop reading the body of the reply. */
@@ -121,7 +121,7 @@ export class Pass implements ExchangeHandler, Waiter {
     if (phase === HOLDING) {
       this.#hold?.end()
     } else if (phase === QUEUED) {
-      this.#group.queue?.leave(this)
+      this.group.queue?.leave(this)
       this.#leftQueue('abort')
     } else {
       const running = this.#running
@@ -140,34 +140,34 @@ export class Pass implements ExchangeHandler, Waiter {
     const { statusCode } = head
     running.answered(head)
     this.#selection.answered()
-    if (statusCode >= 400 && statusPassesOn(this.#settings.nextUpstream, statusCode) && this.#selection.tries > 1 && this.#mayGoOn()) {
+    if (statusCode >= 400 && statusPassesOn(this.settings.nextUpstream, statusCode) && this.#selection.tries > 1 && this.#mayGoOn()) {
       running.control?.abort()
       running.end(this.#selection, statusCountsAsFailure(statusCode) ? 'failed' : running.outcome === 'failed' ? 'failed' : 'next')
       running.reason = `http_${statusCode}`
       this.start()
       return
     }
-    if (this.#group.sticky !== undefined && !this.#bind(this.#group.sticky, head)) return
+    if (this.group.sticky !== undefined && !this.#bind(this.group.sticky, head)) return
     this.#phase = this.#phase.to(ANSWERED)
-    this.#handler.onHead(head, whole)
+    this.handler.onHead(head, whole)
   }
 
   onInterim (head: ResponseHead): void {
-    this.#handler.onInterim?.(head, this.#running.peer?.target.protocol.earlyHints === true)
+    this.handler.onInterim?.(head, this.#running.peer?.target.protocol.earlyHints === true)
   }
 
   onData (chunk: Buffer): true | void {
-    return this.#handler.onData(chunk)
+    return this.handler.onData(chunk)
   }
 
   onDrain (): void {
-    this.#handler.onDrain?.()
+    this.handler.onDrain?.()
   }
 
   onEnd (): void {
     this.#phase = this.#phase.to(OVER)
     this.#running.end(this.#selection, this.#running.outcome)
-    this.#handler.onEnd()
+    this.handler.onEnd()
   }
 
   onError (error: UpstreamError): void {
@@ -203,15 +203,15 @@ export class Pass implements ExchangeHandler, Waiter {
       // A function of the user's: the key of a hash, a method of their own.
       this.#leaveQueue()
       this.#phase = this.#phase.to(OVER)
-      this.#handler.onError(toError(error))
+      this.handler.onError(toError(error))
       return true
     }
     if (peer === undefined) {
       if (mayWait && this.#selection.full) return this.#phase === QUEUED ? false : this.#wait()
       this.#leaveQueue()
       if (this.#holds()) return true
-      if (this.#selection.held) this.#refuse(new FST_SCGI_NO_FAILOVER(this.#group.name), 503)
-      else this.#refuse(new FST_SCGI_NO_LIVE_UPSTREAMS(this.#group.name))
+      if (this.#selection.held) this.#refuse(new FST_SCGI_NO_FAILOVER(this.group.name), 503)
+      else this.#refuse(new FST_SCGI_NO_LIVE_UPSTREAMS(this.group.name))
       return true
     }
     this.#leaveQueue()
@@ -222,20 +222,20 @@ export class Pass implements ExchangeHandler, Waiter {
 
   #wait (): boolean {
     this.#phase = this.#phase.to(QUEUED)
-    const { queue } = this.#group
+    const { queue } = this.group
     if (queue?.enter(this) === true) {
       // It may have been served meanwhile.
       const isWaiting = this.#phase === QUEUED
-      if (isWaiting && queuesAreHeard()) this.#queued = new QueueEvent(this.#group, this.#request)
+      if (isWaiting && queuesAreHeard()) this.#queued = new QueueEvent(this.group, this.request)
       return !isWaiting
     }
-    this.#refuse(new FST_SCGI_QUEUE_FULL(this.#group.name, queue?.size ?? 0))
+    this.#refuse(new FST_SCGI_QUEUE_FULL(this.group.name, queue?.size ?? 0))
     return true
   }
 
   #leaveQueue (): void {
     if (this.#phase !== QUEUED) return
-    this.#group.queue?.leave(this)
+    this.group.queue?.leave(this)
     this.#leftQueue('served')
   }
 
@@ -250,7 +250,7 @@ export class Pass implements ExchangeHandler, Waiter {
     // A reply that counts against its server is no reason to come again.
     if (peer === undefined || outcome === 'failed') return true
     try {
-      this.setCookie = sticky.answered(this.#request, this.#group.servers, peer, head)
+      this.setCookie = sticky.answered(this.request, this.group.servers, peer, head)
       return true
     } catch (error) {
       // A function of the user's: the session of a reply, the domain of a cookie.
@@ -264,15 +264,15 @@ export class Pass implements ExchangeHandler, Waiter {
   #refuse (error: Error, status = 502): void {
     this.#phase = this.#phase.to(OVER)
     this.#running.refuse(error, status)
-    if (GROUP_REFUSED.hasSubscribers) GROUP_REFUSED.publish({ request: this.#request.source, group: this.#group, error })
-    this.#handler.onError(error)
+    if (GROUP_REFUSED.hasSubscribers) GROUP_REFUSED.publish({ request: this.request.source, group: this.group, error })
+    this.handler.onError(error)
   }
 
   /** The attempt that runs has failed, and with it the pass. */
   #fail (error: Error, outcome: AttemptOutcome): void {
     this.#phase = this.#phase.to(OVER)
     this.#running.end(this.#selection, outcome, error)
-    this.#handler.onError(error)
+    this.handler.onError(error)
   }
 
   /** The attempt that runs has failed: another server is asked, if the rules have it so. */
@@ -281,7 +281,7 @@ export class Pass implements ExchangeHandler, Waiter {
     if (error.kind !== 'local') running.failed(error.statusCode)
     running.end(this.#selection, outcome, error)
     running.reason = error.kind
-    if (outcome === 'failed' && failurePassesOn(this.#settings.nextUpstream, error.kind)) {
+    if (outcome === 'failed' && failurePassesOn(this.settings.nextUpstream, error.kind)) {
       if (this.#selection.tries > 0 && this.#mayGoOn()) {
         this.start()
         return
@@ -289,15 +289,15 @@ export class Pass implements ExchangeHandler, Waiter {
       if (this.#holds()) return
     }
     this.#phase = this.#phase.to(OVER)
-    this.#handler.onError(error)
+    this.handler.onError(error)
   }
 
   /** Waits until a server may be back, if the request may be sent then. */
   #holds (): boolean {
-    const { nextUpstream } = this.#settings
+    const { nextUpstream } = this.settings
     const { wait, tries } = nextUpstream
     if (wait === 0 || (tries > 0 && this.#running.made >= tries) || !this.#mayGoOn()) return false
-    this.#hold ??= new Hold(nextUpstream, () => this.#context.runInAsyncScope(this.#again, this))
+    this.#hold ??= new Hold(nextUpstream, () => this.context.runInAsyncScope(this.#again, this))
     if (!this.#hold.begin()) return false
     this.#phase = this.#phase.to(HOLDING)
     return true
@@ -305,23 +305,23 @@ export class Pass implements ExchangeHandler, Waiter {
 
   /** All servers are asked once more. */
   #again (): void {
-    const { tries } = this.#settings.nextUpstream
-    this.#selection = this.#group.begin(this.#request)
-    const { limit } = this.#group
+    const { tries } = this.settings.nextUpstream
+    this.#selection = this.group.begin(this.request)
+    const { limit } = this.group
     this.#selection.limit((tries > 0 && tries < limit ? tries : limit) - this.#running.made)
     this.start()
   }
 
   /** The conditions aside: whether the request may be sent to another server at all. */
   #mayGoOn (): boolean {
-    return this.#mayResend && (this.#deadline === Infinity || performance.now() < this.#deadline)
+    return this.#mayResend && (this.#deadline === 0 || performance.now() < this.#deadline)
   }
 
   /** What was sent may be sent again: by its method, and by its body, which can be replayed, or nothing has taken from it. */
   get #mayResend (): boolean {
-    const { method, body } = this.#request
+    const { method, body } = this.request
     const isSent = this.#phase === SENT
-    return mayResend(this.#settings.nextUpstream, method, isSent) && (!isSent || body === null || body.replayable)
+    return mayResend(this.settings.nextUpstream, method, isSent) && (!isSent || body === null || body.replayable)
   }
 
   #send (peer: Peer<Endpoint>, fresh: boolean): void {

@@ -8,7 +8,7 @@ import type { AttemptMetrics, Clock, PeerEdit, PeerOptions, PeerOwner, StateChan
 import { WaitQueue } from './queue.ts'
 import type { QueueOptions } from './queue.ts'
 import { roundRobin } from './round-robin.ts'
-import { Selection, UNLIMITED } from './selection.ts'
+import { LONG_AGO, Selection, UNLIMITED } from './selection.ts'
 import type { Stickiness } from './sticky/stickiness.ts'
 import { arrange } from './tiers.ts'
 import type { PeerSet, Tiers } from './tiers.ts'
@@ -205,10 +205,10 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
   }
 
   /**
-   * The time, for a pick; -Infinity while nothing depends on it. Reading the clock costs as much as a pick, so it is left alone then.
+   * The time, for a pick; `LONG_AGO` while nothing depends on it. Reading the clock costs as much as a pick, so it is left alone then.
    */
   tick (): number {
-    return this.#timed > 0 || this.tiers.timed ? this.#now() : -Infinity
+    return this.#timed > 0 || this.tiers.timed ? this.#now() : LONG_AGO
   }
 
   /** Forgives all failures if nothing but failures keeps every peer out; false otherwise. */

@@ -13,6 +13,9 @@ const MASK_BITS = 31
 /** More than there are servers, and, unlike Infinity, no object of its own in each selection. */
 export const UNLIMITED = 2 ** 30
 
+/** Before anything that has happened, and likewise no object of its own. */
+export const LONG_AGO = -(2 ** 30)
+
 /** What the attempts of a request need of their group. */
 export interface SelectionOwner<T> {
   readonly tiers: Tiers<T>
@@ -24,7 +27,7 @@ export interface SelectionOwner<T> {
   readonly servers: readonly Peer<T>[]
   readonly sticky: Stickiness<T> | undefined
   readonly forceRecovery: boolean
-  /** The time, for a pick; -Infinity while nothing depends on it. */
+  /** The time, for a pick; `LONG_AGO` while nothing depends on it. */
   tick (): number
   /** Forgives all failures if nothing but failures keeps every peer out; false otherwise. */
   recover (): boolean
@@ -46,7 +49,7 @@ export class Selection<T> implements PickContext {
   tries: number
   readonly request: PickRequest | undefined
   memo: unknown = undefined
-  time = -Infinity
+  time = LONG_AGO
 
   readonly #group: SelectionOwner<T>
   #tiers: Tiers<T>

@@ -36,10 +36,11 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
   #headDeadline = 0
   /** `bytesWritten` of the socket before this exchange. */
   #writtenBefore = 0
-  #writtenInAll = 0
+  /** Once it is certain: when the request has left as a whole, or at the end. */
+  #bytesSent = -1
 
   constructor (
-    address: ServerAddress, request: ExchangeRequest, handler: ExchangeHandler, pool: IdleConnections<C, ConnectionOptions> | undefined
+    address: ServerAddress, request: ExchangeRequest, handler: ExchangeHandler, pool?: IdleConnections<C, ConnectionOptions>
   ) {
     this.address = address
     this.request = request
@@ -59,8 +60,8 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
   protected abstract stopSending (): void
 
   get bytesSent (): number {
-    if (this.phase === CONNECT) return 0
-    return (this.phase === DONE ? this.#writtenInAll : this.connection?.socket.bytesWritten ?? 0) - this.#writtenBefore
+    if (this.#bytesSent >= 0) return this.#bytesSent
+    return this.phase === CONNECT || this.connection === undefined ? 0 : this.connection.socket.bytesWritten - this.#writtenBefore
   }
 
   protected get settled (): boolean {
@@ -107,9 +108,13 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
     return true
   }
 
-  /** The whole request has left for the kernel. */
-  protected requestWritten (): void {
+  /**
+   * The whole request has left for the kernel.
+   * @param length its bytes, where the exchange knows them
+   */
+  protected requestWritten (length = -1): void {
     this.phase = this.phase.to(HEAD)
+    this.#bytesSent = length
     const { read } = this.request.timeouts
     this.connection?.setTimeout(read)
     if (read > 0) this.#headDeadline = performance.now() + read
@@ -145,6 +150,8 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
   }
 
   #switch (connection: C): void {
+    // There is more to come.
+    this.#bytesSent = -1
     this.switched = new SwitchedConnection(connection, this.request.timeouts, () => this.handler.onDrain?.())
   }
 
@@ -254,14 +261,13 @@ export abstract class ServerExchange<C extends ExchangeConnection> implements Ex
 
   protected settle (keep = false): void {
     if (this.phase === DONE) return
-    const connected = this.phase !== CONNECT
+    this.#bytesSent = this.bytesSent
     this.phase = this.phase.to(DONE)
     this.stopSending()
     const { connection } = this
     if (connection === undefined) return
     this.switched?.release()
     this.switched = undefined
-    this.#writtenInAll = connected ? connection.socket.bytesWritten : this.#writtenBefore
     this.connection = undefined
     if (keep && this.pool !== undefined) {
       // The read that ended the reply may have been one too many for the receiver.

@@ -1,3 +1,4 @@
+import { noAttempts } from '../attempts/attempting.ts'
 import type { CacheTransaction } from '../cache/transaction.ts'
 import type { CacheStatus } from '../../types/cache.ts'
 import type { RedirectState } from '../http/redirect-state.ts'
@@ -6,7 +7,7 @@ import type { ResponseHead } from '../../types/exchange.ts'
 
 /** What `request.scgi` is. The strings are made when they are asked for: most requests are never logged that way. */
 export class RequestInfo implements ScgiRequestInfo {
-  readonly attempts: Attempt[] = []
+  readonly attempts = noAttempts()
   readonly hop: number
   clientAddress = ''
   head: ResponseHead | undefined = undefined

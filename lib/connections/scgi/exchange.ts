@@ -1,21 +1,22 @@
+import { Buffer } from 'node:buffer'
 import { BodyDecoder } from '../../scgi/body.ts'
 import { BodySender } from './body-sender.ts'
 import { BODY, CONNECT, HEAD, SEND } from '../phase.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
+import { copyBytes } from '../../bytes/copy.ts'
 import { explainClose, explainConnect, explainHttp, explainSilence } from '../explain.ts'
 import { HeadParser, looksLikeHttpServer } from '../../scgi/head.ts'
 import { ServerExchange } from '../exchange.ts'
 import * as errors from '../../errors.ts'
 import type { Readable } from 'node:stream'
-import type { ConnectionPool } from './pool.ts'
-import type { ExchangeHandler, ExchangeRequest, ServerAddress } from '../../../types/exchange.ts'
 
 /** A body of up to so many bytes gets its room at once. */
 const ONE_ALLOCATION = 131_072
 
 /** One request to one SCGI server and its reply. */
 export class Exchange extends ServerExchange<Connection> implements ConnectionOwner {
-  readonly #parser: HeadParser
+  /** From the first byte of the reply on. */
+  #parser: HeadParser | undefined
   #body: BodyDecoder | undefined
   #surplus = false
   /** Why the server takes no more of the request. */
@@ -27,11 +28,6 @@ export class Exchange extends ServerExchange<Connection> implements ConnectionOw
   /** What is read into, and not shared with others: pieces of it are given away. */
   #own: Buffer | undefined
   bytesReceived = 0
-
-  constructor (address: ServerAddress, request: ExchangeRequest, handler: ExchangeHandler, pool?: ConnectionPool) {
-    super(address, request, handler, pool)
-    this.#parser = new HeadParser(request.bufferSize, request.upgrade, handler)
-  }
 
   protected override open (): Connection {
     return Connection.open(this.address, this.request, this, this.request.timeouts.connect)
@@ -75,7 +71,8 @@ export class Exchange extends ServerExchange<Connection> implements ConnectionOw
     if (this.phase !== SEND) return
     // A reply that began before: the server may not have read the request, and leave its rest to the next one.
     this.sent = this.bytesReceived === 0
-    this.requestWritten()
+    const { head, body } = this.request
+    this.requestWritten(body === null ? head.length : head.length + body.length)
   }
 
   override onRefused (error: NodeJS.ErrnoException): void {
@@ -91,14 +88,15 @@ export class Exchange extends ServerExchange<Connection> implements ConnectionOw
       this.#bodyBytes(buffer, 0, length)
       return
     }
-    const offset = this.#parser.write(buffer, 0, length)
+    const parser = this.#parser ??= new HeadParser(this.request.bufferSize, this.request.upgrade, this.handler)
+    const offset = parser.write(buffer, 0, length)
     if (offset === -1) {
       this.headGoesOn()
       return
     }
-    const { head } = this.#parser
+    const { head } = parser
     if (offset < 0 || head === undefined) {
-      const { error } = this.#parser
+      const { error } = parser
       if (error?.kind === 'too_big') this.headTooBig()
       else this.invalidHead(error?.message ?? 'unreadable')
       return
@@ -209,7 +207,7 @@ export class Exchange extends ServerExchange<Connection> implements ConnectionOw
   }
 
   get #isLarge (): boolean {
-    return this.bodyReceived > ONE_ALLOCATION || (this.#parser.head?.contentLength ?? -1) > ONE_ALLOCATION
+    return this.bodyReceived > ONE_ALLOCATION || (this.#parser?.head?.contentLength ?? -1) > ONE_ALLOCATION
   }
 
   /**
@@ -218,7 +216,7 @@ export class Exchange extends ServerExchange<Connection> implements ConnectionOw
    */
   #copy (buffer: Buffer, start: number, end: number): Buffer {
     const length = end - start
-    const { contentLength = -1 } = this.#parser.head ?? {}
+    const contentLength = this.#parser?.head?.contentLength ?? -1
     if (this.#taken === 0 && contentLength > length && contentLength <= ONE_ALLOCATION) {
       // One more, for what would be too much.
       this.#whole = Buffer.allocUnsafeSlow(contentLength + 1)
@@ -226,18 +224,19 @@ export class Exchange extends ServerExchange<Connection> implements ConnectionOw
     const whole = this.#whole
     if (whole === undefined) {
       const piece = Buffer.allocUnsafe(length)
-      buffer.copy(piece, 0, start, end)
+      copyBytes(piece, buffer, start, end)
       return piece
     }
-    buffer.copy(whole, 0, start, end)
+    copyBytes(whole, buffer, start, end)
     this.#taken = length
     return whole.subarray(0, length)
   }
 
   /** The server has agreed to keep the connection, and both sides know where this reply ends. */
   #isReusable (): boolean {
-    const { head } = this.#parser
-    if (head === undefined || !this.sent || this.#surplus || this.pool?.keepalive !== true) return false
+    if (this.pool?.keepalive !== true || !this.sent || this.#surplus) return false
+    const head = this.#parser?.head
+    if (head === undefined) return false
     const { statusCode, contentLength, headers } = head
     return contentLength >= 0 && this.request.method !== 'HEAD' && statusCode !== 204 && statusCode !== 304 &&
       headers['scgi-keepalive'] === '1'

@@ -4,6 +4,8 @@ import { settleError } from './http/described.ts'
 import { Caches } from './exchange/cache-registry.ts'
 import { GatewayExchange } from './exchange/exchange.ts'
 import { drain, type GatewayState } from './exchange/drain.ts'
+import { answerHit } from './exchange/hit.ts'
+import { Hits } from './exchange/hits.ts'
 import type { Service } from './exchange/service.ts'
 import { serveMethods } from './options/methods.ts'
 import { clearLeftovers } from './exchange/temp-places.ts'
@@ -167,6 +169,7 @@ function mountRoutes (
     mount,
     bodyLimit: bodyLimit ?? scope.initialConfig.bodyLimit ?? 1_048_576,
     point: pointOf(matched, rewritePrefix),
+    hits: typeof options.upstreams === 'function' ? undefined : Hits.of(mount),
   }
   // Its turn has come: the hook above has waited for it.
   const handler = (request: FastifyRequest, reply: FastifyReply): void => run(service, state, select, request, reply)
@@ -214,6 +217,7 @@ function run (
 function serve (
   service: Service, state: GatewayState, select: Selector, request: FastifyRequest, reply: FastifyReply, body?: Buffer | string | Readable
 ): void {
+  if (service.hits !== undefined && body === undefined && answerHit(service, service.hits, state, select, request, reply)) return
   const exchange = new GatewayExchange(service, state, request, reply)
   let group
   try {

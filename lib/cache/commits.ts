@@ -40,6 +40,11 @@ export class Commits {
     for (const callback of idle) callback()
   }
 
+  /** Entries of a key are being put. */
+  isRunning (key: string): boolean {
+    return this.#commits.size > 0 && this.#commits.has(key)
+  }
+
   /** Calls back when the entries of a key are there, or after the timeout. False if there are none to wait for. */
   wait (key: string, timeout: number, callback: () => void): boolean {
     if (this.#commits.size === 0) return false

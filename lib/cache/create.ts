@@ -31,7 +31,7 @@ export function createCache (options: CreateCacheOptions): Cache {
   return new CacheZone({
     name,
     store,
-    ...(store instanceof MemoryStore && { skills: { putter: store, keepsObjects: true } }),
+    ...(store instanceof MemoryStore && { skills: { putter: store, finder: store, keepsObjects: true } }),
     ...(store instanceof DiskStore && { skills: { putter: store, tempWriter: store, absenceTeller: store } }),
     storeTimeout,
     // Our stores drop what nobody asks for themselves. What somebody asks for may be served stale for as long as the application fails.

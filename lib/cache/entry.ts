@@ -34,6 +34,17 @@ class StoredHead implements ResponseHead {
   }
 }
 
+/** The head of an entry, as if the application had just sent it. */
+export function headOf (value: CacheStoreValue, size: number): ResponseHead {
+  return new StoredHead(value, size)
+}
+
+/** Seconds since the application made a reply (RFC 9111 section 4.2.3). */
+export function ageOf ({ headers: { age }, cachedAt }: CacheStoreValue, now: number): number {
+  const earlier = typeof age === 'string' && /^\d{1,10}$/.test(age) ? Number(age) : 0
+  return earlier + Math.max(0, Math.floor((now - cachedAt) / 1000))
+}
+
 /** An entry of the cache in the hands of one request. Its body is taken once, whole or in part, or discarded. */
 export class CachedEntry {
   readonly head: ResponseHead
@@ -66,9 +77,7 @@ export class CachedEntry {
 
   /** Seconds since the application made the reply (RFC 9111 section 4.2.3). */
   age (now: number): number {
-    const { age } = this.value.headers
-    const earlier = typeof age === 'string' && /^\d{1,10}$/.test(age) ? Number(age) : 0
-    return earlier + Math.max(0, Math.floor((now - this.value.cachedAt) / 1000))
+    return ageOf(this.value, now)
   }
 
   /** The same entry with another head. */

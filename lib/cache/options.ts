@@ -84,6 +84,11 @@ export class CachePolicy<Request> {
     return this.#zone instanceof CacheZone ? this.#zone : undefined
   }
 
+  /** No function of the user's has a say in which entry a request gets. */
+  get isDefault (): boolean {
+    return this.zone !== undefined && this.#key === undefined && this.#bypass.length === 0
+  }
+
   /** @throws FST_SCGI_OPT_INVALID, and what the user's function throws */
   bypass (request: Request): boolean {
     return this.#bypass.length > 0 && holds(this.#bypass, request)

@@ -33,6 +33,11 @@ const REASON: Readonly<Record<CacheStatus, string>> = {
 export const METHOD: StatusTeller = { statusMember: name => `${name}; fwd=method` }
 export const BYPASS: StatusTeller = { statusMember: name => `${name}; fwd=bypass` }
 
+/** That of a hit: what most requests are. */
+export function hitMember (name: string, ttl: number): string {
+  return `${name}; hit; ttl=${ttl}`
+}
+
 /** One member of Cache-Status (RFC 9211 section 2). */
 export function cacheStatusMember (name: string, report: StatusReport): string {
   const { status, forwarded, forwardStatus, stored, collapsed, ttl } = report

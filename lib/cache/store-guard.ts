@@ -22,9 +22,28 @@ interface AbsenceTeller {
   isAbsent (key: CacheStoreKey): boolean
 }
 
+/** An entry as a store in memory keeps it: the same object for all who find it. */
+export interface SharedEntry {
+  /** Its headers are frozen. */
+  readonly value: CacheStoreValue
+  /** Nobody may write into it. */
+  readonly body: Buffer | undefined
+  /** Of the body. */
+  readonly size: number
+  /** What those who send it have made of it. */
+  made: object | undefined
+}
+
+/** A store that has entries in memory. */
+interface Finder {
+  /** What `get` finds, where it is the same for all requests; `undefined` where `get` is to be asked. */
+  find (origin: string, path: string): SharedEntry | undefined
+}
+
 /** What our own stores can do that others cannot. */
 export interface StoreSkills {
   readonly putter: Putter
+  readonly finder?: Finder
   /** The entries are the objects that were stored: they need no check. */
   readonly keepsObjects?: boolean
   readonly tempWriter?: TempWriter
@@ -101,6 +120,17 @@ export class StoreGuard {
       if (lookup.context === undefined) lookup.onLookup(checked(found, this.#keepsObjects), failed)
       else lookup.context.runInAsyncScope(lookup.onLookup, lookup, checked(found, this.#keepsObjects), failed)
     })
+  }
+
+  /** What a lookup finds, where the store has that in memory and it is the same for all requests; `undefined` where `get` is to be asked. */
+  find (origin: string, path: string): SharedEntry | undefined {
+    const finder = this.#skills?.finder
+    return finder === undefined || this.closed ? undefined : finder.find(origin, path)
+  }
+
+  /** A store in memory: `find` may find something. */
+  get finds (): boolean {
+    return this.#skills?.finder !== undefined
   }
 
   /**

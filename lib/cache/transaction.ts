@@ -5,7 +5,7 @@ import { BEGUN, COMMITTING, FETCHING, LOOKUP, OVER, STORING, WAITING } from './p
 import { judge, renew } from './storability.ts'
 import { readClientControl, type ClientControl } from './client-control.ts'
 import { isAboutClient, isFreshEnough, leaveOf, seconds, staleOnStatus, toleratesStale, withinError } from './staleness.ts'
-import { cacheStatusMember, type StatusReport, type StatusTeller } from './status-header.ts'
+import { cacheStatusMember, hitMember, type StatusReport, type StatusTeller } from './status-header.ts'
 import { methodKey, StoreKey } from './key.ts'
 import { rangeTooFar } from './range-offset.ts'
 import { readTags } from './tags.ts'
@@ -90,6 +90,11 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
     this.#key = new StoreKey(zone.origin, methodKey(method, key), seen, mayBeAuthorized)
     this.#mayStore = method !== 'HEAD' || rules.convertHead
     this.#client = rules.obeyClient ? readClientControl(headers) : undefined
+  }
+
+  /** Of the request. */
+  get key (): string {
+    return this.#request.key
   }
 
   /** The application's reply is wanted for the cache, also when the client has disconnected. */
@@ -443,7 +448,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
   statusMember (name: string): string {
     // What most requests are.
     if (this.status === 'HIT' && this.#found !== undefined && this.#lockUntil === 0) {
-      return `${name}; hit; ttl=${Math.floor((this.#found.staleAt - this.#zone.clock.now()) / 1000)}`
+      return hitMember(name, Math.floor((this.#found.staleAt - this.#zone.clock.now()) / 1000))
     }
     return cacheStatusMember(name, this.#report())
   }

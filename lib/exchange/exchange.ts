@@ -20,6 +20,8 @@ import type { CachedEntry } from '../cache/entry.ts'
 import type { CacheHost, CacheTransaction, FetchPlan } from '../cache/transaction.ts'
 import type { Endpoint } from '../connections/protocol.ts'
 import type { Exchanging } from './exchanging.ts'
+import type { Hits } from './hits.ts'
+import type { RequestEvent } from './request-event.ts'
 import type { Group } from '../balancer/group.ts'
 import type { Mount } from './mount.ts'
 import type { PassHandler } from '../attempts/contract.ts'
@@ -39,13 +41,17 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
   readonly #mount: Mount
   readonly #state: GatewayState
   readonly #info: RequestInfo
+  readonly #hits: Hits | undefined
   readonly #upstream: UpstreamSide
   readonly #client: ReplySide
   readonly #taps: Taps | undefined
   #phase: GatewayPhase = READING
 
-  /** @throws FST_SCGI_BAD_REQUEST, and what the user's hooks throw */
-  constructor (service: Service, state: GatewayState, request: FastifyRequest, reply: FastifyReply) {
+  /**
+   * @param event where it was begun before
+   * @throws FST_SCGI_BAD_REQUEST, and what the user's hooks throw
+   */
+  constructor (service: Service, state: GatewayState, request: FastifyRequest, reply: FastifyReply, event?: RequestEvent) {
     const { mount } = service
     const redirected = redirectStateOf(request.raw)
     const outgoing = new OutgoingRequest(service, request, redirected)
@@ -54,10 +60,11 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
     this.#request = request
     this.#mount = mount
     this.#state = state
+    this.#hits = service.hits
     this.#upstream = new UpstreamSide(this, service, redirected, outgoing, info.attempts)
     this.#client = new ReplySide(this, mount, state, this.#upstream, reply, redirected, info)
     this.#taps = mount.cache === undefined && mount.store === undefined ? undefined : new Taps(mount, state, this.#upstream, this.#client)
-    if (this.#client.watch(this.#clientClosed)) state.running.add(this)
+    if (this.#client.watch(this.#clientClosed, event)) state.running.add(this)
     else this.#phase = this.#phase.to(OVER)
   }
 
@@ -113,6 +120,7 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
       return
     }
     this.#client.head = this.#info.head = entry.head
+    this.#taps?.served(this.#hits)
     this.#end()
     this.#client.sender.entry(entry)
   }

@@ -1,5 +1,4 @@
 import { noAttempts } from '../attempts/attempting.ts'
-import type { CacheTransaction } from '../cache/transaction.ts'
 import type { CacheStatus } from '../../types/cache.ts'
 import type { RedirectState } from '../http/redirect-state.ts'
 import type { Attempt, ScgiRequestInfo } from '../../types/request.ts'
@@ -20,7 +19,7 @@ export class RequestInfo implements ScgiRequestInfo {
   }
 
   /** The cache's part in it. */
-  cache: CacheTransaction | undefined = undefined
+  cache: { readonly status: CacheStatus | undefined } | undefined = undefined
 
   get cacheStatus (): CacheStatus | undefined {
     return this.cache?.status

@@ -1,7 +1,7 @@
 import { BufferedReply } from '../reply/buffered-reply.ts'
 import { CLIENT, type UpstreamSide } from './upstream-side.ts'
 import { replacementFor, type Replacement } from './replacement.ts'
-import { isGone, isHttp2, offSocketClose, onSocketClose } from '../http/raw-reply.ts'
+import { endAfter, isGone, offSocketClose, onSocketClose } from '../http/raw-reply.ts'
 import { pace } from '../inbound/pace.ts'
 import { obeyedWish, STEERING } from '../http/accel-headers.ts'
 import { REPLYING } from './phase.ts'
@@ -78,7 +78,7 @@ export class ReplySide implements ReplySource, ReplyOwner, ReplyContext {
   }
 
   /** Calls back when the client has taken its reply, or is gone. False if it is gone already: while an asynchronous hook ran, say. */
-  watch (closed: () => void): boolean {
+  watch (closed: () => void, event?: RequestEvent): boolean {
     const { raw } = this.reply
     const { socket } = this.request.raw
     if (isGone(raw) || socket.destroyed) {
@@ -86,7 +86,7 @@ export class ReplySide implements ReplySource, ReplyOwner, ReplyContext {
       return false
     }
     pace.began(this.#state.running.size)
-    this.event = requestBegan(this.request, this.reply, this.info)
+    this.event = event ?? requestBegan(this.request, this.reply, this.info)
     raw.on('close', closed)
     // A pipelined request waits for its turn, and until then its reply does not hear of the connection.
     if (raw.socket === null) onSocketClose(socket, closed)
@@ -182,9 +182,7 @@ export class ReplySide implements ReplySource, ReplyOwner, ReplyContext {
 
   /** A connection that was promised to be kept is not. */
   closing (): void {
-    const { raw } = this.reply
-    const { socket } = this.request.raw
-    if (raw.headersSent && !isHttp2(raw)) raw.once('finish', () => socket.destroySoon())
+    endAfter(this.reply.raw, this.request.raw.socket)
   }
 
   // --- another protocol ---

@@ -1,4 +1,5 @@
 import type { MountPoint } from '../routing/place.ts'
+import type { Hits } from './hits.ts'
 import type { Mount } from './mount.ts'
 
 /** A route as the gateway serves it. */
@@ -7,4 +8,6 @@ export interface Service {
   readonly point: MountPoint
   /** Largest request body in bytes. */
   readonly bodyLimit: number
+  /** The short way for what its cache has in memory, where there is one. */
+  readonly hits?: Hits | undefined
 }

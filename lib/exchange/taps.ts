@@ -11,6 +11,7 @@ import type { CacheHost, CacheTransaction, FetchPlan } from '../cache/transactio
 import type { CachedEntry } from '../cache/entry.ts'
 import type { Replacement } from './replacement.ts'
 import type { Exchanging } from './exchanging.ts'
+import type { Hits } from './hits.ts'
 import type { Mount } from './mount.ts'
 import type { ReplySide } from './reply-side.ts'
 import type { FetchFailure } from '../cache/use-stale.ts'
@@ -50,6 +51,11 @@ export class Taps implements MirrorTapOwner, UpdateOwner {
     if (this.cache !== undefined) sender.cacheStatus = this.cache
     else if (policy.rules.cacheStatus !== undefined) sender.cacheStatus = policy.covers(outgoing.method) ? BYPASS : METHOD
     return this.cache
+  }
+
+  /** An entry goes to the client: whoever asks for the same may go a shorter way. */
+  served (hits: Hits | undefined): void {
+    if (hits !== undefined && this.cache?.status === 'HIT') hits.remember(this.#client.request, this.cache.key)
   }
 
   /** The reply is to be read to its end, also when its client has gone. */

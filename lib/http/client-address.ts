@@ -36,6 +36,11 @@ export function clientOf (request: FastifyRequest): Client {
   return { ...known.at(-1) ?? own, chain: known.map(({ address }) => address).reverse().join(', ') }
 }
 
+/** The address alone: most who ask for no server need no more. */
+export function clientAddress (request: FastifyRequest): string {
+  return request.ips === undefined ? plain(request.ip) : clientOf(request).address
+}
+
 function readAddress (text: string): Pick<Client, 'address' | 'port'> | undefined {
   const [, address = text, port] = IPV4_WITH_PORT.exec(text) ?? BRACKETED.exec(text) ?? []
   // A zone means something to one machine only, and here it would be anybody's text.

@@ -69,6 +69,11 @@ export function breakOff (raw: ServerResponse): void {
   }
 }
 
+/** A connection of HTTP/1 that was promised to be kept ends with its reply all the same. */
+export function endAfter (raw: ServerResponse, socket: Socket): void {
+  if (raw.headersSent && !isHttp2(raw)) raw.once('finish', () => socket.destroySoon())
+}
+
 /** The client's connection, or its stream, has ended already: nothing will tell of it any more. */
 export function isGone (raw: ServerResponse): boolean {
   const stream: unknown = 'stream' in raw ? raw.stream : undefined

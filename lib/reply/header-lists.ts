@@ -6,6 +6,11 @@ const LISTS = new Set([
   'content-security-policy', 'content-security-policy-report-only', 'timing-allow-origin',
 ])
 
+/** A field, by its name in lower case, to which others may have added before. */
+export function isList (name: string): boolean {
+  return LISTS.has(name) || name === 'set-cookie'
+}
+
 /** Joins what hooks have said before in a list with what the application says. */
 export function joinLists (reply: FastifyReply, headers: Record<string, string | string[]>): void {
   for (const name in headers) {

@@ -47,6 +47,12 @@ export class MemoryIndex<E extends Indexed> {
     return found
   }
 
+  /** The entry of a key that has one for all requests. */
+  single (origin: string, path: string): E | undefined {
+    const kept = this.#keys.get(origin)?.get(path)
+    return kept instanceof Map || kept?.variant !== 'GET' ? undefined : kept
+  }
+
   /** All entries of a key. */
   entriesOf ({ origin, path }: CacheStoreKey): E[] {
     const kept = this.#keys.get(origin)?.get(path)

@@ -12,6 +12,7 @@ import { InternedTexts } from './interned.ts'
 import { MemoryIndex, type Indexed } from './memory-index.ts'
 import { checkLength, ShortBodies, TOO_LONG, type BodyOwner } from './short-bodies.ts'
 import { variantText, varyNames } from './vary.ts'
+import type { SharedEntry } from '../store-guard.ts'
 
 export interface MemoryStoreOptions {
   /** Maximum size of all entries, including their heads; the least recently used is removed first. Default `'64m'`. */
@@ -26,12 +27,10 @@ export interface MemoryStoreOptions {
   now?: () => number
 }
 
-interface Entry extends Indexed, BodyOwner {
+interface Entry extends Indexed, BodyOwner, SharedEntry {
   readonly tags: readonly string[]
-  /** Of the body. */
-  readonly size: number
   /** The body, unless it is among the short ones. */
-  readonly body: Buffer | undefined
+  body: Buffer | undefined
   usedAt: number
   /** It has been given out: nobody may change it any more. */
   frozen: boolean
@@ -44,6 +43,8 @@ interface Made extends Pick<Entry, 'key' | 'value' | 'tags' | 'size'> {
 
 /** What an entry takes beside its texts and its body, about. */
 const OVERHEAD = 500
+/** So many short bodies have a memory of their own at most: each takes some 300 bytes that no limit counts. */
+const MOST_LENT = 10_000
 
 /** A store in the memory of this process. A long body is one Buffer, which all requests share; of a short body each gets a copy. */
 export class MemoryStore implements CacheStore {
@@ -58,6 +59,8 @@ export class MemoryStore implements CacheStore {
   readonly #texts = new InternedTexts()
   readonly #writers = new ActiveList<MemoryWriter>()
   #order = 0
+  /** Short bodies that have a memory of their own. */
+  #lent = 0
   #closed = false
   #timer: NodeJS.Timeout | undefined
 
@@ -76,16 +79,23 @@ export class MemoryStore implements CacheStore {
   }
 
   get (key: CacheStoreKey): CacheStoreResult | undefined {
-    const entry = this.#index.find(key)
+    const entry = this.#used(this.#index.find(key))
+    return entry === undefined ? undefined : resultOf(entry, this.#bodyOf(entry))
+  }
+
+  /** What `get` finds, where it is the same for all requests; `undefined` where `get` is to be asked. */
+  find (origin: string, path: string): SharedEntry | undefined {
+    const entry = this.#used(this.#index.single(origin, path))
     if (entry === undefined) return undefined
-    const now = this.#now()
-    if (entry.value.deleteAt <= now || entry.usedAt + this.#inactive <= now) {
-      this.#lru.delete(entry)
-      return undefined
+    if (entry.body === undefined) {
+      // What is asked for once is copied. Whoever sends a body may still do so when its slot is another's: a memory of its own stays as it is.
+      if (!entry.frozen || this.#lent >= MOST_LENT) return undefined
+      entry.body = joined([this.#short.get(entry, entry.size)], entry.size)
+      this.#short.delete(entry)
+      this.#lent++
     }
-    entry.usedAt = now
-    this.#lru.get(entry)
-    return resultOf(entry, this.#bodyOf(entry))
+    if (!entry.frozen) freeze(entry)
+    return entry
   }
 
   createWriteStream (key: CacheStoreKey, value: CacheStoreValue): Writable | undefined {
@@ -196,6 +206,7 @@ export class MemoryStore implements CacheStore {
       order,
       usedAt: this.#now(),
       frozen: false,
+      made: undefined,
     }
     if (size < TOO_LONG) this.#short.put(entry, pieces, size)
     this.#index.add(entry)
@@ -222,8 +233,24 @@ export class MemoryStore implements CacheStore {
     this.#add({ key, value: vary === undefined ? head : { ...head, vary }, tags: readTags(value.headers), pieces, size }, order)
   }
 
+  /** An entry that somebody asks for, if it is not over. */
+  #used (entry: Entry | undefined): Entry | undefined {
+    if (entry === undefined) return undefined
+    const now = this.#now()
+    if (entry.value.deleteAt <= now || entry.usedAt + this.#inactive <= now) {
+      this.#lru.delete(entry)
+      return undefined
+    }
+    entry.usedAt = now
+    this.#lru.get(entry)
+    return entry
+  }
+
+  /** The body; of a short one a copy. */
   #bodyOf (entry: Entry): Buffer {
-    return entry.body ?? this.#short.get(entry, entry.size)
+    const { body, size } = entry
+    if (body === undefined) return this.#short.get(entry, size)
+    return size < TOO_LONG ? Buffer.from(body) : body
   }
 
   #sizeOf ({ key, variant, value: { headers, statusMessage }, size, tags }: Entry): number {
@@ -239,6 +266,7 @@ export class MemoryStore implements CacheStore {
   #forget (entry: Entry): void {
     this.#index.delete(entry)
     this.#short.delete(entry)
+    if (entry.body !== undefined && entry.size < TOO_LONG) this.#lent--
     for (const tag of entry.tags) {
       const name = `${entry.key.origin}\0${tag}`
       const tagged = this.#tags.get(name)

@@ -1,4 +1,5 @@
 import { BufferedReply } from '../reply/buffered-reply.ts'
+import { giveBackRoom } from '../bytes/rooms.ts'
 import { CLIENT, type UpstreamSide } from './upstream-side.ts'
 import { replacementFor, type Replacement } from './replacement.ts'
 import { endAfter, isGone, offSocketClose, onSocketClose } from '../http/raw-reply.ts'
@@ -150,7 +151,8 @@ export class ReplySide implements ReplySource, ReplyOwner, ReplyContext {
       this.#stream.finish()
     } else if (this.head !== undefined && !this.reply.sent) {
       if (tail !== undefined) this.#collect(tail)
-      this.sender.whole(this.head, this.#pieces, this.#collected)
+      const hasLeft = this.sender.whole(this.head, this.#pieces, this.#collected)
+      if (hasLeft) this.#free()
     }
   }
 
@@ -229,6 +231,14 @@ export class ReplySide implements ReplySource, ReplyOwner, ReplyContext {
     if (this.#pieces === NONE) this.#pieces = [chunk]
     else this.#pieces.push(chunk)
     this.#collected += chunk.length
+  }
+
+  /** The client has the body, and we have its memory. */
+  #free (): void {
+    const { cache, store } = this.mount
+    const first = this.#pieces[0]
+    this.#pieces = NONE
+    if (cache === undefined && store === undefined && first !== undefined) giveBackRoom(first)
   }
 
   #startStream (onResponse?: Mount['hooks']['onResponse']): void {

@@ -1,5 +1,5 @@
 import { constants } from 'node:http2'
-import type { ServerResponse } from 'node:http'
+import { OutgoingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyReply } from 'fastify'
 
@@ -79,6 +79,13 @@ export function isGone (raw: ServerResponse): boolean {
   const stream: unknown = 'stream' in raw ? raw.stream : undefined
   if (typeof stream === 'object' && stream !== null && 'destroyed' in stream) return stream.destroyed === true
   return raw.destroyed
+}
+
+const { end, write } = OutgoingMessage.prototype
+
+/** What is written to a reply of HTTP/1 is seen by Node.js alone, which keeps nothing of what has left. */
+export function isUnseen (raw: ServerResponse, socket: Socket): boolean {
+  return raw.write === write && raw.end === end && !Object.hasOwn(socket, 'write')
 }
 
 /** Bytes of a reply that the client has not taken yet. */

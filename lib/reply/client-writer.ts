@@ -1,7 +1,6 @@
-import { OutgoingMessage, ServerResponse } from 'node:http'
+import { isUnseen } from '../http/raw-reply.ts'
+import { ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
-
-const { write } = OutgoingMessage.prototype
 
 /**
  * Writes a body to the reply of HTTP/1 itself, without a pipe in between. A piece leaves for the kernel while it is written, where
@@ -28,7 +27,7 @@ export class ClientWriter {
     this.#raw = raw
     this.#socket = socket
     this.#written = written
-    this.#unseen = raw.write === write && !Object.hasOwn(socket, 'write')
+    this.#unseen = isUnseen(raw, socket)
   }
 
   /** Bytes that were written and have not left. */

@@ -1,6 +1,6 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { isConditional } from '../http/conditions.ts'
-import { breakOff, clearHead, isHttp2, onReplyClose } from '../http/raw-reply.ts'
+import { breakOff, clearHead, isHttp2, isUnseen, onReplyClose, pendingBytes } from '../http/raw-reply.ts'
 import { describe, forgetType } from '../http/described.ts'
 import { keepType } from '../http/untyped.ts'
 import { onlyOwn } from '../http/route-hooks.ts'
@@ -70,8 +70,11 @@ export class ReplySender {
     this.#owner = owner
   }
 
-  /** A reply whose body is complete. */
-  whole (head: ResponseHead, pieces: readonly Buffer[], length: number): void {
+  /**
+   * A reply whose body is complete.
+   * @returns Whether it is so large that it matters, and has left already: nobody has the memory of the pieces any more.
+   */
+  whole (head: ResponseHead, pieces: readonly Buffer[], length: number): boolean {
     const reply = this.#reply
     // What the user's hooks do or give may throw, and nobody above a socket's callback would catch it.
     try {
@@ -83,14 +86,21 @@ export class ReplySender {
           reply.header('content-length', head.contentLength)
         }
         this.#send(head, undefined)
-        return
+        return false
       }
       const whole = pieces.length === 1 ? first : joined(first, pieces, length)
-      if (whole.length > KERNEL_TAKES) this.#watchClient()
       if (!isMediaType(headers['content-type'])) keepType(this.#request, reply, whole)
-      this.#send(head, whole)
+      const isOurs = this.#send(head, whole)
+      if (whole.length <= KERNEL_TAKES) return false
+      const { raw } = reply
+      const { socket } = this.#request.raw
+      // A client that has taken all at once, as most have room for, cannot be late.
+      const hasLeft = raw.headersSent && pendingBytes(raw, socket) === 0
+      if (!hasLeft) this.#watchClient()
+      return hasLeft && isOurs && isUnseen(raw, socket)
     } catch (error) {
       this.#failed(error)
+      return false
     }
   }
 
@@ -169,13 +179,15 @@ export class ReplySender {
     }
   }
 
-  #send (head: ResponseHead, body: unknown): void {
+  /** True if nobody but us touches the body. */
+  #send (head: ResponseHead, body: unknown): boolean {
     const spelling = this.#spelling(head)
     // What is complete, and what nobody but us touches any more, goes out as it is: most replies, and to describe them costs.
     const final = (body === undefined || Buffer.isBuffer(body)) && !this.#planned && spelling === undefined &&
       this.redirected === undefined && onlyOwn(this.#request)
     if (!final) describe(this.#request, this.#reply, body, spelling)
     this.#reply.send(body)
+    return final
   }
 
   #spelling (head: ResponseHead): ReadonlyMap<string, string> | undefined {

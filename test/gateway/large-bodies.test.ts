@@ -2,17 +2,19 @@
 import assert from 'node:assert/strict'
 import Fastify from 'fastify'
 import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import scgi, { createCache } from '../../lib/index.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { RawClient, rawRequest } from '../helpers/raw-client.ts'
 import { startRecorder, type Exchange } from '../helpers/recorder.ts'
+import { tempDir } from '../helpers/temp.ts'
 import { testCertificate } from '../helpers/tls-cert.ts'
 import { bytes, eventually, get } from './kit.ts'
 import type { FastifyInstance } from 'fastify'
 
-const BODIES = [100_000, 131_072, 131_073, 600_000, 1_500_000].map(size => randomBytes(size))
+const BODIES = [70_000, 90_000, 100_000, 131_072, 131_073, 600_000, 1_500_000].map(size => randomBytes(size))
 const FRAMINGS = ['length', 'eof', 'chunked', 'dribble'] as const
 const TARGETS = BODIES.flatMap((body, index) => FRAMINGS.map(framing => ({ body, target: `/${index}/${framing}` })))
 
@@ -44,8 +46,10 @@ function pieces (body: Buffer): Buffer[] {
 }
 
 /** What the clients of a gateway get, all at once. */
-async function check (gateway: { port: number, tls?: boolean }, request = (target: string): Buffer => get(target)): Promise<void> {
-  await Promise.all(TARGETS.map(async ({ body, target }) => {
+async function check (
+  gateway: { port: number, tls?: boolean }, request = (target: string): Buffer => get(target), targets = TARGETS
+): Promise<void> {
+  await Promise.all(targets.map(async ({ body, target }) => {
     const response = await rawRequest(gateway, request(target))
     assert.deepEqual([response.statusCode, response.cut, response.body.length], [200, false, body.length], target)
     assert.ok(response.body.equals(body), target)
@@ -110,11 +114,14 @@ for (const [name, watch] of Object.entries(WATCHERS)) {
       app.register(scgi, { upstreams: recorder.address })
     })
     await check(gateway)
+    // Other requests of the process use the same memory, where nobody keeps it.
+    await using plain = await startGateway({ upstreams: recorder.address })
+    await check(plain, get, TARGETS.filter(({ body }) => body.length < 131_073))
     for (const { body, target } of TARGETS) assert.ok(Buffer.concat(seen.get(target) ?? []).equals(body), target)
   })
 }
 
-test('each client gets its own bytes: plain, on HTTP/1.0, over TLS, and what the cache keeps is intact', async () => {
+test('each client gets its own bytes: plain, on HTTP/1.0, over TLS, and what the cache and the store keep is intact', async () => {
   await using recorder = await startRecorder({ answer })
   const upstreams = recorder.address
   await using gateway = await startGateway({ upstreams })
@@ -125,6 +132,10 @@ test('each client gets its own bytes: plain, on HTTP/1.0, over TLS, and what the
   const { length } = recorder.requests
   await check(cached)
   assert.equal(recorder.requests.length, length)
+  await using root = await tempDir()
+  await using stored = await startGateway({ upstreams, store: { root: root.path } })
+  await Promise.all([check(stored), check(gateway)])
+  for (const { body, target } of TARGETS.filter(({ target }) => target.endsWith('length'))) assert.ok((await readFile(root.path + target)).equals(body), target)
   const secure = Fastify({ https: testCertificate })
   secure.register(scgi, { upstreams })
   try {

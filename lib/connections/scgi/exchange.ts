@@ -7,6 +7,7 @@ import { copyBytes } from '../../bytes/copy.ts'
 import { explainClose, explainConnect, explainHttp, explainSilence } from '../explain.ts'
 import { HeadParser, looksLikeHttpServer } from '../../scgi/head.ts'
 import { ServerExchange } from '../exchange.ts'
+import { takeRoom } from '../../bytes/rooms.ts'
 import * as errors from '../../errors.ts'
 import type { Readable } from 'node:stream'
 
@@ -219,7 +220,7 @@ export class Exchange extends ServerExchange<Connection> implements ConnectionOw
     const contentLength = this.#parser?.head?.contentLength ?? -1
     if (this.#taken === 0 && contentLength > length && contentLength <= ONE_ALLOCATION) {
       // One more, for what would be too much.
-      this.#whole = Buffer.allocUnsafeSlow(contentLength + 1)
+      this.#whole = takeRoom(contentLength + 1).subarray(0, contentLength + 1)
     }
     const whole = this.#whole
     if (whole === undefined) {

@@ -6,7 +6,7 @@ import type { Peer } from '../balancer/peer.ts'
 import type { Selection } from '../balancer/selection.ts'
 import type { AttemptOutcome } from '../../types/upstream.ts'
 import type { Attempt } from '../../types/request.ts'
-import type { ExchangeControl, ExchangeHandler, ResponseHead } from '../../types/exchange.ts'
+import type { ExchangeControl, ExchangeHandler, ExchangeRequest, ResponseHead } from '../../types/exchange.ts'
 
 const NOT_ENCODED: EncodedHead = { head: Buffer.alloc(0), http: undefined }
 
@@ -23,7 +23,7 @@ export class Attempting {
   readonly #terms: PassTerms
   #attempt: Attempt | undefined
   #begun = 0
-  #encoded = NOT_ENCODED
+  #encoded: EncodedHead = NOT_ENCODED
   #encodedFor: Endpoint | undefined
   /** Where somebody listens. */
   #event: AttemptEvent | undefined
@@ -70,7 +70,7 @@ export class Attempting {
     const { timeouts, bufferSize, socketKeepalive } = settings
     const { method, body, localAddress, localPort, transparent } = request
     const endpoint = peer.target
-    const control = this.control = endpoint.exchange({
+    const sent: ExchangeRequest = {
       head: this.#encoded.head,
       http: this.#encoded.http,
       body,
@@ -83,7 +83,10 @@ export class Attempting {
       socketKeepalive,
       context,
       upgrade: request.upgrade !== undefined,
-    }, handler)
+    }
+    // Of the two objects with the head one is kept.
+    this.#encoded = sent
+    const control = this.control = endpoint.exchange(sent, handler)
     control.start(fresh)
   }
 

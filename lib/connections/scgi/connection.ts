@@ -74,11 +74,10 @@ export class Connection extends ServerConnection<ConnectionOwner> {
     this.#spoilt = this.#bound = transparent !== undefined
     this.#family = family
     this.#buffer = family.buffer
-    const onread = {
-      buffer: () => this.#buffer,
-      callback: (length: number) => this.#read(length),
-    }
-    const make = (options: NewSocketOptions): ScgiSocket => new AttentiveSocket({ ...options, onread }, this)
+    const make = (options: NewSocketOptions): ScgiSocket => new AttentiveSocket({
+      ...options,
+      onread: { buffer: () => this.#buffer, callback: length => this.#read(length) },
+    }, this)
     const socket = this.socket = transparent === undefined ? make({}) : transparentSocket(transparent, make)
     // Functions of all connections: an exchange holds one, and each function of its own would be held with it.
     socket.on('connect', onConnect)

@@ -39,6 +39,8 @@ export interface Measured {
   readonly value: Spread
   /** The limit, where it is itself measured. */
   readonly most?: number
+  /** The same of the floor, which is told where it does not reach the target either. */
+  readonly floor?: number | undefined
 }
 
 const head = ['what', 'at most', 'measured', 'min–max', 'reached', 'run']
@@ -56,7 +58,9 @@ export function targetTable (earlier: string, measured: readonly Measured[], run
     if (now === undefined) return before.get(what) ?? [what, show(limit), '–', '–', '–', 'not measured']
     const most = now.most ?? limit
     const { median, min, max } = now.value
-    return [what, show(most), show(median), `${show(min)}–${show(max)}`, median <= most ? 'yes' : 'no', run]
+    const { floor = 0 } = now
+    const beside = floor > most ? ` (floor: ${show(floor)})` : ''
+    return [what, show(most), `${show(median)}${beside}`, `${show(min)}–${show(max)}`, median <= most ? 'yes' : 'no', run]
   })
   return formatTable(head, lines, 1)
 }

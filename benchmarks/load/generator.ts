@@ -74,7 +74,7 @@ export class Pool {
       if (this.#closing) return
       counts[connected ? 'read' : 'connect']++
       if (this.#lost++ < mostLost) this.#connect((next) => { this.onReplaced(next) })
-      else throw new Error(`${mostLost} connections were lost`)
+      else throw new Error(`${mostLost} connections were lost: ${counts.connect} never opened, ${counts.read} were closed by the server`)
     })
   }
 }

@@ -8,7 +8,7 @@ import { announce, listening, settings } from './app.js'
 // What a gateway on this runtime adds to it is the gateway's.
 
 const shared = Buffer.allocUnsafeSlow(65536)
-const { target, http2, workers } = settings
+const { target, http2, workers, most } = settings
 const separator = Buffer.from('\r\n\r\n')
 
 function encode (request) {
@@ -20,6 +20,7 @@ function encode (request) {
   return `${block.length}:${block},`
 }
 
+/** Begins an exchange, and returns its socket. */
 function handle (request, response) {
   let held
   let expected = -1
@@ -80,6 +81,24 @@ function handle (request, response) {
   socket.on('end', finish)
   response.on('close', () => { if (!response.writableFinished) socket.destroy() })
   socket.write(encode(request), 'latin1')
+  return socket
+}
+
+let running = 0
+const waiting = []
+
+/** The same for servers that may not have as many files open as they have clients, and one more for each. */
+function handleSome (request, response) {
+  if (running === most) {
+    waiting.push([request, response])
+    return
+  }
+  running++
+  handle(request, response).once('close', () => {
+    running--
+    const next = waiting.shift()
+    if (next !== undefined) handleSome(...next)
+  })
 }
 
 if (workers !== undefined && cluster.isPrimary) {
@@ -88,6 +107,8 @@ if (workers !== undefined && cluster.isPrimary) {
   cluster.on('listening', (_, { port }) => { if (--left === 0) announce(port) })
   for (let i = 0; i < workers; i++) cluster.fork()
 } else {
-  const server = (http2 ? createHttp2Server : createServer)(handle)
+  const server = (http2 ? createHttp2Server : createServer)(most === undefined ? handle : handleSome)
+  // Fastify's: 10,000 connections may take longer to open than the 5 s of node:http.
+  server.keepAliveTimeout = 72_000
   server.listen(listening, () => { if (workers === undefined) announce(server.address().port) })
 }

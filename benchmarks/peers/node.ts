@@ -44,6 +44,8 @@ interface NodeSettings {
 export interface FloorSettings extends NodeSettings {
   /** Processes of node:cluster, below one that hands them connections; one process and no other if undefined. */
   readonly workers?: number
+  /** Exchanges at the same time; more wait. */
+  readonly most?: number
 }
 
 /** How this gateway is set up, in the place of its defaults. */

@@ -54,6 +54,10 @@ test('targets that a run has not measured stay as an earlier run has left them',
   assert.deepEqual(found.get('RSS at rest'), ['70 MB', '70 MB', '70 MB–70 MB', 'yes', 'run two'])
   assert.deepEqual(found.get(disk), ['1.90', '2.00', '1.90–2.10', 'no', 'run two'])
   assert.deepEqual(found.get('10 MB over TCP / floor'), ['1.20', '–', '–', '–', 'not measured'])
+  for (const [floor, shown] of [[1.4, '1.50 (floor: 1.40)'], [1.14, '1.50']] as const) {
+    const third = targetTable(second, [{ target: '4,000 connections / 64', value: value(1.5), floor }], 'run three')
+    assert.deepEqual(readTable(third).find(([what]) => what === '4,000 connections / 64')?.slice(1, 5), ['1.15', shown, '1.40–1.60', 'no'])
+  }
 })
 
 test('a run replaces its own sections of the page and no others', () => {

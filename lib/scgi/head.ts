@@ -1,7 +1,11 @@
 import type { ResponseHead } from '../../types/exchange.ts'
-import { CONTENT_LENGTH, LAST, LIST, LOCATION, STATUS, TEXT, TOKEN, hashStep, headerName } from './header-table.ts'
-import { printable, printableByte } from './printable.ts'
+import { CONTENT_LENGTH, LAST, LIST, LOCATION, STATUS, TOKEN, hashStep, headerName } from './header-table.ts'
+import { follows, isLine, learnLine, likelyFirst, likelyNext, lineIn, slotOf, type KnownLine } from './known-lines.ts'
+import { CR, LF, isHttp, lineEnd, textEnd, wrong } from './line-bytes.ts'
+import { printable } from './printable.ts'
 import { isBlank, isText, parseLength, statusCode, statusOfLine, statusReason } from './status.ts'
+
+export { looksLikeHttpServer } from './http-server.ts'
 
 /** Why the head of a reply cannot be used. */
 export interface HeadError {
@@ -23,19 +27,19 @@ export const HEAD_ERROR = -2
 // An application that sends informational heads without end would be read for ever: each of them restarts the read timeout.
 const MAX_INFORMATIONAL = 1000
 
-const LF = 0x0a
-const CR = 0x0d
 const SLASH = 0x2f
 const COLON = 0x3a
 
-// Of a name in an error message; more than is shown.
-const MAX_NAME = 64
-
-// Offsets of the lines of the head being parsed, from the start of the head: name start, name end, value start, value end, hash of the name.
-// One for all parsers: a head is built in the same call that scanned it.
-const FIELDS = 5
+// Offsets of the lines of the head being parsed, from the start of the head: name start, name end, value start, value end, hash of the name,
+// line end. One for all parsers: a head is built in the same call that scanned it.
+const FIELDS = 6
 let spans = new Int32Array(FIELDS * 64)
 let spanCount = 0
+// Those of the lines that are known have no offsets.
+const known: (KnownLine | undefined)[] = []
+let knownCount = 0
+// A text that is cut out of a longer one holds on to it: lines of longer heads are not learned.
+const MAX_LEARNED_HEAD = 2048
 
 // In place of `name end`: the line is no header but the status line, or one that begins with `HTTP/` and is passed over.
 const STATUS_LINE = -1
@@ -168,13 +172,21 @@ export class HeadParser {
    * @returns The offset after the blank line, `HEAD_MORE` or `HEAD_ERROR`.
    */
   #scan (bytes: Uint8Array, origin: number, from: number, stop: number): number {
-    // As locals, they are looked up once and not for each byte.
+    // As a local, it is looked up once and not for each byte.
     const tokens = TOKEN
-    const texts = TEXT
     let count = 0
     let at = from
+    let likely = likelyFirst()
+    knownCount = 0
     for (;;) {
       const line = at
+      if (likely !== undefined && isLine(likely, bytes, at, stop)) {
+        at += likely.bytes.length
+        known[count++] = likely
+        knownCount++
+        likely = likelyNext(likely.slot)
+        continue
+      }
       let hash = 0
       for (; at < stop; at++) {
         const byte = bytes[at] ?? 0
@@ -186,11 +198,18 @@ export class HeadParser {
       let valueEnd = at
       let byte = at < stop ? bytes[at] ?? 0 : LF
       if (byte === COLON && at > line) {
+        const slot = slotOf(hash)
+        likely = lineIn(slot)
+        if (likely !== undefined && isLine(likely, bytes, line, stop)) {
+          at = line
+          continue
+        }
+        likely = likelyNext(slot)
         at++
         // OWS: spaces and tabs at both ends are not part of the value.
         while (at < stop && isBlank(bytes[at])) at++
         valueStart = at
-        while (at < stop && texts[bytes[at] ?? 0] === 1) at++
+        at = textEnd(bytes, at, stop)
         valueEnd = at
         while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1])) valueEnd--
         byte = at < stop ? bytes[at] ?? 0 : LF
@@ -205,7 +224,7 @@ export class HeadParser {
           at = valueEnd = lf < 0 ? stop : lf
           while (bytes[valueEnd - 1] === CR) valueEnd--
         } else if (lf >= 0) {
-          return this.#badLine(bytes, line, nameEnd, at, this.#lines + count + 1)
+          return this.#invalid(`line ${this.#lines + count + 1}${wrong(bytes, line, nameEnd, at)}`)
         } else {
           at = stop
         }
@@ -221,46 +240,66 @@ export class HeadParser {
         return at
       }
 
+      known[count] = undefined
       const span = count++ * FIELDS
-      if (span === spans.length) spans = grow(spans)
+      while (span >= spans.length) spans = grow(spans)
       spans[span] = line - origin
       spans[span + 1] = kind
       spans[span + 2] = valueStart - origin
       spans[span + 3] = valueEnd - origin
       spans[span + 4] = hash
+      spans[span + 5] = at - origin
     }
   }
 
   /** Makes the head of the valid lines between `start` and `headEnd`, whose spans were noted; gives `headEnd` or `HEAD_ERROR`. */
   #build (bytes: Buffer, start: number, headEnd: number): number {
-    const text = bytes.toString('latin1', start, headEnd)
     const count = spanCount
+    // Of known lines all is there.
+    const text = knownCount === count ? '' : bytes.toString('latin1', start, headEnd)
+    const learns = headEnd - start <= MAX_LEARNED_HEAD
     const headers: Record<string, string | string[]> = Object.create(NO_PROPERTIES)
     const rawHeaders: string[] = []
     let statusLine: string | undefined
     let statusHeader: string | undefined
+    let knownStatus: KnownLine | undefined
     let location = false
     let contentLength = -1
     let chunked = false
+    let before = -1
 
     for (let i = 0, span = 0; i < count; i++, span += FIELDS) {
-      const nameStart = spans[span] ?? 0
-      const nameEnd = spans[span + 1] ?? 0
-      const value = text.slice(spans[span + 2], spans[span + 3])
-      if (nameEnd < 0) {
-        if (nameEnd === STATUS_LINE) statusLine = statusOfLine(text.slice(nameStart, spans[span + 3]))
-        continue
+      const line = known[i]
+      let name, lower, rule, value
+      if (line !== undefined) {
+        ({ name, lower, rule, value } = line)
+        follows(before, before = line.slot)
+      } else {
+        const nameStart = spans[span] ?? 0
+        const nameEnd = spans[span + 1] ?? 0
+        value = text.slice(spans[span + 2], spans[span + 3])
+        if (nameEnd < 0) {
+          if (nameEnd === STATUS_LINE) statusLine = statusOfLine(text.slice(nameStart, spans[span + 3]))
+          continue
+        }
+        const hash = spans[span + 4] ?? 0
+        const header = headerName(hash, bytes, start + nameStart, start + nameEnd)
+        ;({ name, lower, rule } = header)
+        const slot = slotOf(hash)
+        if (learns) learnLine(header, slot, value, bytes, start + nameStart, start + (spans[span + 5] ?? 0))
+        follows(before, before = slot)
       }
-      const { name, lower, rule } = headerName(spans[span + 4] ?? 0, bytes, start + nameStart, start + nameEnd)
       rawHeaders.push(name, value)
       const first = headers[lower]
       if (first === undefined) {
         headers[lower] = value
         if (rule < STATUS) continue
-        if (rule === STATUS) statusHeader = value
-        else if (rule === LOCATION) location = true
+        if (rule === STATUS) {
+          statusHeader = value
+          knownStatus = line
+        } else if (rule === LOCATION) location = true
         else if (rule === CONTENT_LENGTH) {
-          contentLength = parseLength(value)
+          contentLength = line === undefined ? parseLength(value) : line.number
           if (contentLength < 0) return this.#invalid(`line ${i + 1}: Content-Length is '${printable(value)}', not a number of bytes`)
         } else {
           chunked = value.toLowerCase() === 'chunked'
@@ -280,7 +319,10 @@ export class HeadParser {
     let code = location ? 302 : 200
     let statusMessage = ''
     const status = statusLine ?? statusHeader
-    if (status !== undefined) {
+    if (statusLine === undefined && knownStatus !== undefined) {
+      code = knownStatus.number
+      statusMessage = knownStatus.reason
+    } else if (status !== undefined) {
       code = statusCode(status)
       if (code < 0) return this.#invalid(`the status is '${printable(status)}', not a number from 100 to 599`)
       if (status.length > 3) {
@@ -295,53 +337,10 @@ export class HeadParser {
     else if (code > 101) this.#receiver?.onInterim?.(head)
     return headEnd
   }
-
-  #badLine (bytes: Uint8Array, line: number, nameEnd: number, at: number, number: number): number {
-    const where = `line ${number}`
-    if (at > line && bytes[at - 1] === CR) return this.#invalid(`${where}: a CR that does not end the line`)
-    const byte = printableByte(bytes[at] ?? 0)
-    let name = ''
-    for (let i = line; i < nameEnd && i <= line + MAX_NAME; i++) name += String.fromCharCode(bytes[i] ?? 0)
-    if (at > nameEnd) return this.#invalid(`${where}: ${byte} in the value of '${printable(name)}'`)
-    if (name !== '') return this.#invalid(`${where}: ${byte} in a header name, after '${printable(name)}'`)
-    return this.#invalid(`${where} begins with ${byte}, not with a header name`)
-  }
-}
-
-/**
- * True when a reply looks like that of an HTTP server which was sent an SCGI request: the server should be reached by `http://`,
- * or another port is meant. A hint for a message, no more: an application may answer so by an HTTP status line of its own.
- *
- * The request begins with a netstring, `70:CONTENT_LENGTH...`, and has no line end. To an HTTP server that is a malformed request
- * line or method (400, 405, 501), a bad version (505), a line that is too long (414, 431), or one that never ends (408). Such a server
- * cannot know where the next request would begin, so it closes: it says `Connection: close`, or sends no header at all. An SCGI
- * application that writes its status line itself gives headers, but has no reason to speak of the connection.
- */
-export function looksLikeHttpServer (head: ResponseHead): boolean {
-  if (!head.nph) return false
-  switch (head.statusCode) {
-    case 400: case 405: case 408: case 414: case 431: case 501: case 505: break
-    default: return false
-  }
-  const connection = head.headers['connection']
-  if (connection === undefined) return head.rawHeaders.length === 0
-  return String(connection).toLowerCase().split(',').some(option => option.trim() === 'close')
 }
 
 function grow (full: Int32Array): Int32Array<ArrayBuffer> {
   const larger = new Int32Array(full.length * 2)
   larger.set(full)
   return larger
-}
-
-/** Offset of the first LF, or -1. */
-function lineEnd (bytes: Uint8Array, from: number, stop: number): number {
-  for (let i = from; i < stop; i++) {
-    if (bytes[i] === LF) return i
-  }
-  return -1
-}
-
-function isHttp (bytes: Uint8Array, at: number): boolean {
-  return bytes[at] === 0x48 && bytes[at + 1] === 0x54 && bytes[at + 2] === 0x54 && bytes[at + 3] === 0x50
 }

@@ -58,6 +58,8 @@ export interface GatewaySettings extends NodeSettings {
   readonly cache?: CreateCacheOptions
   /** Register the metrics too. */
   readonly metrics?: boolean
+  /** Tell Fastify that no route has a schema: it does not load what compiles them. */
+  readonly schemas?: false
 }
 
 /** This gateway as built in `dist`, with its defaults if nothing else is said. */
@@ -74,16 +76,16 @@ export function fastifyScgi (dist: string, { node, server, ...settings }: Gatewa
   }
 }
 
-/** The command line of the build in `dist`, with so many workers. */
-export function commandLine (dist: string, workers: number): Peer {
-  const name = `fastify-scgi, ${workers}`
+/** The command line of the build in `dist`, with so many workers; in one process without. */
+export function commandLine (dist: string, workers?: number): Peer {
+  const name = `fastify-scgi, ${workers ?? 'command line'}`
   return {
     name,
     transports: ['unix', 'tcp'],
     version: () => existsSync(join(dist, 'lib/run/bin.js')) ? packageVersion('fastify') : undefined,
     async start (box, origins, transport, core) {
       const port = await freePort()
-      const args = ['--listen', `127.0.0.1:${port}`, '--workers', String(workers), scgiTarget(origins, transport)]
+      const args = ['--listen', `127.0.0.1:${port}`, ...(workers === undefined ? [] : ['--workers', String(workers)]), scgiTarget(origins, transport)]
       return { running: await box.start(name, process.execPath, [join(dist, 'lib/run/bin.js'), ...args], { core }), port }
     },
   }

@@ -1,7 +1,7 @@
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
 import { pathError, splitPath } from '../routing/canonical-path.ts'
 import { clientOf } from '../http/client-address.ts'
-import { plain } from '../http/plain-address.ts'
+import { serverEnd } from '../http/server-end.ts'
 import { rewrittenHeaders } from './rewritten-headers.ts'
 import type { RedirectState } from '../http/redirect-state.ts'
 import type { MountPoint } from '../routing/place.ts'
@@ -72,8 +72,9 @@ export class FastifyView implements RequestView {
 
   /** Takes the address down that the request came in at, which only those who send it to a server need. */
   takeServer ({ socket }: FastifyRequest['raw']): void {
-    this.serverAddr = plain(socket.localAddress)
-    this.serverPort = socket.localPort ?? ''
+    const { address, port } = serverEnd(socket)
+    this.serverAddr = address
+    this.serverPort = port
   }
 
   /** The same request with the headers that a hook has made of what the client sent. */

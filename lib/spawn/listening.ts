@@ -1,4 +1,3 @@
-import { Worker } from 'node:worker_threads'
 import { isRecord } from '../options/checks.ts'
 
 /** A unix socket that listens, and from which this process does not accept. */
@@ -29,6 +28,8 @@ const BACKLOG = 4096
  * @throws as `server.listen`
  */
 export async function holdSocket (path: string): Promise<ListeningSocket> {
+  // Nobody else pays for it.
+  const { Worker } = await import('node:worker_threads')
   const thread = new Worker(THREAD, { eval: true, workerData: { path, backlog: BACKLOG }, execArgv: [], env: {} })
   const fd = await new Promise<number>((resolve, reject) => {
     thread.once('error', reject)

@@ -24,4 +24,6 @@ response.resume()
 await once(response, 'end')
 await app.close()
 origin.close()
-process.stdout.write(JSON.stringify({ status: response.statusCode, modules: Object.keys(createRequire(import.meta.url).cache) }))
+// Undocumented; what Node.js has made of its own modules.
+const own: unknown = Reflect.get(process, 'moduleLoadList')
+process.stdout.write(JSON.stringify({ status: response.statusCode, modules: Object.keys(createRequire(import.meta.url).cache), own }))

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
-import { crc32 } from 'node:zlib'
+import { crc32 } from './disk/crc32.ts'
 import type { CacheStore, CacheStoreKey, CacheStoreListed, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
 import { ActiveList } from '../../runtime/active-list.ts'
 import type { Put } from '../short-sink.ts'

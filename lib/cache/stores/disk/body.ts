@@ -1,6 +1,6 @@
 import { read } from 'node:fs'
 import { Readable } from 'node:stream'
-import { crc32 } from 'node:zlib'
+import { crc32 } from './crc32.ts'
 import { FST_SCGI_CACHE_STORE } from '../../../errors.ts'
 import { shut } from './files.ts'
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { crc32 } from 'node:zlib'
+import { crc32 } from './crc32.ts'
 import type { CacheStoreValue } from '../../../../types/cache-store.ts'
 import { isValue } from '../key.ts'
 

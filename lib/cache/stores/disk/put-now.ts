@@ -1,6 +1,6 @@
 import { closeSync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs'
 import { dirname, sep } from 'node:path'
-import { crc32 } from 'node:zlib'
+import { crc32 } from './crc32.ts'
 import { codeOf } from '../../../runtime/caught.ts'
 import type { Put } from '../../short-sink.ts'
 import type { CacheStoreKey, CacheStoreValue } from '../../../../types/cache-store.ts'

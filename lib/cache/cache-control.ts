@@ -3,7 +3,9 @@ import { parseDictionary, type Item } from './dictionary.ts'
 import type { HeaderValues } from '../../types/cache.ts'
 
 /** What the Cache-Control of a reply says to a shared cache (RFC 9111 section 5.2.2, RFC 5861). Numbers are seconds, -1 if nothing is said. */
-export interface CacheControl {
+export type CacheControl = Readonly<Draft> & { readonly withheld: readonly string[] }
+
+interface Draft {
   noStore: boolean
   /** Without field names. */
   noCache: boolean
@@ -84,10 +86,25 @@ export function readPolicy (
   return { control: readCacheControl(ignoreCacheControl ? undefined : headers['cache-control']), targeted: false }
 }
 
+/** What was read before, by the text: an application says the same of most of its replies. */
+const known = new Map<string, CacheControl>()
+const MOST_KNOWN = 256
+const LONGEST_KNOWN = 128
+
 /** Reads Cache-Control. What is malformed, or said twice, is read in the strictest way that it allows. */
 export function readCacheControl (field: string | string[] | undefined): CacheControl {
+  if (field === undefined) return nothingSaid()
+  if (typeof field !== 'string' || field.length > LONGEST_KNOWN) return readDirectives(field)
+  let control = known.get(field)
+  if (control === undefined) {
+    if (known.size >= MOST_KNOWN) known.clear()
+    known.set(field, control = readDirectives(field))
+  }
+  return control
+}
+
+function readDirectives (field: string | string[]): CacheControl {
   const control = nothingSaid()
-  if (field === undefined) return control
   for (const { name, value, quoted } of splitDirectives(field)) {
     switch (name) {
       case 'no-store': control.noStore = true; break
@@ -143,7 +160,7 @@ function fromDictionary (members: ReadonlyMap<string, Item>): CacheControl {
   return control
 }
 
-function nothingSaid (): CacheControl {
+function nothingSaid (): Draft {
   return {
     noStore: false,
     noCache: false,
@@ -161,7 +178,7 @@ function nothingSaid (): CacheControl {
 }
 
 /** Takes down the fields that a qualified directive names. False if it names none, or what is no field: it then stands for the whole reply. */
-function withhold (control: CacheControl, fields: string | undefined): boolean {
+function withhold (control: Draft, fields: string | undefined): boolean {
   if (fields === undefined) return false
   const names = fields.split(',').map(name => name.trim().toLowerCase()).filter(name => name !== '')
   if (names.length === 0 || !names.every(name => isToken(name))) return false

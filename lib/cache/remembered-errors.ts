@@ -16,6 +16,10 @@ export class RememberedErrors {
   /** The headers in which the errors of a key differ. */
   readonly #names = new BoundedMap<readonly string[]>(MAX_ENTRIES, MAX_LENGTH)
 
+  get size (): number {
+    return this.#errors.size
+  }
+
   /** @param headers of the request; they are read only where a key's errors differ in some */
   get (key: string, headers: () => HeaderValues, now: number): number | undefined {
     if (this.#errors.size === 0) return undefined

@@ -1,3 +1,4 @@
+import { httpDate } from '../http/date.ts'
 import { namedByConnection } from '../http/connection-field.ts'
 import { permitsStale, type CacheControl } from './cache-control.ts'
 import { readReply, type Reading } from './rfc9111.ts'
@@ -63,7 +64,7 @@ export function renewByRfc (
   const listed = namedByConnection(update['connection'])
   const headers = { ...entry.headers }
   // The age that was stored is in cachedAt, and the date was that of the reply before.
-  if (update['date'] === undefined) headers['date'] = new Date(now).toUTCString()
+  if (update['date'] === undefined) headers['date'] = httpDate(now)
   for (const name in update) {
     const value = update[name]
     if (value === undefined || ONE_HOP.has(name) || OF_THE_BODY.has(name) || listed.has(name)) continue
@@ -159,7 +160,7 @@ function stored (headers: HeaderValues | ResponseHead['headers'], control: Cache
     copy[name] = typeof value === 'string' ? value : [...value]
   }
   // Who received it without a date notes when that was (RFC 9110 section 6.6.1).
-  copy['date'] ??= new Date(now).toUTCString()
+  copy['date'] ??= httpDate(now)
   return copy
 }
 

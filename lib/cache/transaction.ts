@@ -265,8 +265,8 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
     const zone = this.#zone
     const { path } = this.#key
     if (stored) {
-      zone.stored(path, this.#seen, zone.clock.now())
-      zone.rememberVary(path, Object.keys(this.#value?.vary ?? {}), zone.clock.now())
+      const vary = this.#value?.vary
+      zone.stored(path, this.#seen, vary === undefined ? undefined : Object.keys(vary))
       if (this.#purged) deleteEntry(zone.guard, this.#key)
     }
     if (this.#phase === COMMITTING && this.#takesTime) zone.commits.end(path)

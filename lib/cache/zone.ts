@@ -104,14 +104,13 @@ export class CacheZone implements Cache {
     this.#errors.set(key, known === undefined ? names : [...known, ...names], headers, statusCode, now, until)
   }
 
-  /** The variant that a request gets is in the store now. */
-  stored (key: string, headers: () => HeaderValues, now: number): void {
-    this.#errors.delete(key, headers, now)
-  }
-
-  /** Requests for an entry that varies by these headers are told apart from now on. */
-  rememberVary (key: string, names: readonly string[], now: number): void {
-    if (names.length > 0) this.#varyNames.set(key, names, now + VARY_TIME)
+  /**
+   * The variant that a request gets is in the store now. If there are several, requests for them are told apart from now on.
+   * @param vary names of the headers that select it
+   */
+  stored (key: string, headers: () => HeaderValues, vary: readonly string[] | undefined): void {
+    if (this.#errors.size > 0) this.#errors.delete(key, headers, this.clock.now())
+    if (vary !== undefined && vary.length > 0) this.#varyNames.set(key, vary, this.clock.now() + VARY_TIME)
   }
 
   /** Not every request for this key gets the same reply, as far as is known. */

@@ -21,6 +21,19 @@ export function parseHttpDate (text: string): number | undefined {
   return undefined
 }
 
+let second = NaN
+let secondText = ''
+
+/** The date as HTTP writes it. A reply in a second mostly follows another. */
+export function httpDate (now: number): string {
+  const own = Math.floor(now / 1000)
+  if (own !== second) {
+    secondText = new Date(now).toUTCString()
+    second = own
+  }
+  return secondText
+}
+
 type Field = string | number | undefined
 
 function seconds (year: Field, monthName: Field, day: Field, hour: Field, minute: Field, second: Field): number | undefined {

@@ -64,8 +64,12 @@ export class MemoryIndex<E extends Indexed> {
     const { origin, path } = entry.key
     let paths = this.#keys.get(origin)
     if (paths === undefined) this.#keys.set(origin, paths = new Map())
-    this.#supersede(entry, paths.get(path))
-    if (entry.names === '' && !paths.has(path)) paths.set(path, entry)
+    let kept = paths.get(path)
+    if (kept !== undefined) {
+      this.#supersede(entry, kept)
+      kept = paths.get(path)
+    }
+    if (entry.names === '' && kept === undefined) paths.set(path, entry)
     else this.#addVariant(entry, paths)
   }
 
@@ -106,8 +110,7 @@ export class MemoryIndex<E extends Indexed> {
   }
 
   /** Removes what no request would get any more. */
-  #supersede ({ names, variant, key: { method }, value: { vary }, order }: E, kept: Kept<E> | undefined): void {
-    if (kept === undefined) return
+  #supersede ({ names, variant, key: { method }, value: { vary }, order }: E, kept: Kept<E>): void {
     if (!(kept instanceof Map)) {
       if (kept.names === names && kept.variant === variant) this.#remove(kept)
       return

@@ -29,6 +29,9 @@ export interface MemoryStoreOptions {
 
 interface Entry extends Indexed, BodyOwner, SharedEntry {
   readonly tags: readonly string[]
+  /** Bytes of the headers, and of all of it, for the books. */
+  readonly headersSize: number
+  readonly weight: number
   /** The body, unless it is among the short ones. */
   body: Buffer | undefined
   usedAt: number
@@ -37,17 +40,19 @@ interface Entry extends Indexed, BodyOwner, SharedEntry {
 }
 
 /** What an entry is made of. */
-interface Made extends Pick<Entry, 'key' | 'value' | 'tags' | 'size'> {
+interface Made extends Pick<Entry, 'key' | 'value' | 'tags' | 'size' | 'headersSize'> {
   readonly pieces: readonly Buffer[]
 }
 
 /** What an entry takes beside its texts and its body, about. */
 const OVERHEAD = 500
+const NONE: readonly string[] = []
 /** So many short bodies have a memory of their own at most: each takes some 300 bytes that no limit counts. */
 const MOST_LENT = 10_000
 
 /** A store in the memory of this process. A long body is one Buffer, which all requests share; of a short body each gets a copy. */
 export class MemoryStore implements CacheStore {
+  readonly #maxSize: number
   readonly #maxEntries: number
   readonly #maxEntrySize: number
   readonly #inactive: number
@@ -66,14 +71,14 @@ export class MemoryStore implements CacheStore {
 
   /** @throws FST_SCGI_OPT_INVALID */
   constructor (options: MemoryStoreOptions = {}) {
-    const maxSize = Math.max(1, parseSize('maxSize', options.maxSize ?? '64m'))
+    const maxSize = this.#maxSize = Math.max(1, parseSize('maxSize', options.maxSize ?? '64m'))
     this.#maxEntries = CREATE_CACHE.maxEntries.read('maxEntries', options.maxEntries) ?? Infinity
     this.#maxEntrySize = options.maxEntrySize === undefined ? Math.floor(maxSize / 8) : parseSize('maxEntrySize', options.maxEntrySize)
     this.#inactive = parseLifetime('inactive', options.inactive ?? '10m')
     this.#now = options.now ?? Date.now
     this.#lru = new LRUCache<Entry, Entry>({
       maxSize,
-      sizeCalculation: entry => this.#sizeOf(entry),
+      sizeCalculation: ({ weight }) => weight,
       dispose: entry => this.#forget(entry),
     })
   }
@@ -101,8 +106,8 @@ export class MemoryStore implements CacheStore {
   createWriteStream (key: CacheStoreKey, value: CacheStoreValue): Writable | undefined {
     if (this.#closed || promisedLength(value) > this.#maxEntrySize) return undefined
     const writer = new MemoryWriter(key, copyValue(value), this.#maxEntrySize, (pieces, size) => {
-      this.#shareTexts(writer.value)
-      this.#add({ key, value: writer.value, tags: writer.tags, pieces, size })
+      const { value, tags } = writer
+      this.#add({ key, value, tags, pieces, size, headersSize: this.#shareTexts(value) })
     })
     this.#writers.add(writer)
     writer.once('close', () => this.#writers.delete(writer))
@@ -120,8 +125,7 @@ export class MemoryStore implements CacheStore {
    */
   put (key: CacheStoreKey, value: CacheStoreValue, pieces: readonly Buffer[], length: number): boolean {
     if (this.#closed || length > this.#maxEntrySize) return false
-    this.#shareTexts(value)
-    this.#add({ key, value, tags: readTags(value.headers), pieces, size: length })
+    this.#add({ key, value, tags: readTags(value.headers), pieces, size: length, headersSize: this.#shareTexts(value) })
     return true
   }
 
@@ -134,8 +138,7 @@ export class MemoryStore implements CacheStore {
     const entry = this.#index.find(key)
     if (entry === undefined || entry.value.etag !== value.etag) return false
     const renewed = copyValue(value)
-    this.#shareTexts(renewed)
-    this.#replace(entry, renewed)
+    this.#replace(entry, renewed, this.#shareTexts(renewed))
     return this.#index.find(key) !== undefined
   }
 
@@ -150,7 +153,7 @@ export class MemoryStore implements CacheStore {
     this.#purgeWriters(origin, match)
     const entries = this.#matching(origin, match)
     for (const entry of entries) {
-      if (soft) this.#replace(entry, softened(entry.value, this.#now()))
+      if (soft) this.#replace(entry, softened(entry.value, this.#now()), entry.headersSize)
       else this.#lru.delete(entry)
     }
     return entries.length
@@ -182,24 +185,31 @@ export class MemoryStore implements CacheStore {
     this.#short = new ShortBodies()
   }
 
-  /** Keeps once what the headers have in common with those of others. */
-  #shareTexts ({ headers }: CacheStoreValue): void {
+  /** Keeps once what the headers have in common with those of others. Gives their bytes, for the books. */
+  #shareTexts ({ headers }: CacheStoreValue): number {
+    let size = 0
     for (const name in headers) {
-      const text = headers[name]
+      const text = headers[name] ?? ''
       if (typeof text === 'string') headers[name] = this.#texts.of(text)
+      size += 20 + name.length + (typeof text === 'string' ? text : text.join()).length
     }
+    return size
   }
 
   #add (made: Made, order = ++this.#order): void {
-    const { key: { origin, method, path }, value, tags, pieces, size } = made
-    const names = varyNames(value.vary)
+    const { key: { origin, method, path }, value, tags, pieces, size, headersSize } = made
+    const { vary } = value
+    const names = vary === undefined ? NONE : varyNames(vary)
+    const variant = variantText(method, names, vary)
     const entry: Entry = {
-      key: entryKey(origin, method, path, value.vary),
-      names: names.join(),
-      variant: variantText(method, names, value.vary),
+      key: entryKey(origin, method, path, vary),
+      names: names === NONE ? '' : names.join(),
+      variant,
       value,
       tags,
       size,
+      headersSize,
+      weight: this.#weightOf(made, variant),
       body: size < TOO_LONG ? undefined : joined(pieces, size),
       page: undefined,
       slot: 0,
@@ -216,21 +226,22 @@ export class MemoryStore implements CacheStore {
       if (tagged === undefined) this.#tags.set(name, new Set([entry]))
       else tagged.add(entry)
     }
-    this.#lru.set(entry, entry)
-    // One that is larger than all there may be is not taken, and nobody is told.
-    if (!this.#lru.has(entry)) this.#forget(entry)
+    // One that is larger than all there may be is not taken.
+    if (entry.weight > this.#maxSize) this.#forget(entry)
+    else this.#lru.set(entry, entry)
     while (this.#lru.size > this.#maxEntries) this.#lru.pop()
     this.#plan()
   }
 
   /** Gives an entry another head. Its place among the variants stays. */
-  #replace (entry: Entry, value: CacheStoreValue): void {
+  #replace (entry: Entry, value: CacheStoreValue, headersSize: number): void {
     const { key, value: { vary }, size, order } = entry
     const head = { ...value }
     delete head.vary
     const pieces = [this.#bodyOf(entry)]
     this.#lru.delete(entry)
-    this.#add({ key, value: vary === undefined ? head : { ...head, vary }, tags: readTags(value.headers), pieces, size }, order)
+    const kept = vary === undefined ? head : { ...head, vary }
+    this.#add({ key, value: kept, tags: readTags(value.headers), pieces, size, headersSize }, order)
   }
 
   /** An entry that somebody asks for, if it is not over. */
@@ -253,13 +264,10 @@ export class MemoryStore implements CacheStore {
     return size < TOO_LONG ? Buffer.from(body) : body
   }
 
-  #sizeOf ({ key, variant, value: { headers, statusMessage }, size, tags }: Entry): number {
-    let sum = OVERHEAD + (size < TOO_LONG ? this.#short.sizeOf(size) : size) + key.path.length + variant.length + statusMessage.length
+  #weightOf ({ key, value: { statusMessage }, size, tags, headersSize }: Made, variant: string): number {
+    let sum = OVERHEAD + headersSize + key.path.length + variant.length + statusMessage.length
+    sum += size < TOO_LONG ? this.#short.sizeOf(size) : size
     for (const tag of tags) sum += tag.length
-    for (const name in headers) {
-      const value = headers[name] ?? ''
-      sum += 20 + name.length + (typeof value === 'string' ? value : value.join()).length
-    }
     return sum
   }
 

@@ -1,3 +1,5 @@
+import { copyBytes } from '../../bytes/copy.ts'
+
 /** Who has a body here; it is told where when that changes. */
 export interface BodyOwner {
   /** `undefined` while it has none. */
@@ -125,7 +127,10 @@ export class ShortBodies {
     checkLength(pieces, length)
     const { page, at } = this.#classOf(length).place(owner)
     let end = at
-    for (const piece of pieces) end += piece.copy(page.bytes, end)
+    for (const piece of pieces) {
+      page.bytes.set(piece, end)
+      end += piece.length
+    }
   }
 
   /** A copy of the body. */
@@ -133,7 +138,7 @@ export class ShortBodies {
     if (page === undefined) throw new RangeError('there is no such body')
     const start = slot * page.of.size
     const copy = Buffer.allocUnsafe(length)
-    page.bytes.copy(copy, 0, start, start + length)
+    copyBytes(copy, page.bytes, start, start + length)
     return copy
   }
 

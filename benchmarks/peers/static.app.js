@@ -10,7 +10,8 @@ function fetchReply (path) {
       const body = Buffer.concat(await response.toArray())
       const headers = {}
       for (const name of Object.keys(response.headers)) {
-        if (!['date', 'connection', 'keep-alive', 'transfer-encoding'].includes(name)) headers[name] = response.headers[name]
+        // The date is one of them: what comes from a cache has that of its origin.
+        if (!['connection', 'keep-alive', 'transfer-encoding'].includes(name)) headers[name] = response.headers[name]
       }
       resolve({ headers, body })
     }).on('error', reject)

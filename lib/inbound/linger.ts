@@ -17,7 +17,7 @@ const lingering = new WeakMap<object, Set<Socket>>()
  * @param server whose connection it is, for `cutLingering`
  */
 export function hearRest (request: IncomingMessage, response: ServerResponse, server: object): void {
-  if (request.complete || request.httpVersionMajor !== 1) return
+  if (request.complete || request.httpVersionMajor !== 1 || !hasBody(request)) return
   const { socket } = request
   // A request of `app.inject()` has a socket that is more of a name.
   if (typeof socket.destroySoon !== 'function' || unread.get(socket) === request) return
@@ -34,6 +34,11 @@ export function hearRest (request: IncomingMessage, response: ServerResponse, se
       if ('listening' in server && server.listening === false) socket.destroySoon()
     })
   })
+}
+
+/** Without either of them nothing follows the head (RFC 9112 section 6.3): Node.js only says so after it has handed the request on. */
+function hasBody ({ headers }: IncomingMessage): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
 }
 
 /** Ends what still waits for clients. */

@@ -1,4 +1,5 @@
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
+import { isConditional } from '../http/conditions.ts'
 import { pathError, splitPath } from '../routing/canonical-path.ts'
 import { clientOf } from '../http/client-address.ts'
 import { serverEnd } from '../http/server-end.ts'
@@ -93,8 +94,8 @@ export class FastifyView implements RequestView {
 
   /** There is a Range or a condition in it. */
   get isConditional (): boolean {
-    for (const name of CONDITIONS) if (this.headers[name] !== undefined) return true
-    return false
+    const { headers } = this
+    return headers['range'] !== undefined || headers['if-range'] !== undefined || isConditional(this)
   }
 
   /**

@@ -65,6 +65,8 @@ export function headerParam (name: string): string {
 
 /** A line of the request by its name: what matters if it comes again. */
 interface Line {
+  /** In lower case. */
+  readonly name: string
   readonly single: boolean
   readonly connection: boolean
   /** The last request that had it. */
@@ -80,6 +82,8 @@ interface Key {
   /** Another key can stand for the same parameter: upper case (from a hook), or an underscore. */
   readonly ambiguous: boolean
   readonly connection: boolean
+  /** The name of its line as it was written last. */
+  line: string
 }
 
 /** All lines of one name. */
@@ -105,6 +109,8 @@ export class HeaderEncoder {
   #lines = new Map<string, Line>()
   #keys = new Map<string, Key>()
   #stamp = 0
+  /** Places of header lines that `#plain` has met. */
+  #met = 0
 
   constructor (rules: HeaderRules) {
     this.#rules = rules
@@ -122,9 +128,12 @@ export class HeaderEncoder {
    * @throws FST_SCGI_BAD_REQUEST for a NUL in a value, or a second line of a header that may come once.
    */
   pairs (headers: Headers, rawHeaders: readonly string[]): string {
+    const pairs = this.#plain(headers, rawHeaders)
+    // Every line is there under a key of its own, so that none has come twice.
+    if (pairs !== undefined && this.#met === rawHeaders.length) return pairs
     const special = this.#inspect(rawHeaders)
     if (this.#rules.pass === false) return ''
-    return (special ? undefined : this.#plain(headers)) ?? this.#careful(headers, rawHeaders)
+    return (special ? undefined : pairs) ?? this.#careful(headers, rawHeaders)
   }
 
   /**
@@ -207,7 +216,6 @@ export class HeaderEncoder {
       this.#lines.clear()
       this.#stamp = 0
     }
-    if (this.#keys.size > MAX_NAMES) this.#keys.clear()
     const stamp = ++this.#stamp
     let special = false
     for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -231,30 +239,47 @@ export class HeaderEncoder {
     if (lower === LOST) return undefined
     let line = this.#lines.get(lower)
     if (line === undefined) {
-      line = { single: SINGLE.has(lower) || lower.startsWith('if-'), connection: lower === 'connection', stamp: 0 }
+      line = { name: lower, single: SINGLE.has(lower) || lower.startsWith('if-'), connection: lower === 'connection', stamp: 0 }
       this.#lines.set(lower, line)
     }
     this.#lines.set(name, line)
     return line
   }
 
-  /** The common request: `undefined` when it turns out to be none. */
-  #plain (headers: Headers): string | undefined {
+  /**
+   * The common request: `undefined` when it turns out to be none. Node.js gives the headers in the order of the lines: how far the two go
+   * together is found on the way.
+   */
+  #plain (headers: Headers, rawHeaders: readonly string[]): string | undefined {
     let pairs = ''
+    let met = 0
     for (const name in headers) {
+      const key = this.#keys.get(name) ?? this.#learnKey(name)
+      const line = rawHeaders[met]
+      if (line !== undefined && (line === key.line || this.#isLineOf(name, key, line))) {
+        if (key.connection && !PLAIN_CONNECTION.has(rawHeaders[met + 1] ?? '')) return undefined
+        met += 2
+      }
       let value = headers[name]
       if (value === undefined) continue
-      const key = this.#keys.get(name) ?? this.#learnKey(name)
       if (key.label === '') {
         if (key.connection && !PLAIN_CONNECTION.has(String(value))) return undefined
         continue
       }
       if (key.ambiguous) return undefined
       if (typeof value !== 'string') value = join(value, key.separator)
-      if (value.includes('\0')) throw nul(name)
+      if (value.includes('\0')) return undefined
       pairs = pairs + key.label + value
     }
+    this.#met = met
     return pairs
+  }
+
+  /** Whether a line is called like this key, if it has been seen before. */
+  #isLineOf (name: string, key: Key, line: string): boolean {
+    if (this.#lines.get(line)?.name !== name) return false
+    key.line = line
+    return true
   }
 
   #learnKey (name: string): Key {
@@ -264,7 +289,9 @@ export class HeaderEncoder {
       separator: lower === 'cookie' ? '; ' : ', ',
       ambiguous: lower !== name || lower.includes('_'),
       connection: lower === 'connection',
+      line: '',
     }
+    if (this.#keys.size > MAX_NAMES) this.#keys.clear()
     if (name.length <= MAX_NAME_LENGTH) this.#keys.set(name, key)
     return key
   }

@@ -63,6 +63,8 @@ export type DefaultParam =
     readonly read: (view: RequestView, exchange: ParamsExchange) => string | number
     /** Not sent while empty. */
     readonly ifNotEmpty?: boolean
+    /** Seldom what it was in the request before: default false. */
+    readonly varies?: boolean
   }
 
 /** A set, beside CONTENT_LENGTH and SCGI, which begin every request. */
@@ -90,15 +92,15 @@ function pathInfo ({ pathInfo }: RequestView, { pathPrefix }: ParamsExchange): s
 }
 
 const requestMethod: DefaultParam = { name: 'REQUEST_METHOD', read: (view) => view.method }
-const requestUriParam: DefaultParam = { name: 'REQUEST_URI', read: (view) => requestUri(view.uri) }
-const queryStringParam: DefaultParam = { name: 'QUERY_STRING', read: (view) => queryString(view.target ?? view.uri) }
-const documentUri: DefaultParam = { name: 'DOCUMENT_URI', read: (view) => view.documentUri }
+const requestUriParam: DefaultParam = { name: 'REQUEST_URI', read: (view) => requestUri(view.uri), varies: true }
+const queryStringParam: DefaultParam = { name: 'QUERY_STRING', read: (view) => queryString(view.target ?? view.uri), varies: true }
+const documentUri: DefaultParam = { name: 'DOCUMENT_URI', read: (view) => view.documentUri, varies: true }
 const documentRoot: DefaultParam = { name: 'DOCUMENT_ROOT', value: '' }
 const serverProtocol: DefaultParam = { name: 'SERVER_PROTOCOL', read: (view) => view.protocol }
 const requestScheme: DefaultParam = { name: 'REQUEST_SCHEME', read: (view) => view.scheme }
 const https: DefaultParam = { name: 'HTTPS', read: (view) => view.scheme === 'https' ? 'on' : '', ifNotEmpty: true }
-const remoteAddr: DefaultParam = { name: 'REMOTE_ADDR', read: (view) => view.remoteAddr }
-const remotePort: DefaultParam = { name: 'REMOTE_PORT', read: (view) => view.remotePort, ifNotEmpty: true }
+const remoteAddr: DefaultParam = { name: 'REMOTE_ADDR', read: (view) => view.remoteAddr, varies: true }
+const remotePort: DefaultParam = { name: 'REMOTE_PORT', read: (view) => view.remotePort, ifNotEmpty: true, varies: true }
 const serverPort: DefaultParam = { name: 'SERVER_PORT', read: (view) => view.serverPort }
 const serverNameParam: DefaultParam = { name: 'SERVER_NAME', read: serverName }
 // RFC 3875 leaves the variable out where the request has no Content-Type, and SCGI's grammar knows no empty values.
@@ -119,7 +121,7 @@ export const PARAM_SETS: Readonly<Record<ParamSetName, ParamSet>> = {
       https,
       queryStringParam,
       { name: 'SCRIPT_NAME', read: (view) => view.scriptName },
-      { name: 'PATH_INFO', read: pathInfo },
+      { name: 'PATH_INFO', read: pathInfo, varies: true },
       documentUri,
       documentRoot,
       remoteAddr,

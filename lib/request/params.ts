@@ -1,13 +1,13 @@
-import { Block } from './block.ts'
-import { FST_SCGI_BAD_REQUEST, FST_SCGI_OPT_INVALID, FST_SCGI_PARAMS_TOO_LARGE } from '../errors.ts'
+import { byteText, netstring } from './block.ts'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_PARAMS_TOO_LARGE } from '../errors.ts'
 import { show } from '../options/units.ts'
 import { HeaderEncoder, headerParam, isHeaderName, isNeverSent } from '../http/request-headers.ts'
 import { hostOf, HttpRequestEncoder, type HttpExchange, type SetHeader } from './http-request.ts'
 import { asked, configured, type Configured } from './param-values.ts'
+import { Pairs, refuseNul } from './pairs.ts'
 import { PARAM_SETS } from './param-sets.ts'
 import { readSeen, type SeenHeaders } from './seen.ts'
-import { isWide } from '../http/path.ts'
-import { toBytes, utf8 } from '../bytes/text.ts'
+import { toBytes } from '../bytes/text.ts'
 import type { HttpRequestHead } from '../../types/exchange.ts'
 import type { ParamValue } from '../../types/options.ts'
 import type { DefaultParam, ParamSetName, ParamsExchange, RequestView } from './param-sets.ts'
@@ -68,25 +68,13 @@ export interface ParamsEncoder<R> {
   received (view: RequestView): Record<string, string>
 }
 
-/** How a parameter is called. */
-interface Label {
-  readonly name: string
-  /** Between two NULs. */
-  readonly label: string
-}
+const HOST: DefaultParam = { name: 'HTTP_HOST', read: (view) => view.host, ifNotEmpty: true }
+const X_FORWARDED_FOR: DefaultParam = { name: 'HTTP_X_FORWARDED_FOR', read: (view) => view.forwardedFor, ifNotEmpty: true, varies: true }
+const X_FORWARDED_HOST: DefaultParam = { name: 'HTTP_X_FORWARDED_HOST', read: (view) => view.host, ifNotEmpty: true }
+const X_FORWARDED_PROTO: DefaultParam = { name: 'HTTP_X_FORWARDED_PROTO', read: (view) => view.scheme }
 
-/** One parameter in the order of the block. */
-interface Step<R> extends Label {
-  /** The fixed pairs before this parameter. */
-  readonly fixed: string
-  readonly read: ((view: RequestView, exchange: ParamsExchange) => string | number) | undefined
-  readonly ask: ((request: R) => string | undefined) | undefined
-  readonly ifNotEmpty: boolean
-}
-
-const [UPGRADE, HOST, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] = [
-  labelOf('HTTP_UPGRADE'), labelOf('HTTP_HOST'), labelOf('HTTP_X_FORWARDED_FOR'), labelOf('HTTP_X_FORWARDED_HOST'), labelOf('HTTP_X_FORWARDED_PROTO'),
-]
+/** How a block without a body begins, as most do. */
+const NO_BODY = 'CONTENT_LENGTH\x000\0SCGI\x001'
 
 /** Headers are the same for every server. */
 const ANY_SERVER: ParamsExchange = { contentLength: 0, pathPrefix: '', keepalive: false }
@@ -102,9 +90,13 @@ export function compileParams<R> (options: ParamsOptions<R>): ParamsEncoder<R> {
 
 class Encoder<R> implements ParamsEncoder<R> {
   readonly sendsUpgrade: boolean
-  readonly #steps: readonly Step<R>[]
-  /** Those of the steps that are headers to an application. */
-  readonly #headerSteps: readonly Step<R>[]
+  readonly #params: Pairs<R>
+  /** Those of the parameters that are headers to an application. */
+  readonly #headerParams: Pairs<R>
+  /** What is made of the client's host and address. */
+  readonly #client: Pairs<undefined>
+  /** The same beside headers that a hook gave. */
+  readonly #host: Pairs<undefined>
   readonly #maxSize: number
   readonly #headers: HeaderEncoder
   /** `params` says what Host is. */
@@ -128,8 +120,8 @@ class Encoder<R> implements ParamsEncoder<R> {
     const pass = compilePass(passRequestHeaders ?? set.passRequestHeaders, underscoresInHeaders)
     const hidden = new Set<string>()
     const merged = mergeParams(set.params, params, hidden)
-    this.#steps = compileSteps(merged)
-    this.#headerSteps = compileSteps(merged.filter(({ name }) => name.startsWith('HTTP_') || name === 'CONTENT_TYPE'))
+    this.#params = new Pairs(merged)
+    this.#headerParams = new Pairs(merged.filter(({ name }) => name.startsWith('HTTP_') || name === 'CONTENT_TYPE'))
     this.#maxSize = maxParamsSize ?? set.maxParamsSize
     const kept = new Set([...hidden, ...dropped.map(headerParam)])
     this.#headers = new HeaderEncoder({ pass, underscores: underscoresInHeaders, forwarded: forwarded === 'pass', hidden: kept })
@@ -144,6 +136,14 @@ class Encoder<R> implements ParamsEncoder<R> {
     this.#sendForwardedFor = forwarded === 'set' && sends('x-forwarded-for')
     this.#sendForwardedHost = forwarded === 'set' && sends('x-forwarded-host')
     this.#sendForwardedProto = forwarded === 'set' && sends('x-forwarded-proto')
+    const host = this.#sendHost ? [HOST] : []
+    this.#host = new Pairs(host)
+    this.#client = new Pairs([
+      ...host,
+      ...(this.#sendForwardedFor ? [X_FORWARDED_FOR] : []),
+      ...(this.#sendForwardedHost ? [X_FORWARDED_HOST] : []),
+      ...(this.#sendForwardedProto ? [X_FORWARDED_PROTO] : []),
+    ])
     this.#http = new HttpRequestEncoder({
       headers: this.#headers,
       given: this.#given,
@@ -170,32 +170,23 @@ class Encoder<R> implements ParamsEncoder<R> {
   }
 
   encode (view: RequestView, request: R, exchange: ParamsExchange): Buffer {
-    const block = begin()
-    block.bytes('CONTENT_LENGTH\0')
-    block.bytes(String(exchange.contentLength))
-    block.bytes('\0SCGI\x001')
-    this.#params(block, this.#steps, view, request, exchange)
-    if (exchange.keepalive) block.bytes('\0SCGI_KEEPALIVE\x001')
-    if (exchange.upgrade !== undefined) {
-      if (this.#hidesUpgrade) refuseNul('HTTP_UPGRADE', exchange.upgrade)
-      else pair(block, UPGRADE, exchange.upgrade)
-      if (this.#sendConnection) block.bytes('\0HTTP_CONNECTION\0Upgrade')
+    const { contentLength, keepalive, upgrade } = exchange
+    let text = contentLength === 0 ? NO_BODY : `CONTENT_LENGTH\0${contentLength}\0SCGI\x001`
+    text += this.#params.text(view, request, exchange)
+    if (keepalive) text += '\0SCGI_KEEPALIVE\x001'
+    if (upgrade !== undefined) {
+      refuseNul('HTTP_UPGRADE', upgrade)
+      if (!this.#hidesUpgrade) text += '\0HTTP_UPGRADE\0' + upgrade
+      if (this.#sendConnection) text += '\0HTTP_CONNECTION\0Upgrade'
     }
-    this.#headerPairs(block, view)
-    block.bytes('\0')
-    const { size } = block
+    const pairs = byteText(text + this.#headerPairs(view))
+    const size = pairs.length + 1
     if (this.#maxSize !== 0 && size > this.#maxSize) throw new FST_SCGI_PARAMS_TOO_LARGE(size, this.#maxSize)
-    const netstring = block.netstring()
-    spare = block
-    return netstring
+    return netstring(pairs)
   }
 
   seen (view: RequestView, request: R, http: boolean): SeenHeaders {
-    const block = begin()
-    this.#params(block, this.#headerSteps, view, request, ANY_SERVER)
-    this.#headerPairs(block, view)
-    const pairs = block.text()
-    spare = block
+    const pairs = byteText(this.#headerParams.text(view, request, ANY_SERVER) + this.#headerPairs(view))
     const headers = view.rewritten === true ? this.#given : this.#headers
     return readSeen(pairs, view, http ? { headers, host: this.#hidesHost ? undefined : hostOf(view) } : undefined)
   }
@@ -204,64 +195,12 @@ class Encoder<R> implements ParamsEncoder<R> {
     return this.#authorizes || rewritten === true || headers['authorization'] !== undefined
   }
 
-  #params (block: Block, steps: readonly Step<R>[], view: RequestView, request: R, exchange: ParamsExchange): void {
-    for (const step of steps) {
-      block.bytes(step.fixed)
-      if (step.read !== undefined) {
-        const value = step.read(view, exchange)
-        if (value !== '' || !step.ifNotEmpty) pair(block, step, typeof value === 'string' ? value : String(value))
-      } else if (step.ask !== undefined) {
-        const value = asked(step.name, step.ask(request), view)
-        if (value !== undefined && (value !== '' || !step.ifNotEmpty)) pair(block, step, value)
-      }
-    }
-  }
-
   /** What is made of the client's host, address and headers. */
-  #headerPairs (block: Block, view: RequestView): void {
-    const { host, forwardedFor } = view
-    if (host !== '') {
-      if (this.#sendHost) pair(block, HOST, host)
-      else if (this.#sendForwardedHost) refuseNul('HTTP_HOST', host)
-    }
-    if (view.rewritten === true) {
-      addAll(block, this.#given.pairs(view.headers, []))
-      return
-    }
-    if (this.#sendForwardedFor && forwardedFor !== '') pair(block, X_FORWARDED_FOR, forwardedFor)
-    if (this.#sendForwardedHost && host !== '') pair(block, X_FORWARDED_HOST, host)
-    if (this.#sendForwardedProto) pair(block, X_FORWARDED_PROTO, view.scheme)
-    addAll(block, this.#headers.pairs(view.headers, view.rawHeaders))
+  #headerPairs (view: RequestView): string {
+    if (!this.#sendHost && this.#sendForwardedHost) refuseNul('HTTP_HOST', view.host)
+    if (view.rewritten === true) return this.#host.text(view, undefined, ANY_SERVER) + this.#given.pairs(view.headers, [])
+    return this.#client.text(view, undefined, ANY_SERVER) + this.#headers.pairs(view.headers, view.rawHeaders)
   }
-}
-
-/** One that nobody writes. A function of the user's may have another request encoded in the midst of this one. */
-let spare: Block | undefined
-
-function begin (): Block {
-  const block = spare ?? new Block()
-  spare = undefined
-  block.clear()
-  return block
-}
-
-function pair (block: Block, { name, label }: Label, value: string): void {
-  block.bytes(label)
-  if (!block.value(value)) throw nul(name)
-}
-
-function labelOf (name: string): Label {
-  return { name, label: '\0' + utf8(name) + '\0' }
-}
-
-/** Adds pairs whose values were checked. */
-function addAll (block: Block, pairs: string): void {
-  if (!isWide(pairs)) block.bytes(pairs)
-  else block.bytes(pairs.split('\0').map(piece => isWide(piece) ? utf8(piece) : piece).join('\0'))
-}
-
-function refuseNul (name: string, value: string): void {
-  if (value.includes('\0')) throw nul(name)
 }
 
 function compilePass (pass: boolean | readonly string[], underscores: boolean): boolean | ReadonlySet<string> {
@@ -298,25 +237,6 @@ function mergeParams<R> (
   return [...merged.values()]
 }
 
-/** Joins what is fixed. */
-function compileSteps<R> (params: readonly (Configured<R> | DefaultParam)[]): Step<R>[] {
-  const steps: Step<R>[] = []
-  let fixed = ''
-  for (const param of params) {
-    const { name, label } = labelOf(param.name)
-    if ('value' in param) {
-      fixed += label + toBytes(param.value)
-      continue
-    }
-    const read = 'read' in param ? param.read : undefined
-    const ask = 'ask' in param ? param.ask : undefined
-    steps.push({ name, label, fixed, read, ask, ifNotEmpty: param.ifNotEmpty === true })
-    fixed = ''
-  }
-  if (fixed !== '') steps.push({ name: '', fixed, label: '', read: undefined, ask: undefined, ifNotEmpty: false })
-  return steps
-}
-
 /** What frames an HTTP request or belongs to its connection: never set by a parameter. */
 const FRAMING: ReadonlySet<string> = new Set([
   'connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'te', 'trailer', 'upgrade', 'expect', 'content-length', 'content-type',
@@ -333,8 +253,4 @@ function headersOf<R> (params: Readonly<Record<string, ParamValue<R>>>): SetHead
     headers.push({ name: header, value: 'value' in param ? toBytes(param.value) : (request, view) => asked(name, param.ask(request), view) })
   }
   return headers
-}
-
-function nul (name: string): Error {
-  return new FST_SCGI_BAD_REQUEST(`the parameter ${name} would hold a NUL`)
 }

@@ -100,6 +100,14 @@ function check (view: RequestView, exchange: ParamsExchange, params: [string, st
   assert.deepEqual(made, expectedHeaders(view.headers, [...given]))
 }
 
+function outcome (encode: () => Buffer): string {
+  try {
+    return encode().toString('latin1')
+  } catch (error) {
+    return String(error)
+  }
+}
+
 describe('the block', () => {
   test('decodes to what was given: names once, CONTENT_LENGTH first, every byte', () => {
     fc.assert(fc.property(view, exchange, params, check), RUNS)
@@ -113,6 +121,21 @@ describe('the block', () => {
       const spoilt = place === 'header' ? { ...view, headers: { ...view.headers, 'x-nul': value } } : { ...view, [place]: value }
       assert.throws(() => encoder.encode(spoilt, undefined, exchange), { code: 'FST_SCGI_BAD_REQUEST' })
     }), RUNS)
+  })
+
+  test('is the same whatever requests came before', () => {
+    const options = fc.record({ forwarded: fc.constantFrom('set' as const, 'pass' as const), defaultParams: fc.constantFrom('cgi' as const, 'nginx' as const, 'minimal' as const) })
+    // Values that come again, others, and such as are refused; twice, so that what is kept of one request is met by the same again.
+    const spoilt = fc.record({ host: fc.constantFrom('a', 'b\0', '€'), scriptName: fc.constantFrom('', '/\0'), scheme: fc.constant('http' as const), contentType: fc.constantFrom('', 'é') })
+    const few = fc.array(fc.tuple(view, spoilt, fc.boolean()), { minLength: 2, maxLength: 6 })
+    fc.assert(fc.property(options, few, exchange, (options, few, exchange) => {
+      const encoder = compileParams<undefined>(options)
+      for (const [whole, own, isWhole] of [...few, ...few]) {
+        const view = isWhole ? whole : { ...whole, ...own }
+        const [kept, anew] = [encoder, compileParams<undefined>(options)].map(one => outcome(() => one.encode(view, undefined, exchange)))
+        assert.equal(kept, anew)
+      }
+    }), { numRuns: 150 })
   })
 
   test('is the same whichever way the headers take', () => {

@@ -57,12 +57,12 @@ export class Hits {
 
   /** A request was answered with a fresh entry: those that are spelt alike are for the same. */
   remember (request: FastifyRequest, key: string): void {
-    const { raw, protocol } = request
+    const { raw, protocol: scheme } = request
     const { url } = raw
     const host = hostOf(request)
     if (url === undefined || url.length > LONGEST_URL || url !== request.originalUrl || host === undefined) return
-    if ((protocol !== 'http' && protocol !== 'https') || redirectStateOf(raw) !== undefined) return
-    const hosts = this.#keys[protocol]
+    if ((scheme !== 'http' && scheme !== 'https') || redirectStateOf(raw) !== undefined) return
+    const hosts = this.#keys[scheme]
     if (this.#size >= MOST_URLS) this.#forget()
     let urls = hosts.get(host)
     if (urls === undefined) hosts.set(host, urls = new Map())
@@ -91,8 +91,8 @@ export class Hits {
     const { url } = request.raw
     const host = hostOf(request)
     if (this.#size === 0 || url === undefined || host === undefined || request.originalUrl !== url) return undefined
-    const { protocol } = request
-    return protocol === 'http' || protocol === 'https' ? this.#keys[protocol].get(host)?.get(url) : undefined
+    const { protocol: scheme } = request
+    return scheme === 'http' || scheme === 'https' ? this.#keys[scheme].get(host)?.get(url) : undefined
   }
 
   #forget (): void {

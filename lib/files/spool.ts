@@ -1,10 +1,12 @@
-import { close, createReadStream, open, read, write } from 'node:fs'
-import { openTempFile, tempFileError, type TempPlace } from './temp-file.ts'
+import { close, write, writeSync } from 'node:fs'
+import { AtOnce } from './at-once.ts'
+import { SpoolReader } from './spool-reader.ts'
+import { openTempFile, openTempFileNow, tempFileError, type TempPlace } from './temp-file.ts'
 import { SPOOL_WRITE } from '../runtime/diagnostics.ts'
 import type { Readable } from 'node:stream'
 
-/** `autoClose: false` is not enough: a reader that is destroyed closes its descriptor all the same, and here it is not the reader's. */
-const READ_ONLY = { open, read, close: (_fd: number, done: (error: NodeJS.ErrnoException | null) => void) => process.nextTick(done, null) }
+/** Files are written at once, as nginx does, unless the disk is slow. */
+const disk = new AtOnce()
 
 export interface SpoolOptions {
   /** Bytes held in memory before the file begins. */
@@ -39,8 +41,8 @@ export class Spool {
   }
 
   /**
-   * Takes a chunk. Calls back when it is safe and the next may come; at once where it fits in memory. Not to be called
-   * again before that.
+   * Takes a chunk. Calls back when it is safe and the next may come: before this returns where it fits in memory, and most times where it
+   * does not. Not to be called again before that.
    */
   write (chunk: Buffer, done: (error?: Error) => void): void {
     this.#length += chunk.length
@@ -69,7 +71,7 @@ export class Spool {
     }
     // One sending at a time: what an attempt before this one has left of its own is of no more use.
     for (const former of this.#readers) former.destroy()
-    const reader = createReadStream('', { fd: this.#fd, fs: READ_ONLY, start: 0, end: this.#length - 1, highWaterMark: 65536 })
+    const reader = new SpoolReader(this.#fd, this.#length, disk)
     this.#readers.add(reader)
     reader.once('close', () => {
       this.#readers.delete(reader)
@@ -111,6 +113,7 @@ export class Spool {
     }
     const bytes = this.#chunks.length === 1 && this.#chunks[0] !== undefined ? this.#chunks[0] : Buffer.concat(this.#chunks)
     this.#chunks = []
+    if (this.#fd === -1 && disk.allowed) this.#fd = disk.run(() => openTempFileNow(place))
     if (this.#fd !== -1) {
       this.#write(bytes, 0, finish)
       return
@@ -126,16 +129,38 @@ export class Spool {
   }
 
   #write (bytes: Buffer, offset: number, finish: (error?: NodeJS.ErrnoException | null) => void): void {
+    const start = offset + this.#writeNow(bytes, offset)
+    if (start === bytes.length) finish()
+    else this.#writeLater(bytes, start, finish)
+  }
+
+  /** Writes as much as the disk takes at once. What fails is tried again by the pool, which tells why. */
+  #writeNow (bytes: Buffer, offset: number): number {
+    if (!disk.allowed) return 0
+    try {
+      const written = disk.run(() => writeSync(this.#fd, bytes, offset, bytes.length - offset, this.#fileLength))
+      this.#wrote(written)
+      return written
+    } catch {
+      return 0
+    }
+  }
+
+  #writeLater (bytes: Buffer, offset: number, finish: (error?: NodeJS.ErrnoException | null) => void): void {
     write(this.#fd, bytes, offset, bytes.length - offset, this.#fileLength, (error, written) => {
       if (error !== null) {
         finish(error)
         return
       }
-      this.#fileLength += written
-      if (SPOOL_WRITE.hasSubscribers) SPOOL_WRITE.publish({ kind: 'request', bytes: written })
+      this.#wrote(written)
       // A disk that fills up, or a signal, writes less than it was given.
-      if (offset + written < bytes.length) this.#write(bytes, offset + written, finish)
+      if (offset + written < bytes.length) this.#writeLater(bytes, offset + written, finish)
       else finish()
     })
+  }
+
+  #wrote (bytes: number): void {
+    this.#fileLength += bytes
+    if (SPOOL_WRITE.hasSubscribers) SPOOL_WRITE.publish({ kind: 'request', bytes })
   }
 }

@@ -1,4 +1,4 @@
-import { close, mkdir, open, rmdirSync, unlink } from 'node:fs'
+import { close, closeSync, mkdir, open, openSync, rmdirSync, unlink, unlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FST_SCGI_TEMP_FILE } from '../errors.ts'
@@ -54,6 +54,11 @@ export function openTempFile (place: TempPlace, done: Opened): void {
   new Opening(place, done).begin()
 }
 
+/** As `openTempFile`, with one try, at once: -1 where that is not enough. */
+export function openTempFileNow (place: TempPlace): number {
+  return new Opening(place, () => {}).now()
+}
+
 class Opening {
   readonly #place: TempPlace
   readonly #done: Opened
@@ -75,13 +80,36 @@ class Opening {
       process.nextTick(this.#done, error, -1)
       return
     }
-    counter = (counter + 1) % 10 ** NAME_LENGTH
-    this.#name = FILE_PREFIX + counter.toString().padStart(NAME_LENGTH, '0')
+    this.#count()
     this.#open()
   }
 
+  now (): number {
+    let fd = -1
+    try {
+      this.#root = this.#place.path ?? defaultDirectory()
+      this.#count()
+      const path = this.#filePath
+      fd = openSync(path, 'wx+', 0o600)
+      unlinkSync(path)
+      return fd
+    } catch {
+      if (fd !== -1) closeSync(fd)
+      return -1
+    }
+  }
+
+  #count (): void {
+    counter = (counter + 1) % 10 ** NAME_LENGTH
+    this.#name = FILE_PREFIX + counter.toString().padStart(NAME_LENGTH, '0')
+  }
+
+  get #filePath (): string {
+    return join(this.#root, ...levelDirectories(this.#name, this.#place.levels), this.#name)
+  }
+
   #open (): void {
-    const path = join(this.#root, ...levelDirectories(this.#name, this.#place.levels), this.#name)
+    const path = this.#filePath
     open(path, 'wx+', 0o600, (error, fd) => {
       if (error !== null) {
         this.#failed(error)

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { test } from 'node:test'
-import { AtOnce } from '../../lib/cache/stores/disk/at-once.ts'
+import { AtOnce } from '../../lib/files/at-once.ts'
 import { DiskStore } from '../../lib/cache/stores/disk.ts'
 
 test('a call that takes long, or fails after long, stops calls at once for a second', t => {

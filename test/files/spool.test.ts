@@ -1,10 +1,11 @@
 // Bytes in memory and in a file without a name.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { closeSync, openSync, readdirSync, writeSync } from 'node:fs'
+import fs, { closeSync, openSync, readdirSync, writeSync } from 'node:fs'
 import { test } from 'node:test'
 import { buffer } from 'node:stream/consumers'
 import { Spool } from '../../lib/files/spool.ts'
+import { fsError, mockFs } from '../helpers/mock-fs.ts'
 import { resources } from '../helpers/resources.ts'
 import { tempDir } from '../helpers/temp.ts'
 import { eventually } from '../gateway/kit.ts'
@@ -141,5 +142,48 @@ test('an end during a write waits for it', async () => {
     assert.equal(events.length, pieces.length)
     assert.deepEqual(await content(spool), bytes)
     spool.close()
+  }
+})
+
+test('a disk that is slow is left to the thread pool, and what cannot be written at once is told by it: the bytes are the same', async t => {
+  const realWrite = fs.write
+  const realRead = fs.read
+  for (const way of ['at once', 'slow', 'half', 'refused'] as const) {
+    await using dir = await tempDir()
+    // In the second of the ways each call seems to take long.
+    let now = performance.now() + 1e6
+    const clock = t.mock.method(performance, 'now', () => {
+      if (way === 'slow') now += 11
+      return now
+    })
+    const { writeSync: realWriteSync } = fs
+    let writes = 0
+    let reads = 0
+    using mocked = mockFs({
+      write (...args: Parameters<typeof realWrite>) {
+        writes++
+        return realWrite(...args)
+      },
+      read (...args: Parameters<typeof realRead>) {
+        reads++
+        return realRead(...args)
+      },
+      writeSync (fd: number, bytes: Buffer, offset: number, length: number, position: number) {
+        if (way === 'refused') throw fsError('ENOSPC')
+        return realWriteSync(fd, bytes, offset, way === 'half' ? length >> 1 : length, position)
+      },
+    })
+    const spool = new Spool({ memory: 1000, tempPath: dir.path })
+    const bytes = randomBytes(200_003)
+    for (let at = 0; at < bytes.length; at += 30_000) await write(spool, bytes.subarray(at, at + 30_000))
+    await end(spool)
+    for (let i = 0; i < 2; i++) assert.deepEqual(await content(spool), bytes, way)
+    assert.ok(mocked.calls > 0)
+    assert.deepEqual([writes > 0, reads > 0], [way !== 'at once', way === 'slow'], way)
+    assert.deepEqual(readdirSync(dir.path), [])
+    spool.close()
+    clock.mock.restore()
+    // The slow one is forgotten.
+    if (way === 'slow') t.mock.method(performance, 'now', () => now + 1e6)
   }
 })

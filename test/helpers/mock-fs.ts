@@ -25,7 +25,7 @@ export function mockFs (functions: Readonly<Record<string, (...args: never[]) =>
   }
 }
 
-const NAMES = ['open', 'unlink', 'mkdir', 'read', 'write', 'writev', 'close'] as const
+const NAMES = ['open', 'unlink', 'mkdir', 'read', 'write', 'writev', 'close', 'writeSync'] as const
 
 function isName (name: string): name is typeof NAMES[number] {
   return NAMES.some(known => known === name)

@@ -1,3 +1,4 @@
+import { giveBackRoom } from '../../bytes/rooms.ts'
 import { RequestSource, type BodySink } from '../request-source.ts'
 import type { Readable } from 'node:stream'
 import type { Connection } from './connection.ts'
@@ -30,10 +31,18 @@ export class BodySender implements BodySink {
   }
 
   take (piece: Buffer, last: boolean): boolean {
-    if (!last) return this.#connection.socket.write(piece)
-    this.#connection.socket.off('drain', this.#drained)
-    this.#connection.finish(piece)
-    return true
+    const connection = this.#connection
+    const { socket } = connection
+    let takesMore = true
+    if (last) {
+      socket.off('drain', this.#drained)
+      connection.finish(piece)
+    } else {
+      takesMore = socket.write(piece)
+    }
+    // All of it has left for the kernel.
+    if (socket.writableLength === 0) giveBackRoom(piece)
+    return takesMore
   }
 
   readonly #drained = (): void => this.#source.resume()

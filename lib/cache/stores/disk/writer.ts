@@ -8,7 +8,7 @@ import type { CacheStoreKey, CacheStoreValue } from '../../../../types/cache-sto
 import { FST_SCGI_CACHE_STORE } from '../../../errors.ts'
 import { readTags } from '../../tags.ts'
 import { codeOf } from '../../../runtime/caught.ts'
-import type { AtOnce } from './at-once.ts'
+import type { AtOnce } from '../../../files/at-once.ts'
 import { close, open, shut, SMALL, writeAt, writeNow } from './files.ts'
 import { encodeHead, encodeStart, layout } from './format.ts'
 import { tempName } from './names.ts'

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { plain } from './plain-address.ts'
+import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 
 /** The client of a request, as far as proxies are trusted. */
@@ -16,13 +17,24 @@ export interface Client {
 const IPV4_WITH_PORT = /^(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})$/
 const BRACKETED = /^\[([0-9a-f:.]+)\](?::(\d{1,5}))?$/i
 
+const PORT = Symbol('client port')
+
+/** It does not change while a connection stands, and Node.js looks for the handle of the socket twice at each question. */
+function portOf (socket: Socket & { [PORT]?: number }): number | '' {
+  const known = socket[PORT]
+  if (known !== undefined) return known
+  const port = socket.remotePort
+  if (port !== undefined) socket[PORT] = port
+  return port ?? ''
+}
+
 /** Reads the client of a request. What stands for an address in X-Forwarded-For and is none is passed over. */
 export function clientOf (request: FastifyRequest): Client {
   const { ips } = request
   const { socket } = request.raw
   if (ips === undefined) {
     const address = plain(request.ip)
-    return { address, port: socket.remotePort ?? '', chain: address }
+    return { address, port: portOf(socket), chain: address }
   }
   // Nobody but the system has told of the peer; the others stand in a header.
   const [peer, ...told] = ips

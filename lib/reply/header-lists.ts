@@ -15,17 +15,21 @@ export function isList (name: string): boolean {
 export function joinLists (reply: FastifyReply, headers: Record<string, string | string[]>): void {
   for (const name in headers) {
     const own = headers[name]
-    if (own === undefined || !LISTS.has(name)) continue
+    if (own !== undefined && isList(name)) headers[name] = joinedList(reply, name, own)
+  }
+}
+
+/** A list of the application's, joined with what hooks have said before in it. */
+export function joinedList (reply: FastifyReply, name: string, own: string | string[]): string | string[] {
+  if (name !== 'set-cookie') {
     const before = reply.getHeader(name)
-    if (before !== undefined) headers[name] = union(name, [before, own].flat().map(String))
+    return before === undefined ? own : union(name, [before, own].flat().map(String))
   }
   // Fastify adds to the cookies that it holds, and would write over those of the raw reply.
-  const cookies = headers['set-cookie']
-  const raw = cookies === undefined ? undefined : reply.raw.getHeader('set-cookie')
-  if (cookies !== undefined && raw !== undefined) {
-    reply.raw.removeHeader('set-cookie')
-    headers['set-cookie'] = [raw, cookies].flat().map(String)
-  }
+  const raw = reply.raw.getHeader(name)
+  if (raw === undefined) return own
+  reply.raw.removeHeader(name)
+  return [raw, own].flat().map(String)
 }
 
 /** Adds a cookie to those that there are, however their header is spelt. */

@@ -1,6 +1,8 @@
 import { steeringHeaders } from '../http/accel-headers.ts'
 import { toBytes } from '../bytes/text.ts'
 import { namedByConnection } from '../http/connection-field.ts'
+import { isList, joinedList } from './header-lists.ts'
+import type { FastifyReply } from 'fastify'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { RequestHeaders } from '../../types/options.ts'
 
@@ -46,6 +48,25 @@ export class HeaderFilter {
       passed[name] = typeof value === 'string' ? value : [...value]
     }
     return http2 ? forHttp2(passed) : passed
+  }
+
+  /**
+   * Gives a reply over HTTP/1 the same headers at once, joined with what hooks have said before.
+   * @returns its Content-Type
+   */
+  give (head: ResponseHead, reply: FastifyReply): string | string[] | undefined {
+    const { headers } = head
+    const { connection } = headers
+    const listed = connection === undefined ? undefined : namedByConnection(connection)
+    let type
+    for (const name in headers) {
+      const value = headers[name]
+      if (value === undefined || this.#hidden.has(name) || listed?.has(name) === true) continue
+      const own = typeof value === 'string' ? value : [...value]
+      if (name === 'content-type') type = own
+      reply.header(name, isList(name) ? joinedList(reply, name, own) : own)
+    }
+    return type
   }
 
   /**

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { isConditional } from '../http/conditions.ts'
 import { breakOff, clearHead, isHttp2, isUnseen, onReplyClose, pendingBytes } from '../http/raw-reply.ts'
@@ -9,6 +10,7 @@ import { onRejection } from '../options/functions.ts'
 import { show } from '../options/units.ts'
 import { isMediaType } from '../http/media-type.ts'
 import { EntryBody } from './entry-body.ts'
+import { joined } from './joined.ts'
 import { lastingPlan, planReply, type Lasting } from './reply-plan.ts'
 import { watchClient } from './client-watch.ts'
 import { addCookie, joinLists } from './header-lists.ts'
@@ -78,7 +80,7 @@ export class ReplySender {
     const reply = this.#reply
     // What the user's hooks do or give may throw, and nobody above a socket's callback would catch it.
     try {
-      const headers = this.#applyHead(head)
+      const type = this.#giveHead(head)
       const first = pieces[0]
       if (first === undefined) {
         // Of a HEAD or a 304 the length is the application's to tell; of anything else it is 0.
@@ -89,7 +91,7 @@ export class ReplySender {
         return false
       }
       const whole = pieces.length === 1 ? first : joined(first, pieces, length)
-      if (!isMediaType(headers['content-type'])) keepType(this.#request, reply, whole)
+      if (!isMediaType(type)) keepType(this.#request, reply, whole)
       const isOurs = this.#send(head, whole)
       if (whole.length <= KERNEL_TAKES) return false
       const { raw } = reply
@@ -261,7 +263,6 @@ export class ReplySender {
     const mount = this.#mount
     const request = this.#request
     const reply = this.#reply
-    const { raw } = reply
     const http2 = request.raw.httpVersionMajor === 2
     let headers = mount.filter.apply(head, http2)
     if (mount.hooks.rewriteHeaders !== undefined) {
@@ -274,19 +275,34 @@ export class ReplySender {
       for (const name in headers) validate(name, headers[name])
     }
     if (this.setCookie !== undefined) addCookie(headers, this.setCookie)
-    const whole = planReply(head, plan, mount, request, this)
-    this.#planned = whole !== undefined
-    if (whole !== undefined) setPlan(reply, whole)
+    this.#beginHead(head, plan, http2)
     if (mount.cache !== undefined) this.#tellOfCache(mount.cache, headers)
-    reply.code(head.statusCode)
-    if (!http2) {
-      if (head.statusMessage !== '') raw.statusMessage = head.statusMessage
-      if (this.#owner.lastOfConnection) reply.header('connection', 'close')
-    }
     joinLists(reply, headers)
     reply.headers(headers)
-    if (this.redirected !== undefined) this.redirected.answered = true
     return headers
+  }
+
+  /** The same without a plan, and without a table of headers where nobody sees it; gives the Content-Type. */
+  #giveHead (head: ResponseHead): string | string[] | undefined {
+    const { hooks, cache, filter } = this.#mount
+    const isSeen = hooks.rewriteHeaders !== undefined || cache !== undefined || this.setCookie !== undefined
+    if (isSeen || this.#request.raw.httpVersionMajor === 2) return this.#applyHead(head)['content-type']
+    this.#beginHead(head, undefined, false)
+    return filter.give(head, this.#reply)
+  }
+
+  /** What the filters have to do, and all of the head but its headers. */
+  #beginHead (head: ResponseHead, given: FilterPlan | undefined, http2: boolean): void {
+    const reply = this.#reply
+    const plan = planReply(head, given, this.#mount, this.#request, this)
+    this.#planned = plan !== undefined
+    if (plan !== undefined) setPlan(reply, plan)
+    reply.code(head.statusCode)
+    if (!http2) {
+      if (head.statusMessage !== '') reply.raw.statusMessage = head.statusMessage
+      if (this.#owner.lastOfConnection) reply.header('connection', 'close')
+    }
+    if (this.redirected !== undefined) this.redirected.answered = true
   }
 
   /** What a reply says that an internal redirect answers: it holds for the reply of the target. */
@@ -330,15 +346,4 @@ function validate (name: string, value: string | string[] | undefined): void {
 /** What is neither text nor bytes nor a stream of them. */
 function isPlain (payload: unknown): boolean {
   return typeof payload === 'object' && payload !== null && !ArrayBuffer.isView(payload) && !('pipe' in payload) && !('getReader' in payload)
-}
-
-/** The pieces as one. The exchange puts those of a body of known length next to each other. */
-function joined (first: Buffer, pieces: readonly Buffer[], length: number): Buffer {
-  const { buffer, byteOffset } = first
-  let end = byteOffset
-  for (const piece of pieces) {
-    if (piece.buffer !== buffer || piece.byteOffset !== end) return Buffer.concat(pieces, length)
-    end += piece.length
-  }
-  return Buffer.from(buffer, byteOffset, length)
 }

@@ -129,8 +129,11 @@ const CONDITIONS = new Set(['range', 'if-range', 'if-match', 'if-none-match', 'i
 
 /** What X-Forwarded-Proto of a trusted proxy says is passed over where it is no scheme. */
 function schemeOf (request: FastifyRequest): 'http' | 'https' {
-  const told = request.protocol.toLowerCase()
+  // The type of Fastify says no other is possible.
+  const told: string = request.protocol
   if (told === 'http' || told === 'https') return told
+  const scheme = told.toLowerCase()
+  if (scheme === 'http' || scheme === 'https') return scheme
   return 'encrypted' in request.raw.socket && request.raw.socket.encrypted === true ? 'https' : 'http'
 }
 
@@ -141,6 +144,14 @@ function hostOf (request: FastifyRequest, uri: string): string {
   // What X-Forwarded-Host of a trusted proxy says is passed over where it is no host.
   if (host !== sent && !HOST.test(host) && typeof sent === 'string') host = sent
   if (uri.charCodeAt(0) !== SLASH && host === sent) host = ABSOLUTE_FORM.exec(uri)?.[1] ?? host
+  // Most requests are for the same host as the one before.
+  if (host === latest) return latestLower
   if (host !== '' && !HOST.test(host)) throw new FST_SCGI_BAD_REQUEST('the Host header is no host')
-  return host.toLowerCase()
+  latestLower = host.toLowerCase()
+  latest = host
+  return latestLower
 }
+
+/** The host that was good last, and the same in lower case. */
+let latest = ''
+let latestLower = ''

@@ -15,6 +15,19 @@ export interface PathRules {
   readonly mergeSlashes: boolean
 }
 
+/** In origin-form, without escapes, dot segments, repeated slashes and whatever else may have another spelling. */
+const PLAIN = /^(?:\/(?![./])[\x21\x22\x24\x26-\x2e\x30-\x3a\x3c-\x3e\x40-\x7e]*)+(?:\?|$)/
+/** The latest target that was found to be plain. A request is asked twice: when it is routed, and when its path is split. */
+let plainest: string | undefined
+
+/** Whether a target is spelt as the canonical one is. */
+export function isPlain (rawTarget: string): boolean {
+  if (rawTarget === plainest) return true
+  if (!PLAIN.test(rawTarget)) return false
+  plainest = rawTarget
+  return true
+}
+
 /** As nginx does. */
 export const NGINX_PATHS: PathRules = { encodedSlashes: 'decode', mergeSlashes: true }
 
@@ -59,20 +72,27 @@ const LIKE_KEPT = /%(?=(?:25)*2f)/gi
  * them, and `%252F` for a name that holds that text: two paths are never one. Takes the origin-form, the absolute-form and `*`.
  */
 export function splitPath (rawTarget: string, segments: number, rules: PathRules = NGINX_PATHS): PathSplit | PathError {
+  if (rawTarget === plainest) {
+    const query = rawTarget.indexOf('?')
+    return splitPlain(query === -1 ? rawTarget : rawTarget.slice(0, query), segments)
+  }
   if (rawTarget === '*') return { scriptName: '', pathInfo: '*', documentUri: '*', urlInfo: '*' }
   const path = pathOf(rawTarget)
   if (path === undefined) return { error: 'the request target is neither a path nor an http URL' }
-  if (!SPECIAL.test(path)) {
-    const end = endOf(path, segments)
-    const info = path.slice(end)
-    return { scriptName: path.slice(0, end), pathInfo: info, documentUri: path, urlInfo: info }
-  }
+  if (!SPECIAL.test(path)) return splitPlain(path, segments)
   const canonical = resolve(path, segments, rules)
   if (typeof canonical !== 'string') return canonical
   const end = endOf(canonical, segments)
   const scriptName = shown(canonical.slice(0, end), rules)
   const pathInfo = shown(canonical.slice(end), rules)
   return { scriptName, pathInfo, documentUri: scriptName + pathInfo, urlInfo: escapePath(canonical.slice(end)) }
+}
+
+/** A path that is its own canonical form. */
+function splitPlain (path: string, segments: number): PathSplit {
+  const end = endOf(path, segments)
+  const info = path.slice(end)
+  return { scriptName: path.slice(0, end), pathInfo: info, documentUri: path, urlInfo: info }
 }
 
 /** The canonical path of a raw request target as a URL has it: of all its spellings the one that is routed. */

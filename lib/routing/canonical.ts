@@ -1,5 +1,5 @@
 import { FST_SCGI_PATH_TOO_LONG } from '../errors.ts'
-import { canonicalUrl, pathError, type PathRules } from './canonical-path.ts'
+import { canonicalUrl, isPlain, pathError, type PathRules } from './canonical-path.ts'
 import { pathOf, queryPart } from '../http/path.ts'
 import { keepOriginalUrl, redirectStateOf } from '../http/redirect-state.ts'
 import { route, type Router } from './router.ts'
@@ -16,8 +16,6 @@ export interface MatchedRoute {
   readonly rules: PathRules
 }
 
-/** In origin-form, without escapes, dot segments, repeated slashes and whatever else may have another spelling. */
-const PLAIN = /^(?:\/(?![./])[\x21\x22\x24\x26-\x2e\x30-\x3a\x3c-\x3e\x40-\x7e]*)+(?:\?|$)/
 const ESCAPE = /%[0-9a-f]{2}/gi
 /** What the router leaves escaped when it compares a path with the fixed parts of a route. */
 const RESERVED = /[#$%&+,/:;=?@]/
@@ -33,7 +31,7 @@ export function judge (request: FastifyRequest, matched: MatchedRoute): string |
   const target = request.raw.url ?? ''
   const { router, segments, rules } = matched
   let canonical = target
-  if (!PLAIN.test(target) && target !== '*') {
+  if (!isPlain(target) && target !== '*') {
     const url = canonicalUrl(target, segments, rules)
     if (typeof url !== 'string') return pathError(url)
     const path = router.useSemicolonDelimiter ? url.replaceAll(';', '%3B') : url

@@ -1,7 +1,7 @@
 import neostandard from 'neostandard'
 
 export default [
-  ...neostandard({ ts: true, ignores: ['dist/**', 'coverage/**'] }),
+  ...neostandard({ ts: true, ignores: ['dist/**', '.dist-*/**', 'coverage/**'] }),
   {
     rules: {
       '@stylistic/max-len': ['error', { code: 140, ignoreUrls: true, ignoreComments: true, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true }],

@@ -19,6 +19,7 @@ import { fastifyScgi } from './peers/node.ts'
 import { soak } from './soak/index.ts'
 import { measureConnections } from './subjects/connections.ts'
 import { measureHttp2 } from './subjects/http2.ts'
+import { measureInstructions } from './subjects/instructions.ts'
 import { measureLatency } from './subjects/latency.ts'
 import { measureMemory } from './subjects/memory.ts'
 import { measureNode } from './subjects/node.ts'
@@ -41,6 +42,7 @@ const subjects: Readonly<Record<SubjectName, Subject>> = {
   workers: measureWorkers,
   start: measureStart,
   memory: measureMemory,
+  instructions: measureInstructions,
 }
 
 async function profile (bench: Bench): Promise<void> {

@@ -34,6 +34,8 @@ export class Box {
   readonly dir: string
   readonly #running = new Map<number, Running>()
   readonly #watchdog: ChildProcess
+  /** A program, with its arguments, that those are started under. */
+  wrapper: readonly string[] = []
   /** Called with a message when a program ends that nobody stopped. */
   onLoss: (message: string) => void = () => {}
 
@@ -56,7 +58,8 @@ export class Box {
   async start (name: string, command: string, args: readonly string[], options: StartOptions): Promise<Running> {
     const log = join(this.dir, `${name.replaceAll('/', '_')}.log`)
     const descriptor = openSync(log, 'a')
-    const [program, ...rest] = options.core === undefined ? [command, ...args] : ['taskset', '-c', String(options.core), command, ...args]
+    const wrapped = [...this.wrapper, command, ...args]
+    const [program, ...rest] = options.core === undefined ? wrapped : ['taskset', '-c', String(options.core), ...wrapped]
     const child = spawn(program ?? command, rest, {
       cwd: this.dir,
       detached: true,

@@ -10,6 +10,8 @@ export const description = `## How it is measured
   times in one run (3 times, where the line of the run says nothing else), is warmed up each time, and rounds are measured with each of the
   processes. Medians are over the rounds and pairs of all processes: a lucky process is one of several, and min–max show how far apart they
   are. Servers in C stay.
+- **Instructions** (a section of their own) are counted, not timed: those of user space that one request costs, by callgrind. A count is the same within 1 %
+  in each run and on a busy machine, but the kernel's part is not in it.
 - **requests/s** and **p99** are what the load's connections saw (wrk, 64 keep-alive connections, where nothing else is said). They are bounded by
   the origin and the load generator wherever those fill their core before the gateway fills its own, which is so for the servers written in
   C on small replies: there they say nothing about the gateway.

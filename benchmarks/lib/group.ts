@@ -47,6 +47,11 @@ export function groupCpu (group: number): CpuTime {
   return { user: user / ticksPerSecond, system: system / ticksPerSecond }
 }
 
+/** Ids of the processes of one process group. */
+export function groupPids (group: number): number[] {
+  return [...processesOf(group)].map(([pid]) => Number(pid))
+}
+
 /** Resident memory of the processes of one process group in bytes; what they share counts for each. */
 export function groupRss (group: number): number {
   let rss = 0

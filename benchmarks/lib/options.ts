@@ -12,7 +12,7 @@ const features = [
 export type FeatureName = typeof features[number]
 
 /** What is measured beside the features. */
-const subjects = ['replies', 'connections', 'reuse', 'http2', 'node', 'latency', 'workers', 'start', 'memory'] as const
+const subjects = ['replies', 'connections', 'reuse', 'http2', 'node', 'latency', 'workers', 'start', 'memory', 'instructions'] as const
 
 export type SubjectName = typeof subjects[number]
 
@@ -32,6 +32,7 @@ Subjects (default: replies):
   workers              1 kB through the command line with two workers beside one
   start                time to the first answer, and memory at rest
   memory               bytes for an idle connection, an exchange in progress, a cached entry (also --memory)
+  instructions         instructions of a request, counted by callgrind where valgrind is installed; takes 10 minutes
 
   --only 1k,100k       kinds of reply: ${kinds.join(', ')} (default: all);
                        with --features: ${features.join(', ')}

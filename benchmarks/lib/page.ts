@@ -6,7 +6,7 @@ import { targetTable, type Measured } from './targets.ts'
 /** The blocks of the page, from its head. Another run replaces those that it has measured, and no others. */
 const blocks = [
   'targets', ...kinds.map((kind) => `replies-${kind}` as const), 'connections', 'reuse', 'http2', 'node', 'latency', 'workers', 'start', 'memory',
-  'features-plain', 'features-cache', 'features-files', 'features-metrics', 'features-loader', 'features-rate', 'soak', 'description',
+  'instructions', 'features-plain', 'features-cache', 'features-files', 'features-metrics', 'features-loader', 'features-rate', 'soak', 'description',
 ] as const
 
 export type Block = typeof blocks[number]

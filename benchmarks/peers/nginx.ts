@@ -19,9 +19,11 @@ export interface NginxSettings {
   readonly http2?: boolean
   /** worker_connections, those to the application included; nginx takes memory for all of them at once. */
   readonly connections?: number
+  /** One process serves, and has no master above it. */
+  readonly alone?: boolean
 }
 
-export function nginxWith ({ cache, http2 = false, connections = 4096 }: NginxSettings = {}, name = 'nginx'): Peer {
+export function nginxWith ({ cache, http2 = false, connections = 4096, alone = false }: NginxSettings = {}, name = 'nginx'): Peer {
   return {
     name,
     transports: ['unix', 'tcp'],
@@ -38,7 +40,7 @@ export function nginxWith ({ cache, http2 = false, connections = 4096 }: NginxSe
         ? ''
         : '      scgi_cache bench;\n      scgi_cache_key $scheme$host$request_uri;\n      scgi_cache_valid 1d;'
       const config = box.write(`${name}-${transport}-${port}.conf`, `daemon off;
-worker_processes 1;
+worker_processes 1;${alone ? '\nmaster_process off;' : ''}
 ${process.getuid?.() === 0 ? 'user root;' : ''}
 pid ${dir}/pid;
 error_log ${dir}/error.log crit;

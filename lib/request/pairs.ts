@@ -4,12 +4,17 @@ import { asked, type Configured } from './param-values.ts'
 import { toBytes, utf8 } from '../bytes/text.ts'
 import type { DefaultParam, ParamsExchange, RequestView } from './param-sets.ts'
 
+// How far the kept text is. To make one text of the pieces pays only when it is used again.
+const NONE = 0
+const JOINED = 1
+const WHOLE = 2
+
 type Read = (view: RequestView, exchange: ParamsExchange) => string | number
 
 /** A parameter that mostly is what it was in the request before. */
 interface Steady {
   readonly name: string
-  /** The fixed pairs before it, then its name between two NULs. */
+  /** The fixed pairs before it. */
   readonly fixed: string
   readonly label: string
   readonly read: Read
@@ -23,8 +28,9 @@ interface Part<R> {
   readonly steady: readonly Steady[]
   /** What is fixed between them and the value. */
   readonly after: string
-  /** `steady` and `after` as bytes, for the values that they had last. */
+  /** `steady` and `after`, for the values that they had last. */
   text: string
+  state: typeof NONE | typeof JOINED | typeof WHOLE
   /** The name of the parameter, and of `label` what is not in `after`, because it may be left out. */
   readonly name: string
   readonly label: string
@@ -62,27 +68,32 @@ export class Pairs<R> {
   }
 }
 
-export function refuseNul (name: string, value: string | number): void {
-  if (typeof value === 'string' && value.includes('\0')) throw nul(name)
+export function refuseNul (name: string, value: string): void {
+  if (value.includes('\0')) throw nul(name)
 }
 
-function isKept <R> ({ steady }: Part<R>, view: RequestView, exchange: ParamsExchange): boolean {
-  for (const step of steady) if (step.read(view, exchange) !== step.last) return false
+function isKept <R> (part: Part<R>, view: RequestView, exchange: ParamsExchange): boolean {
+  if (part.state === NONE) return false
+  for (const step of part.steady) if (step.read(view, exchange) !== step.last) return false
+  if (part.state === JOINED) {
+    part.text = byteText(part.text)
+    part.state = WHOLE
+  }
   return true
 }
 
 function renew <R> (part: Part<R>, view: RequestView, exchange: ParamsExchange): string {
-  const values = part.steady.map(({ read }) => read(view, exchange))
+  // A value that is refused must not be taken for one that is in the text.
+  part.state = NONE
   let text = ''
-  for (const [i, { name, fixed, label, ifNotEmpty }] of part.steady.entries()) {
-    const value = values[i] ?? ''
-    refuseNul(name, value)
-    text += fixed
-    if (value !== '' || !ifNotEmpty) text = text + label + value
+  for (const step of part.steady) {
+    const value = step.last = step.read(view, exchange)
+    if (typeof value === 'string' && value.includes('\0')) throw nul(step.name)
+    text += step.fixed
+    if (value !== '' || !step.ifNotEmpty) text = text + step.label + value
   }
-  part.text = byteText(text + part.after)
-  // Not before the text is there: what was refused must not be taken for what is kept.
-  for (const [i, step] of part.steady.entries()) step.last = values[i]
+  part.text = text + part.after
+  part.state = JOINED
   return part.text
 }
 
@@ -91,7 +102,7 @@ function compile <R> (params: readonly (Configured<R> | DefaultParam)[]): Part<R
   let steady: Steady[] = []
   let fixed = ''
   const end = (own: Pick<Part<R>, 'name' | 'label' | 'read' | 'ask' | 'ifNotEmpty'>): void => {
-    parts.push({ steady, after: fixed, text: fixed, ...own })
+    parts.push({ steady, after: fixed, text: '', state: NONE, ...own })
     steady = []
     fixed = ''
   }

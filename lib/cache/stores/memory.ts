@@ -50,7 +50,7 @@ const NONE: readonly string[] = []
 /** So many short bodies have a memory of their own at most: each takes some 300 bytes that no limit counts. */
 const MOST_LENT = 10_000
 
-/** A store in the memory of this process. A long body is one Buffer, which all requests share; of a short body each gets a copy. */
+/** A store in the memory of this process. A long body is one Buffer, which all requests share; of a short body each gets a copy, but by `find`. */
 export class MemoryStore implements CacheStore {
   readonly #maxSize: number
   readonly #maxEntries: number

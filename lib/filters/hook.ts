@@ -7,7 +7,7 @@ import { describeAgain, settle } from '../http/described.ts'
 import { openFile, openUrlPath, type FileCallback } from './file.ts'
 import { redirectStateOf, type RedirectState } from '../http/redirect-state.ts'
 import { takePlan, type FilterPlan, type SeekableBody } from '../reply/plan.ts'
-import { breakOff, clearHead, isGone, isHttp2, onReplyClose, removeHeader } from '../http/raw-reply.ts'
+import { breakOff, clearHead, flushHead, isGone, isHttp2, onReplyClose, removeHeader } from '../http/raw-reply.ts'
 import { planRanges, type HeaderChanges } from '../http/ranges.ts'
 import { rangesOfBuffer, rangesOfSource, rangesOfStream } from './range-body.ts'
 import { limitRate } from '../reply/rate.ts'
@@ -231,7 +231,7 @@ function headFirst (request: FastifyRequest, reply: FastifyReply, payload: unkno
   if (!isStream(payload)) return payload
   raw.once('pipe', () => {
     try {
-      raw.flushHeaders()
+      flushHead(raw)
     } catch (error) {
       request.log.error({ err: error }, 'the reply could not be sent')
       breakOff(raw)

@@ -59,6 +59,20 @@ export function isHttp2 (raw: ServerResponse): boolean {
   return 'stream' in raw
 }
 
+/**
+ * Sends a head before its body. What `flushHeaders()` of Node.js writes of HTTP/1 is UTF-8; everything else that Node.js writes of a head
+ * are the bytes that its values stand for.
+ */
+export function flushHead (raw: ServerResponse): void {
+  const send: unknown = isHttp2(raw) ? undefined : Reflect.get(raw, '_send')
+  if (typeof send !== 'function') {
+    raw.flushHeaders()
+    return
+  }
+  if (!raw.headersSent) raw.writeHead(raw.statusCode)
+  send.call(raw, '', 'latin1')
+}
+
 /** Ends a reply so that the client can tell it is not whole: a stream of HTTP/2 that is only destroyed looks complete. */
 export function breakOff (raw: ServerResponse): void {
   const stream: unknown = 'stream' in raw ? raw.stream : undefined

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { isConditional } from '../http/conditions.ts'
-import { breakOff, clearHead, isHttp2, isUnseen, onReplyClose, pendingBytes } from '../http/raw-reply.ts'
+import { breakOff, clearHead, flushHead, isHttp2, isUnseen, onReplyClose, pendingBytes } from '../http/raw-reply.ts'
 import { describe, forgetType } from '../http/described.ts'
 import { keepType } from '../http/untyped.ts'
 import { onlyOwn } from '../http/route-hooks.ts'
@@ -202,7 +202,7 @@ export class ReplySender {
     const { raw } = this.#reply
     if (raw.headersSent) return
     try {
-      if (stream.readableLength === 0) raw.flushHeaders()
+      if (stream.readableLength === 0) flushHead(raw)
       else raw.writeHead(raw.statusCode)
     } catch (error) {
       this.#request.log.error({ err: error }, 'the reply could not be sent')

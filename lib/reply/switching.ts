@@ -1,4 +1,5 @@
 import { addCookie } from './header-lists.ts'
+import { flushHead } from '../http/raw-reply.ts'
 import type { ReplySettings } from './settings.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -26,5 +27,5 @@ export function sendSwitch (
   reply.hijack()
   if (head.statusMessage === '') raw.writeHead(101)
   else raw.writeHead(101, head.statusMessage)
-  raw.flushHeaders()
+  flushHead(raw)
 }

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { crc32, crc32Text } from '../../lib/balancer/crc32.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { headerValue, headerValues } from '../helpers/http-response.ts'
-import { rawRequest } from '../helpers/raw-client.ts'
+import { RawClient, rawRequest } from '../helpers/raw-client.ts'
 import { startRecorder } from '../helpers/recorder.ts'
 import { get, only } from './kit.ts'
 
@@ -47,6 +47,37 @@ test('what the client sent arrives as it was sent, what is text arrives as UTF-8
     assert.deepEqual(headerValues(reply, 'x-list'), [utf8('é'), utf8('ł')])
   }
 })
+
+for (const [what, answer, options] of [
+  ['before its body', 'Status: 200 B\xe9\r\nContent-Type: text/plain\r\n', {}],
+  ['that is not read ahead', 'Status: 200 B\xe9\r\nContent-Type: text/plain\r\n', { buffering: false }],
+  ['before a body that a rate holds back', 'Status: 200 B\xe9\r\nContent-Type: text/plain\r\n', { clientLimitRate: 1_000_000 }],
+  ['of another protocol', 'Status: 101 B\xe9\r\nUpgrade: x\r\n', {}],
+] as const) {
+  test(`a head ${what} goes out as the same bytes`, async () => {
+    await using recorder = await startRecorder({
+      answer: async exchange => {
+        await exchange.write(`${answer}X-Latin: ${LATIN1}\r\nX-Utf8: ${UTF8}\r\n\r\n`)
+        await headSeen
+        await exchange.end('ok')
+      },
+    })
+    await using gateway = await startGateway({ upstreams: recorder.address, ...options })
+    await using client = await RawClient.connect(gateway)
+    const headSeen = new Promise<string>(resolve => {
+      let seen = ''
+      client.socket.on('data', (bytes: Buffer) => {
+        seen += bytes.toString('latin1')
+        if (seen.includes('\r\n\r\n')) resolve(seen)
+      })
+    })
+    await client.write(get('/', 'Connection: close, Upgrade', 'Upgrade: x'))
+    const [head = ''] = (await headSeen).split('\r\n\r\n')
+    assert.match(head, /^HTTP\/1\.1 \d+ B\xe9\r\n/)
+    for (const line of [`x-latin: ${LATIN1}`, `x-utf8: ${UTF8}`]) assert.ok(head.split('\r\n').includes(line), head)
+    await client.closed
+  })
+}
 
 test('a key of `hash` counts as the bytes that were sent', () => {
   for (const text of ['é', 'Łukasz', UTF8]) assert.equal(crc32Text(text), crc32(Buffer.from(text === UTF8 ? 'José' : text)))

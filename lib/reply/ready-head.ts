@@ -36,7 +36,8 @@ export class ReadyHead {
   private constructor (entry: SharedEntry, mount: ReplySettings) {
     const { value, size } = entry
     this.#mount = mount
-    const head = this.head = headOf(value, size)
+    // All who are answered with it see this one in `request.scgi`.
+    const head = this.head = Object.freeze(headOf(value, size))
     const headers = alike(head, mount)
     this.#headers = headers
     this.#hasLists = headers !== undefined && Object.keys(headers).some(isList)

@@ -173,6 +173,23 @@ test('whoever may write into the body gets one of its own', async () => {
   store.close()
 })
 
+test('who writes into the head in `request.scgi` does not change what others get', async () => {
+  await using recorder = await startRecorder({ answer: bytes(PLAIN, 'body') })
+  await using gateway = await startGateway(app => {
+    app.addHook('onResponse', (request, _reply, done) => {
+      const head = Object(request.scgi?.head)
+      for (const [name, value] of [['statusCode', 299], ['statusMessage', 'Mine'], ['contentLength', 1]]) Reflect.set(head, String(name), value)
+      done()
+    })
+    app.register(scgi, caching(recorder))
+  })
+  await using client = await RawClient.connect(gateway)
+  for (let i = 0; i < 6; i++) {
+    const { statusCode, reason, body } = await client.request(get('/a'))
+    assert.deepEqual([statusCode, reason, body.toString()], [200, 'OK', 'body'])
+  }
+})
+
 test('what is told of it: the request, its end, the lookup; and what a hook before has spoilt is an error', async t => {
   await using recorder = await startRecorder({ answer: bytes(PLAIN, 'body') })
   const told: unknown[] = []

@@ -49,7 +49,7 @@ export function replacementFor (
     const name = headers[sendfile.header]
     if (name !== undefined) return { intercepted: false, kind: 'file', file: { roots: sendfile.roots, value: typeof name === 'string' ? name : name[0] ?? '' } }
   }
-  const accel = obeyedWish(STEERING.redirect, headers, settings.obeyed)
+  const accel = obeyedWish(STEERING.redirect, headers[STEERING.redirect.name], settings.obeyed)
   if (accel !== undefined) return toTarget(accel, carriedHeaders(name => headers[name]), true)
   return settings.internalRedirect === undefined ? undefined : localRedirect(head, settings.internalRedirect, passed)
 }

@@ -267,7 +267,7 @@ export class ReplySide implements ReplySource, ReplyOwner, ReplyContext {
 
 /** A reply is read ahead of its client, by the options or by its own word. */
 export function isBuffered (head: ResponseHead, { buffering, response }: Mount): boolean {
-  return obeyedWish(STEERING.buffering, head.headers, response.obeyed) ?? buffering.enabled
+  return obeyedWish(STEERING.buffering, head.headers[STEERING.buffering.name], response.obeyed) ?? buffering.enabled
 }
 
 function turn (side: ReplySide): void {

@@ -5,7 +5,7 @@ import type { FastifyRequest } from 'fastify'
 
 /** Bytes a second to the client as the application wants it (X-Accel-Limit-Rate); 0 is without limit, `undefined` if it does not say. */
 function wantedRate (head: ResponseHead, settings: ReplyRules): number | undefined {
-  return obeyedWish(STEERING.limitRate, head.headers, settings.obeyed)
+  return obeyedWish(STEERING.limitRate, head.headers[STEERING.limitRate.name], settings.obeyed)
 }
 
 /**

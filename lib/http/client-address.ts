@@ -19,8 +19,12 @@ const BRACKETED = /^\[([0-9a-f:.]+)\](?::(\d{1,5}))?$/i
 
 const PORT = Symbol('client port')
 
-/** It does not change while a connection stands, and Node.js looks for the handle of the socket twice at each question. */
+/**
+ * It does not change while a connection stands, and Node.js looks for the handle of the socket twice at each question. Where a gateway in
+ * front tells of the client, each request of its connection has another one.
+ */
 function portOf (socket: Socket & { [PORT]?: number }): number | '' {
+  if (Object.hasOwn(socket, 'remotePort')) return socket.remotePort ?? ''
   const known = socket[PORT]
   if (known !== undefined) return known
   const port = socket.remotePort

@@ -217,17 +217,26 @@ function run (
 function serve (
   service: Service, state: GatewayState, select: Selector, request: FastifyRequest, reply: FastifyReply, body?: Buffer | string | Readable
 ): void {
-  if (service.hits !== undefined && body === undefined && answerHit(service, service.hits, state, select, request, reply)) return
-  const exchange = new GatewayExchange(service, state, request, reply)
+  const hit = body === undefined && !state.closing ? service.hits?.find(request, reply) : undefined
+  const exchange = hit === undefined ? new GatewayExchange(service, state, request, reply) : undefined
   let group
   try {
     group = select(request)
   } catch (error) {
-    exchange.answerError(error)
+    wholeWay().answerError(error)
     return
   }
-  if (group instanceof Promise) group.then(found => exchange.start(found, body), error => exchange.answerError(error))
-  else exchange.start(group, body)
+  if (hit !== undefined && !(group instanceof Promise)) {
+    answerHit(service, hit, state, group, request, reply)
+    return
+  }
+  const whole = wholeWay()
+  if (group instanceof Promise) group.then(found => whole.start(found, body), error => whole.answerError(error))
+  else whole.start(group, body)
+
+  function wholeWay (): GatewayExchange {
+    return exchange ?? new GatewayExchange(service, state, request, reply)
+  }
 }
 
 function replyScgi (root: GatewayRoot, reply: FastifyReply, options: ReplyScgiOptions): void {

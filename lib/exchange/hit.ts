@@ -7,7 +7,7 @@ import { pace } from '../inbound/pace.ts'
 import { requestBegan, type RequestEvent } from './request-event.ts'
 import { RequestInfo } from './info.ts'
 import type { Endpoint } from '../connections/protocol.ts'
-import type { Found, Hits } from './hits.ts'
+import type { Found } from './hits.ts'
 import type { Group } from '../balancer/group.ts'
 import type { Service } from './service.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -58,41 +58,29 @@ class Hit implements Running {
   }
 }
 
-/** Answers a request from memory; false if it is to go the whole way. */
+/** Answers a request with what the cache of its service has in memory. */
 export function answerHit (
-  service: Service, hits: Hits, state: GatewayState, select: (request: FastifyRequest) => Group<Endpoint> | Promise<Group<Endpoint>>,
-  request: FastifyRequest, reply: FastifyReply
-): boolean {
-  const found = state.closing ? undefined : hits.find(request, reply)
-  if (found === undefined) return false
-  let group
-  try {
-    group = select(request)
-  } catch {
-    // The whole way throws it, too.
-    return false
-  }
-  if (group instanceof Promise) return false
+  service: Service, found: Found, state: GatewayState, group: Group<Endpoint>, request: FastifyRequest, reply: FastifyReply
+): void {
   const info = request.scgi = new RequestInfo(undefined)
   info.clientAddress = clientAddress(request)
-  info.cache = HIT
-  info.head = found.head.head
   pace.began(state.running.size)
   const event = requestBegan(request, reply, info)
   if (event !== undefined) event.group = group
+  info.cache = HIT
+  info.head = found.head.head
   const hit = new Hit(state, request, reply, event)
   hit.begin()
-  tell(hits, found)
+  tell(found)
   try {
-    found.head.applyTo(reply, found.entry, hits.policy, found.now)
+    found.head.applyTo(reply, found.entry, found.policy, found.now)
     reply.send(found.body)
   } catch (error) {
     failed(error, hit, service, state, request, reply, event)
   }
-  return true
 }
 
-function tell ({ zone }: Hits, { key }: Found): void {
+function tell ({ zone, key }: Found): void {
   if (CACHE_LOOKUP.hasSubscribers) CACHE_LOOKUP.publish({ cache: zone, key, status: 'HIT' })
   zone.count('HIT')
 }

@@ -17,11 +17,13 @@ const ASKS_MORE = new Set([
 const LONGEST_BODY = 16_384
 /** So many URLs are known, */
 const MOST_URLS = 10_000
-/** and none that is longer. */
+/** and none that is longer, or is for a longer host. */
 const LONGEST_URL = 512
 
 /** An entry that answers a request. */
 export interface Found {
+  readonly policy: CachePolicy<FastifyRequest>
+  readonly zone: CacheZone
   readonly key: string
   readonly entry: SharedEntry
   readonly head: ReadyHead
@@ -34,8 +36,8 @@ export interface Found {
  * each request that is like one before.
  */
 export class Hits {
-  readonly policy: CachePolicy<FastifyRequest>
-  readonly zone: CacheZone
+  readonly #policy: CachePolicy<FastifyRequest>
+  readonly #zone: CacheZone
   readonly #mount: Mount
   /** Cache keys by URL, by Host, by scheme. */
   readonly #keys = { http: new Map<string, Map<string, string>>(), https: new Map<string, Map<string, string>>() }
@@ -43,8 +45,8 @@ export class Hits {
 
   private constructor (mount: Mount, policy: CachePolicy<FastifyRequest>, zone: CacheZone) {
     this.#mount = mount
-    this.policy = policy
-    this.zone = zone
+    this.#policy = policy
+    this.#zone = zone
   }
 
   /** That of a mount; `undefined` if its options let nothing be known beforehand, or its cache is not in memory. */
@@ -60,7 +62,8 @@ export class Hits {
     const { raw, protocol: scheme } = request
     const { url } = raw
     const host = hostOf(request)
-    if (url === undefined || url.length > LONGEST_URL || url !== request.originalUrl || host === undefined) return
+    if (url === undefined || url.length > LONGEST_URL || url !== request.originalUrl) return
+    if (host === undefined || host.length > LONGEST_URL) return
     if ((scheme !== 'http' && scheme !== 'https') || redirectStateOf(raw) !== undefined) return
     const hosts = this.#keys[scheme]
     if (this.#size >= MOST_URLS) this.#forget()
@@ -75,7 +78,7 @@ export class Hits {
     const { raw } = request
     const key = this.#keyOf(request)
     if (key === undefined || !isPlain(request) || isLost(request, reply) || !onlyOwn(request)) return undefined
-    const { zone } = this
+    const zone = this.#zone
     const { guard, commits } = zone
     if (redirectStateOf(raw) !== undefined || commits.isRunning(key)) return undefined
     const entry = guard.find(zone.origin, key)
@@ -84,7 +87,7 @@ export class Hits {
     const now = zone.clock.now()
     if (staleAt < now || deleteAt <= now) return undefined
     const head = ReadyHead.of(entry, this.#mount)
-    return head === undefined ? undefined : { key, entry, head, body, now }
+    return head === undefined ? undefined : { policy: this.#policy, zone, key, entry, head, body, now }
   }
 
   #keyOf (request: FastifyRequest): string | undefined {

@@ -224,7 +224,7 @@ test('what is told of it: the request, its end, the lookup; and what a hook befo
   await client.request(get('/a'))
   await client.request(get('/a'))
   const one = [
-    ['start', 'HIT', false], ['lookup', 'HIT'], ['HIT', '127.0.0.1', undefined, 'text/plain'], ['end', 'HIT', 200, true],
+    ['start', undefined, false], ['lookup', 'HIT'], ['HIT', '127.0.0.1', undefined, 'text/plain'], ['end', 'HIT', 200, true],
   ]
   assert.deepEqual(told.slice(0, 4), one)
   spoils = true
@@ -233,4 +233,27 @@ test('what is told of it: the request, its end, the lookup; and what a hook befo
   assert.equal(statusCode, 500)
   assert.equal((await client.request(get('/a'))).body.toString(), 'body')
   assert.equal(asked.count, 0)
+})
+
+test('the group of a hit is asked for once, and one that cannot be had answers as it does on the whole way', async () => {
+  await using recorder = await startRecorder({ answer: bytes(PLAIN, 'body') })
+  let asked = 0
+  let fails = false
+  const upstreams = (): string => {
+    asked++
+    if (fails) throw new Error('no group')
+    return recorder.address
+  }
+  await using gateway = await startGateway(app => {
+    app.register(scgi, { ...caching(recorder), prefix: '/a', upstreams, allowAnyUpstream: true })
+  })
+  await using client = await RawClient.connect(gateway)
+  for (let i = 1; i <= 3; i++) {
+    assert.equal((await client.request(get('/a/x'))).statusCode, 200)
+    assert.equal(asked, i)
+  }
+  fails = true
+  assert.equal((await client.request(get('/a/x'))).statusCode, 500)
+  assert.equal((await client.request(get('/a/unknown'))).statusCode, 500)
+  assert.equal(asked, 5)
 })

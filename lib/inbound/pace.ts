@@ -27,6 +27,8 @@ export class Pace {
   #accepting = 0
   /** Requests that were begun in this turn, counted while many are under way. */
   #begun = 0
+  /** Connections whose turn has come since some were made to wait, until they have had a request. */
+  #due: WeakSet<Socket> | undefined
   /** Connections that have had a request, of each application. */
   readonly #known = new Set<Iterable<Socket>>()
   #isTurning = false
@@ -42,7 +44,8 @@ export class Pace {
   }
 
   /**
-   * A request was begun. When clients that were all idle ask at once, those that this turn has not come to yet wait for theirs.
+   * A request was begun. When clients that were all idle ask at once, those that this turn has not come to yet wait for theirs. A client
+   * whose turn has come, and who is slow to ask, is not sent back to the end.
    * @param running requests that are under way
    */
   began (running: number): void {
@@ -50,7 +53,7 @@ export class Pace {
     this.#begin()
     if (++this.#begun !== IN_A_TURN) return
     for (const connections of this.#known) {
-      for (const socket of connections) if (isIdle(socket) && !socket.isPaused()) this.#hold(socket)
+      for (const socket of connections) if (isIdle(socket) && !socket.isPaused() && this.#due?.has(socket) !== true) this.#hold(socket)
     }
   }
 
@@ -59,6 +62,7 @@ export class Pace {
    * @param running requests that are under way
    */
   answered (socket: Socket, running: number): void {
+    this.#due?.delete(socket)
     if (running > (this.#accepting > 0 ? SOME : MANY) && isIdle(socket)) this.#hold(socket)
   }
 
@@ -100,6 +104,7 @@ export class Pace {
     while (left-- > 0 && this.#readNext());
     this.#isTurning = this.#queue.length > 0 || this.#accepting > 0
     if (this.#isTurning) setImmediate(this.#turn)
+    else this.#due = undefined
   }
 
   /** False if there was none. */
@@ -112,8 +117,11 @@ export class Pace {
       this.#queue.splice(0, this.#next)
       this.#next = 0
     }
-    socket?.resume()
-    return socket !== undefined
+    if (socket === undefined) return false
+    this.#due ??= new WeakSet()
+    this.#due.add(socket)
+    socket.resume()
+    return true
   }
 }
 

@@ -182,6 +182,28 @@ test('when more than 128 are under way and 64 begin in one turn, those that have
   assert.equal(paused(all), 0)
 })
 
+test('whose turn has come and who is slow to ask is not sent back to the end', async () => {
+  const pace = new Pace()
+  const sockets = Array.from({ length: 300 }, idle)
+  pace.watch(sockets)
+  const flood = (): void => { for (let n = 0; n < 64; n++) pace.began(200) }
+  flood()
+  await turn()
+  assert.equal(paused(sockets), 236)
+  flood()
+  assert.deepEqual([paused(sockets), paused(sockets.slice(0, 64))], [236, 0])
+  const [first] = sockets
+  assert.ok(first !== undefined)
+  pace.answered(first, 100)
+  await turn()
+  flood()
+  assert.deepEqual([paused(sockets), first.isPaused()], [173, true])
+  for (let n = 0; n < 5; n++) await turn()
+  assert.equal(paused(sockets), 0)
+  flood()
+  assert.equal(paused(sockets), 300)
+})
+
 test('of clients that were all idle and ask at once, no turn begins more than it can serve', { timeout: 60_000 }, async () => {
   await using application = await startApplication()
   await using gateway = await startGateway('TCP', application.address)

@@ -184,7 +184,14 @@ test('shares: whatever processes have heard of yet, the sum of what they use is 
         const used = [...state.values()].reduce((sum, { active }) => sum + active, 0)
         assert.ok(used <= limit, `${used} of ${limit}`)
       }
-    }), { numRuns: 500 })
+    }), {
+    numRuns: 500,
+    // One that has heard of the first shares alone.
+    examples: [[2, [
+      { who: 0, what: 'give', much: 0 }, { who: 0, what: 'hear', much: 0 }, { who: 1, what: 'join', much: 0 }, { who: 0, what: 'give', much: 0 },
+      { who: 0, what: 'give', much: 0 }, { who: 1, what: 'hear', much: 0 },
+    ]]],
+  })
 })
 
 test('edits at the same time, heard of in any order, end the same everywhere', async () => {

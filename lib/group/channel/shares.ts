@@ -25,9 +25,11 @@ export function shareOut (
     const fair = Math.floor(limit / members.length) + (index < limit % members.length ? 1 : 0)
     const before = given[member] ?? 0
     const says = held.get(member)
-    shares[member] = Math.min(before, fair)
-    // One that has not said that it goes by the present shares may be using all of them, or what it used before.
-    free -= says?.at === givenAt ? Math.max(says.count, shares[member] ?? 0) : Math.max(says?.count ?? 0, before)
+    // One that has not said that it goes by the present shares may be using all of them, or what it used before. To take from it what it
+    // may not have heard of would be forgotten the next time.
+    const goesBy = says?.at === givenAt
+    const share = shares[member] = goesBy ? Math.min(before, fair) : before
+    free -= Math.max(says?.count ?? 0, share)
   }
   for (const [index, member] of members.entries()) {
     const fair = Math.floor(limit / members.length) + (index < limit % members.length ? 1 : 0)

@@ -218,25 +218,24 @@ function serve (
   service: Service, state: GatewayState, select: Selector, request: FastifyRequest, reply: FastifyReply, body?: Buffer | string | Readable
 ): void {
   const hit = body === undefined && !state.closing ? service.hits?.find(request, reply) : undefined
-  const exchange = hit === undefined ? new GatewayExchange(service, state, request, reply) : undefined
+  if (hit !== undefined) {
+    // Where a function chooses the group there are no such hits.
+    const known = select(request)
+    if (!(known instanceof Promise)) {
+      answerHit(service, hit, state, known, request, reply)
+      return
+    }
+  }
+  const exchange = new GatewayExchange(service, state, request, reply)
   let group
   try {
     group = select(request)
   } catch (error) {
-    wholeWay().answerError(error)
+    exchange.answerError(error)
     return
   }
-  if (hit !== undefined && !(group instanceof Promise)) {
-    answerHit(service, hit, state, group, request, reply)
-    return
-  }
-  const whole = wholeWay()
-  if (group instanceof Promise) group.then(found => whole.start(found, body), error => whole.answerError(error))
-  else whole.start(group, body)
-
-  function wholeWay (): GatewayExchange {
-    return exchange ?? new GatewayExchange(service, state, request, reply)
-  }
+  if (group instanceof Promise) group.then(found => exchange.start(found, body), error => exchange.answerError(error))
+  else exchange.start(group, body)
 }
 
 function replyScgi (root: GatewayRoot, reply: FastifyReply, options: ReplyScgiOptions): void {

@@ -1,3 +1,4 @@
+import { BoundedMap } from './bounded-map.ts'
 import { isToken } from '../http/token.ts'
 import { parseDictionary, type Item } from './dictionary.ts'
 import type { HeaderValues } from '../../types/cache.ts'
@@ -87,19 +88,14 @@ export function readPolicy (
 }
 
 /** What was read before, by the text: an application says the same of most of its replies. */
-const known = new Map<string, CacheControl>()
-const MOST_KNOWN = 256
-const LONGEST_KNOWN = 128
+const known = new BoundedMap<CacheControl>(256, 32_768)
 
 /** Reads Cache-Control. What is malformed, or said twice, is read in the strictest way that it allows. */
 export function readCacheControl (field: string | string[] | undefined): CacheControl {
   if (field === undefined) return nothingSaid()
-  if (typeof field !== 'string' || field.length > LONGEST_KNOWN) return readDirectives(field)
-  let control = known.get(field)
-  if (control === undefined) {
-    if (known.size >= MOST_KNOWN) known.clear()
-    known.set(field, control = readDirectives(field))
-  }
+  if (typeof field !== 'string') return readDirectives(field)
+  let control = known.get(field, 0)
+  if (control === undefined) known.set(field, control = readDirectives(field), Infinity)
   return control
 }
 

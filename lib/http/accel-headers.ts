@@ -166,7 +166,7 @@ export function obeyedWish<Value> (
 export function steer<Plan extends Steered> (
   headers: HeaderValues, obeyed: ReadonlySet<string>, given: Plan | undefined, create: () => Plan
 ): Plan | undefined {
-  // One by one: what is looked up under the same name each time is found at once.
+  // One by one, each row that has something to lay down: what is looked up under the same name each time is found at once.
   const plan = laid(limitRate, headers[limitRate.name], obeyed, given, create)
   return laid(charset, headers[charset.name], obeyed, plan, create)
 }

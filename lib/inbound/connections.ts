@@ -42,6 +42,7 @@ export class ClientConnections {
     const plain = 'setSecureContext' in server || 'updateSettings' in server ? this.#outer : this.#unused
     server.on('connection', (socket: Socket) => {
       this.#add(socket, plain)
+      // Not before there is one: what never listens is never closed, and would be remembered for ever.
       if (!this.#closing) pace.watch(this.#used)
       pace.accepted(socket, plain === this.#unused)
     })

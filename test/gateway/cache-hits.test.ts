@@ -235,7 +235,7 @@ test('what is told of it: the request, its end, the lookup; and what a hook befo
   assert.equal(asked.count, 0)
 })
 
-test('the group of a hit is asked for once, and one that cannot be had answers as it does on the whole way', async () => {
+test('a function that chooses the group is asked once for each request, also where the cache answers, and may fail', async () => {
   await using recorder = await startRecorder({ answer: bytes(PLAIN, 'body') })
   let asked = 0
   let fails = false

@@ -3,11 +3,13 @@ import { varyMatches, variantText, varyNames } from './vary.ts'
 
 /** An entry as the index sees it. */
 export interface Indexed {
-  readonly key: CacheStoreKey
-  /** Names of the headers that select the variant, and the text of the variant. */
+  readonly origin: string
+  readonly method: string
+  readonly path: string
+  /** The headers that select the variant, their names as one text, and the text of the variant. */
+  readonly vary: CacheStoreValue['vary']
   readonly names: string
   readonly variant: string
-  readonly value: CacheStoreValue
   /** Of two that a request could get, the later one is right. */
   readonly order: number
 }
@@ -61,7 +63,7 @@ export class MemoryIndex<E extends Indexed> {
   }
 
   add (entry: E): void {
-    const { origin, path } = entry.key
+    const { origin, path } = entry
     let paths = this.#keys.get(origin)
     if (paths === undefined) this.#keys.set(origin, paths = new Map())
     let kept = paths.get(path)
@@ -74,7 +76,7 @@ export class MemoryIndex<E extends Indexed> {
   }
 
   delete (entry: E): void {
-    const { origin, path } = entry.key
+    const { origin, path } = entry
     const paths = this.#keys.get(origin)
     const kept = paths?.get(path)
     if (kept === entry) {
@@ -90,7 +92,7 @@ export class MemoryIndex<E extends Indexed> {
 
   /** One of several of a key. */
   #addVariant (entry: E, paths: Map<string, Kept<E>>): void {
-    const { key: { path }, value: { vary } } = entry
+    const { path, vary } = entry
     const kept = paths.get(path)
     let groups: Map<string, Group<E>>
     if (kept instanceof Map) {
@@ -110,7 +112,7 @@ export class MemoryIndex<E extends Indexed> {
   }
 
   /** Removes what no request would get any more. */
-  #supersede ({ names, variant, key: { method }, value: { vary }, order }: E, kept: Kept<E>): void {
+  #supersede ({ names, variant, method, vary, order }: E, kept: Kept<E>): void {
     if (!(kept instanceof Map)) {
       if (kept.names === names && kept.variant === variant) this.#remove(kept)
       return
@@ -122,7 +124,7 @@ export class MemoryIndex<E extends Indexed> {
         if (same !== undefined) this.#remove(same)
       } else if (selecting.every(name => group.names.includes(name))) {
         for (const other of [...group.entries.values()]) {
-          if (other.order < order && other.key.method === method && varyMatches(vary, other.value.vary)) this.#remove(other)
+          if (other.order < order && other.method === method && varyMatches(vary, other.vary)) this.#remove(other)
         }
       }
     }

@@ -16,7 +16,7 @@ const SIZES = [64, 128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280,
 const STEP = 64
 
 /** Some memory, in slots of the same size. */
-class Page {
+export class Page {
   readonly of: SizeClass
   readonly bytes = Buffer.allocUnsafeSlow(PAGE)
   readonly owners: (BodyOwner | undefined)[]

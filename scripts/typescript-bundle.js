@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { linesOnly } from './line-map.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const INDEX = resolve(ROOT, 'lib/index.ts')
@@ -24,11 +25,8 @@ export function takesAll (entry) {
   return false
 }
 
-/**
- * The one module, and those that pass on its exports, by their URLs.
- * @param kept the directory where they stay until a file of `lib` changes
- */
-export async function bundle (kept) {
+/** Tells `lib` and `types` from what they are once a file of them has changed. */
+export function stateOf () {
   const hash = createHash('sha1')
   for (const directory of ['lib', 'types']) {
     for (const name of readdirSync(resolve(ROOT, directory), { recursive: true, encoding: 'utf8' })) {
@@ -37,7 +35,15 @@ export async function bundle (kept) {
       hash.update(`${name}\0${mtimeMs}\0${size}\0`)
     }
   }
-  const state = hash.digest('hex')
+  return hash.digest('hex')
+}
+
+/**
+ * The one module, and those that pass on its exports, by their URLs.
+ * @param kept the directory where they stay until a file of `lib` changes
+ */
+export async function bundle (kept) {
+  const state = process.env.FASTIFY_SCGI_TEST_STATE ?? stateOf()
   // Checkouts may share their packages, and so this directory.
   const file = new URL(`bundle-${createHash('sha1').update(ROOT).digest('hex')}.json`, kept)
   const found = readKept(file)
@@ -97,9 +103,11 @@ async function make () {
     const back = list.map(([one, alias]) => `${alias} as ${one}`).join(', ')
     modules[pathToFileURL(resolve(ROOT, name)).href] = `export { ${back} } from ${JSON.stringify(BUNDLE_URL)}\n`
   }
-  const { outputFiles: [{ text }] } = await build({
-    ...options, stdin: { contents, resolveDir: ROOT, loader: 'js' }, sourcemap: 'inline', sourcesContent: false, outfile: 'lib/index.bundle.ts', outdir: undefined,
+  const { outputFiles: [{ text: map }, { text }] } = await build({
+    ...options, stdin: { contents, resolveDir: ROOT, loader: 'js' }, sourcemap: 'external', sourcesContent: false, outfile: 'lib/index.bundle.ts', outdir: undefined,
   })
-  modules[BUNDLE_URL] = text
+  const { version, sources, mappings } = JSON.parse(map)
+  const lines = JSON.stringify({ version, sources, names: [], mappings: linesOnly(mappings) })
+  modules[BUNDLE_URL] = `${text}//# sourceMappingURL=data:application/json;base64,${Buffer.from(lines).toString('base64')}\n`
   return modules
 }

@@ -1,6 +1,6 @@
 // What was compiled once is kept below node_modules: a test run starts some 300 processes, and each of them loads all of `lib/`.
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { bundle, BUNDLE_URL, takesAll } from './typescript-bundle.js'
 
@@ -9,6 +9,16 @@ mkdirSync(KEPT, { recursive: true })
 
 /** The modules that are made rather than compiled from one file, by URL: set by the program that is started. */
 let made
+
+/** Compiles all that a test may load. */
+export async function compileAll () {
+  const root = new URL('../', import.meta.url)
+  const compiling = ['lib', 'types', 'test', 'scripts', 'benchmarks'].flatMap(directory =>
+    readdirSync(new URL(directory, root), { recursive: true, encoding: 'utf8' })
+      .filter(name => name.endsWith('.ts')).map(name => compiled(fileURLToPath(new URL(`${directory}/${name}`, root)))))
+  // A file with a fault in it tells of it where it is loaded.
+  await Promise.allSettled([...compiling, bundle(KEPT)])
+}
 
 /** Imports name the file with its extension, so there is nothing to look for. */
 export async function resolve (specifier, context, next) {

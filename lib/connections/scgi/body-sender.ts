@@ -1,5 +1,6 @@
 import { giveBackRoom } from '../../bytes/rooms.ts'
 import { RequestSource, type BodySink } from '../request-source.ts'
+import { SpoolReader } from '../../files/spool-reader.ts'
 import type { Readable } from 'node:stream'
 import type { Connection } from './connection.ts'
 
@@ -7,6 +8,8 @@ import type { Connection } from './connection.ts'
 export class BodySender implements BodySink {
   readonly #connection: Connection
   readonly #source: RequestSource
+  /** The pieces are ours alone. Those of any other stream, the body of another reply say, may be in use elsewhere. */
+  #ownsPieces = false
   readonly failed: (error: Error) => void
 
   constructor (connection: Connection, length: number, failed: (error: Error) => void) {
@@ -21,6 +24,7 @@ export class BodySender implements BodySink {
   }
 
   start (body: Readable): void {
+    this.#ownsPieces = body instanceof SpoolReader
     this.#connection.socket.on('drain', this.#drained)
     this.#source.start(body)
   }
@@ -41,7 +45,7 @@ export class BodySender implements BodySink {
       takesMore = socket.write(piece)
     }
     // All of it has left for the kernel.
-    if (socket.writableLength === 0) giveBackRoom(piece)
+    if (this.#ownsPieces && socket.writableLength === 0) giveBackRoom(piece)
     return takesMore
   }
 

@@ -8,24 +8,34 @@ import { test } from 'node:test'
 import { AtOnce } from '../../lib/files/at-once.ts'
 import { DiskStore } from '../../lib/cache/stores/disk.ts'
 
-test('a call that takes long, or fails after long, stops calls at once for a second', t => {
+test('a call that takes long, or fails after long, stops calls at once: longer each time, up to a second, until there was none for long', t => {
   let now = 5000
   t.mock.method(performance, 'now', () => now)
   const atOnce = new AtOnce()
-  assert.equal(atOnce.allowed, true)
-  assert.equal(atOnce.run(() => { now += 10; return 'given' }), 'given')
-  assert.equal(atOnce.allowed, true)
-  for (const call of [() => { now += 11 }, () => { now += 11; throw new Error('mine') }]) {
+  const take = (time: number, error?: Error): string => {
     try {
-      atOnce.run(call)
-    } catch (error) {
-      assert.match(String(error), /mine/)
+      return atOnce.run(() => {
+        now += time
+        if (error !== undefined) throw error
+        return 'given'
+      })
+    } catch (caught) {
+      return String(caught)
     }
+  }
+  assert.equal(atOnce.allowed, true)
+  assert.equal(take(10), 'given')
+  assert.equal(atOnce.allowed, true)
+  const failure = new Error('mine')
+  // The pauses before each call, and how long it stops others.
+  for (const [pause, rest] of [[0, 100], [0, 200], [9900, 400], [0, 800], [0, 1000], [0, 1000], [10_000, 100], [0, 200]] as const) {
+    now += pause
+    assert.equal(rest % 200 === 0 ? take(11, failure) : take(11), rest % 200 === 0 ? 'Error: mine' : 'given')
     assert.equal(atOnce.allowed, false)
-    now += 999
-    assert.equal(atOnce.allowed, false)
+    now += rest - 1
+    assert.equal(atOnce.allowed, false, `${rest} ms`)
     now += 1
-    assert.equal(atOnce.allowed, true)
+    assert.equal(atOnce.allowed, true, `${rest} ms`)
   }
 })
 

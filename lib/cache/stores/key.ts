@@ -10,7 +10,7 @@ export function keyText ({ origin, path }: CacheStoreKey): string {
 /** The bytes of a key. Every text has its own: also one that is no Unicode. */
 export function keyBytes (text: string): Buffer {
   // A surrogate without its other half would become the same character as every other; 0xff begins no UTF-8.
-  return /\p{Surrogate}/u.test(text) ? Buffer.concat([Buffer.of(0xff), Buffer.from(text, 'utf16le')]) : Buffer.from(text)
+  return text.isWellFormed() ? Buffer.from(text) : Buffer.concat([Buffer.of(0xff), Buffer.from(text, 'utf16le')])
 }
 
 /** The way back, from the bytes to zone and key. */

@@ -23,6 +23,11 @@ const PARALLEL = 8
 /** Bytes that are read of a file of which only the head is wanted. */
 const HEAD_BLOCK = 4096
 
+/** With the path of the first one. */
+export interface FirstPlace extends FirstNames {
+  readonly path: string
+}
+
 type Visit = (name: string, entry: OpenEntry) => Promise<void>
 
 /** The directory of a store: finding, placing and removing files, and what is known of them. */
@@ -36,7 +41,7 @@ export class EntryFiles {
   readonly now: () => number
   readonly #settings: DiskSettings
   /** The names of keys that have no entry: who asks for one stores it by the same key. */
-  readonly #absent = new WeakMap<CacheStoreKey, FirstNames>()
+  readonly #absent = new WeakMap<CacheStoreKey, FirstPlace>()
   /** Where temporary files may be, beside those next to their entries. */
   readonly #temps = new Set<string>()
 
@@ -71,19 +76,26 @@ export class EntryFiles {
   /** There is no entry for a request. False also where that takes longer to say. */
   isAbsent (key: CacheStoreKey): boolean {
     const main = entryName(key)
-    if (this.index.has(main) || !this.isFree(main)) return false
-    const names = firstNames(key, main)
-    if (!this.isFree(names.second)) return false
-    this.#absent.set(key, names)
+    if (this.index.has(main) || !this.atOnce.allowed) return false
+    const place = this.#placeOf(key, main)
+    const { path, second } = place
+    if (!this.atOnce.run(() => isMissing(path) && isMissing(this.pathOf(second)))) return false
+    this.index.drop(second)
+    this.#absent.set(key, place)
     return true
   }
 
-  /** The names of a key that is to get an entry, and whether both were found to be free when the request began. */
-  namesFor (key: CacheStoreKey): { names: FirstNames, wereFree: boolean } {
+  /** Where a key gets its entry, and whether both were found to be free when the request began. */
+  placeFor (key: CacheStoreKey): { place: FirstPlace, wereFree: boolean } {
     const found = this.#absent.get(key)
-    if (found === undefined) return { names: firstNames(key), wereFree: false }
+    if (found === undefined) return { place: this.#placeOf(key), wereFree: false }
     this.#absent.delete(key)
-    return { names: found, wereFree: true }
+    return { place: found, wereFree: true }
+  }
+
+  #placeOf (key: CacheStoreKey, main = entryName(key)): FirstPlace {
+    const { bytes, second } = firstNames(key, main)
+    return { bytes, main, second, path: this.pathOf(main) }
   }
 
   /** No file has this name. False also where the disk is too slow to be asked at once. */

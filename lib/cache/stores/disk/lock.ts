@@ -4,7 +4,7 @@ export class Lock {
 
   /** Somebody has something of this name. */
   isBusy (name: string): boolean {
-    return this.#last.has(name)
+    return this.#last.size > 0 && this.#last.has(name)
   }
 
   /** Runs `work` when all that came before it for this name have ended. */

@@ -1,16 +1,18 @@
 import { hash } from 'node:crypto'
 import { sep } from 'node:path'
-import { levelDirectories } from '../../../files/temp-file.ts'
 import type { CacheStoreKey } from '../../../../types/cache-store.ts'
 import { keyBytes, keyText } from '../key.ts'
 import { variantText } from '../vary.ts'
 
+/** Digits of an MD5. */
+const BASE_LENGTH = 32
 const ENTRY = /^[0-9a-f]{32}(?:-[0-9a-f]{32})?$/
 const TEMP = /^[0-9a-f]{32}\.(\d{1,10})\.\d{10}$/
 
 /** The name of a key's first entry: the MD5 of the key, by which other programs find it. (nginx: scgi_cache_path) */
 export function entryName ({ path, method }: CacheStoreKey): string {
-  return nameOf(keyBytes(path), method)
+  // A text is hashed as the bytes that it has in UTF-8, without a Buffer for them.
+  return nameOf(path.isWellFormed() ? path : keyBytes(path), method)
 }
 
 /** The one that it has where an entry of another zone has that: the MD5 of the zone's name, a NUL, and the key. */
@@ -37,7 +39,7 @@ export function lockName (path: string): string {
   return hash('md5', keyBytes(path))
 }
 
-function nameOf (bytes: Buffer, method: string): string {
+function nameOf (bytes: Buffer | string, method: string): string {
   const name = hash('md5', bytes)
   return method === 'GET' ? name : `${name}-${hash('md5', method)}`
 }
@@ -51,13 +53,17 @@ export function variantName (
 
 /** What the names of all entries of a key begin with. */
 export function baseName (name: string): string {
-  return name.slice(0, 32)
+  return name.slice(0, BASE_LENGTH)
 }
 
 /** The directory of an entry below the store's, whose path is absolute. */
 export function entryDirectory (root: string, levels: readonly number[], name: string): string {
   let path = root
-  for (const directory of levelDirectories(baseName(name), levels)) path = path + sep + directory
+  let end = BASE_LENGTH
+  for (const width of levels) {
+    end -= width
+    path += sep + name.slice(end, end + width)
+  }
   return path
 }
 
@@ -71,11 +77,14 @@ export function tempOwner (name: string): number | undefined {
   return pid === undefined ? undefined : Number(pid)
 }
 
+// Ten digits that are a small integer: others are turned into text more slowly.
+const FIRST = 1_000_000_000
+const NUMBERS = 1_000_000_000
 // Two processes with the same number, in containers that share the directory, seldom count in step.
-let counter = Math.floor(Math.random() * 1e10)
+let counter = FIRST + Math.floor(Math.random() * NUMBERS)
 
 /** A name for a temporary file, which says whose it is. */
 export function tempName (name: string): string {
-  counter = (counter + 1) % 1e10
-  return `${baseName(name)}.${process.pid}.${counter.toString().padStart(10, '0')}`
+  counter = counter + 1 < FIRST + NUMBERS ? counter + 1 : FIRST
+  return `${baseName(name)}.${process.pid}.${counter}`
 }

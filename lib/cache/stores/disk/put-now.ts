@@ -1,11 +1,11 @@
-import { closeSync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, constants, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs'
 import { dirname, sep } from 'node:path'
 import { crc32 } from './crc32.ts'
 import { codeOf } from '../../../runtime/caught.ts'
 import type { Put } from '../../short-sink.ts'
 import type { CacheStoreKey, CacheStoreValue } from '../../../../types/cache-store.ts'
 import type { EntryFiles } from './entry-files.ts'
-import { SMALL } from './files.ts'
+import { isMissing, SMALL } from './files.ts'
 import { encodeHead, encodeStart, layout } from './format.ts'
 import { baseName, tempName } from './names.ts'
 
@@ -25,6 +25,8 @@ export interface ShortEntry {
 let scratch: Buffer | undefined
 /** A file has room in it, unless its key and head are very long. */
 const SCRATCH = SMALL + 16_384
+/** As `'wx'`, which would be read each time. */
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
 
 /**
  * Stores a short entry without waiting for anything: all the calls together cost less than one trip to the thread pool. What is not
@@ -32,12 +34,12 @@ const SCRATCH = SMALL + 16_384
  */
 export function putNow (entryFiles: EntryFiles, { key, value, body, length, maxSize, tempPath }: ShortEntry): Put {
   const { atOnce, index, lock } = entryFiles
-  const { names: { main: name, second, bytes }, wereFree } = entryFiles.namesFor(key)
+  const { place: { main: name, second, bytes, path }, wereFree } = entryFiles.placeFor(key)
   if (!atOnce.allowed || value.vary !== undefined || lock.isBusy(baseName(name))) return 'later'
   const known = index.peek(name)
-  // Another process may have stored the key while the application was asked, but not under the second name, which only a neighbour makes.
+  // Under the second name only a neighbour makes another process store the key while the application is asked: then the first one is taken.
   const isPlain = known === undefined
-    ? !index.has(second) && entryFiles.isFree(name) && (wereFree || entryFiles.isFree(second))
+    ? !index.has(second) && (wereFree || entryFiles.isFree(second))
     : known.vary === '' && known.origin === key.origin && known.size <= SMALL
   if (!isPlain) return 'later'
   const head = encodeHead({ method: key.method, value })
@@ -49,7 +51,9 @@ export function putNow (entryFiles: EntryFiles, { key, value, body, length, maxS
   const { id } = encodeStart(bytes, head, length, crc32(file.subarray(size - length, size)), file)
   const directory = entryFiles.tempFor(name, tempPath)
   if (entryFiles.elsewhere.has(directory)) return 'later'
-  const failure = atOnce.run(() => write(directory + sep + tempName(name), entryFiles.pathOf(name), file, size))
+  const failure = atOnce.run(() => known === undefined && !isMissing(path)
+    ? TAKEN
+    : write(directory + sep + tempName(name), path, file, size))
   if (failure !== undefined) {
     if (codeOf(failure) === 'EXDEV') entryFiles.elsewhere.add(directory)
     return 'later'
@@ -58,11 +62,14 @@ export function putNow (entryFiles: EntryFiles, { key, value, body, length, maxS
   return true
 }
 
+/** Another process has stored the key meanwhile, or another program has a file of this name. */
+const TAKEN = 'taken'
+
 /** Writes a file under a name of its own, and gives it the right one. If that fails, it gives the error, and nothing is left of it. */
 function write (temp: string, path: string, bytes: Buffer, size: number): unknown {
   let fd: number
   try {
-    fd = withDirectory(temp, () => openSync(temp, 'wx', 0o600))
+    fd = withDirectory(temp, () => openSync(temp, NEW_FILE, 0o600))
   } catch (error) {
     return error
   }

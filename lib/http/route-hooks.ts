@@ -1,7 +1,7 @@
 import { contextOf } from './route-context.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-type RouteHook = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: () => void) => void
+type RouteHook = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error?: null, payload?: unknown) => void) => void
 
 /** On hooks of ours, which see to what describes a body themselves. */
 const OWN = Symbol('fastify-scgi.own')
@@ -17,10 +17,12 @@ export function onLast (request: FastifyRequest, hook: RouteHook): void {
   if (hooks !== undefined && hooks.at(-1) !== hook) hooks.push(hook)
 }
 
-/** Has a hook run before all onSend hooks of a request's route. */
-export function onFirst (request: FastifyRequest, hook: RouteHook): void {
+/** Has a hook run before all onSend hooks of a request's route. False if there are none, and so none can be added. */
+export function onFirst (request: FastifyRequest, hook: RouteHook): boolean {
   const hooks = hooksOf(request)
-  if (hooks !== undefined && hooks[0] !== hook) hooks.unshift(hook)
+  if (hooks === undefined) return false
+  if (hooks[0] !== hook) hooks.unshift(hook)
+  return true
 }
 
 /** The onSend hooks of a request's route are all ours: nobody else can put another body instead of the one that is sent. */

@@ -1,28 +1,26 @@
 import { asOwn, onFirst } from './route-hooks.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-/** The body that is about to be sent, until the first hook has it: Fastify comes there from `send` at once. */
-let untyped: Buffer | undefined
-/** What its reply said of its type. */
-let said: unknown
+type Done = (error?: null, payload?: unknown) => void
+
+/** The body that is being sent, until the first hook gives it: Fastify comes there from `send` at once. */
+let waiting: Buffer | undefined
 
 /**
- * Has a reply keep what it says of its type when this Buffer is sent as its body, which is best done at once: Fastify gives every Buffer a
- * type where there is none, or none that it understands.
+ * Sends a body with what its reply says of the type, be it nothing: Fastify gives every Buffer a type where there is none, or none that it
+ * understands. So it is told of no body, and the first hook gives it.
  */
-export function keepType (request: FastifyRequest, reply: FastifyReply, body: Buffer): void {
-  onFirst(request, takeBack)
-  untyped = body
-  said = reply.getHeader('content-type')
+export function sendUntyped (request: FastifyRequest, reply: FastifyReply, body: Buffer): void {
+  waiting = onFirst(request, giveBody) ? body : undefined
+  try {
+    reply.send(waiting === undefined ? body : undefined)
+  } finally {
+    waiting = undefined
+  }
 }
 
-const takeBack = asOwn((_request: FastifyRequest, reply: FastifyReply, payload: unknown, done: () => void): void => {
-  if (untyped !== undefined) {
-    if (payload === untyped && reply.getHeader('content-type') !== said) {
-      reply.removeHeader('content-type')
-      if (reply.getHeader('content-type') !== said) reply.header('content-type', said)
-    }
-    untyped = undefined
-  }
-  done()
+const giveBody = asOwn((_request: FastifyRequest, _reply: FastifyReply, payload: unknown, done: Done): void => {
+  const body = payload === undefined ? waiting : undefined
+  waiting = undefined
+  done(null, body)
 })

@@ -3,7 +3,7 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { isConditional } from '../http/conditions.ts'
 import { breakOff, clearHead, flushHead, isHttp2, isUnseen, onReplyClose, pendingBytes } from '../http/raw-reply.ts'
 import { describe, forgetType } from '../http/described.ts'
-import { keepType } from '../http/untyped.ts'
+import { sendUntyped } from '../http/untyped.ts'
 import { onlyOwn } from '../http/route-hooks.ts'
 import { setPlan, takePlan, type FilterPlan } from './plan.ts'
 import { onRejection } from '../options/functions.ts'
@@ -91,8 +91,7 @@ export class ReplySender {
         return false
       }
       const whole = pieces.length === 1 ? first : joined(first, pieces, length)
-      if (!isMediaType(type)) keepType(this.#request, reply, whole)
-      const isOurs = this.#send(head, whole)
+      const isOurs = isMediaType(type) ? this.#send(head, whole) : this.#send(head, whole, whole)
       if (whole.length <= KERNEL_TAKES) return false
       const { raw } = reply
       const { socket } = this.#request.raw
@@ -181,14 +180,18 @@ export class ReplySender {
     }
   }
 
-  /** True if nobody but us touches the body. */
-  #send (head: ResponseHead, body: unknown): boolean {
+  /**
+   * @param untyped the body, where Fastify is to say nothing of its type
+   * @returns nobody but us touches the body
+   */
+  #send (head: ResponseHead, body: unknown, untyped?: Buffer): boolean {
     const spelling = this.#spelling(head)
     // What is complete, and what nobody but us touches any more, goes out as it is: most replies, and to describe them costs.
     const final = (body === undefined || Buffer.isBuffer(body)) && !this.#planned && spelling === undefined &&
       this.redirected === undefined && onlyOwn(this.#request)
     if (!final) describe(this.#request, this.#reply, body, spelling)
-    this.#reply.send(body)
+    if (untyped === undefined) this.#reply.send(body)
+    else sendUntyped(this.#request, this.#reply, untyped)
     return final
   }
 

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { ATTEMPT_CONNECT, ATTEMPT_END, ATTEMPT_HEAD, ATTEMPT_START, QUEUE_LEAVE, QUEUE_WAIT } from '../runtime/diagnostics.ts'
 import type { Group } from '../balancer/group.ts'
 import type { PickRequest } from '../balancer/method.ts'

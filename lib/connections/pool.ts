@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { outside } from '../runtime/context.ts'
 
 /** Oldest a connection opened ahead may be when it is used: servers close what stays silent, and that race is lost by the request. */

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { redirectStateOf } from '../http/redirect-state.ts'
 import { REQUEST_END, REQUEST_START } from '../runtime/diagnostics.ts'
 import type { RequestMessage } from '../../types/diagnostics.ts'

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { FST_SCGI_BODY_CONSUMED, FST_SCGI_BODY_TOO_LARGE, FST_SCGI_CLIENT_BODY_TIMEOUT } from '../errors.ts'
 import { BodyCollector, BytesBody, type BodyReceiver } from './body.ts'
 import type { SpoolOptions } from '../files/spool.ts'

@@ -79,7 +79,7 @@ export class Collector {
   #requestEnded (message: RequestMessage): void {
     const { group, info, statusCode = 0, duration } = message
     const known = this.stats.group(group?.name ?? '')
-    const server = known.servers.get(info.attempts.at(-1)?.address ?? '')
+    const server = known.find(info.attempts.at(-1)?.address ?? '')
     const requests = server === undefined ? known.requests : server.requests
     requests.add(classOf(statusCode))
     if (statusCode !== SWITCHED) known.request.observe(duration, this.#traces.get(message))
@@ -108,7 +108,7 @@ export class Collector {
   /** `undefined` of a server that has left its group: its series are gone, too. */
   #server (group: string, { name, state }: UpstreamServer): ServerStats | undefined {
     const known = this.stats.group(group)
-    return state === 'removed' ? known.servers.get(name) : this.stats.server(known, name)
+    return state === 'removed' ? known.find(name) : this.stats.server(known, name)
   }
 }
 

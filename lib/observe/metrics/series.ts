@@ -58,11 +58,11 @@ export function defineSeries (collector: Collector, registry: MetricsRegistry, b
   const tallied = (label: string, ofServer: (server: ServerStats) => Tally, ofGroup?: (group: GroupStats) => Tally): Series => each => {
     if (ofGroup !== undefined) {
       for (const group of stats.groups.values()) {
-        for (const [word, value] of ofGroup(group)) each({ group: group.group, server: '', [label]: word }, value)
+        for (const { word, value } of ofGroup(group)) each({ group: group.group, server: '', [label]: word }, value)
       }
     }
     byServer((labels, server) => {
-      for (const [word, value] of ofServer(server)) each({ ...labels, [label]: word }, value)
+      for (const { word, value } of ofServer(server)) each({ ...labels, [label]: word }, value)
     })
   }
   const live = (value: (server: UpstreamServer) => number): Series => each => {
@@ -86,7 +86,7 @@ export function defineSeries (collector: Collector, registry: MetricsRegistry, b
   counter('attempts_total', 'Exchanges with servers, by how they ended (ok, next, failed, abort).', ['group', 'server', 'outcome'],
     tallied('outcome', server => server.attempts))
   counter('retries_total', 'Attempts that were made after another one, by what made them necessary.', ['group', 'reason'], each => {
-    for (const { group, retries } of stats.groups.values()) for (const [reason, value] of retries) each({ group, reason }, value)
+    for (const { group, retries } of stats.groups.values()) for (const { word: reason, value } of retries) each({ group, reason }, value)
   })
   counter('failures_total', 'Failed attempts by kind, and requests that no server could be had for (server is empty).',
     ['group', 'server', 'kind'], tallied('kind', server => server.failures, group => group.failures))
@@ -122,10 +122,10 @@ export function defineSeries (collector: Collector, registry: MetricsRegistry, b
   gauge('cache_updating_entries', 'Entries that are renewed in the background now.', ['cache'], caches(({ updating }) => updating))
   counter('cache_store_failures_total', 'Times that the store of the cache failed or was too slow.', ['cache'], caches(({ storeFailures }) => storeFailures))
   counter('spool_bytes_total', 'Bytes of bodies written to temporary files.', ['kind'], each => {
-    for (const [kind, value] of stats.spooled) each({ kind }, value)
+    for (const { word: kind, value } of stats.spooled) each({ kind }, value)
   })
   counter('dns_answers_total', 'Questions to the DNS for servers with resolve, by result (answered, failed).', ['name', 'result'], each => {
-    for (const [name, results] of stats.answers) for (const [result, value] of results) each({ name, result }, value)
+    for (const [name, results] of stats.answers) for (const { word: result, value } of results) each({ name, result }, value)
   })
   counter('health_checks_total', 'Health checks by result (passed, failed).', ['group', 'server', 'result'], tallied('result', server => server.checks))
 }

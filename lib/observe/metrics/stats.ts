@@ -8,10 +8,32 @@ const OTHER = '(other)'
 
 const CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
 
-/** Numbers by a word. */
-export class Tally extends Map<string, number> {
+interface Count {
+  readonly word: string
+  value: number
+}
+
+/** Numbers by a word. The word that came last is known at once: mostly it comes again. */
+export class Tally implements Iterable<Count> {
+  readonly #counts = new Map<string, Count>()
+  #latest: Count | undefined = undefined
+
   add (word: string, more = 1): void {
-    this.set(word, (this.get(word) ?? 0) + more)
+    let count = this.#latest
+    if (count === undefined || count.word !== word) count = this.#latest = this.#of(word)
+    count.value += more
+  }
+
+  [Symbol.iterator] (): Iterator<Count> {
+    return this.#counts.values()
+  }
+
+  #of (word: string): Count {
+    const known = this.#counts.get(word)
+    if (known !== undefined) return known
+    const made = { word, value: 0 }
+    this.#counts.set(word, made)
+    return made
   }
 }
 
@@ -49,6 +71,8 @@ export class GroupStats {
   readonly response: Buckets
   readonly wait: Buckets
   readonly servers = new Map<string, ServerStats>()
+  /** The server that was asked for last. */
+  #latest: ServerStats | undefined = undefined
 
   constructor (group: string, bounds: readonly number[]) {
     this.group = group
@@ -56,6 +80,18 @@ export class GroupStats {
     this.connect = new Buckets(bounds, { group })
     this.response = new Buckets(bounds, { group })
     this.wait = new Buckets(bounds, { group })
+  }
+
+  find (server: string): ServerStats | undefined {
+    if (this.#latest?.server === server) return this.#latest
+    const found = this.servers.get(server)
+    if (found !== undefined) this.#latest = found
+    return found
+  }
+
+  remove (server: string): boolean {
+    this.#latest = undefined
+    return this.servers.delete(server)
   }
 }
 
@@ -66,14 +102,20 @@ export class Stats {
   readonly answers = new Map<string, Tally>()
   readonly #bounds: readonly number[]
   #servers = 0
+  /** The group that was asked for last. */
+  #latest: GroupStats | undefined = undefined
 
   constructor (bounds: readonly number[]) {
     this.#bounds = bounds
   }
 
   group (name: string): GroupStats {
+    if (this.#latest?.group === name) return this.#latest
     const known = this.groups.get(name)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      this.#latest = known
+      return known
+    }
     if (this.groups.size >= MAX_GROUPS && name !== OTHER) return this.group(OTHER)
     const made = new GroupStats(name, this.#bounds)
     this.groups.set(name, made)
@@ -82,7 +124,7 @@ export class Stats {
 
   /** @param name as far as it is known to be a server of the group now */
   server (group: GroupStats, name: string): ServerStats {
-    const known = group.servers.get(name)
+    const known = group.find(name)
     if (known !== undefined) return known
     if (this.#servers >= MAX_SERVERS && name !== OTHER) return this.server(group, OTHER)
     const made = new ServerStats(group.group, name, this.#bounds)
@@ -93,7 +135,7 @@ export class Stats {
 
   /** It has left its group: there is no more to tell of it. */
   remove (group: string, server: string): void {
-    if (this.groups.get(group)?.servers.delete(server) === true) this.#servers--
+    if (this.groups.get(group)?.remove(server) === true) this.#servers--
   }
 
   /** The answers of the DNS for a name. */

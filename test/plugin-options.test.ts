@@ -12,15 +12,25 @@ import { show } from '../lib/options/units.ts'
 
 /** What the registration fails with; `undefined` when it does not. */
 async function refusal (options: unknown): Promise<(Error & { code: string }) | undefined> {
+  const [error] = await refusals([options])
+  return error
+}
+
+/** What each of several registrations fails with. An application takes longer to make than to refuse options. */
+async function refusals (all: unknown[]): Promise<((Error & { code: string }) | undefined)[]> {
   const app = Fastify()
+  const found: ((Error & { code: string }) | undefined)[] = []
   try {
-    // JavaScript gives what it likes.
-    Reflect.apply(app.register, app, [scgi, options])
+    for (const options of all) {
+      // JavaScript gives what it likes.
+      Reflect.apply(app.register, app, [scgi, options])
+      app.after(error => {
+        if (error !== null && !('code' in error && typeof error.code === 'string')) throw error
+        found.push(error === null ? undefined : Object.assign(error, { code: String(Reflect.get(error, 'code')) }))
+      })
+    }
     await app.ready()
-    return undefined
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && typeof error.code === 'string') return Object.assign(error, { code: error.code })
-    throw error
+    return found
   } finally {
     await app.close()
   }
@@ -309,8 +319,9 @@ function place (path: string, value: unknown): Record<string, unknown> {
 
 for (const [path, values] of Object.entries(WRONG)) {
   test(`wrong values of ${path}`, async () => {
-    for (const value of values) {
-      const error = await refusal(place(path, value))
+    const errors = await refusals(values.map(value => place(path, value)))
+    for (const [index, value] of values.entries()) {
+      const error = errors[index]
       assert.ok(error, `${path}: ${show(value)} was accepted`)
       const what = `${path}: ${show(value)}: ${error.message}`
       assert.match(error.code, /^FST_SCGI_OPT_/, what)

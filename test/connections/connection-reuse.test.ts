@@ -80,16 +80,20 @@ function answer (socket: Socket, n: number, kind: Kind): void {
   }
 }
 
-/** Every socket object that is in use or waits for its next use. */
-function watchSockets (t: TestContext): { sockets: Set<Socket>, opened: () => number } {
+/** Every socket object that is in use or waits for its next use; how often one was opened; and whether each has closed again. */
+function watchSockets (t: TestContext): { sockets: Set<Socket>, opened: () => number, closed: () => Promise<void> } {
   const sockets = new Set<Socket>()
+  let inUse = 0
   const open = Connection.open.bind(Connection)
   const mocked = t.mock.method(Connection, 'open', (...args: Parameters<typeof open>) => {
     const connection = open(...args)
     sockets.add(connection.socket)
+    inUse++
+    // After the listener of its own, which keeps the object.
+    connection.socket.once('close', () => { inUse-- })
     return connection
   })
-  return { sockets, opened: () => mocked.mock.callCount() }
+  return { sockets, opened: () => mocked.mock.callCount(), closed: () => turnsUntil(() => inUse === 0, 'closed') }
 }
 
 function listeners (socket: Socket): string {
@@ -100,11 +104,18 @@ function descriptors (): number {
   return process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0
 }
 
-async function listen (at: { port: number, host: string } | { path: string }): Promise<{ server: Server, address: ServerAddress }> {
-  const server = net.createServer(serve)
+interface Listening { server: Server, address: ServerAddress, open: Set<Socket> }
+
+async function listen (at: { port: number, host: string } | { path: string }): Promise<Listening> {
+  const open = new Set<Socket>()
+  const server = net.createServer(socket => {
+    open.add(socket)
+    socket.once('close', () => { open.delete(socket) })
+    serve(socket)
+  })
   await new Promise<void>((resolve) => server.listen(at, resolve))
   const bound = server.address()
-  return { server, address: serverAt(typeof bound === 'object' && bound !== null ? `127.0.0.1:${bound.port}` : `unix:${bound}`) }
+  return { server, address: serverAt(typeof bound === 'object' && bound !== null ? `127.0.0.1:${bound.port}` : `unix:${bound}`), open }
 }
 
 /** One exchange of a kind, checked. */
@@ -169,8 +180,8 @@ test('thousands of exchanges with mixed ends give each its own bytes, and nothin
   const servers = [await listen({ host: '127.0.0.1', port: 0 }), await listen({ path: dir.socket() })]
   t.after(() => servers.map(({ server }) => server.close()))
   const refused = serverAt(await refusedAddress())
-  const pools = servers.map(({ address }) => new ConnectionPool(address, { keepalive: 4, preconnect: 0, connectTimeout: 1000 }))
-  const { sockets, opened } = watchSockets(t)
+  const pools = servers.map(({ address }) => new ConnectionPool(address, { keepalive: 4, preconnect: 0, connectTimeout: 10_000 }))
+  const { sockets, opened, closed } = watchSockets(t)
   let n = 0
   let fresh: string | undefined
   // A small generator of its own: the same order in every run.
@@ -190,13 +201,9 @@ test('thousands of exchanges with mixed ends give each its own bytes, and nothin
   const run = async (rounds: number): Promise<number> => {
     await Promise.all(Array.from({ length: 20 }, () => worker(rounds)))
     for (const pool of pools) pool.closeIdle()
-    let now = descriptors()
-    for (let last = -1; last !== now;) {
-      last = now
-      await new Promise((resolve) => setTimeout(resolve, 20))
-      now = descriptors()
-    }
-    return now
+    await closed()
+    await turnsUntil(() => servers.every(({ open }) => open.size === 0), 'closed by the servers')
+    return descriptors()
   }
   const before = await run(10)
   const after = await run(100)
@@ -214,10 +221,10 @@ describe('what the connection before leaves is gone', () => {
   /** Runs exchanges, one after the other, which must all have used one object. */
   async function onOneObject (t: TestContext, exchanges: (() => Promise<unknown>)[]): Promise<Socket> {
     // What other tests have left waits for its use too: take it all.
-    const { sockets } = watchSockets(t)
+    const { sockets, closed } = watchSockets(t)
     for (const run of exchanges) {
       await run()
-      await new Promise((resolve) => setTimeout(resolve, 5))
+      await closed()
     }
     const [socket] = sockets
     assert.equal(sockets.size, 1, 'one object')
@@ -226,18 +233,20 @@ describe('what the connection before leaves is gone', () => {
   }
 
   test('a time limit', async (t) => {
+    const limit = 400
     await using one = await startRecorder({
       answer: async (x) => {
-        if (x.index > 0) await new Promise((resolve) => setTimeout(resolve, 120))
-        await x.end('\r\nok')
+        if (x.index === 2) await new Promise((resolve) => setTimeout(resolve, limit * 1.5))
+        if (x.index === 1 || x.index === 3) await x.closed
+        else await x.end('\r\nok')
       },
     })
     const server = serverAt(one.address)
     // All alike: an object that took its limit for set already would have none.
-    const short = { connect: 60, send: 60, read: 60 }
+    const short = { connect: limit, send: limit, read: limit }
     const none = { connect: 0, send: 0, read: 0 }
     const socket = await onOneObject(t, [
-      () => exchanged(server, exchangeRequest({ bufferSize: 5001, timeouts: short })),
+      async () => assert.equal((await exchanged(server, exchangeRequest({ bufferSize: 5001, timeouts: short }))).error, undefined),
       async () => assert.equal((await exchanged(server, exchangeRequest({ bufferSize: 5001, timeouts: short }))).error?.code, 'FST_SCGI_READ_TIMEOUT'),
       async () => assert.equal((await exchanged(server, exchangeRequest({ bufferSize: 5001, timeouts: none }))).error, undefined),
       async () => assert.equal((await exchanged(server, exchangeRequest({ bufferSize: 5001, timeouts: short }))).error?.code, 'FST_SCGI_READ_TIMEOUT'),
@@ -276,7 +285,7 @@ describe('what the connection before leaves is gone', () => {
   test('SO_KEEPALIVE of a connection that is kept', { skip: process.platform === 'linux' ? false : 'only Linux tells' }, async (t) => {
     await using one = await startRecorder({ answer: (x) => x.write('SCGI-Keepalive: 1\r\nContent-Length: 2\r\n\r\nok') })
     const server = serverAt(one.address)
-    const pool = new ConnectionPool(server, { keepalive: 1, preconnect: 0, connectTimeout: 1000 })
+    const pool = new ConnectionPool(server, { keepalive: 1, preconnect: 0, connectTimeout: 10_000 })
     const { sockets } = watchSockets(t)
     const seen: boolean[] = []
     for (const socketKeepalive of [undefined, 5000, undefined]) {
@@ -310,7 +319,7 @@ test('an object that failed, or was closed while it was paused or writing, is no
   await using dir = await tempDir()
   await using one = await startRecorder({ listen: ['tcp', { path: dir.socket() }], answer: async (x) => { await x.write('\r\nbegin'); await x.closed } })
   const [tcp = '', unix = ''] = one.addresses
-  const { sockets } = watchSockets(t)
+  const { sockets, closed } = watchSockets(t)
   const bufferSize = 5007
   await exchanged(serverAt(await refusedAddress()), exchangeRequest({ bufferSize }))
   const paused = new Observed(serverAt(tcp), exchangeRequest({ bufferSize }), undefined, (event, { exchange }) => {
@@ -324,12 +333,12 @@ test('an object that failed, or was closed while it was paused or writing, is no
   writing.exchange.start()
   await turnsUntil(() => writing.events.includes('connect'), 'connect')
   writing.exchange.abort()
-  await new Promise((resolve) => setTimeout(resolve, 10))
+  await closed()
   one.accept = () => 'serve'
   one.answer = '\r\nok'
   for (let i = 0; i < 3; i++) {
     await exchanged(serverAt(tcp), exchangeRequest({ bufferSize }))
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await closed()
   }
   assert.equal(sockets.size, 4)
 })

@@ -6,6 +6,9 @@ import { H2Client } from '../helpers/h2-client.ts'
 import type { FastifyScgiOptions } from '../../types/index.ts'
 import type { RecordedRequest, Recorder } from '../helpers/recorder.ts'
 
+/** Milliseconds after which it is clear even on a machine with much else to do. */
+const PATIENCE = 30_000
+
 /** A gateway that speaks HTTP/2 in clear. */
 export interface Http2Gateway extends AsyncDisposable {
   readonly port: number
@@ -56,16 +59,16 @@ export function pick (request: RecordedRequest, ...names: string[]): (string | u
   return names.map(name => request.param(name))
 }
 
-/** Waits until `check` holds; fails after two seconds. For what no event tells of. */
+/** Waits until `check` holds; fails when it is clear that it never will. For what no event tells of. */
 export async function eventually (check: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 2000
+  const deadline = Date.now() + PATIENCE
   while (!check()) {
-    if (Date.now() > deadline) throw new Error(`within two seconds not: ${what}`)
+    if (Date.now() > deadline) throw new Error(`never: ${what}`)
     await later(2)
   }
 }
 
-/** Waits for an event and fails when it takes longer than two seconds. */
+/** Waits for an event and fails when it is clear that it never will come. */
 export async function within (emitter: NodeJS.EventEmitter, event: string): Promise<void> {
-  await once(emitter, event, { signal: AbortSignal.timeout(2000) })
+  await once(emitter, event, { signal: AbortSignal.timeout(PATIENCE) })
 }

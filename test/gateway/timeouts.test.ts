@@ -57,11 +57,11 @@ describe('time limits', { concurrency: 4 }, () => {
   test('readTimeout: bytes that dribble in do not extend the time for the head', async () => {
     await using one = await startRecorder({ answer: (x) => dribble(x, 'Status: 200 OK\r\nContent-Type: text/plain\r\n\r\n', 20) })
     await using gateway = await startPassing({ upstreams: [one.address], readTimeout: 120 })
-    const [{ response, error, scgi }, time] = await timed(() => gateway.send('GET', '/'))
+    const { response, error, scgi } = await gateway.send('GET', '/')
+    // Extended, it would see all of the head.
     assert.equal(response.statusCode, 504)
     assert.equal(error?.code, 'FST_SCGI_READ_TIMEOUT')
     assert.match(error?.message ?? '', /sent only a part of the head of its reply within 120 ms/)
-    assert.ok(time < 500, `${time} ms, where all of the head takes 900`)
     assert.ok(Number(scgi.upstreamBytesReceived) > 0)
   })
 
@@ -76,11 +76,11 @@ describe('time limits', { concurrency: 4 }, () => {
   test('readTimeout: a head that comes in pieces in time is taken, and the body has its own time', async () => {
     await using one = await startRecorder({
       answer: async (x) => {
-        await dribble(x, ['Status: 20', '0 OK\r\n', 'Content-Length: 4\r\n\r\nb'], 40)
-        await dribble(x, ['o', 'd', 'y'], 120)
+        await dribble(x, ['Status: 20', '0 OK\r\n', 'Content-Length: 4\r\n\r\nb'], 80)
+        await dribble(x, ['o', 'd', 'y'], 600)
       },
     })
-    await using gateway = await startPassing({ upstreams: [one.address], readTimeout: 200 })
+    await using gateway = await startPassing({ upstreams: [one.address], readTimeout: 1500 })
     const { response } = await gateway.send('GET', '/')
     assert.deepEqual([response.statusCode, response.body.toString(), response.cut], [200, 'body', false])
   })
@@ -89,14 +89,14 @@ describe('time limits', { concurrency: 4 }, () => {
     await using one = await startRecorder({
       answer: async (x) => {
         await x.write('Content-Length: 100\r\n\r\n')
-        await dribble(x, '12345', 60)
+        await dribble(x, '12345', 120)
         await x.closed
       },
     })
-    await using gateway = await startPassing({ upstreams: { name: 'g', servers: [one.address, { address: one.address, backup: true }] }, readTimeout: 150 })
+    await using gateway = await startPassing({ upstreams: { name: 'g', servers: [one.address, { address: one.address, backup: true }] }, readTimeout: 450 })
     const [{ response, scgi }, time] = await timed(() => gateway.send('GET', '/'))
     assert.deepEqual([response.statusCode, response.body.toString(), response.cut], [200, '12345', true])
-    assert.ok(time > 300 + 140, `${time} ms`)
+    assert.ok(time > 600 + 440, `${time} ms`)
     assert.deepEqual(trail(scgi.attempts), [`${one.address} 200`])
     assert.deepEqual(gateway.servers('g').map(({ fails }) => fails), [0, 0])
   })
@@ -110,7 +110,7 @@ describe('time limits', { concurrency: 4 }, () => {
         await x.closed
       },
     })
-    await using gateway = await startPassing({ upstreams: [one.address], readTimeout: 100, buffering: { maxTempFileSize: 0 } })
+    await using gateway = await startPassing({ upstreams: [one.address], readTimeout: 1000, buffering: { maxTempFileSize: 0 } })
     await using client = await RawClient.connect(gateway, { keepBodies: false })
     client.expect('GET')
     client.socket.pause()
@@ -127,19 +127,20 @@ describe('time limits', { concurrency: 4 }, () => {
 
   test('readTimeout begins when the request is written, and sendTimeout waits for no client: a slow upload costs nothing', async () => {
     await using one = await startRecorder({ answer: async (x) => { const body = await x.body(); await x.end(`Content-Length: ${body.length}\r\n\r\n${body}`) } })
-    await using gateway = await startPassing({ upstreams: [one.address], requestBuffering: false, readTimeout: 100, sendTimeout: 100 })
+    await using gateway = await startPassing({ upstreams: [one.address], requestBuffering: false, readTimeout: 900, sendTimeout: 100 })
     await using client = await RawClient.connect(gateway)
     client.expect('POST')
-    await client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n')
+    await client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n')
     await turnsUntil(() => one.requests.length === 1, 'the head of the request has come')
-    for (const piece of ['sl', 'ow']) {
+    // It takes longer than readTimeout, too.
+    for (const piece of 'slow upload') {
       // The time has passed, and nothing comes of it, in the next turn, which looks once more whether something has moved.
       await within(gatewayEnd(one), 'timeout')
       await nextTurn()
       await client.write(piece)
     }
     const response = await client.response()
-    assert.deepEqual([response.statusCode, response.body.toString()], [200, 'slow'])
+    assert.deepEqual([response.statusCode, response.body.toString()], [200, 'slow upload'])
   })
 
   for (const [name, body] of [['from memory', LARGE.subarray(0, 600_000)], ['from a file', LARGE]] as const) {
@@ -166,7 +167,7 @@ describe('time limits', { concurrency: 4 }, () => {
         answer: async (x) => {
           for (let i = 0; i < 8; i++) {
             x.pause()
-            await later(50)
+            await later(100)
             x.resume()
             await new Promise((resolve) => setImmediate(resolve))
           }
@@ -176,7 +177,7 @@ describe('time limits', { concurrency: 4 }, () => {
       })
       await using gateway = await startPassing({
         upstreams: [one.address],
-        sendTimeout: 200,
+        sendTimeout: 600,
         bodyLimit: 1 << 22,
         requestBuffering: name === 'from memory' ? { memory: '1m' } : true,
       })
@@ -213,10 +214,10 @@ describe('time limits', { concurrency: 4 }, () => {
         await x.closed
       },
     })
-    await using gateway = await startPassing({ upstreams: [one.address], sendTimeout: 5000, readTimeout: 80, bodyLimit: 1 << 22 })
+    await using gateway = await startPassing({ upstreams: [one.address], sendTimeout: 60_000, readTimeout: 80, bodyLimit: 1 << 22 })
     const [{ response }, time] = await timed(() => gateway.send('POST', '/', LARGE))
     assert.deepEqual([response.statusCode, response.body.toString(), response.cut], [413, 'too', true])
-    assert.ok(time < 2000, `${time} ms`)
+    assert.ok(time < 30_000, `${time} ms`)
   })
 
   test('0 is without limit', async () => {
@@ -228,9 +229,9 @@ describe('time limits', { concurrency: 4 }, () => {
   })
 
   test('the limits of one request are not those of the next on an object that is used again', async () => {
-    await using one = await startRecorder({ answer: async (x) => { if (x.request.param('REQUEST_URI')?.endsWith('long') === true) await later(150); await x.end('\r\nok') } })
+    await using one = await startRecorder({ answer: async (x) => { if (x.request.param('REQUEST_URI')?.endsWith('long') === true) await later(700); await x.end('\r\nok') } })
     await using gateway = await startPassing([
-      { prefix: '/short', upstreams: [one.address], readTimeout: 100, sendTimeout: 100, connectTimeout: 100 },
+      { prefix: '/short', upstreams: [one.address], readTimeout: 500, sendTimeout: 500, connectTimeout: 500 },
       { prefix: '/none', upstreams: [one.address], readTimeout: 0, sendTimeout: 0, connectTimeout: 0 },
       { prefix: '/minute', upstreams: [one.address] },
     ])

@@ -88,8 +88,8 @@ export function trail (attempts: readonly Attempt[]): string[] {
   return attempts.map((attempt) => `${attempt.address} ${attempt.status ?? '-'}`)
 }
 
-/** Lets the loop turn until `check` holds; fails after a second, or so many. For what no event tells of. */
-export async function turnsUntil (check: () => boolean, what: string, seconds = 1): Promise<void> {
+/** Lets the loop turn until `check` holds; fails when it is clear that it never will. For what no event tells of. */
+export async function turnsUntil (check: () => boolean, what: string, seconds = 30): Promise<void> {
   const deadline = Date.now() + seconds * 1000
   while (!check()) {
     if (Date.now() > deadline) throw new Error(`within ${seconds} s not: ${what}`)

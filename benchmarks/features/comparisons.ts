@@ -1,4 +1,4 @@
-import { readdirSync, rmSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { ask, type Running } from '../lib/box.ts'
 import { jobOf, type Job } from '../lib/job.ts'
@@ -43,21 +43,35 @@ export function comparisons ({ box, options }: Bench, files: string): Comparison
   const sender = gateway({ mounts: [{ sendfile: { root: files }, internal: { '/protected/': files } }] })
   const caching = (cache: CreateCacheOptions): Peer => gateway({ cache })
   const inMemory = caching({ name: 'bench' })
-  const onDisk = (name: string): Peer => {
-    const path = join(box.dir, name)
-    const peer = caching({ name: 'bench', path, levels: '1:2' })
+  let directories = 0
+  const onDisk = (root = box.dir): Peer => ({
+    ...gateway(),
+    start (...args) {
+      // Each process has an empty one: what the last one has stored would be looked for while this one is measured. That stays where it is:
+      // removing it would be felt by the file system for minutes.
+      return caching({ name: 'bench', path: join(root, `cache-${++directories}`), levels: '1:2' }).start(...args)
+    },
+  })
+  const served = (...prefixes: string[]) => () => staticFiles(files, prefixes)
+  const plain = { ...jobOf('1k'), distinct: true }
+  const diskStore = (name: 'disk-store' | 'tmpfs-store', place: string, root: string): Comparison => {
+    const kept = join(root, 'nginx-cache')
     return {
-      ...peer,
-      start (...args) {
-        // Each process finds it empty: what the last one has stored would be looked for while this one is measured.
-        rmSync(path, { recursive: true, force: true })
-        return peer.start(...args)
+      name,
+      what: `miss of 1 kB, stored on ${place} / no cache`,
+      reference: {
+        over: nginxWith({ cache: { path: kept, levels: '1:2' } }, 'nginx-cached'),
+        under: nginx,
+        verify: () => { if (!filesBelow(kept)) throw new Error('nginx has stored nothing') },
       },
+      job: { ...plain, name: `${place} store 1k` },
+      ours: onDisk(root),
+      theirs: () => gateway({}, 'no-cache'),
+      // The file system has moods.
+      rounds: 3,
+      verify: allMisses,
     }
   }
-  const served = (...prefixes: string[]) => () => staticFiles(files, prefixes)
-  const kept = join(box.dir, 'nginx-cache')
-  const plain = { ...jobOf('1k'), distinct: true }
   const list: Comparison[] = [
     {
       name: 'sendfile',
@@ -101,7 +115,7 @@ export function comparisons ({ box, options }: Bench, files: string): Comparison
       what: 'hit of 1 MB on disk / @fastify/static',
       most: 1.3,
       job: fileJob('disk hit 1m', '/size/', 1048576),
-      ours: onDisk('hits'),
+      ours: onDisk(),
       theirs: served('/size/'),
       special: true,
       verify: allHits,
@@ -116,20 +130,8 @@ export function comparisons ({ box, options }: Bench, files: string): Comparison
       theirs: () => gateway({}, 'no-cache'),
       verify: allMisses,
     },
-    {
-      name: 'disk-store',
-      what: 'miss of 1 kB, stored on disk / no cache',
-      target: 'miss and store on disk / no cache (at most: nginx\'s ratio)',
-      reference: {
-        over: nginxWith({ cache: { path: kept, levels: '1:2' } }, 'nginx-cached'),
-        under: nginx,
-        verify: () => { if (!filesBelow(kept)) throw new Error('nginx has stored nothing') },
-      },
-      job: { ...plain, name: 'disk store 1k' },
-      ours: onDisk('misses'),
-      theirs: () => gateway({}, 'no-cache'),
-      verify: allMisses,
-    },
+    { ...diskStore('disk-store', 'disk', box.dir), target: 'miss and store on disk / no cache (at most: nginx\'s ratio)' },
+    ...(box.inMemory === undefined ? [] : [diskStore('tmpfs-store', 'tmpfs', box.inMemory)]),
     {
       name: 'metrics',
       what: 'plain reply of 1 kB, metrics on / off',

@@ -31,11 +31,13 @@ const groups: readonly Group[] = [
   {
     block: 'features-cache',
     title: 'Cache',
-    names: ['memory-hit', 'disk-hit', 'memory-store', 'disk-store'],
+    names: ['memory-hit', 'disk-hit', 'memory-store', 'disk-store', 'tmpfs-store'],
     note: `**no-cache** has no option, **@fastify/static** sends the same file, **static** is a Fastify route that sends the Buffer and the headers of our hit,
 **nginx-cached** has scgi_cache with the same levels. Hits: after each run the cache itself must have counted one miss and nothing but hits;
 misses: every request is for another URL, and there must be no hit. The memory store has its default size, so in most rounds each new entry
-drives an old one out.`,
+drives an old one out. **tmpfs** is a directory in /dev/shm: there the gateway's own work is the most of it, where on a disk the file system's is.
+ext4 without a journal looks at every inode that was removed in the last minutes before it gives a new one: on such a disk nothing is
+removed as long as the bench runs, and a run soon after another measures that.`,
   },
   {
     block: 'features-files',
@@ -76,6 +78,7 @@ interface Found {
 /** Measures what `--features` names, one after the other. */
 export async function measureFeatures (bench: Bench): Promise<Section[]> {
   const wanted = bench.options.features ?? []
+  if (wanted.includes('tmpfs-store') && bench.box.inMemory === undefined) leaveOut('tmpfs-store', 'there is no tmpfs at /dev/shm')
   const transport = transportOf(bench)
   const known = comparisons(bench, writeFiles(bench))
   if (wanted.includes('plain') && bench.options.baseline === undefined) {

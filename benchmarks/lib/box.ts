@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, chmodSync, closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -27,11 +27,17 @@ export interface StartOptions {
 // Reads process groups from its standard input and kills them all when that closes without `done`: the bench itself was killed.
 const watchdogScript = `while read -r word; do [ "$word" = done ] && exit; groups="$groups $word"; done
 for group in $groups; do kill -9 "-$group"; done
-rm -rf -- "$1"`
+rm -rf -- "$@"`
+
+// Where Linux has a file system in memory, and how statfs(2) calls its kind.
+const memoryRoot = '/dev/shm'
+const tmpfs = 0x01021994
 
 /** A temporary directory and the programs that run in it; `close` leaves nothing of either behind. */
 export class Box {
   readonly dir: string
+  /** Another one, on a file system that is in memory; undefined where there is none. */
+  readonly inMemory: string | undefined
   readonly #running = new Map<number, Running>()
   readonly #watchdog: ChildProcess
   /** A program, with its arguments, that those are started under. */
@@ -42,7 +48,8 @@ export class Box {
   constructor () {
     this.dir = mkdtempSync(join(tmpdir(), 'fastify-scgi-bench-'))
     chmodSync(this.dir, 0o755) // Apache's workers are another user, and must reach the origin's socket
-    this.#watchdog = spawn('/bin/sh', ['-c', watchdogScript, 'watchdog', this.dir], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+    this.inMemory = makeInMemory()
+    this.#watchdog = spawn('/bin/sh', ['-c', watchdogScript, 'watchdog', ...this.#directories], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
     this.#watchdog.unref()
     process.once('exit', () => this.#destroy())
   }
@@ -120,7 +127,20 @@ export class Box {
 
   #remove (): void {
     this.#watchdog.stdin?.end('done\n')
-    rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 })
+    for (const directory of this.#directories) rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+  }
+
+  get #directories (): string[] {
+    return this.inMemory === undefined ? [this.dir] : [this.dir, this.inMemory]
+  }
+}
+
+function makeInMemory (): string | undefined {
+  try {
+    accessSync(memoryRoot, constants.W_OK)
+    return statfsSync(memoryRoot).type === tmpfs ? mkdtempSync(join(memoryRoot, 'fastify-scgi-bench-')) : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -6,7 +6,7 @@ import type { Transport } from '../peers/peer.ts'
 
 /** What `--features` measures. */
 const features = [
-  'plain', 'sendfile', 'redirect-1k', 'redirect-1m', 'memory-hit', 'disk-hit', 'memory-store', 'disk-store', 'metrics', 'loader', 'rate',
+  'plain', 'sendfile', 'redirect-1k', 'redirect-1m', 'memory-hit', 'disk-hit', 'memory-store', 'disk-store', 'tmpfs-store', 'metrics', 'loader', 'rate',
 ] as const
 
 export type FeatureName = typeof features[number]

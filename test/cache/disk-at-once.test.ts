@@ -6,12 +6,13 @@ import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { test } from 'node:test'
 import { AtOnce } from '../../lib/files/at-once.ts'
+import { cpuWait } from '../../lib/files/cpu-wait.ts'
 import { DiskStore } from '../../lib/cache/stores/disk.ts'
 
 test('a call that takes long, or fails after long, stops calls at once: longer each time, up to a second, until there was none for long', t => {
   let now = 5000
   t.mock.method(performance, 'now', () => now)
-  const atOnce = new AtOnce()
+  const atOnce = new AtOnce(() => 0)
   const take = (time: number, error?: Error): string => {
     try {
       return atOnce.run(() => {
@@ -37,6 +38,54 @@ test('a call that takes long, or fails after long, stops calls at once: longer e
     now += 1
     assert.equal(atOnce.allowed, true, `${rest} ms`)
   }
+})
+
+test('a call that took long because it had no processor is not held against the disk', t => {
+  let now = 5000
+  let waited = 300
+  t.mock.method(performance, 'now', () => now)
+  const atOnce = new AtOnce(() => waited)
+  // Pause before the call, how long it takes, how much of that it waits for a processor, and whether the disk may be asked after that.
+  for (const [pause, took, wait, allowed] of [
+    [0, 50, 45, true], [0, 50, 40, true], [1, 12, 12, true], [1, 50, 39, false], [1000, 11, 0, false], [1000, 60, 55, true],
+  ] as const) {
+    now += pause
+    atOnce.run(() => {
+      now += took
+      waited += wait
+    })
+    assert.equal(atOnce.allowed, allowed, `${wait} of ${took} ms`)
+  }
+  // Waiting of long before the call does not count.
+  waited += 500
+  now += 1000
+  atOnce.run(() => { now += 20 })
+  assert.equal(atOnce.allowed, false)
+})
+
+test('where the system does not tell of the processor, each long call counts, and it is not asked again', t => {
+  let now = 5000
+  let asked = 0
+  t.mock.method(performance, 'now', () => now)
+  const atOnce = new AtOnce(() => {
+    asked++
+    return NaN
+  })
+  for (let n = 0; n < 5; n++) {
+    now += 100
+    atOnce.run(() => {})
+  }
+  assert.deepEqual([atOnce.allowed, asked], [true, 1])
+  atOnce.run(() => { now += 11 })
+  assert.equal(atOnce.allowed, false)
+})
+
+test('Linux tells how long a thread has waited for a processor', { skip: process.platform !== 'linux' }, () => {
+  const before = cpuWait()
+  const after = cpuWait()
+  // A kernel without these figures has no such file.
+  if (Number.isNaN(before)) assert.ok(Number.isNaN(after))
+  else assert.ok(before >= 0 && after >= before)
 })
 
 test('both ways store and find the same, small and large', async t => {

@@ -177,14 +177,16 @@ export class HeadParser {
     let count = 0
     let at = from
     let likely = likelyFirst()
+    let slot = -1
     knownCount = 0
     for (;;) {
       const line = at
       if (likely !== undefined && isLine(likely, bytes, at, stop)) {
-        at += likely.bytes.length
+        at += likely.length
         known[count++] = likely
         knownCount++
-        likely = likelyNext(likely.slot)
+        slot = likely.slot
+        likely = likelyNext(slot)
         continue
       }
       let hash = 0
@@ -198,7 +200,7 @@ export class HeadParser {
       let valueEnd = at
       let byte = at < stop ? bytes[at] ?? 0 : LF
       if (byte === COLON && at > line) {
-        const slot = slotOf(hash)
+        slot = slotOf(hash, slot)
         likely = lineIn(slot)
         if (likely !== undefined && isLine(likely, bytes, line, stop)) {
           at = line
@@ -285,7 +287,7 @@ export class HeadParser {
         const hash = spans[span + 4] ?? 0
         const header = headerName(hash, bytes, start + nameStart, start + nameEnd)
         ;({ name, lower, rule } = header)
-        const slot = slotOf(hash)
+        const slot = slotOf(hash, before)
         if (learns) learnLine(header, slot, value, bytes, start + nameStart, start + (spans[span + 5] ?? 0))
         follows(before, before = slot)
       }

@@ -7,8 +7,12 @@ import { parseLength, statusCode, statusReason } from './status.ts'
 /** A header line that was judged before. */
 export interface KnownLine extends HeaderName {
   readonly value: string
-  /** The whole line, its end included. */
-  readonly bytes: Uint8Array
+  /** Of the whole line, its end included. */
+  readonly length: number
+  /** Its bytes by fours, as far as they are four. */
+  readonly words: Int32Array
+  /** Its last four bytes. */
+  readonly last: number
   readonly slot: number
   /** The code of a Status, the length of a Content-Length. */
   readonly number: number
@@ -17,8 +21,9 @@ export interface KnownLine extends HeaderName {
 }
 
 const MASK = 255
-/** Longer lines are scanned each time. */
+/** Longer lines are scanned each time, and so are those that are no four bytes. */
 const MAX_LINE = 256
+const MIN_LINE = 4
 
 const lines = new Array<KnownLine | undefined>(MASK + 1).fill(undefined)
 /** The header that came last in a slot and was not known. */
@@ -28,9 +33,17 @@ const seenValues = new Array<string>(MASK + 1).fill('')
 const followers = new Uint8Array(MASK + 1)
 let first = 0
 
-/** Of a header whose name has this hash. */
-export function slotOf (hash: number): number {
-  return hash & MASK
+/** What lines were compared with last, and the same to read four bytes at once: what servers send is read into the same memory mostly. */
+let viewed: Uint8Array = new Uint8Array()
+let view = new DataView(viewed.buffer)
+
+/**
+ * Of a header whose name has this hash. The second of two headers of one name has a slot of its own, or neither would be known.
+ * @param before the slot of the line before, -1 if it is the first
+ */
+export function slotOf (hash: number, before: number): number {
+  const slot = hash & MASK
+  return slot === before ? (slot + 1) & MASK : slot
 }
 
 /** The line that a head is likely to begin with. */
@@ -49,20 +62,16 @@ export function lineIn (slot: number): KnownLine | undefined {
 }
 
 /** Whether a line of a head, which begins at `at`, is this one. */
-export function isLine ({ bytes }: KnownLine, head: Uint8Array, at: number, stop: number): boolean {
-  const { length } = bytes
+export function isLine ({ length, words, last }: KnownLine, head: Uint8Array, at: number, stop: number): boolean {
   if (length > stop - at) return false
-  let i = 0
-  // By fours: what the engine checks of an array before it reads it is as much as reading four.
-  for (; i < length - 3; i += 4) {
-    const from = at + i
-    if (head[from] !== bytes[i] || head[from + 1] !== bytes[i + 1]) return false
-    if (head[from + 2] !== bytes[i + 2] || head[from + 3] !== bytes[i + 3]) return false
+  if (head !== viewed) {
+    viewed = head
+    view = new DataView(head.buffer, head.byteOffset, head.byteLength)
   }
-  for (; i < length; i++) {
-    if (head[at + i] !== bytes[i]) return false
+  for (let i = 0, from = at; i < words.length; i++, from += 4) {
+    if (view.getInt32(from, true) !== words[i]) return false
   }
-  return true
+  return view.getInt32(at + length - 4, true) === last
 }
 
 /**
@@ -81,10 +90,13 @@ export function learnLine ({ name, lower, rule }: HeaderName, slot: number, valu
     seenValues[slot] = value
     return
   }
-  if (end - start > MAX_LINE) return
+  const length = end - start
+  if (length > MAX_LINE || length < MIN_LINE) return
   const number = rule === STATUS ? statusCode(value) : rule === CONTENT_LENGTH ? parseLength(value) : 0
   if (number < 0) return
-  const bytes = Uint8Array.prototype.slice.call(head, start, end)
+  const words = new Int32Array(length >> 2)
+  for (let i = 0; i < words.length; i++) words[i] = head.readInt32LE(start + i * 4)
   const reason = rule === STATUS ? statusReason(value) : ''
-  lines[slot] = { name, lower, rule, value: Buffer.from(value, 'latin1').toString('latin1'), bytes, slot, number, reason }
+  const kept = Buffer.from(value, 'latin1').toString('latin1')
+  lines[slot] = { name, lower, rule, value: kept, length, words, last: head.readInt32LE(end - 4), slot, number, reason }
 }

@@ -63,6 +63,23 @@ test('a head is the same the first time and each time that it comes again, whate
   }
 })
 
+test('heads are read in the same memory one after another, at whatever place of it', () => {
+  const room = Buffer.alloc(4096)
+  const expected = HEADS.map(head => outcome(parse(head)))
+  for (let round = 0; round < 3; round++) {
+    for (const [index, head] of HEADS.entries()) {
+      for (let at = 0; at < 8; at++) {
+        room.fill('~')
+        const end = at + room.write(head.slice(0, 4000), at, 'latin1')
+        const parser = new HeadParser(LIMIT)
+        parser.write(room, at, end)
+        if (head.length <= 4000) assert.deepEqual(outcome(parser), expected[index])
+        else assert.equal(parser.head, undefined)
+      }
+    }
+  }
+})
+
 test('a line is known by all of its bytes', () => {
   for (let at = 0; at < COMMON.length; at++) {
     for (const byte of ['\0', 'z', ' ', '\n', '\r', ':', '9']) {

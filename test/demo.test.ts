@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import Fastify from 'fastify'
 import scgi from '../lib/index.ts'
 import { startDemo } from '../lib/demo/index.ts'
+import { showDemo } from '../lib/run/banner.ts'
+import { tempDir } from './helpers/temp.ts'
 import { boundaryOf, MultipartReader, type PartHead } from '../lib/demo/multipart.ts'
 
 /** The demo behind a gateway. */
@@ -43,6 +47,24 @@ test('shows the request as the application sees it', async () => {
 
   const params = await fetch(`${site.url}/params`, { headers: { connection: 'close' } })
   assert.match(await params.text(), /^CONTENT_LENGTH=0\nSCGI=1\n.*^PATH_INFO=\/params$/ms)
+})
+
+test('the lines that it prints work as they are, in an empty directory', async () => {
+  await using site = await startSite('/demo')
+  await using dir = await tempDir()
+  const lines = showDemo({ url: site.url, socket: undefined, prefix: '/' }).split('\n').filter(line => line.startsWith('  curl '))
+  assert.equal(lines.length, 4)
+  for (const [i, expected] of [/^PATH_INFO=\/params$/m, /Ada/, /hello\.txt/, /event: tick/].entries()) {
+    const curl = spawn('sh', ['-c', `exec ${lines[i]?.trim().replace('curl ', 'curl -s ')}`], { cwd: dir.path })
+    const ended = once(curl, 'close')
+    let output = ''
+    curl.stdout.setEncoding('utf8').on('data', text => {
+      output += text
+      if (expected.test(output)) curl.kill()
+    })
+    await ended
+    assert.match(output, expected, lines[i])
+  }
 })
 
 test('takes a form and an upload', async () => {

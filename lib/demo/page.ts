@@ -36,7 +36,7 @@ export function renderPage (request: ScgiServerRequest, base: string, outcome: O
 <body>
 <header><div>
 <h1>It works: this page came over SCGI</h1>
-<p class="lead">Fastify took your request, wrote it to an SCGI application, and gave you the answer. The application is embedded in the demo; yours takes its place with <code>npm start -- 127.0.0.1:4000</code></p>
+<p class="lead">Fastify took your request, wrote it to an SCGI application, and gave you the answer. The application is embedded in the demo; yours takes its place with <code>npx fastify-scgi 127.0.0.1:4000</code>, in a clone with <code>npm start -- 127.0.0.1:4000</code></p>
 ${renderWay(request)}
 </div></header>
 <main>

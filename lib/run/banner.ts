@@ -6,6 +6,9 @@ export interface DemoPlace {
   readonly prefix: string
 }
 
+/** How the command line was started: by the script of a clone, or from the package. */
+const OWN = process.env['npm_lifecycle_event'] === 'start' ? 'npm start --' : 'npx fastify-scgi'
+
 /** What is where, and what to try. */
 export function showDemo ({ url, socket, prefix }: DemoPlace): string {
   const base = url + prefix.replace(/\/$/, '')
@@ -20,10 +23,10 @@ ${look}
 
   # a form, an upload, server-sent events (Ctrl-C ends them)
   ${curl} -d name=Ada -d topic=SCGI ${base}/form
-  ${curl} -F file=@package.json ${base}/upload
+  ${curl} -F 'file=hello;filename=hello.txt' ${base}/upload
   ${curl} -N ${base}/clock
 
-Ctrl-C here stops the gateway. In front of your own application: npm start -- 127.0.0.1:4000
+Ctrl-C here stops the gateway. In front of your own application: ${OWN} 127.0.0.1:4000
 
 `
 }

@@ -14,6 +14,8 @@ const ONE_HOP = new Set([
   'connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade',
   'proxy-authenticate', 'proxy-authentication-info', 'proxy-authorization',
 ])
+/** Those, and the age, which is in the time that an entry is kept with. */
+const UNSTORED = new Set([...ONE_HOP, 'age'])
 /** Fields that describe the stored body, which a 304 has not (RFC 9111 section 3.2). */
 const OF_THE_BODY = new Set(['content-length', 'content-encoding', 'content-range'])
 
@@ -152,11 +154,14 @@ function makeEntry (
 
 /** The header fields that are stored. */
 function stored (headers: HeaderValues | ResponseHead['headers'], control: CacheControl, now: number): CacheStoreValue['headers'] {
-  const listed = namedByConnection(headers['connection'])
+  const { connection } = headers
+  const listed = connection === undefined ? undefined : namedByConnection(connection)
+  const { withheld } = control
   const copy: CacheStoreValue['headers'] = {}
   for (const name in headers) {
     const value = headers[name]
-    if (value === undefined || name === 'age' || ONE_HOP.has(name) || listed.has(name) || control.withheld.includes(name)) continue
+    if (value === undefined || UNSTORED.has(name) || listed?.has(name) === true) continue
+    if (withheld.length > 0 && withheld.includes(name)) continue
     copy[name] = typeof value === 'string' ? value : [...value]
   }
   // Who received it without a date notes when that was (RFC 9110 section 6.6.1).

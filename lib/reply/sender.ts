@@ -9,6 +9,7 @@ import { setPlan, takePlan, type FilterPlan } from './plan.ts'
 import { onRejection } from '../options/functions.ts'
 import { show } from '../options/units.ts'
 import { isMediaType } from '../http/media-type.ts'
+import { addOfCache, addsAlone, tellOfCache } from './cache-words.ts'
 import { EntryBody } from './entry-body.ts'
 import { joined } from './joined.ts'
 import { lastingPlan, planReply, type Lasting } from './reply-plan.ts'
@@ -17,7 +18,6 @@ import { addCookie, joinLists } from './header-lists.ts'
 import { sendSwitch } from './switching.ts'
 import type { AsyncResource } from 'node:async_hooks'
 import type { Readable } from 'node:stream'
-import type { CachePolicy } from '../cache/options.ts'
 import type { StatusTeller } from '../cache/status-header.ts'
 import type { CachedEntry } from '../cache/entry.ts'
 import type { ReplySettings } from './settings.ts'
@@ -279,7 +279,7 @@ export class ReplySender {
     }
     if (this.setCookie !== undefined) addCookie(headers, this.setCookie)
     this.#beginHead(head, plan, http2)
-    if (mount.cache !== undefined) this.#tellOfCache(mount.cache, headers)
+    if (mount.cache !== undefined) tellOfCache(mount.cache, this.cacheStatus, this.#age, request.scgi, headers)
     joinLists(reply, headers)
     reply.headers(headers)
     return headers
@@ -288,10 +288,12 @@ export class ReplySender {
   /** The same without a plan, and without a table of headers where nobody sees it; gives the Content-Type. */
   #giveHead (head: ResponseHead): string | string[] | undefined {
     const { hooks, cache, filter } = this.#mount
-    const isSeen = hooks.rewriteHeaders !== undefined || cache !== undefined || this.setCookie !== undefined
+    const isSeen = hooks.rewriteHeaders !== undefined || this.setCookie !== undefined || (cache !== undefined && !addsAlone(cache, head))
     if (isSeen || this.#request.raw.httpVersionMajor === 2) return this.#applyHead(head)['content-type']
     this.#beginHead(head, undefined, false)
-    return filter.give(head, this.#reply)
+    const type = filter.give(head, this.#reply)
+    if (cache !== undefined) addOfCache(cache, this.cacheStatus, this.#age, this.#reply)
+    return type
   }
 
   /** What the filters have to do, and all of the head but its headers. */
@@ -311,19 +313,6 @@ export class ReplySender {
   /** What a reply says that an internal redirect answers: it holds for the reply of the target. */
   lasting (head: ResponseHead): Lasting {
     return lastingPlan(head, this.#mount.response)
-  }
-
-  #tellOfCache (policy: CachePolicy<FastifyRequest>, headers: Record<string, string | string[]>): void {
-    if (this.#age !== undefined && policy.age) headers['age'] = String(this.#age)
-    const name = policy.rules.cacheStatus
-    if (name !== undefined && this.cacheStatus !== undefined) {
-      const own = this.cacheStatus.statusMember(name)
-      const earlier = headers['cache-status']
-      headers['cache-status'] = earlier === undefined ? own : `${typeof earlier === 'string' ? earlier : earlier.join(', ')}, ${own}`
-    }
-    if (policy.statusHeader === undefined) return
-    const status = this.#request.scgi?.cacheStatus
-    if (status !== undefined) headers[policy.statusHeader] = status
   }
 
   /** A client that takes nothing for too long is cut off; one that merely waits for the application is not. */

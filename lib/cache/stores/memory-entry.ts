@@ -29,6 +29,7 @@ function selectionOf (method: string, vary: CacheStoreValue['vary']): Selection 
  */
 export class MemoryEntry implements Indexed, BodyOwner, Placed {
   place = -1
+  grouped = false
   page: Page | undefined = undefined
   slot = 0
   /** The body, unless it is among the short ones. */

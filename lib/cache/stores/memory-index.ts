@@ -12,6 +12,8 @@ export interface Indexed {
   readonly variant: string
   /** Of two that a request could get, the later one is right. */
   readonly order: number
+  /** The index has it among others of its key. */
+  grouped: boolean
 }
 
 /** Variants that differ in the same headers. */
@@ -31,6 +33,9 @@ export class MemoryIndex<E extends Indexed> {
   /** By origin, then by path. */
   readonly #keys = new Map<string, Map<string, Kept<E>>>()
   readonly #remove: (entry: E) => void
+  /** What was asked for last: most stores have one origin. */
+  #origin: string | undefined
+  #paths: Map<string, Kept<E>> | undefined
 
   /** @param remove removes an entry that no request would get any more; it calls `delete` */
   constructor (remove: (entry: E) => void) {
@@ -39,7 +44,7 @@ export class MemoryIndex<E extends Indexed> {
 
   /** The entry that a request gets. */
   find (key: CacheStoreKey): E | undefined {
-    const kept = this.#keys.get(key.origin)?.get(key.path)
+    const kept = this.#pathsOf(key.origin)?.get(key.path)
     if (!(kept instanceof Map)) return kept?.variant === key.method ? kept : undefined
     let found: E | undefined
     for (const { names, entries } of kept.values()) {
@@ -51,21 +56,24 @@ export class MemoryIndex<E extends Indexed> {
 
   /** The entry of a key that has one for all requests. */
   single (origin: string, path: string): E | undefined {
-    const kept = this.#keys.get(origin)?.get(path)
+    const kept = this.#pathsOf(origin)?.get(path)
     return kept instanceof Map || kept?.variant !== 'GET' ? undefined : kept
   }
 
   /** All entries of a key. */
   entriesOf ({ origin, path }: CacheStoreKey): E[] {
-    const kept = this.#keys.get(origin)?.get(path)
+    const kept = this.#pathsOf(origin)?.get(path)
     if (kept === undefined) return []
     return kept instanceof Map ? [...kept.values()].flatMap(({ entries }) => [...entries.values()]) : [kept]
   }
 
   add (entry: E): void {
     const { origin, path } = entry
-    let paths = this.#keys.get(origin)
-    if (paths === undefined) this.#keys.set(origin, paths = new Map())
+    let paths = this.#pathsOf(origin)
+    if (paths === undefined) {
+      this.#keys.set(origin, paths = new Map())
+      this.#paths = paths
+    }
     let kept = paths.get(path)
     if (kept !== undefined) {
       this.#supersede(entry, kept)
@@ -75,19 +83,29 @@ export class MemoryIndex<E extends Indexed> {
     else this.#addVariant(entry, paths)
   }
 
+  /** Removes an entry that is there. */
   delete (entry: E): void {
     const { origin, path } = entry
-    const paths = this.#keys.get(origin)
-    const kept = paths?.get(path)
-    if (kept === entry) {
+    const paths = this.#pathsOf(origin)
+    if (!entry.grouped) {
       paths?.delete(path)
-    } else if (kept instanceof Map) {
-      const group = kept.get(entry.names)
-      if (group?.entries.get(entry.variant) !== entry) return
-      group.entries.delete(entry.variant)
-      if (group.entries.size === 0) kept.delete(entry.names)
-      if (kept.size === 0) paths?.delete(path)
+      return
     }
+    const kept = paths?.get(path)
+    if (!(kept instanceof Map)) return
+    const group = kept.get(entry.names)
+    if (group?.entries.get(entry.variant) !== entry) return
+    group.entries.delete(entry.variant)
+    if (group.entries.size === 0) kept.delete(entry.names)
+    if (kept.size === 0) paths?.delete(path)
+  }
+
+  #pathsOf (origin: string): Map<string, Kept<E>> | undefined {
+    if (origin !== this.#origin) {
+      this.#origin = origin
+      this.#paths = this.#keys.get(origin)
+    }
+    return this.#paths
   }
 
   /** One of several of a key. */
@@ -99,7 +117,10 @@ export class MemoryIndex<E extends Indexed> {
       groups = kept
     } else {
       groups = new Map()
-      if (kept !== undefined) groups.set(kept.names, { names: [], entries: new Map([[kept.variant, kept]]) })
+      if (kept !== undefined) {
+        kept.grouped = true
+        groups.set(kept.names, { names: [], entries: new Map([[kept.variant, kept]]) })
+      }
       paths.set(path, groups)
     }
     let group = groups.get(entry.names)
@@ -108,6 +129,7 @@ export class MemoryIndex<E extends Indexed> {
       if (oldest !== undefined && groups.size >= MAX_GROUPS) for (const other of [...oldest.entries.values()]) this.#remove(other)
       groups.set(entry.names, group = { names: varyNames(vary), entries: new Map() })
     }
+    entry.grouped = true
     group.entries.set(entry.variant, entry)
   }
 

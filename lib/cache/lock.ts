@@ -55,9 +55,9 @@ export class LockTable {
   /**
    * Takes the lock if it is free, or with `takeOver` if its holder has had it for too long.
    * @param age milliseconds after which it may be taken over again
+   * @param now by the clock, where it is known
    */
-  acquire (key: string, user: LockUser, age: number, takeOver: boolean): boolean {
-    const now = this.#clock.now()
+  acquire (key: string, user: LockUser, age: number, takeOver: boolean, now = this.#clock.now()): boolean {
     const lock = this.#locks.get(key)
     if (lock === undefined) {
       this.#locks.set(key, { key, holder: user, due: now + age, waits: undefined, cancelDue: undefined })

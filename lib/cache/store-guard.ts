@@ -85,6 +85,7 @@ export class StoreGuard {
   readonly #warn: (message: string, error: unknown) => void
   /** Our own stores get keys whose headers are made only when they are read; a copy of such a key would lack them. */
   readonly #skills: StoreSkills | undefined
+  readonly #keepsObjects: boolean
   #stuck = 0
   #retryAt = 0
   #failedAt = -Infinity
@@ -96,6 +97,7 @@ export class StoreGuard {
     this.#clock = clock
     this.#warn = warn
     this.#skills = skills
+    this.#keepsObjects = skills?.keepsObjects === true
   }
 
   /** Looks a key up, and calls back; at once where the store answers at once. */
@@ -163,10 +165,6 @@ export class StoreGuard {
   /** The store takes bodies of up to so many bytes at once; -1 if it takes none. */
   get putLimit (): number {
     return this.#skills?.putter.putLimit ?? -1
-  }
-
-  get #keepsObjects (): boolean {
-    return this.#skills?.keepsObjects === true
   }
 
   keyFor (key: StoreKey): CacheStoreKey {

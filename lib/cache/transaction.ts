@@ -269,7 +269,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
       zone.stored(path, this.#seen, vary === undefined ? undefined : Object.keys(vary))
       if (this.#purged) deleteEntry(zone.guard, this.#key)
     }
-    if (this.#phase === COMMITTING && this.#takesTime) zone.commits.end(path)
+    if (this.#phase === COMMITTING && this.#takesTime()) zone.commits.end(path)
     if (this.#phase !== OVER) this.#end(stored)
   }
 
@@ -328,26 +328,26 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
     const zone = this.#zone
     this.#varies = zone.varies(this.#key.path, now)
     if (this.#client?.onlyIfCached === true) {
-      this.#fetch('MISS')
+      this.#fetch('MISS', now)
       return
     }
     // Whoever has waited was counted before.
     if (rules.minUses > 1 && this.#lockUntil === 0 && zone.uses.count(this.#key.path, now) < rules.minUses) {
-      this.#fetchOnly('MISS')
+      this.#fetchOnly('MISS', now)
       return
     }
     if (!rules.lock || this.#holds || !this.#storable()) {
-      this.#fetch('MISS')
+      this.#fetch('MISS', now)
       return
     }
     const lockKey = zone.lockKey(this.#key.path, this.#seen, now)
     if (this.#lockUntil === 0) this.#lockUntil = now + rules.lockTimeout
-    if (zone.locks.acquire(lockKey, this, rules.lockAge, true)) {
+    if (zone.locks.acquire(lockKey, this, rules.lockAge, true, now)) {
       this.#lockKey = lockKey
       this.#holds = true
-      this.#fetch('MISS')
+      this.#fetch('MISS', now)
     } else if (this.#lockUntil <= now) {
-      this.#fetchOnly('MISS')
+      this.#fetchOnly('MISS', now)
     } else {
       this.#lockKey = lockKey
       this.#phase = this.#phase.to(WAITING)
@@ -381,13 +381,13 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
       return
     }
     if (!others && !this.#holds && this.#storable()) {
-      locks.acquire(lockKey, this, rules.lockAge, false)
+      locks.acquire(lockKey, this, rules.lockAge, false, now)
       this.#lockKey = lockKey
       this.#holds = true
     }
     this.#expired = value
     this.#expiredEntry = entry
-    this.#fetch('EXPIRED')
+    this.#fetch('EXPIRED', now)
   }
 
   #renewInBackground (entry: CachedEntry, lockKey: string): void {
@@ -412,12 +412,12 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
   }
 
   /** Asks the application for this client only. */
-  #fetchOnly (status: CacheStatus): void {
+  #fetchOnly (status: CacheStatus, now?: number): void {
     this.#mayStore = false
-    this.#fetch(status)
+    this.#fetch(status, now)
   }
 
-  #fetch (status: CacheStatus): void {
+  #fetch (status: CacheStatus, now = this.#zone.clock.now()): void {
     this.status = status
     this.#tell(status)
     if (this.#client?.onlyIfCached === true && !this.#background) {
@@ -438,7 +438,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
     const lastModified = stored === undefined ? undefined : validator(stored, 'last-modified')
     this.#conditional = etag !== undefined || lastModified !== undefined
     this.#phase = this.#phase.to(FETCHING)
-    this.#requestedAt = this.#zone.clock.now()
+    this.#requestedAt = now
     if (this.#mayStore) this.#zone.active.add(this)
     const plan: FetchPlan = { asGet: this.#mayStore && this.#request.method === 'HEAD', strip: this.#mayStore, etag, lastModified }
     if (this.#background) this.#host.fetchInBackground(this, plan)
@@ -528,7 +528,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
   }
 
   /** Between the end of the body and the entry in its place others may come. */
-  get #takesTime (): boolean {
+  #takesTime (): boolean {
     return this.#sink instanceof StoreSink
   }
 

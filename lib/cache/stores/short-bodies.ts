@@ -20,12 +20,13 @@ export class Page {
   readonly of: SizeClass
   readonly bytes = Buffer.allocUnsafeSlow(PAGE)
   readonly owners: (BodyOwner | undefined)[]
-  readonly free: number[]
+  /** Slots; the last one is taken first. */
+  readonly free: number[] = []
 
   constructor (of: SizeClass) {
     this.of = of
     this.owners = new Array(of.slots).fill(undefined)
-    this.free = Array.from(this.owners.keys()).reverse()
+    for (let slot = of.slots - 1; slot >= 0; slot--) this.free.push(slot)
   }
 }
 

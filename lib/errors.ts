@@ -1,6 +1,9 @@
 // By its name: the default export has no types where a consumer compiles to CommonJS.
-import { createError } from '@fastify/error'
+import type { createError as CreateError } from '@fastify/error'
+import { requireCommonJs } from './runtime/commonjs.ts'
 import type { ExchangePhase, FailureKind, UpstreamError } from '../types/exchange.ts'
+
+const { createError }: { createError: typeof CreateError } = requireCommonJs('@fastify/error')
 
 // One catalogue. The message says what happened, to whom, and what to do about it.
 

@@ -1,4 +1,3 @@
-import fp from 'fastify-plugin'
 import { FST_SCGI_OPT_INVALID } from './errors.ts'
 import { settleError } from './http/described.ts'
 import { Caches } from './exchange/cache-registry.ts'
@@ -19,16 +18,19 @@ import { ClientConnections } from './inbound/connections.ts'
 import { furtherServers } from './inbound/further-servers.ts'
 import { takeTurn } from './inbound/turn.ts'
 import { matchedRoute, matchedRouteOf, mayStay, pointOf, stayOrLeave, toDirectory } from './routing/matched-route.ts'
+import { requireCommonJs } from './runtime/commonjs.ts'
 import { ActiveList } from './runtime/active-list.ts'
 import { toError } from './runtime/caught.ts'
 import { REGISTER } from './options/table/plugin.ts'
 import { show } from './options/units.ts'
 import type { Readable } from 'node:stream'
+import type fastifyPlugin from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ScgiRequestInfo } from '../types/request.ts'
 import type { FastifyScgiOptions, ReplyScgiOptions } from '../types/options.ts'
 import type { FastifyScgi, ScgiDecorator } from '../types/fastify.ts'
 
+const fp: typeof fastifyPlugin = requireCommonJs('fastify-plugin')
 const ROOT = Symbol('fastify-scgi.root')
 /** For an application without mounts. */
 const CLOSE_TIMEOUT = REGISTER.closeTimeout.read('closeTimeout', undefined)

@@ -1,6 +1,6 @@
-import Fastify, { type FastifyInstance } from 'fastify'
 import { addFurtherServer } from '../inbound/further-servers.ts'
 import { fastifyScgi } from '../plugin.ts'
+import { requireCommonJs } from '../runtime/commonjs.ts'
 import { codeOf, toError } from '../runtime/caught.ts'
 import { placeIn } from '../options/keys.ts'
 import { StartError } from './errors.ts'
@@ -8,8 +8,11 @@ import { plainServer, serverOf } from './servers.ts'
 import type { RequestListener } from 'node:http'
 import type { Server } from 'node:net'
 import type { GatewayFastifyOptions, GatewayMount } from '../../types/config.ts'
+import type { fastify, FastifyInstance } from 'fastify'
 import type { Listener } from './read-listen.ts'
 import type { Settings } from './read-config.ts'
+
+const Fastify: typeof fastify = requireCommonJs('fastify')
 
 /** What the gateway serves, and the servers that it may be served by. */
 export class Application {

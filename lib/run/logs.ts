@@ -1,11 +1,12 @@
 import { isatty } from 'node:tty'
-import { pino, stdSerializers } from 'pino'
 import { isFunction, isRecord } from '../options/checks.ts'
+import { requireCommonJs } from '../runtime/commonjs.ts'
 import { toError } from '../runtime/caught.ts'
 import { StartError } from './errors.ts'
 import { Failures } from './failures.ts'
 import { LogWriter } from './log.ts'
 import type { FastifyServerOptions } from 'fastify'
+import type * as Pino from 'pino'
 import { LOG_LEVELS, type AccessLogSettings, type LogSettings } from './read-logs.ts'
 
 /** What a process says. */
@@ -70,6 +71,8 @@ export class Logs {
 
   /** Who tells what the gateway does, where no Fastify has a logger. */
   teller (): Teller {
+    // Where there is a Fastify it has its own.
+    const { pino, stdSerializers }: typeof Pino = requireCommonJs('pino')
     const log = pino({ level: this.settings.level ?? 'info', serializers: { err: stdSerializers.err } }, this.#stream)
     this.tellDropped(log)
     return log

@@ -98,7 +98,7 @@ export class ReplySender {
       // A client that has taken all at once, as most have room for, cannot be late.
       const hasLeft = raw.headersSent && pendingBytes(raw, socket) === 0
       if (!hasLeft) this.#watchClient()
-      return hasLeft && isOurs && isUnseen(raw, socket)
+      return hasLeft && isOurs && !Object.hasOwn(reply, 'send') && isUnseen(raw, socket)
     } catch (error) {
       this.#failed(error)
       return false

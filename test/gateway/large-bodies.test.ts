@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import Fastify from 'fastify'
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { PassThrough } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { test } from 'node:test'
 import scgi, { createCache } from '../../lib/index.ts'
 import { startGateway } from '../helpers/gateway.ts'
@@ -94,6 +94,17 @@ const WATCHERS: Record<string, (app: FastifyInstance, keep: (url: string, piece:
       raw.end = (piece?: unknown, ...rest: unknown[]) => {
         if (Buffer.isBuffer(piece)) keep(request.url, piece)
         return Reflect.apply(end, raw, [piece, ...rest])
+      }
+      done()
+    })
+  },
+  'a send() of its own at the reply' (app, keep) {
+    app.addHook('onRequest', (request, reply, done) => {
+      const { send } = reply
+      reply.send = payload => {
+        if (Buffer.isBuffer(payload)) keep(request.url, payload)
+        else if (payload instanceof Readable) payload.on('data', (piece: unknown) => keep(request.url, piece))
+        return send.call(reply, payload)
       }
       done()
     })

@@ -172,11 +172,13 @@ export class MemoryStore implements CacheStore {
   }
 
   /** Keeps once what the headers have in common with those of others. */
-  #shareTexts ({ headers }: CacheStoreValue): void {
+  #shareTexts (value: CacheStoreValue): void {
+    const { headers, etag } = value
     for (const name in headers) {
       const text = headers[name]
       if (typeof text === 'string') headers[name] = this.#texts.of(text)
     }
+    if (etag !== undefined) value.etag = this.#texts.of(etag)
   }
 
   #add (

@@ -179,9 +179,11 @@ class Encoder<R> implements ParamsEncoder<R> {
       if (!this.#hidesUpgrade) text += '\0HTTP_UPGRADE\0' + upgrade
       if (this.#sendConnection) text += '\0HTTP_CONNECTION\0Upgrade'
     }
-    const pairs = byteText(text + this.#headerPairs(view))
-    const size = pairs.length + 1
-    if (this.#maxSize !== 0 && size > this.#maxSize) throw new FST_SCGI_PARAMS_TOO_LARGE(size, this.#maxSize)
+    const pairs = text + this.#headerPairs(view)
+    if (this.#maxSize !== 0) {
+      const size = byteText(pairs).length + 1
+      if (size > this.#maxSize) throw new FST_SCGI_PARAMS_TOO_LARGE(size, this.#maxSize)
+    }
     return netstring(pairs)
   }
 

@@ -6,6 +6,7 @@ import { GatewayExchange } from './exchange.ts'
 import { pace } from '../inbound/pace.ts'
 import { requestBegan, type RequestEvent } from './request-event.ts'
 import { RequestInfo } from './info.ts'
+import { sendBytes } from '../http/send-bytes.ts'
 import type { Endpoint } from '../connections/protocol.ts'
 import type { Found } from './hits.ts'
 import type { Group } from '../balancer/group.ts'
@@ -74,7 +75,7 @@ export function answerHit (
   tell(found)
   try {
     found.head.applyTo(reply, found.entry, found.policy, found.now)
-    reply.send(found.body)
+    sendBytes(request, reply, found.body)
   } catch (error) {
     failed(error, hit, service, state, request, reply, event)
   }

@@ -50,23 +50,17 @@ export class HeaderFilter {
     return http2 ? forHttp2(passed) : passed
   }
 
-  /**
-   * Gives a reply over HTTP/1 the same headers at once, joined with what hooks have said before.
-   * @returns its Content-Type
-   */
-  give (head: ResponseHead, reply: FastifyReply): string | string[] | undefined {
+  /** Gives a reply over HTTP/1 the same headers at once, joined with what hooks have said before. */
+  give (head: ResponseHead, reply: FastifyReply): void {
     const { headers } = head
     const { connection } = headers
     const listed = connection === undefined ? undefined : namedByConnection(connection)
-    let type
     for (const name in headers) {
       const value = headers[name]
       if (value === undefined || this.#hidden.has(name) || listed?.has(name) === true) continue
       const own = typeof value === 'string' ? value : [...value]
-      if (name === 'content-type') type = own
       reply.header(name, isList(name) ? joinedList(reply, name, own) : own)
     }
-    return type
   }
 
   /**

@@ -3,12 +3,11 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { isConditional } from '../http/conditions.ts'
 import { breakOff, clearHead, flushHead, isHttp2, isUnseen, onReplyClose, pendingBytes } from '../http/raw-reply.ts'
 import { describe, forgetType } from '../http/described.ts'
-import { sendUntyped } from '../http/untyped.ts'
+import { sendBytes } from '../http/send-bytes.ts'
 import { onlyOwn } from '../http/route-hooks.ts'
 import { setPlan, takePlan, type FilterPlan } from './plan.ts'
 import { onRejection } from '../options/functions.ts'
 import { show } from '../options/units.ts'
-import { isMediaType } from '../http/media-type.ts'
 import { addOfCache, addsAlone, tellOfCache } from './cache-words.ts'
 import { EntryBody } from './entry-body.ts'
 import { joined } from './joined.ts'
@@ -80,7 +79,7 @@ export class ReplySender {
     const reply = this.#reply
     // What the user's hooks do or give may throw, and nobody above a socket's callback would catch it.
     try {
-      const type = this.#giveHead(head)
+      this.#giveHead(head)
       const first = pieces[0]
       if (first === undefined) {
         // Of a HEAD or a 304 the length is the application's to tell; of anything else it is 0.
@@ -91,7 +90,7 @@ export class ReplySender {
         return false
       }
       const whole = pieces.length === 1 ? first : joined(first, pieces, length)
-      const isOurs = isMediaType(type) ? this.#send(head, whole) : this.#send(head, whole, whole)
+      const isOurs = this.#send(head, whole)
       if (whole.length <= KERNEL_TAKES) return false
       const { raw } = reply
       const { socket } = this.#request.raw
@@ -180,18 +179,15 @@ export class ReplySender {
     }
   }
 
-  /**
-   * @param untyped the body, where Fastify is to say nothing of its type
-   * @returns nobody but us touches the body
-   */
-  #send (head: ResponseHead, body: unknown, untyped?: Buffer): boolean {
+  /** True if nobody but us touches the body. */
+  #send (head: ResponseHead, body: unknown): boolean {
     const spelling = this.#spelling(head)
     // What is complete, and what nobody but us touches any more, goes out as it is: most replies, and to describe them costs.
     const final = (body === undefined || Buffer.isBuffer(body)) && !this.#planned && spelling === undefined &&
       this.redirected === undefined && onlyOwn(this.#request)
     if (!final) describe(this.#request, this.#reply, body, spelling)
-    if (untyped === undefined) this.#reply.send(body)
-    else sendUntyped(this.#request, this.#reply, untyped)
+    if (Buffer.isBuffer(body)) sendBytes(this.#request, this.#reply, body)
+    else this.#reply.send(body)
     return final
   }
 
@@ -285,15 +281,17 @@ export class ReplySender {
     return headers
   }
 
-  /** The same without a plan, and without a table of headers where nobody sees it; gives the Content-Type. */
-  #giveHead (head: ResponseHead): string | string[] | undefined {
+  /** The same without a plan, and without a table of headers where nobody sees it. */
+  #giveHead (head: ResponseHead): void {
     const { hooks, cache, filter } = this.#mount
     const isSeen = hooks.rewriteHeaders !== undefined || this.setCookie !== undefined || (cache !== undefined && !addsAlone(cache, head))
-    if (isSeen || this.#request.raw.httpVersionMajor === 2) return this.#applyHead(head)['content-type']
+    if (isSeen || this.#request.raw.httpVersionMajor === 2) {
+      this.#applyHead(head)
+      return
+    }
     this.#beginHead(head, undefined, false)
-    const type = filter.give(head, this.#reply)
+    filter.give(head, this.#reply)
     if (cache !== undefined) addOfCache(cache, this.cacheStatus, this.#age, this.#reply)
-    return type
   }
 
   /** What the filters have to do, and all of the head but its headers. */

@@ -81,3 +81,24 @@ test('hooks of the user get the bytes and no type; what they set stays, and so d
   assert.match(String(headerValues(response, 'content-type')), /^application\/json/)
   assert.deepEqual(await seen(gateway, '/'), [[], ['4'], 'body'])
 })
+
+test('who puts another function in the place of send is given the bytes', async () => {
+  await using recorder = await startRecorder({ answer: NONE })
+  const sent: unknown[] = []
+  await using gateway = await startGateway(app => {
+    app.addHook('onRequest', async (_request, reply) => {
+      const { send } = reply
+      reply.send = payload => {
+        sent.push(String(payload))
+        return send.call(reply, payload)
+      }
+    })
+    app.register(scgi, { upstreams: recorder.address })
+  })
+  assert.deepEqual(await seen(gateway, '/'), [[], ['4'], 'body'])
+  recorder.answer = ODD
+  assert.deepEqual(await seen(gateway, '/'), [['odd'], ['4'], 'body'])
+  recorder.answer = 'Status: 200\r\nContent-Type: text/x\r\n\r\nbody'
+  assert.deepEqual(await seen(gateway, '/'), [['text/x'], ['4'], 'body'])
+  assert.deepEqual(sent, ['body', 'body', 'body'])
+})

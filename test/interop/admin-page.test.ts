@@ -23,7 +23,7 @@ const shots = process.env['ADMIN_SCREENSHOTS']
 
 before(async () => {
   if (skip !== false) return
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'], timeout: 60_000 })
+  browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--disable-software-rasterizer', '--renderer-process-limit=1'], timeout: 60_000 })
   context = await browser.newContext()
   context.setDefaultTimeout(30_000)
 })

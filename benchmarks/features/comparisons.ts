@@ -68,7 +68,7 @@ export function comparisons ({ box, options }: Bench, files: string): Comparison
       ours: onDisk(root),
       theirs: () => gateway({}, 'no-cache'),
       // The file system has moods.
-      rounds: 3,
+      rounds: 2,
       verify: allMisses,
     }
   }

@@ -23,6 +23,8 @@ import { isValue } from '../key.ts'
 // it writes, one of them is whole.
 
 const MAGIC = Buffer.from('\x89FSCGI\r\n', 'latin1')
+const MAGIC_START = MAGIC.readUInt32LE(0)
+const MAGIC_END = MAGIC.readUInt32LE(4)
 // 1: all names of files had the zone in them. Such a file is ours, and goes like any that nobody asks for.
 const VERSION = 2
 const PREAMBLE = 60
@@ -70,7 +72,8 @@ export function encodeStart (
   const { slotSize, bodyOffset } = layout(key, head)
   if (bytes === undefined) bytes = Buffer.alloc(bodyOffset)
   else bytes.fill(0, 0, bodyOffset)
-  MAGIC.copy(bytes)
+  bytes.writeUInt32LE(MAGIC_START, 0)
+  bytes.writeUInt32LE(MAGIC_END, 4)
   bytes.writeUInt16LE(VERSION, 8)
   bytes.writeUInt32LE(slotSize, 12)
   bytes.writeUInt32LE(bodyOffset, 16)
@@ -81,7 +84,7 @@ export function encodeStart (
   bytes.writeUInt32LE(crc32(key), 52)
   bytes.writeUInt32LE(crc32(bytes.subarray(0, 56)), 56)
   key.copy(bytes, PREAMBLE)
-  writeSlot(bytes.subarray(PREAMBLE + key.length), head, 1)
+  writeSlot(bytes, PREAMBLE + key.length, head, 1)
   return { bytes, id: bytes.toString('latin1', 36, 52) }
 }
 
@@ -100,19 +103,20 @@ function newId (bytes: Buffer, at: number): void {
 export function encodeSlot (head: Buffer, sequence: number, slotSize: number): Buffer | undefined {
   if (SLOT_HEAD + head.length > slotSize) return undefined
   const bytes = Buffer.alloc(SLOT_HEAD + head.length)
-  writeSlot(bytes, head, sequence)
+  writeSlot(bytes, 0, head, sequence)
   return bytes
 }
 
-function writeSlot (bytes: Buffer, head: Buffer, sequence: number): void {
-  bytes.writeUInt32LE(sequence, 0)
-  bytes.writeUInt32LE(head.length, 4)
-  head.copy(bytes, SLOT_HEAD)
-  bytes.writeUInt32LE(slotCrc(bytes.subarray(0, SLOT_HEAD + head.length)), 8)
+function writeSlot (bytes: Buffer, at: number, head: Buffer, sequence: number): void {
+  bytes.writeUInt32LE(sequence, at)
+  bytes.writeUInt32LE(head.length, at + 4)
+  head.copy(bytes, at + SLOT_HEAD)
+  bytes.writeUInt32LE(slotCrc(bytes.subarray(at, at + 8), head), at + 8)
 }
 
-function slotCrc (slot: Buffer): number {
-  return crc32(slot.subarray(SLOT_HEAD), crc32(slot.subarray(0, 8)))
+/** @param start sequence number and length */
+function slotCrc (start: Buffer, head: Buffer): number {
+  return crc32(head, crc32(start))
 }
 
 /** Whether a file is one of ours, of whatever version: only such a file is ever removed. */
@@ -153,7 +157,8 @@ function readSlot (slot: Buffer): { sequence: number, json: string } | undefined
   if (slot.length < SLOT_HEAD) return undefined
   const sequence = slot.readUInt32LE(0)
   const end = SLOT_HEAD + slot.readUInt32LE(4)
-  if (sequence === 0 || end > slot.length || slotCrc(slot.subarray(0, end)) !== slot.readUInt32LE(8)) return undefined
+  if (sequence === 0 || end > slot.length) return undefined
+  if (slotCrc(slot.subarray(0, 8), slot.subarray(SLOT_HEAD, end)) !== slot.readUInt32LE(8)) return undefined
   return { sequence, json: slot.toString('utf8', SLOT_HEAD, end) }
 }
 

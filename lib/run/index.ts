@@ -6,13 +6,11 @@ import { KEPT, keepModules, keptText, useKept } from './kept-source.ts'
 import { loadConfig } from './load-config.ts'
 import { Logs } from './logs.ts'
 import { prefixOf, serversOf } from './mounts.ts'
-import { Primary } from './primary.ts'
 import { readConfig, type Settings } from './read-config.ts'
 import { Signals, type Running } from './signals.ts'
 import { StartError } from './errors.ts'
-import { GatewayWorker, keptSource, reportFailure } from './worker.ts'
 import { logWarnings } from './warnings.ts'
-import { WORKER_ENV } from './worker-link.ts'
+import { WORKER_ENV } from './messages.ts'
 import type { GatewayConfig, RunGatewayOptions, RunningGateway } from '../../types/config.ts'
 
 export type * from '../../types/config.ts'
@@ -41,6 +39,7 @@ export async function runGateway (config: GatewayConfig | string, options: RunGa
 }
 
 async function serveAsWorker (config: GatewayConfig | string): Promise<RunningGateway> {
+  const { GatewayWorker, keptSource, reportFailure } = await import('./worker.ts')
   try {
     if (typeof config !== 'string') {
       await GatewayWorker.start(readConfig(config), undefined)
@@ -86,6 +85,7 @@ export async function runHere (
 }
 
 async function runPrimary (workers: number, { signals: wanted = true }: RunGatewayOptions, file?: string): Promise<RunningGateway> {
+  const { Primary } = await import('./primary.ts')
   const primary = new Primary(workers)
   const signals = wanted ? new Signals(primary) : undefined
   await primary.start()

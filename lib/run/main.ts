@@ -2,20 +2,19 @@ import cluster from 'node:cluster'
 import { createRequire } from 'node:module'
 import { readArguments } from './arguments.ts'
 import { codeOf } from '../runtime/caught.ts'
-import { ctl } from './ctl.ts'
-import { UsageError } from './errors.ts'
-import { printConfig, testConfig } from './inspect.ts'
+import { messageOf, UsageError } from './errors.ts'
 import { runGateway } from './index.ts'
 import { plainHelp } from './plain-options.ts'
-import { sendReload } from './reload.ts'
 import { USAGE } from './usage.ts'
-import { messageOf, reportFailure } from './worker.ts'
-import { WORKER_ENV } from './worker-link.ts'
+import { WORKER_ENV } from './messages.ts'
+
+// Who serves does not pay for the other commands: each is loaded where it is asked for.
 
 /** The command `fastify-scgi`. Ends the process itself where it has to end with a code. */
 export async function main (args: string[]): Promise<void> {
   try {
     if (args[0] === 'ctl') {
+      const { ctl } = await import('./ctl.ts')
       print(await ctl(args.slice(1)))
       return
     }
@@ -23,16 +22,19 @@ export async function main (args: string[]): Promise<void> {
     if (wanted.what === 'help') print(USAGE)
     else if (wanted.what === 'help-options') print(plainHelp())
     else if (wanted.what === 'version') print(`${version()}\n`)
-    else if (wanted.what === 'reload') print(`${await sendReload(wanted)}\n`)
-    else if (wanted.what === 'print') print(await printConfig(wanted.config))
-    else if (wanted.what === 'test') print(`${await testConfig(wanted.config)}\n`)
-    else if (wanted.what === 'demo') {
-      // Nobody else pays for the application of the demo.
+    else if (wanted.what === 'reload') {
+      const { sendReload } = await import('./reload.ts')
+      print(`${await sendReload(wanted)}\n`)
+    } else if (wanted.what === 'print' || wanted.what === 'test') {
+      const { printConfig, testConfig } = await import('./inspect.ts')
+      print(wanted.what === 'print' ? await printConfig(wanted.config) : `${await testConfig(wanted.config)}\n`)
+    } else if (wanted.what === 'demo') {
       const { runDemo } = await import('./demo.ts')
       await runDemo(wanted.config)
     } else await runGateway(wanted.config)
   } catch (error) {
     if (cluster.isWorker && process.env[WORKER_ENV] !== undefined) {
+      const { reportFailure } = await import('./worker.ts')
       reportFailure(error)
       return
     }

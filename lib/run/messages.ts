@@ -3,6 +3,9 @@ import type { ServerAddress } from './handles.ts'
 import type { LogSettings } from './read-logs.ts'
 import type { Place } from './read-listen.ts'
 
+/** By it a process knows that it is a worker of this package's, and not of somebody else's cluster. */
+export const WORKER_ENV = 'FASTIFY_SCGI_WORKER'
+
 /** A place of a configuration. */
 interface PlannedListener {
   readonly place: Place

@@ -3,12 +3,9 @@ import type { ChildProcess } from 'node:child_process'
 import { closeHandle, sendHandle, type ServerAddress } from './handles.ts'
 import { StartError } from './errors.ts'
 import { KEPT } from './kept-source.ts'
-import { isReport, type Order, type Plan, type Report } from './messages.ts'
+import { isReport, WORKER_ENV, type Order, type Plan, type Report } from './messages.ts'
 import { Estate } from './takeover/estate.ts'
 import type { Passing, TakersPlace } from './passing.ts'
-
-/** By it a process knows that it is a worker of this package's, and not of somebody else's cluster. */
-export const WORKER_ENV = 'FASTIFY_SCGI_WORKER'
 
 /** What a dead worker has sent is read within that, in milliseconds. */
 const LONGEST_READING = 1000

@@ -4,9 +4,9 @@ import { closeHandle, divertListen, type Handle, type Intake } from './handles.t
 import { build, type Built } from './build.ts'
 import { isOrder, type Order, type Plan, type Report } from './messages.ts'
 import { schemeOf } from './here.ts'
+import { messageOf } from './errors.ts'
 import { Logs } from './logs.ts'
 import { logWarnings } from './warnings.ts'
-import { toError } from '../runtime/caught.ts'
 import { parseTime } from '../options/units.ts'
 import { JournalWriter } from './takeover/journal.ts'
 import { Recorder, recordedResponse } from './takeover/recorder.ts'
@@ -43,11 +43,6 @@ export function keptSource (): Promise<string> {
     process.on('message', hear)
     report({ scgi: 'source' })
   })
-}
-
-/** One line. */
-export function messageOf (error: unknown): string {
-  return toError(error).message.replace(/^fastify-scgi: /, '').replaceAll(/\s*\n\s*/g, ' ')
 }
 
 /** A process that serves what the primary gives it. */

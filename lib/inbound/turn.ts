@@ -9,9 +9,10 @@ const lines = new WeakMap<Socket, Line>()
 
 /**
  * Calls back when it is a request's turn: those of one HTTP/1 connection are served one after the other, as nginx does it. That is at once
- * unless it was pipelined; and never, where the connection ends before.
+ * unless it was pipelined; and never, where the connection ends before, or a reply has said that it is the last (RFC 9112 section 9.6).
  */
 export function takeTurn (request: IncomingMessage, response: ServerResponse, call: () => void): void {
+  if (isAfterLast(request, response)) return
   // Node.js gives a reply its socket when it is the next to be sent.
   if (request.httpVersionMajor !== 1 || response.socket !== null || response.writableEnded || response.destroyed) {
     call()
@@ -31,6 +32,11 @@ export function takeTurn (request: IncomingMessage, response: ServerResponse, ca
       if (socket.writable) begin()
     })
   })
+}
+
+/** The rest of an earlier request is still read on the connection, which is closed for writing, and this one has come behind it. */
+function isAfterLast ({ httpVersionMajor, socket }: IncomingMessage, response: ServerResponse): boolean {
+  return httpVersionMajor === 1 && socket.writableEnded && !socket.destroyed && !response.destroyed
 }
 
 /** Those who wait on one connection. */

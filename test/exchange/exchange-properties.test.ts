@@ -354,12 +354,12 @@ class World {
     await arrived
   }
 
-  /** A client goes away, and the gateway has heard of it. */
+  /** A client goes away, and the gateway has heard of it. In a tunnel that may be the end of its side only, and the server may still speak. */
   async leave (n: number): Promise<void> {
     const client = this.clients[n % (this.clients.length || 1)]
     if (client === undefined || client.socket.destroyed) return
     const raw = client.reply?.raw
-    const heard = raw === undefined || raw.closed ? undefined : close(raw)
+    const heard = raw === undefined || raw.closed || raw.statusCode === 101 ? undefined : close(raw)
     client.socket.destroy()
     await heard
   }

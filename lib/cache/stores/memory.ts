@@ -5,11 +5,11 @@ import { parseLifetime, parseSize } from '../../options/units.ts'
 import { SHORT } from '../short-sink.ts'
 import { readTags } from '../tags.ts'
 import { copyValue, promisedLength, purgeTest, softened } from './key.ts'
+import { BodyWriter } from './body-writer.ts'
 import { EntryTable, type EntryTimes } from './entry-table.ts'
 import { InternedTexts } from './interned.ts'
 import { MemoryEntry } from './memory-entry.ts'
 import { MemoryIndex } from './memory-index.ts'
-import { MemoryWriter } from './memory-writer.ts'
 import { checkLength, ShortBodies, TOO_LONG } from './short-bodies.ts'
 import type { Writable } from 'node:stream'
 import type { CacheStore, CacheStoreKey, CacheStoreListed, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
@@ -45,7 +45,7 @@ export class MemoryStore implements CacheStore {
   readonly #tags = new Map<string, Set<MemoryEntry>>()
   #short = new ShortBodies()
   readonly #texts = new InternedTexts()
-  readonly #writers = new ActiveList<MemoryWriter>()
+  readonly #writers = new ActiveList<BodyWriter>()
   #order = 0
   /** What all entries take, by the books. */
   #bytes = 0
@@ -88,10 +88,12 @@ export class MemoryStore implements CacheStore {
 
   createWriteStream (key: CacheStoreKey, value: CacheStoreValue): Writable | undefined {
     if (this.#closed || promisedLength(value) > this.#maxEntrySize) return undefined
-    const writer = new MemoryWriter(key, copyValue(value), this.#maxEntrySize, (pieces, size) => {
-      const { value, tags } = writer
-      this.#shareTexts(value)
-      this.#add(key, value, tags, pieces, size)
+    const copy = copyValue(value)
+    const tags = readTags(copy.headers)
+    const writer = new BodyWriter(key, tags, this.#maxEntrySize, (pieces, size, done) => {
+      this.#shareTexts(copy)
+      this.#add(key, copy, tags, pieces, size)
+      done()
     })
     this.#writers.add(writer)
     writer.once('close', () => this.#writers.delete(writer))

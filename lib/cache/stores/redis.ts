@@ -1,12 +1,13 @@
 import { hash, randomUUID } from 'node:crypto'
-import { Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import type { CacheStore, CacheStoreKey, CacheStoreResult, CacheStoreValue, PurgeMatch } from '../../../types/cache-store.ts'
 import { FST_SCGI_CACHE_STORE, FST_SCGI_OPT_INVALID } from '../../errors.ts'
-import { ActiveList, type Listed } from '../../runtime/active-list.ts'
+import { ActiveList } from '../../runtime/active-list.ts'
 import { readRows } from '../../options/read.ts'
 import { REDIS_STORE } from '../../options/table/cache.ts'
 import { show } from '../../options/units.ts'
 import { readTags } from '../tags.ts'
+import { BodyWriter } from './body-writer.ts'
 import { copyValue, entryKey, isValue, keyBytes, keyText, promisedLength, purgeTest, readKey } from './key.ts'
 import { connect, isRedisClient } from '../../redis/client.ts'
 import type { RedisClient } from '../../redis/client.ts'
@@ -57,7 +58,7 @@ class RedisStore implements CacheStore {
   readonly #guard: Guard
   readonly #prefix: string
   readonly #maxEntrySize: number
-  readonly #writers = new ActiveList<RedisWriter>()
+  readonly #writers = new ActiveList<BodyWriter>()
   /** What is being asked now. Redis answers in turn, so that none of it is older than a write or a purge of ours that is done. */
   readonly #lookups = new Map<string, Promise<Looked>>()
   #closed = false
@@ -100,7 +101,10 @@ class RedisStore implements CacheStore {
     if (!this.#guard.isAvailable || promisedLength(value) > this.#maxEntrySize) return undefined
     const copy = copyValue(value)
     const tags = readTags(copy.headers)
-    const writer = new RedisWriter(key, tags, this.#maxEntrySize, body => this.#commit(key, copy, tags, body))
+    const writer = new BodyWriter(key, tags, this.#maxEntrySize, (pieces, size, done) => {
+      // That Redis failed was said once already; the entry is dropped.
+      void this.#commit(key, copy, tags, Buffer.concat(pieces, size)).catch(() => writer.destroy()).then(done)
+    })
     this.#writers.add(writer)
     writer.once('close', () => this.#writers.delete(writer))
     return writer
@@ -241,42 +245,6 @@ class RedisStore implements CacheStore {
       }
       cursor = String(next)
     } while (cursor !== '0')
-  }
-}
-
-/** Collects a body, which goes to Redis at the end. */
-class RedisWriter extends Writable implements Listed {
-  place = -1
-  readonly key: CacheStoreKey
-  readonly tags: readonly string[]
-  readonly #limit: number
-  readonly #commit: (body: Buffer) => Promise<void>
-  #chunks: Buffer[] = []
-  #size = 0
-
-  constructor (key: CacheStoreKey, tags: readonly string[], limit: number, commit: (body: Buffer) => Promise<void>) {
-    super()
-    this.key = key
-    this.tags = tags
-    this.#limit = limit
-    this.#commit = commit
-  }
-
-  override _write (chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    this.#size += chunk.length
-    if (this.#size > this.#limit) this.destroy()
-    else this.#chunks.push(chunk)
-    done()
-  }
-
-  override _final (done: () => void): void {
-    // That Redis failed was said once already; the entry is dropped.
-    void this.#commit(Buffer.concat(this.#chunks, this.#size)).catch(() => this.destroy()).then(done)
-  }
-
-  override _destroy (error: Error | null, done: (error: Error | null) => void): void {
-    this.#chunks = []
-    done(error)
   }
 }
 

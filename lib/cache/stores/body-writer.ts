@@ -1,24 +1,24 @@
 import { Writable } from 'node:stream'
-import { readTags } from '../tags.ts'
 import type { Listed } from '../../runtime/active-list.ts'
-import type { CacheStoreKey, CacheStoreValue } from '../../../types/cache-store.ts'
+import type { CacheStoreKey } from '../../../types/cache-store.ts'
 
-/** Collects a body; the entry is made at the end. */
-export class MemoryWriter extends Writable implements Listed {
+/** Makes an entry of a whole body, and calls `done` when that is over. */
+type Commit = (pieces: readonly Buffer[], size: number, done: () => void) => void
+
+/** Collects a body in memory, up to a limit. */
+export class BodyWriter extends Writable implements Listed {
   place = -1
   readonly key: CacheStoreKey
-  readonly value: CacheStoreValue
   readonly tags: readonly string[]
   readonly #limit: number
-  readonly #commit: (pieces: readonly Buffer[], size: number) => void
+  readonly #commit: Commit
   #chunks: Buffer[] = []
   #size = 0
 
-  constructor (key: CacheStoreKey, value: CacheStoreValue, limit: number, commit: (pieces: readonly Buffer[], size: number) => void) {
+  constructor (key: CacheStoreKey, tags: readonly string[], limit: number, commit: Commit) {
     super()
     this.key = key
-    this.value = value
-    this.tags = readTags(value.headers)
+    this.tags = tags
     this.#limit = limit
     this.#commit = commit
   }
@@ -31,8 +31,7 @@ export class MemoryWriter extends Writable implements Listed {
   }
 
   override _final (done: () => void): void {
-    this.#commit(this.#chunks, this.#size)
-    done()
+    this.#commit(this.#chunks, this.#size, done)
   }
 
   override _destroy (error: Error | null, done: (error: Error | null) => void): void {

@@ -49,7 +49,7 @@ const countedByBytes = 65536
 const nextJobShare = 0.2
 const warmUpLimit = 30_000
 // Of large bodies.
-const warmUpPosts = 300
+const warmUpPosts = 1500
 const longestRound = 30
 // V8 drops the compiled code of a process that was idle for some seconds; it comes back within some thousand requests.
 const idleLimit = 2_000

@@ -45,7 +45,7 @@ Subjects (default: replies):
   --dist DIR           the build to measure (default: dist, built anew when the sources are younger)
   --processes N        processes of each peer on Node.js, one after the other, 1 to 20 (default 3): each has a speed of its own
   --rounds N           rounds of each pair with each of the processes, 1 to 100 (default 5), after a warm-up
-  --warm-up N          requests of the warm-up of what runs on Node.js, 1 to 100000 (default 20000)
+  --warm-up N          requests of the warm-up of what runs on Node.js, 1 to 100000 (default 50000)
   --seconds N          seconds of each round, 1 to 60 (default 2); large replies take longer where they must
   --connections N      connections of the load, 1 to ${mostConnections} (default 64)
   --counts N,N         numbers of connections of the subject connections (default 64,1000,4000,10000)
@@ -128,7 +128,7 @@ export function readOptions (args: readonly string[]): BenchOptions | undefined 
       rounds: { type: 'string', default: '5' },
       processes: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '2' },
-      'warm-up': { type: 'string', default: '20000' },
+      'warm-up': { type: 'string', default: '50000' },
       connections: { type: 'string', default: '64' },
       counts: { type: 'string', default: '64,1000,4000,10000' },
       browser: { type: 'boolean', default: false },

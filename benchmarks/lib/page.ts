@@ -30,8 +30,8 @@ Ratios are what counts: run it on your own machine and read those, not the absol
 
 const targetsIntro = `## Targets
 
-CPU time per request where nothing else is said, as a ratio of rounds that followed one another directly: the median, and the smallest and
-the largest of them.
+CPU time per request where nothing else is said, as a ratio of rounds that followed one another directly: the median, and the
+quartiles, between which half of them are.
 `
 
 function begin (block: Block): string {

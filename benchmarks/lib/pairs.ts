@@ -91,8 +91,8 @@ export async function measureLanes (lanes: readonly Measurable[], plan: Plan, pr
 }
 
 /**
- * Has rounds measured with one generation of processes after the other: V8 settles each process at a speed of its own for as long as it
- * lives, and rounds of one process say more of that than of the code. Each is warmed up.
+ * Has rounds measured with one generation of processes after the other, so that none counts alone that V8 has compiled by chance better
+ * or worse than others. Each is warmed up.
  */
 async function inGenerations (
   lanes: readonly Measurable[], { rounds, processes }: Plan, progress: (text: string) => void,

@@ -40,8 +40,7 @@ export function laneTable (labels: readonly string[], lanes: readonly Lane[], sh
 }
 
 /**
- * The lanes of some pairs, one a row, in columns; at the right the ratio of the pair that is shown beside it, and the smallest and the largest
- * of its rounds.
+ * The lanes of some pairs, one a row, in columns; at the right the ratio of the pair that is shown beside it, and its quartiles.
  */
 export function pairTable (
   labels: readonly string[], ratio: string, pairs: readonly Pair[], shown: readonly Column[] = defaultColumns, lanes = lanesOf(pairs)
@@ -55,11 +54,11 @@ export function pairTable (
       pair === undefined ? '' : ratioRange(pair.ratio),
     ]
   })
-  return formatTable([...labels, ...shown.map((name) => columns[name][0]), ratio, 'min–max'], lines, labels.length)
+  return formatTable([...labels, ...shown.map((name) => columns[name][0]), ratio, 'quartiles'], lines, labels.length)
 }
 
-function ratioRange ({ min, max }: Spread): string {
-  return `${min.toFixed(2)}–${max.toFixed(2)}`
+function ratioRange ({ lower, upper }: Spread): string {
+  return `${lower.toFixed(2)}–${upper.toFixed(2)}`
 }
 
 /** What some pairs say of the targets. */
@@ -81,9 +80,9 @@ export function outcomeTable (outcomes: readonly Outcome[]): string {
   const lines = outcomes.map(({ what, unit, most, measured }) => {
     const show = (value: number): string => unit === 'ratio' ? value.toFixed(2) : `${digits(value)} ${unit}`
     return [
-      what, most === undefined ? '' : show(most), show(measured.median), `${show(measured.min)}–${show(measured.max)}`,
+      what, most === undefined ? '' : show(most), show(measured.median), `${show(measured.lower)}–${show(measured.upper)}`,
       most === undefined ? '' : measured.median <= most ? 'yes' : 'no',
     ]
   })
-  return formatTable(['feature', 'at most', 'measured', 'min–max', 'reached'], lines, 1)
+  return formatTable(['feature', 'at most', 'measured', 'quartiles', 'reached'], lines, 1)
 }

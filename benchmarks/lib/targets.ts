@@ -43,7 +43,7 @@ export interface Measured {
   readonly floor?: number | undefined
 }
 
-const head = ['what', 'at most', 'measured', 'min–max', 'reached', 'run']
+const head = ['what', 'at most', 'measured', 'quartiles', 'reached', 'run']
 
 /**
  * The table of targets: what this run has measured, and what an earlier table says of the rest.
@@ -57,10 +57,10 @@ export function targetTable (earlier: string, measured: readonly Measured[], run
     const show = (value: number): string => Number.isNaN(value) ? '–' : unit === 'MB' ? `${value.toFixed(0)} MB` : `${value.toFixed(2)}${unit && ` ${unit}`}`
     if (now === undefined) return before.get(what) ?? [what, show(limit), '–', '–', '–', 'not measured']
     const most = now.most ?? limit
-    const { median, min, max } = now.value
+    const { median, lower, upper } = now.value
     const { floor = 0 } = now
     const beside = floor > most ? ` (floor: ${show(floor)})` : ''
-    return [what, show(most), `${show(median)}${beside}`, `${show(min)}–${show(max)}`, median <= most ? 'yes' : 'no', run]
+    return [what, show(most), `${show(median)}${beside}`, `${show(lower)}–${show(upper)}`, median <= most ? 'yes' : 'no', run]
   })
   return formatTable(head, lines, 1)
 }

@@ -8,6 +8,7 @@ import { nginxWith } from '../peers/nginx.ts'
 import { fastifyScgi, floor, floorOn } from '../peers/node.ts'
 import type { Lane } from '../lib/measure.ts'
 import type { Section } from '../lib/page.ts'
+import { scale } from '../lib/stats.ts'
 import type { Measured, TargetName } from '../lib/targets.ts'
 import type { Peer } from '../peers/peer.ts'
 
@@ -32,10 +33,9 @@ function targetsOf (mine: Pair, bare: Pair | undefined): Measured[] {
   const { over } = mine.options
   const measured: Measured[] = measuredOf([mine]).map((one) => ({ ...one, floor: bare?.ratio.median }))
   if (over.labels[1] !== String(memoryAt)) return measured
-  const { median, min, max } = rssOf(over.rounds)
   const floorRss = bare === undefined ? undefined : rssOf(bare.options.over.rounds).median / 1e6
   return [...measured, {
-    target: 'RSS at 4,000 connections under load', value: { median: median / 1e6, min: min / 1e6, max: max / 1e6 }, floor: floorRss,
+    target: 'RSS at 4,000 connections under load', value: scale(rssOf(over.rounds), 1e-6), floor: floorRss,
   }]
 }
 

@@ -2,7 +2,7 @@ import { checkReply, waitForPort } from '../lib/check.ts'
 import { installed, note, type Bench } from '../lib/bench.ts'
 import { groupRss } from '../lib/group.ts'
 import { jobOf } from '../lib/job.ts'
-import { spread, type Spread } from '../lib/stats.ts'
+import { scale, spread } from '../lib/stats.ts'
 import { digits, formatTable, range } from '../lib/table.ts'
 import { apache } from '../peers/apache.ts'
 import { nginx } from '../peers/nginx.ts'
@@ -38,9 +38,8 @@ export async function measureStart (bench: Bench): Promise<Section[]> {
       rss.push(memory)
     }
   }
-  const milliseconds = (value: Spread): Spread => ({ median: value.median * 1000, min: value.min * 1000, max: value.max * 1000 })
   const lines = seen.map(({ peer, seconds, rss }) => {
-    const took = milliseconds(spread(seconds))
+    const took = scale(spread(seconds), 1000)
     return [peer.name, took.median.toFixed(0), `${took.min.toFixed(0)}–${took.max.toFixed(0)}`, digits(spread(rss).median), range(spread(rss))]
   })
   const [first] = seen

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Schedule } from '../../benchmarks/load/schedule.ts'
 import { readBlocks, updatePage } from '../../benchmarks/lib/page.ts'
-import { median, pairedRatios, spread } from '../../benchmarks/lib/stats.ts'
+import { median, pairedRatios, scale, spread } from '../../benchmarks/lib/stats.ts'
 import { formatTable, readTable } from '../../benchmarks/lib/table.ts'
 import { targetTable } from '../../benchmarks/lib/targets.ts'
 import { Mixer, mix } from '../../benchmarks/soak/mix.ts'
@@ -15,7 +15,8 @@ test('medians, spreads and ratios of pairs', () => {
     assert.equal(median(values), expected)
   }
   assert.ok(Number.isNaN(median([])))
-  assert.deepEqual(spread([2, 8, 5]), { median: 5, min: 2, max: 8 })
+  assert.deepEqual(spread([2, 8, 5]), { median: 5, lower: 3.5, upper: 6.5, min: 2, max: 8 })
+  assert.deepEqual(scale(spread([2, 8, 5]), 10), { median: 50, lower: 35, upper: 65, min: 20, max: 80 })
   assert.deepEqual(pairedRatios([2, 9, 5], [1, 3]), [2, 3])
 })
 
@@ -45,7 +46,7 @@ test('a table is read as it was written', () => {
 })
 
 test('targets that a run has not measured stay as an earlier run has left them', () => {
-  const value = (median: number) => ({ median, min: median - 0.1, max: median + 0.1 })
+  const value = (median: number) => spread([median - 0.2, median - 0.1, median, median + 0.1, median + 0.2])
   const first = targetTable('', [{ target: '1 kB over unix / floor', value: value(1.05) }, { target: 'RSS at rest', value: value(71) }], 'run one')
   const disk = 'miss and store on disk / no cache (at most: nginx\'s ratio)'
   const second = targetTable(first, [{ target: 'RSS at rest', value: value(69.9) }, { target: disk, value: value(2), most: 1.9 }], 'run two')
@@ -63,7 +64,7 @@ test('targets that a run has not measured stay as an earlier run has left them',
 test('a run replaces its own sections of the page and no others', () => {
   const run = (short: string) => ({ command: `npm run bench -- ${short}`, state: 'a machine', short })
   const first = updatePage('', [{ block: 'soak', title: 'Soak', text: 'long' }, { block: 'replies-1k', title: '1 kB', text: 'old' }], run('one'))
-  const measured = [{ target: '1 kB over unix / floor', value: { median: 1, min: 1, max: 1 } }] as const
+  const measured = [{ target: '1 kB over unix / floor', value: spread([1]) }] as const
   const second = updatePage(first, [{ block: 'replies-1k', title: '1 kB', text: 'new', measured, rounds: 'twice.' }], run('two'))
   const blocks = readBlocks(second)
   assert.deepEqual([...blocks.keys()], ['targets', 'replies-1k', 'soak', 'description'])

@@ -1,4 +1,5 @@
 import { errors } from 'undici'
+import { isNoServer } from '../errors.ts'
 import type { UpstreamError } from '../../types/exchange.ts'
 
 /** What undici says of a unix socket without a listener, or whose queue is full, no retry knows; these do happen while an application restarts. */
@@ -39,14 +40,10 @@ function translate (error: Error & { code?: unknown }): Error | undefined {
     case 'FST_SCGI_READ':
     case 'FST_SCGI_PREMATURE_CLOSE':
     case 'FST_SCGI_BODY_TRUNCATED':
-    case 'FST_SCGI_NO_LIVE_UPSTREAMS':
-    case 'FST_SCGI_NO_FAILOVER':
-    case 'FST_SCGI_QUEUE_FULL':
-    case 'FST_SCGI_QUEUE_TIMEOUT':
     case 'FST_SCGI_RESOLVE':
       return socketError(error)
     default:
-      return undefined
+      return isNoServer(error) ? socketError(error) : undefined
   }
 }
 

@@ -1,3 +1,4 @@
+import { isNoServer } from '../errors.ts'
 import { statusOf } from '../runtime/caught.ts'
 import type { FetchFailure } from '../cache/use-stale.ts'
 
@@ -6,7 +7,7 @@ const KINDS: ReadonlySet<string> = new Set<FetchFailure>(['error', 'timeout', 'i
 /** What an error says of the servers, in the words of the cache, and the status that it is answered with. */
 export function failureOf (error: Error): { failure: FetchFailure, statusCode: number } {
   const statusCode = statusOf(error)
-  if ('code' in error && (error.code === 'FST_SCGI_NO_LIVE_UPSTREAMS' || error.code === 'FST_SCGI_NO_FAILOVER')) return { failure: 'no_live', statusCode }
+  if (isNoServer(error)) return { failure: 'no_live', statusCode }
   return { failure: 'kind' in error && isFailure(error.kind) ? error.kind : 'local', statusCode }
 }
 

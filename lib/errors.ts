@@ -66,10 +66,10 @@ export const FST_SCGI_CLIENT_BODY_TIMEOUT = outage<[number]>(
   'FST_SCGI_CLIENT_BODY_TIMEOUT', 'The client sent nothing of its request body for %d ms (clientBodyTimeout)', 408)
 /** The client disconnected; for the log only. */
 export const FST_SCGI_CLIENT_ABORT = outage('FST_SCGI_CLIENT_ABORT', 'The client closed the connection', 499)
-/** `reply.scgi()` in a route whose body Fastify has parsed. */
+/** Fastify has parsed the body, or a hook has read it or a part of it. */
 export const FST_SCGI_BODY_CONSUMED = createError(
   'FST_SCGI_BODY_CONSUMED',
-  "The request body was parsed before reply.scgi() was called: pass the body to send as its option 'body', or add a content type parser that does not read the body",
+  "The request body was parsed or read before it could be sent: pass the body to send as the option 'body' of reply.scgi(), or have hooks and content type parsers leave it unread",
   500)
 
 // --- choosing a server ---

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { FST_SCGI_BODY_CONSUMED, FST_SCGI_BODY_TOO_LARGE, FST_SCGI_CLIENT_BODY_TIMEOUT } from '../errors.ts'
-import { BodyCollector, BytesBody, type BodyReceiver } from './body.ts'
+import { BodyCollector, BytesBody, givesBytes, type BodyReceiver } from './body.ts'
 import type { SpoolOptions } from '../files/spool.ts'
 import type { RequestBody } from '../../types/exchange.ts'
 import type { FastifyRequest } from 'fastify'
@@ -65,10 +65,15 @@ function hasOpenEnd (stream: unknown): boolean {
 }
 
 /** Content-Length of the client's own body stream, or -1: a stream that a hook put in its place has a length of its own. */
-function announcedLength (source: Readable, request: FastifyRequest): number {
-  if (source !== request.raw) return -1
-  const text = request.raw.headers['content-length']
+function announcedLength (source: Readable, { raw }: FastifyRequest): number {
+  if (source !== raw || raw.headers['transfer-encoding'] !== undefined) return -1
+  const text = raw.headers['content-length']
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : -1
+}
+
+/** Nobody has read from a stream or waits to read from it by himself: `pause()` keeps all of it for whoever reads it later. */
+function isKept (source: Readable): boolean {
+  return givesBytes(source) && !source.readableDidRead && source.listenerCount('readable') === 0
 }
 
 /**
@@ -81,6 +86,8 @@ export class BodyReader implements BodyReceiver {
   readonly #done: Done
   #collector: BodyCollector | undefined
   #source: Readable | undefined
+  /** Bytes that the client has announced, or -1. */
+  #announced = -1
   #timer: NodeJS.Timeout | undefined
   #touched = 0
   #closed = false
@@ -101,22 +108,22 @@ export class BodyReader implements BodyReceiver {
       this.#finish(error, this.#settings.pass ? new BytesBody(found) : null)
       return
     }
-    const length = announcedLength(found, this.#request)
+    const length = this.#announced = announcedLength(found, this.#request)
     if (length > this.#limit) {
       this.#finish(new FST_SCGI_BODY_TOO_LARGE(this.#limit), null)
       return
     }
     this.#source = found
-    if (length < 0) {
-      this.#collect(found)
+    // What flows already, because a hook listens as well, waits for nobody.
+    if (length < 0 || found.readableFlowing !== null) {
+      this.#begin(found)
       return
     }
     // What came in one segment with the head is in the stream's buffer once the parser has returned.
     process.nextTick(() => {
       if (this.#closed) return
-      if (found.readableLength === length && !found.destroyed) this.#take(found)
-      else if (this.#settings.buffering || !this.#settings.pass) this.#collect(found)
-      else this.#stream(found, length)
+      if (found.readableLength === length && givesBytes(found) && !found.destroyed) this.#take(found)
+      else this.#begin(found)
     })
   }
 
@@ -140,12 +147,20 @@ export class BodyReader implements BodyReceiver {
 
   #take (source: Readable): void {
     const bytes: unknown = source.read()
-    this.#finish(null, this.#settings.pass && Buffer.isBuffer(bytes) ? new BytesBody(bytes) : null)
+    this.collected(null, this.#settings.pass && Buffer.isBuffer(bytes) ? new BytesBody(bytes) : null)
+  }
+
+  #begin (source: Readable): void {
+    const { pass, buffering } = this.#settings
+    if (pass && !buffering && this.#announced >= 0 && isKept(source)) this.#stream(source, this.#announced)
+    else this.#collect(source)
   }
 
   #stream (source: Readable, length: number): void {
     source.on('error', ignore)
     this.#streaming = true
+    // A hook that listens gets it when the server does.
+    if (source.readableFlowing === true) source.pause()
     const open = (): Readable => {
       source.on('data', this.#touch)
       source.once('end', () => clearTimeout(this.#timer))
@@ -165,8 +180,14 @@ export class BodyReader implements BodyReceiver {
   }
 
   collected (error: Error | null, body: RequestBody | null): void {
-    if (error === null) this.#finish(null, body === null || body.length === 0 ? null : body)
-    else this.#fail(error)
+    if (error !== null) {
+      this.#fail(error)
+      return
+    }
+    const length = body === null ? 0 : body.length
+    // Somebody else has read the rest, and the application would take the part for the whole.
+    if (this.#settings.pass && this.#announced >= 0 && length !== this.#announced) this.#fail(new FST_SCGI_BODY_CONSUMED())
+    else this.#finish(null, length === 0 ? null : body)
   }
 
   /** The client has disconnected; its connection tells the handler, and nobody is left to be answered. */

@@ -102,6 +102,8 @@ export class BodyCollector {
     source.on('end', this.#end)
     source.on('error', this.#lost)
     source.on('close', this.#gone)
+    // To listen does not set going what somebody has paused.
+    if (source.readableFlowing === false) source.resume()
   }
 
   /** Stops reading, and frees memory and file. The receiver is not called any more. */

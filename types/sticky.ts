@@ -59,7 +59,10 @@ export interface StickyLearnOptions<Request = FastifyRequest> {
 export interface StickyApacheOptions {
   /** Cookie with the session id. This or `param` is required. */
   cookie?: string
-  /** Parameter of the URL with the session id, in its path (`/cart;sid=abc123.a`) or its query. It takes precedence over the cookie. */
+  /**
+   * Parameter of the URL with the session id, in its path (`/cart;sid=abc123.a`) or its query. If it is there and not empty, the cookie does
+   * not count, even if no server has the route.
+   */
   param?: string
   /**
    * Character between the session and the route; the first one in the id counts. `false`: the id is just the route.

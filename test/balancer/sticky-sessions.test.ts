@@ -44,14 +44,24 @@ test('suffix: after the first separator, of the URL before the cookie', () => {
   assert.equal(find('/', 'x=1, JSESSIONID=12.a, y=2'), 'server a')
   assert.equal(find('/x;jsessionid=12.b?q=1', 'JSESSIONID=12.a'), 'server b')
   assert.equal(find('/x?jsessionid=12.b', 'JSESSIONID=12.a'), 'server b')
-  assert.equal(find('/x?jsessionid=12.gone', 'JSESSIONID=12.a'), 'server a')
-  assert.equal(find('/x?jsessionid=12', 'JSESSIONID=12.a'), 'server a')
   for (const cookie of ['JSESSIONID=12', 'JSESSIONID=12.', 'JSESSIONID=', 'JSESSIONID=12.c.a', 'XJSESSIONID=12.a', 'JSESSIONID=a']) assert.equal(find('/', cookie), undefined, cookie)
   assert.equal(find('/', 'JSESSIONID=12!a', '!'), 'server a')
   const whole = new StickySuffix({ cookie: 'R', param: undefined, separator: undefined })
   assert.equal(whole.find({ cookie: 'R=a' }, SERVERS), 'server a')
   assert.equal(whole.find({ cookie: 'R=12.a', target: '/?R=a' }, SERVERS), undefined)
   assert.equal(new StickySuffix({ cookie: undefined, param: 's', separator: '.' }).find({ cookie: 's=1.a' }, SERVERS), undefined)
+})
+
+test('suffix: the cookie is looked at only where the URL has no session', () => {
+  const found = [
+    ['/x', 'server a'], ['/x?jsessionid', 'server a'], ['/x?jsessionid=', 'server a'], ['/x;jsessionid=?y', 'server a'], ['/x?xjsessionid=12.b', 'server a'],
+    ['/x?jsessionid=12.b', 'server b'], ['/x;jsessionid=12.b', 'server b'],
+    ['/x?jsessionid=12.gone', undefined], ['/x;jsessionid=12.gone', undefined], ['/x?jsessionid=12', undefined], ['/x?jsessionid=12.', undefined],
+  ] as const
+  for (const [target, server] of found) {
+    const sticky = new StickySuffix({ cookie: 'JSESSIONID', param: 'jsessionid', separator: '.' })
+    assert.equal(sticky.find({ target, cookie: 'JSESSIONID=12.a' }, SERVERS), server, target)
+  }
 })
 
 test('a parameter of the path or the query, never a part of another name', () => {

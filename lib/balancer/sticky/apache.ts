@@ -23,14 +23,14 @@ export class StickySuffix implements StickyPolicy {
 
   find<S> (request: PickRequest, servers: Pick<ReadonlyMap<string, S>, 'get'>): S | undefined {
     const { cookie, param } = this.#options
-    const routed = param === undefined ? undefined : this.#routed(paramValue(request.target, param), servers)
-    if (routed !== undefined || cookie === undefined) return routed
-    return this.#routed(cookieValue(request.cookie, cookie, true), servers)
+    let session = param === undefined ? undefined : paramValue(request.target, param)
+    // A session in the URL is the one of this request, also where no server has its route. An empty one says nothing.
+    if ((session === undefined || session === '') && cookie !== undefined) session = cookieValue(request.cookie, cookie, true)
+    return session === undefined ? undefined : this.#routed(session, servers)
   }
 
-  #routed<S> (session: string | undefined, servers: Pick<ReadonlyMap<string, S>, 'get'>): S | undefined {
+  #routed<S> (session: string, servers: Pick<ReadonlyMap<string, S>, 'get'>): S | undefined {
     const { separator } = this.#options
-    if (session === undefined) return undefined
     if (separator === undefined) return servers.get(session)
     const at = session.indexOf(separator)
     return at < 0 ? undefined : servers.get(session.slice(at + separator.length))

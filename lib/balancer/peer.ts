@@ -212,6 +212,7 @@ export class Peer<T> implements UpstreamServer {
     if (options.maxFails !== given.maxFails || options.retry !== given.retry) {
       this.maxFails = options.maxFails ?? 1
       this.retry = options.retry
+      if (this.retry !== undefined) this.effectiveWeight = this.weight
       const change = this.#returned(this.#failures.recount())
       if (change !== undefined) this.#owner.limited(this, change)
     }
@@ -397,7 +398,10 @@ export class Peer<T> implements UpstreamServer {
   /** An attempt failed. */
   attemptFailed (): StateChange {
     const change = this.#failures.failed()
-    if (this.maxFails > 0) this.effectiveWeight = Math.max(0, this.effectiveWeight - Math.floor(this.weight / this.maxFails))
+    // With `retry` its share does not depend on failures: it has none of it, or all.
+    if (this.maxFails > 0 && this.retry === undefined) {
+      this.effectiveWeight = Math.max(0, this.effectiveWeight - Math.floor(this.weight / this.maxFails))
+    }
     return change
   }
 

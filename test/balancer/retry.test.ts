@@ -1,7 +1,9 @@
 // Apache's rules for servers that failed: retry, forceRecovery.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { exhaust, testGroup, weighted } from './model.ts'
+import fc from 'fast-check'
+import { exhaust, testGroup, weighted, type PeerSpec, type TestGroup } from './model.ts'
+import type { AttemptOutcome } from '../../types/upstream.ts'
 
 test('retry: out for as long as it says, whatever failTimeout is, then all is forgotten', () => {
   const { group, attempt, clock, peer, changes } = testGroup([{ name: 'A', retry: 500, failTimeout: 60_000 }, { name: 'B' }])
@@ -31,6 +33,71 @@ test('retry: when it fails again it is out again, without a word', () => {
     assert.equal(peer('A').state, 'failed')
   }
   assert.equal(changes.filter(change => change.startsWith('A')).length % 2, 1)
+})
+
+interface Return {
+  /** By which rule A is out. Default: by `retry`. */
+  readonly rule?: Partial<PeerSpec>
+  comeBack (test: TestGroup): void
+}
+
+const RETURNS: Record<string, Return> = {
+  'after its time': { comeBack: ({ clock }) => clock.advance(501) },
+  'because others know that it serves': { comeBack: ({ peer }) => peer('A').takeBack() },
+  'when all are forgiven': {
+    comeBack: ({ group, peer }) => {
+      peer('B').takeOut(500)
+      assert.equal(group.recover(), true)
+    },
+  },
+  'by an edit that gives it a retry': {
+    rule: { failTimeout: 60_000 },
+    comeBack: ({ group, clock, peer }) => {
+      const { failTimeout } = peer('A')
+      group.update(group.servers.map(({ name, weight, target, maxFails }) => ({ name, weight, target, maxFails, retry: 5, failTimeout })))
+      clock.advance(6)
+    },
+  },
+}
+
+for (const [name, { rule = { retry: 500 }, comeBack }] of Object.entries(RETURNS)) {
+  test(`retry: the full share at once, ${name}`, () => {
+    for (const [a, b] of [[10, 10], [1, 1], [7, 3], [3, 20], [100, 1]] as const) {
+      for (const maxFails of [1, 3]) {
+        const tested = testGroup([{ name: 'A', weight: a, maxFails, ...rule }, { name: 'B', weight: b }])
+        const { group, peer } = tested
+        let isBack = false
+        const turn = (): string | undefined => {
+          const selection = group.begin()
+          const picked = selection.next()
+          if (picked !== undefined) selection.release(picked, picked === peer('A') && !isBack ? 'failed' : 'ok')
+          return picked?.name
+        }
+        while (!peer('A').failed) turn()
+        for (let count = 0; count < 7; count++) assert.equal(turn(), 'B')
+        comeBack(tested)
+        isBack = true
+        const turns = Array.from({ length: a + b }, turn).filter(server => server === 'A').length
+        assert.deepEqual([peer('A').effectiveWeight, Math.abs(turns - a) <= 1], [a, true], `${a} to ${b}, ${maxFails} failures: ${turns} turns`)
+      }
+    }
+  })
+}
+
+test('retry: failures never cost a server a part of its share', () => {
+  const outcome = fc.constantFrom<AttemptOutcome>('ok', 'failed', 'failed', 'next', 'abort')
+  const servers = fc.array(fc.record({
+    weight: fc.integer({ min: 1, max: 20 }), maxFails: fc.integer({ min: 0, max: 4 }), retry: fc.constantFrom(0, 20, 500),
+  }), { minLength: 2, maxLength: 4 })
+  const attempts = fc.array(fc.tuple(outcome, fc.constantFrom(0, 1, 30)), { maxLength: 60 })
+  fc.assert(fc.property(servers, attempts, (specs, turns) => {
+    const { group, clock, attempt } = testGroup(specs.map((each, index) => ({ name: `p${index}`, ...each })))
+    for (const [result, pause] of turns) {
+      attempt(result)
+      clock.advance(pause)
+      for (const peer of group.servers) assert.equal(peer.effectiveWeight, peer.weight)
+    }
+  }), { numRuns: 100 })
 })
 
 test('retry 0: never out', () => {

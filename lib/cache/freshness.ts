@@ -54,7 +54,7 @@ export function readFreshness (headers: HeaderValues, ignore: IgnoredHeaders, no
   if (control !== undefined) {
     for (const text of typeof control === 'string' ? [control] : control) {
       const line = readLine(text)
-      if (line.forbids || line.malformed || line.maxAge === 0) {
+      if (line.forbids || line.malformed || (line.maxAge === 0 && accel === undefined)) {
         // The line says no more than that, save where the application has told the gateway otherwise.
         if (accel === undefined) allowed = false
         continue

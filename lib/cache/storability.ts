@@ -72,7 +72,8 @@ function renewAsNginx (
   let freshness = readFreshness(notModified.headers, rules.ignore, now)
   if (!freshness.allowed) return undefined
   if (freshness.staleAt === 0) freshness = readFreshness(entry.headers, rules.ignore, now)
-  const staleAt = freshness.allowed ? lifetime(freshness.staleAt, entry.statusCode, rules, now) : 0
+  // Of the entry only a lifetime counts: an Expires that is past now does not forbid what was stored by it.
+  const staleAt = lifetime(freshness.staleAt, entry.statusCode, rules, now)
   if (staleAt === 0) return undefined
   const { staleWhileRevalidate, staleIfError } = freshness
   const { statusCode, statusMessage, headers, vary, etag } = entry

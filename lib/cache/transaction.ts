@@ -406,9 +406,14 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
     update.#fetch('EXPIRED')
   }
 
+  /** The client does not forbid it. */
+  get #allowsStoring (): boolean {
+    return this.#mayStore && this.#client?.noStore !== true
+  }
+
   /** A reply to it can be stored as far as the request goes. */
   #storable (): boolean {
-    return this.#mayStore && this.#client?.noStore !== true && !rangeTooFar(this.#request.headers['range'], this.#rules.maxRangeOffset)
+    return this.#allowsStoring && !rangeTooFar(this.#request.headers['range'], this.#rules.maxRangeOffset)
   }
 
   /** Asks the application for this client only. */
@@ -426,7 +431,8 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
       this.#host.serveError(504, false)
       return
     }
-    if (!this.#background && status !== 'BYPASS') this.#mayStore = this.#storable()
+    // Where the client goes by the cache, its range does not count: it is sent as any other.
+    if (!this.#background) this.#mayStore = status === 'BYPASS' ? this.#allowsStoring : this.#storable()
     const stored = this.#mayStore && this.#rules.revalidate ? this.#expired : undefined
     let etag = stored === undefined ? undefined : validator(stored, 'etag')
     // A 304 for what the client has is as good as one for what is stored (RFC 9111 section 4.3.2).

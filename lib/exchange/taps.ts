@@ -185,10 +185,18 @@ export class Taps implements MirrorTapOwner, UpdateOwner {
 
   /** What the options say of a reply that goes to no client. */
   judge (head: ResponseHead): Verdict {
-    const replacement = this.#client.replacementOf(head)
-    return {
-      noCache: replacement !== undefined || !isBuffered(head, this.#mount) || this.#noCache(),
-      intercepted: replacement?.intercepted === true,
+    const { info } = this.#client
+    const { head: shown } = info
+    // The client's own reply is another: that of the entry. The user's functions are asked about this one.
+    info.head = head
+    try {
+      const replacement = this.#client.replacementOf(head)
+      return {
+        noCache: replacement !== undefined || !isBuffered(head, this.#mount) || this.#noCache(),
+        intercepted: replacement?.intercepted === true,
+      }
+    } finally {
+      info.head = shown
     }
   }
 

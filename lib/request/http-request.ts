@@ -24,9 +24,8 @@ export interface SetHeader<R> {
 
 /** How requests become HTTP; made of the same options as the SCGI block. */
 export interface HttpRequestRules<R> {
-  readonly headers: HeaderEncoder
-  /** For headers that a hook gave. */
-  readonly given: HeaderEncoder
+  /** Whose rules hold for the headers of a request. */
+  readonly encoderFor: (view: RequestView) => HeaderEncoder
   readonly forwardedFor: boolean
   readonly forwardedHost: boolean
   readonly forwardedProto: boolean
@@ -71,7 +70,7 @@ export class HttpRequestEncoder<R> {
     const rewritten = view.rewritten === true
     const headers: string[] = []
     const contentType = this.#contentType === undefined ? view.contentType : valueOf(this.#contentType, request, view)
-    const lines = (rewritten ? this.#rules.given : this.#rules.headers).lines(view.headers, view.rawHeaders, contentType ?? '')
+    const lines = this.#rules.encoderFor(view).lines(view.headers, view.rawHeaders, contentType ?? '')
     for (let i = 0; i < lines.length; i += 2) {
       const name = lines[i] ?? ''
       if (!NOT_FORWARDED.has(name.toLowerCase())) add(headers, name, lines[i + 1] ?? '')

@@ -39,6 +39,8 @@ export interface RequestView {
   readonly rawHeaders: readonly string[]
   /** The headers are what a hook has made of what the client sent, X-Forwarded-* and Host included: they are sent as they are. Host is among them only if the hook gave another one. */
   readonly rewritten?: boolean
+  /** If-None-Match and If-Modified-Since among the headers are those of the cache, which no rule for the client's headers keeps back. */
+  readonly validates?: boolean
 }
 
 /** What is known of a request only when a server is chosen. */

@@ -1,7 +1,7 @@
 import { byteText, netstring } from './block.ts'
 import { FST_SCGI_OPT_INVALID, FST_SCGI_PARAMS_TOO_LARGE } from '../errors.ts'
 import { show } from '../options/units.ts'
-import { HeaderEncoder, headerParam, isHeaderName, isNeverSent } from '../http/request-headers.ts'
+import { HeaderEncoder, headerParam, isHeaderName, isNeverSent, type HeaderRules } from '../http/request-headers.ts'
 import { hostOf, HttpRequestEncoder, type HttpExchange, type SetHeader } from './http-request.ts'
 import { asked, configured, type Configured } from './param-values.ts'
 import { Pairs, refuseNul } from './pairs.ts'
@@ -76,6 +76,9 @@ const X_FORWARDED_PROTO: DefaultParam = { name: 'HTTP_X_FORWARDED_PROTO', read: 
 /** How a block without a body begins, as most do. */
 const NO_BODY = 'CONTENT_LENGTH\x000\0SCGI\x001'
 
+/** With what a cache asks whether an entry is still good. */
+const VALIDATORS = ['if-none-match', 'if-modified-since']
+
 /** Headers are the same for every server. */
 const ANY_SERVER: ParamsExchange = { contentLength: 0, pathPrefix: '', keepalive: false }
 
@@ -99,6 +102,8 @@ class Encoder<R> implements ParamsEncoder<R> {
   readonly #host: Pairs<undefined>
   readonly #maxSize: number
   readonly #headers: HeaderEncoder
+  /** The same for a request of the cache, which validates an entry. */
+  readonly #validating: HeaderEncoder
   /** `params` says what Host is. */
   readonly #hidesHost: boolean
   /** For headers that a hook gave. */
@@ -124,7 +129,11 @@ class Encoder<R> implements ParamsEncoder<R> {
     this.#headerParams = new Pairs(merged.filter(({ name }) => name.startsWith('HTTP_') || name === 'CONTENT_TYPE'))
     this.#maxSize = maxParamsSize ?? set.maxParamsSize
     const kept = new Set([...hidden, ...dropped.map(headerParam)])
-    this.#headers = new HeaderEncoder({ pass, underscores: underscoresInHeaders, forwarded: forwarded === 'pass', hidden: kept })
+    const rules: HeaderRules = { pass, underscores: underscoresInHeaders, forwarded: forwarded === 'pass', hidden: kept }
+    this.#headers = new HeaderEncoder(rules)
+    this.#validating = pass === true
+      ? this.#headers
+      : new HeaderEncoder({ ...rules, pass: new Set([...pass === false ? [] : pass, ...VALIDATORS]) })
     this.#given = new HeaderEncoder({ pass: true, underscores: true, forwarded: true, hidden, trusted: true })
     const sends = (name: string): boolean => (typeof pass === 'boolean' ? pass : pass.has(name)) && !hidden.has(headerParam(name))
     this.#hidesHost = hidden.has('HTTP_HOST')
@@ -145,8 +154,7 @@ class Encoder<R> implements ParamsEncoder<R> {
       ...(this.#sendForwardedProto ? [X_FORWARDED_PROTO] : []),
     ])
     this.#http = new HttpRequestEncoder({
-      headers: this.#headers,
-      given: this.#given,
+      encoderFor: (view) => this.#encoderFor(view),
       forwardedFor: this.#sendForwardedFor,
       forwardedHost: this.#sendForwardedHost,
       forwardedProto: this.#sendForwardedProto,
@@ -189,8 +197,7 @@ class Encoder<R> implements ParamsEncoder<R> {
 
   seen (view: RequestView, request: R, http: boolean): SeenHeaders {
     const pairs = byteText(this.#headerParams.text(view, request, ANY_SERVER) + this.#headerPairs(view))
-    const headers = view.rewritten === true ? this.#given : this.#headers
-    return readSeen(pairs, view, http ? { headers, host: this.#hidesHost ? undefined : hostOf(view) } : undefined)
+    return readSeen(pairs, view, http ? { headers: this.#encoderFor(view), host: this.#hidesHost ? undefined : hostOf(view) } : undefined)
   }
 
   mayAuthorize ({ rewritten, headers }: RequestView): boolean {
@@ -201,7 +208,13 @@ class Encoder<R> implements ParamsEncoder<R> {
   #headerPairs (view: RequestView): string {
     if (!this.#sendHost && this.#sendForwardedHost) refuseNul('HTTP_HOST', view.host)
     if (view.rewritten === true) return this.#host.text(view, undefined, ANY_SERVER) + this.#given.pairs(view.headers, [])
-    return this.#client.text(view, undefined, ANY_SERVER) + this.#headers.pairs(view.headers, view.rawHeaders)
+    return this.#client.text(view, undefined, ANY_SERVER) + this.#encoderFor(view).pairs(view.headers, view.rawHeaders)
+  }
+
+  /** Whose rules hold for the headers of a request. */
+  #encoderFor ({ rewritten, validates }: RequestView): HeaderEncoder {
+    if (rewritten === true) return this.#given
+    return validates === true ? this.#validating : this.#headers
   }
 }
 

@@ -40,6 +40,7 @@ export class FastifyView implements RequestView {
   readonly headers: RequestHeaders
   readonly rawHeaders: readonly string[]
   readonly rewritten: boolean = false
+  readonly validates: boolean = false
 
   /**
    * @param redirected how the request came here, if by an internal redirect
@@ -117,7 +118,7 @@ export class FastifyView implements RequestView {
       rawHeaders = [...rawHeaders, name, value]
     }
     const copy: FastifyView = Object.create(FastifyView.prototype)
-    return Object.assign(copy, this, { method, headers, rawHeaders })
+    return Object.assign(copy, this, { method, headers, rawHeaders, validates: etag !== undefined || lastModified !== undefined })
   }
 }
 

@@ -33,6 +33,8 @@ const VECTORS: Vector[] = [
   ['X-Accel-Expires over a malformed max-age', { 'cache-control': 'max-age=x', 'x-accel-expires': '30' }, '30'],
   ['X-Accel-Expires over Expires', { expires: PAST, 'x-accel-expires': '30' }, '30'],
   ['X-Accel-Expires with windows of Cache-Control', { 'x-accel-expires': '30', 'cache-control': 'max-age=5, stale-if-error=7' }, '30 0 7'],
+  ['X-Accel-Expires with windows beside max-age=0', { 'x-accel-expires': '30', 'cache-control': 'max-age=0, stale-while-revalidate=9' }, '30 9 9'],
+  ['X-Accel-Expires with windows beside no-store', { 'x-accel-expires': '30', 'cache-control': 'no-store, stale-while-revalidate=9' }, '30'],
   ['X-Accel-Expires ignored', { 'x-accel-expires': '30', 'cache-control': 'max-age=60' }, '60', { accelExpires: true }],
   ['X-Accel-Expires 0 ignored', { 'x-accel-expires': '0' }, 'none', { accelExpires: true }],
   ['X-Accel-Expires ignored, Expires before Cache-Control', { 'x-accel-expires': '30', expires: LATER, 'cache-control': 'max-age=5' }, '5', { accelExpires: true }],

@@ -58,6 +58,23 @@ test('where neither says, valid of the stored status counts', async () => {
   await gateway.close()
 })
 
+test('where neither says any more, valid counts, too: Expires of the entry is past', async () => {
+  const first = { headers: { ...VALIDATORS, expires: new Date(new TestGateway().clock.now() + 10_000).toUTCString() }, body: 'old' }
+  const gateway = await expired({ options: { valid: { 200: '10s' } } }, first)
+  gateway.app = () => ({ status: 304 })
+  assert.equal(await gateway.line(), 'REVALIDATED 200 old')
+  gateway.clock.advance(10_000)
+  assert.equal(await gateway.line(), 'HIT 200 old')
+  gateway.clock.advance(1)
+  assert.equal(await gateway.line(), 'REVALIDATED 200 old')
+  // Without `valid` there is no lifetime, and each request asks.
+  const other = await expired({ options: { valid: { 404: '10s' } } }, first)
+  other.app = () => ({ status: 304 })
+  for (let i = 0; i < 2; i++) assert.equal(await other.line(), 'REVALIDATED 200 old')
+  await gateway.close()
+  await other.close()
+})
+
 test('a 304 that forbids to store serves what is there, and does not renew it', async () => {
   const gateway = await expired()
   gateway.app = () => ({ status: 304, headers: { 'cache-control': 'no-store' } })

@@ -9,7 +9,7 @@ import { RawClient, rawRequest } from '../helpers/raw-client.ts'
 import { startRecorder, type Recorder } from '../helpers/recorder.ts'
 import { tempDir } from '../helpers/temp.ts'
 import { bytes, eventually, get, startHttp2 } from './kit.ts'
-import type { CacheOptions, CreateCacheOptions } from '../../types/index.ts'
+import type { CacheOptions, CreateCacheOptions, FastifyScgiOptions } from '../../types/index.ts'
 
 let caches = 0
 function options (recorder: Recorder, cache: Partial<CacheOptions> = {}, zone: Partial<CreateCacheOptions> = {}) {
@@ -197,6 +197,63 @@ test('revalidation: 304 keeps what is stored, and asks with its validators', asy
   assert.equal(told(await rawRequest(gateway, get('/x', 'If-None-Match: "client"'))), '200 REVALIDATED old')
   assert.equal(recorder.requests[0]?.param('HTTP_IF_NONE_MATCH'), '"v", "client"')
   assert.equal(told(await rawRequest(gateway, get('/x'))), '200 HIT old')
+})
+
+for (const [title, more, sent] of [
+  ['no headers', { passRequestHeaders: false }, true],
+  ['a list of headers', { passRequestHeaders: ['Accept'] }, true],
+  ['the smallest set of parameters', { defaultParams: 'minimal' }, true],
+  ['a hook that makes them anew', { rewriteRequestHeaders: () => ({ accept: 'a/b' }) }, true],
+  ['parameters that hide them', { params: { HTTP_IF_NONE_MATCH: '', HTTP_IF_MODIFIED_SINCE: '' } }, false],
+] satisfies [string, Partial<FastifyScgiOptions>, boolean][]) {
+  test(`revalidation asks with the validators of the entry, whatever the application gets of the client's headers: ${title}`, async () => {
+    await using recorder = await startRecorder({
+      answer: 'ETag: "v"\r\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\nCache-Control: max-age=60\r\nContent-Length: 3\r\n\r\nold',
+    })
+    for (const rules of ['nginx', 'rfc9111'] as const) {
+      const given = options(recorder, { revalidate: true, rules })
+      const cache = given.cache.zone
+      assert.ok(typeof cache !== 'function')
+      await using gateway = await startGateway({ ...given, ...more })
+      await rawRequest(gateway, get('/x'))
+      await cache.purge({ glob: '*' }, { soft: true })
+      recorder.clear()
+      await rawRequest(gateway, get('/x', 'If-None-Match: "client"', 'If-Modified-Since: Thu, 01 Jan 2025 00:00:00 GMT', 'X-Other: 1'))
+      const [request] = recorder.requests
+      // A hook has taken that of the client away.
+      const tags = rules === 'nginx' || title.includes('a hook') ? '"v"' : '"v", "client"'
+      assert.deepEqual([request?.param('HTTP_IF_NONE_MATCH'), request?.param('HTTP_IF_MODIFIED_SINCE')],
+        sent ? [tags, 'Thu, 01 Jan 2026 00:00:00 GMT'] : [undefined, undefined])
+      if (!title.includes('parameters that')) assert.equal(request?.param('HTTP_X_OTHER'), undefined)
+    }
+  })
+}
+
+test('noCache and errorPages see the reply of a background update, its client the entry', async () => {
+  await using recorder = await startRecorder({ answer: 'Cache-Control: max-age=60\r\nX-Count: 1\r\nContent-Length: 3\r\n\r\nold' })
+  const seen: (string | undefined)[] = []
+  const given = options(recorder, {
+    useStale: ['updating'],
+    backgroundUpdate: true,
+    rules: 'nginx',
+    noCache: request => {
+      seen.push(request.scgi?.header('x-count'))
+      return request.scgi?.header('x-volatile')
+    },
+  })
+  const cache = given.cache.zone
+  assert.ok(typeof cache !== 'function')
+  await using gateway = await startGateway(given)
+  await rawRequest(gateway, get('/x'))
+  await cache.purge({ glob: '*' }, { soft: true })
+  recorder.answer = 'Cache-Control: max-age=60\r\nX-Count: 2\r\nX-Volatile: 1\r\nContent-Length: 3\r\n\r\nnew'
+  assert.equal(told(await rawRequest(gateway, get('/x'))), '200 STALE old')
+  await recorder.idle()
+  await eventually(() => cache.stats().updating === 0, 'asked')
+  assert.deepEqual(seen, ['1', '2'])
+  // It was not stored, so the old one is there still.
+  assert.equal(told(await rawRequest(gateway, get('/x'))), '200 STALE old')
+  await eventually(() => cache.stats().updating === 0, 'asked again')
 })
 
 test('bypass and noCache; a zone for each request; purge by key, glob and tag', async () => {

@@ -250,8 +250,12 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
   /** Called by a peer whose failures take it out, or no longer do, by other limits than before. */
   limited (peer: Peer<T>, change: StateChange): void {
     this.#retime(peer)
-    if (this.#untold === undefined) this.#tell(peer, change)
-    else this.#untold.push(() => { if (!peer.removed && !this.tiers.single) this.#tell(peer, change) })
+    if (this.#untold !== undefined) {
+      this.#untold.push(() => { if (!peer.removed && !this.tiers.single) this.#tell(peer, change) })
+      return
+    }
+    this.#tell(peer, change)
+    this.queue?.wake()
   }
 
   /** Called by a peer that was edited. */

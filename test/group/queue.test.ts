@@ -56,6 +56,23 @@ test('without a queue, and when nobody is alive, the answer is 502 at once', () 
   assert.deepEqual([error?.code, error?.statusCode, attempts.map(({ address, status }) => [address, status])], ['FST_SCGI_NO_LIVE_UPSTREAMS', 502, [['g', 502]]])
 })
 
+test('those who wait hear at once that a server is back, or the last one out, as others have found', () => {
+  const played = playedGroup([{ maxConns: 1 }, {}], { queue: { size: 10, timeout: 1000 } })
+  const [busy, other] = played.group.servers
+  other?.takeOut(60_000)
+  played.send()
+  const waiting = [played.send(), played.send()]
+  assert.equal(queue(played), 2)
+  other?.takeBack()
+  assert.deepEqual([queue(played), server(played, 1).exchanges.length], [0, 2])
+  other?.takeOut(60_000)
+  const last = played.send()
+  assert.equal(queue(played), 1)
+  busy?.takeOut(60_000)
+  assert.deepEqual([queue(played), last.error?.code], [0, 'FST_SCGI_NO_LIVE_UPSTREAMS'])
+  for (const request of waiting) request.pass.abort()
+})
+
 test('one more than its size is answered with 502', () => {
   const played = playedGroup([{ maxConns: 1 }], { queue: { size: 2, timeout: 1000 } })
   played.send()

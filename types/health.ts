@@ -45,7 +45,10 @@ export interface HealthOptions {
   jitter?: Time
   /** Time limit of a check, at most `interval`. Default: `interval`. */
   timeout?: Time
-  /** Consecutive passed checks that bring a server back. Default 1. */
+  /**
+   * Consecutive passed checks that bring a server back, also one with `retry` that is out after failed requests. Default 1.
+   * (Apache: hcpasses)
+   */
   passes?: number
   /** Consecutive failed checks that take a server out. Default 1. */
   fails?: number

@@ -47,7 +47,8 @@ export interface ServerOptions {
   standby?: boolean
   /**
    * How long failures keep the server out, instead of `failTimeout` and its single probe. After that the failures are forgotten, and the
-   * server gets its full share of requests again. 0: it is never out. Default: none. (Apache: retry)
+   * server gets its full share of requests again. If the group has checks, it is back as soon as it has passed `health.passes` of them in a
+   * row. 0: it is never out. Default: none. (Apache: retry)
    */
   retry?: Time
   /** Name of the server in sticky sessions, 1 to 96 characters. (nginx: route; Apache: route) */

@@ -35,6 +35,11 @@ export class MaxFails {
     return this.#out ? 'down' : 'up'
   }
 
+  /** Failures have taken the peer out, and nothing has shown since then that it serves again: the time alone does not. */
+  get tookOut (): boolean {
+    return this.#out
+  }
+
   /** There are as many failures as take a peer out. */
   isReached (): boolean {
     const { maxFails, retry } = this.#limits

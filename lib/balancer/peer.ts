@@ -264,6 +264,11 @@ export class Peer<T> implements UpstreamServer {
     this.#owner.limited(this, this.forgive())
   }
 
+  /** Its failures have taken it out, and nothing has shown since then that it serves again. */
+  get tookOut (): boolean {
+    return this.#failures.tookOut
+  }
+
   /** How long its failures keep it out, from the latest one on. */
   get outTime (): number {
     return this.#failures.outTime

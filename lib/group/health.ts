@@ -26,6 +26,10 @@ export interface HealthOptions<M> extends HealthSettings {
   healthy (member: M): boolean | undefined
   /** A member that is not to be checked now: it is down. */
   skip (member: M): boolean
+  /** Failed requests keep a member out, and passed checks are to end that. */
+  failed (member: M): boolean
+  /** As many checks as bring a member back have passed in a row since it `failed`. Called before `onChange`. */
+  onRecovery (member: M): void
   /** A member has changed for the worse, and why, or for the better, or its first check has told how it is. */
   onChange (member: M, healthy: boolean, reason: string | undefined): void
 }
@@ -33,6 +37,7 @@ export interface HealthOptions<M> extends HealthSettings {
 interface State {
   /** `undefined` until the first check, which is not spread over the interval as others are: somebody waits for it. */
   healthy: boolean | undefined
+  /** Checks passed in a row while it was out. */
   passes: number
   fails: number
   /** Ends the check that is running. */
@@ -103,16 +108,20 @@ export class HealthChecks<M> {
   }
 
   #result (member: M, state: State, reason: string | undefined): void {
-    const { passes, fails, onChange } = this.#options
+    const { passes, fails, onChange, onRecovery } = this.#options
+    const failed = this.#options.failed(member)
     if (reason === undefined) {
       state.fails = 0
-      state.passes += 1
+      state.passes = state.healthy === true && !failed ? 0 : state.passes + 1
     } else {
       state.passes = 0
       state.fails += 1
     }
     const first = state.healthy === undefined
-    const healthy = state.healthy === true ? state.fails < fails : state.passes >= (first ? 1 : passes)
+    const isBack = state.passes >= (first ? 1 : passes)
+    const healthy = state.healthy === true ? state.fails < fails : isBack
+    if (isBack) state.passes = 0
+    if (isBack && failed) onRecovery(member)
     if (healthy === state.healthy) return
     state.healthy = healthy
     onChange(member, healthy, reason)

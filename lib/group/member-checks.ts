@@ -105,6 +105,8 @@ export class MemberChecks {
       },
       healthy: peer => this.#begin(check, peer),
       skip: peer => peer.down,
+      failed: peer => peer.retry !== undefined && peer.tookOut,
+      onRecovery: peer => peer.takeBack(),
       onChange: (peer, healthy, reason) => {
         this.#enter(peer, healthy, reason)
         onHealth?.(peer, healthy, reason)

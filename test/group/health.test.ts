@@ -42,6 +42,8 @@ function checked (options: Partial<Options<string>> = {}): Checked {
     },
     healthy: () => true,
     skip: () => false,
+    failed: () => false,
+    onRecovery: member => told.push(`${member} recovers`),
     onChange: (member, healthy, reason) => told.push(`${member} ${healthy ? 'healthy' : `unhealthy: ${reason ?? ''}`}`),
     ...options,
   })
@@ -70,6 +72,28 @@ test('fails in a row take out, passes in a row bring back', () => {
   assert.equal(told.length, 1)
   result()
   assert.deepEqual(told.slice(1), ['a healthy'])
+})
+
+test('passes in a row bring back one that is out by failed requests: only those since then count', () => {
+  let failed = false
+  const { result, told } = checked({ passes: 2, fails: 2, failed: () => failed })
+  for (let count = 0; count < 5; count++) result()
+  failed = true
+  for (const reason of [undefined, 'x', undefined]) result(reason)
+  assert.deepEqual(told, [])
+  result()
+  assert.deepEqual(told.splice(0), ['a recovers'])
+  // It fails again before the next check.
+  result()
+  assert.deepEqual(told, [])
+  result()
+  assert.deepEqual(told.splice(0), ['a recovers'])
+  // Out by both: the same checks end both.
+  for (const reason of ['x', 'x', undefined, undefined]) result(reason)
+  assert.deepEqual(told.splice(0), ['a unhealthy: x', 'a recovers', 'a healthy'])
+  failed = false
+  for (const reason of ['x', undefined, undefined, undefined]) result(reason)
+  assert.deepEqual(told, [])
 })
 
 test('a check that takes longer than the interval is not joined by another', () => {

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { createUpstreams } from '../../lib/index.ts'
 import { ServerGroup } from '../../lib/group/server-group.ts'
 import { shareOut, type Held, type Shares } from '../../lib/group/channel/shares.ts'
+import { startRecorder } from '../helpers/recorder.ts'
 import { MemoryBus } from '../helpers/memory-channel.ts'
 import type { GroupOptions, UpstreamServer } from '../../types/index.ts'
 import type { Selection } from '../../lib/balancer/selection.ts'
@@ -109,6 +110,33 @@ test('failures take a server out for all, and an answer brings it back', async (
   for (const group of played.groups) assert.deepEqual([server(group, A).state, server(group, A).fails], ['up', 0])
   // It begins slowly in all of them.
   for (const group of played.groups) assert.equal(group.balancer?.servers.find(({ name }) => name === A)?.ramping, true)
+})
+
+test('passed checks bring a server with retry back for all, and none that has failTimeout', async () => {
+  await using one = await startRecorder()
+  await using two = await startRecorder()
+  await using three = await startRecorder()
+  await using played = new Played()
+  const groups = await played.startAll(2, {
+    servers: [{ address: one.address, retry: '1h' }, { address: two.address, failTimeout: '1h' }, three.address],
+    health: { type: 'connect', interval: '100ms', passes: 2 },
+  })
+  const last = groups.at(-1)
+  const back = groups.map(group => new Promise<string>(resolve => {
+    group.on('state', ({ server, state, previous }) => { if (state === 'up') resolve(`${server.name} ${previous}`) })
+  }))
+  // The one that does not check.
+  for (const address of [two.address, one.address]) {
+    while (server(last, address).state !== 'failed') {
+      const each = attempt(last)
+      each?.release(each.name === address ? 'failed' : 'ok')
+    }
+  }
+  assert.deepEqual(groups.map(group => server(group, one.address).state), ['failed', 'failed'])
+  const { accepted } = one
+  assert.deepEqual(await Promise.all(back), [`${one.address} failed`, `${one.address} failed`])
+  assert.ok(one.accepted >= accepted + 2)
+  for (const group of groups) assert.deepEqual([one, two, three].map(({ address }) => server(group, address).state), ['up', 'failed', 'up'])
 })
 
 test('ejections hold in all', async () => {

@@ -66,7 +66,7 @@ export const FST_SCGI_CLIENT_BODY_TIMEOUT = outage<[number]>(
   'FST_SCGI_CLIENT_BODY_TIMEOUT', 'The client sent nothing of its request body for %d ms (clientBodyTimeout)', 408)
 /** The client disconnected; for the log only. */
 export const FST_SCGI_CLIENT_ABORT = outage('FST_SCGI_CLIENT_ABORT', 'The client closed the connection', 499)
-/** Fastify has parsed the body, or a hook has read it or a part of it. */
+/** Fastify has parsed the body, a hook has read it or a part of it, or the stream that was given is over already. */
 export const FST_SCGI_BODY_CONSUMED = createError(
   'FST_SCGI_BODY_CONSUMED',
   "The request body was parsed or read before it could be sent: pass the body to send as the option 'body' of reply.scgi(), or have hooks and content type parsers leave it unread",

@@ -27,7 +27,8 @@ export class RequestSource {
       return
     }
     this.#stream = body
-    if (body.destroyed && !body.readableEnded) {
+    // Of what is over already no event tells.
+    if (body.destroyed || body.readableEnded) {
       process.nextTick(this.#closed)
       return
     }

@@ -22,6 +22,7 @@ import { Call, CALL } from './from-call.ts'
 import { dispatcherOptions } from './from-options.ts'
 import { Router } from '../routing/router.ts'
 import { matchedRouteOf, mayStay } from '../routing/matched-route.ts'
+import { hasUnread } from '../request/body-reader.ts'
 import { compileParams, type ParamsEncoder } from '../request/params.ts'
 import { rewrittenHeaders } from '../request/rewritten-headers.ts'
 import type { FastifyReplyFromHooks } from '@fastify/reply-from'
@@ -107,7 +108,8 @@ class Defaults {
           const own = source === undefined || source === ''
           call.path = pathToRead(own ? raw.url ?? '/' : source)
           // The request's own path has been judged: nobody else is to find fault with it.
-          from.call(this, own && call.path !== undefined ? '/' : source, complete(call, given))
+          const sent = given.body === undefined && !hasUnread(this.request) ? { body: null, ...given } : given
+          from.call(this, own && call.path !== undefined ? '/' : source, complete(call, sent))
         } catch (error) {
           this.send(toError(error))
         }

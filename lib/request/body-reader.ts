@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { FST_SCGI_BODY_CONSUMED, FST_SCGI_BODY_TOO_LARGE, FST_SCGI_CLIENT_BODY_TIMEOUT } from '../errors.ts'
-import { BodyCollector, BytesBody, givesBytes, type BodyReceiver } from './body.ts'
+import { BodyCollector, BytesBody, givesBytes, unreadable, type BodyReceiver } from './body.ts'
 import type { SpoolOptions } from '../files/spool.ts'
 import type { RequestBody } from '../../types/exchange.ts'
 import type { FastifyRequest } from 'fastify'
@@ -22,16 +22,35 @@ type Done = (error: Error | null, body: RequestBody | null) => void
  */
 export function findBody (request: FastifyRequest, given: Buffer | string | Readable | undefined): Buffer | Readable | null {
   const body: unknown = given ?? request.body
-  if (body === undefined || body === null) {
-    if (!announcesBody(request)) return null
-    // The body of a GET is left alone by Fastify, and so is one that nobody has a parser for.
-    if (request.raw.readableDidRead) throw new FST_SCGI_BODY_CONSUMED()
-    return request.raw
-  }
+  // The body of a GET is left alone by Fastify, and so is one that nobody has a parser for.
+  if (body === undefined || body === null) return announcesBody(request) ? unread(request, request.raw) : null
   if (typeof body === 'string') return Buffer.from(body)
   if (Buffer.isBuffer(body)) return body
-  if (isReadable(body)) return body
+  if (isReadable(body)) return unread(request, body, body === given)
   throw new FST_SCGI_BODY_CONSUMED()
+}
+
+/**
+ * A stream that a body comes in, before anybody waits for it: one that has been read already would be silent for ever. `null` if there was
+ * nothing in it.
+ * @param isGiven it was given for this request: what has been read of it before was not to be sent
+ * @throws FST_SCGI_BODY_CONSUMED
+ */
+function unread (request: FastifyRequest, source: Readable, isGiven = false): Readable | null {
+  const cause = unreadable(source)
+  // Where the client has announced a length, that tells whether a part is missing.
+  if (cause === undefined && (isGiven || !source.readableDidRead || announcedLength(source, request) >= 0)) return source
+  if (!isGiven && source.readableEnded && !source.readableDidRead) return null
+  throw Object.assign(new FST_SCGI_BODY_CONSUMED(), cause === undefined ? undefined : { cause })
+}
+
+/**
+ * Whether the stream that the body of a request comes in, if it is one, can be read by others who send it.
+ * @throws FST_SCGI_BODY_CONSUMED
+ */
+export function hasUnread (request: FastifyRequest): boolean {
+  const { body } = request
+  return !isReadable(body) || unread(request, body) !== null
 }
 
 /**
@@ -190,9 +209,11 @@ export class BodyReader implements BodyReceiver {
     else this.#finish(null, length === 0 ? null : body)
   }
 
-  /** The client has disconnected; its connection tells the handler, and nobody is left to be answered. */
-  lost (): void {
-    this.close()
+  /** Of a client that has disconnected the connection tells the handler, and nobody is left to be answered. */
+  lost (error: Error): void {
+    const { raw } = this.#request
+    if (this.#source === raw || (raw.destroyed && !raw.readableEnded)) this.close()
+    else this.#fail(error)
   }
 
   readonly #touch = (): void => {

@@ -13,28 +13,33 @@ export function asOwn<Hook extends object> (hook: Hook): Hook {
 
 /** Has a hook run after all onSend hooks of a request's route, wherever they were added; Fastify has no such place of its own. */
 export function onLast (request: FastifyRequest, hook: RouteHook): void {
-  const hooks = hooksOf(request)
-  if (hooks !== undefined && hooks.at(-1) !== hook) hooks.push(hook)
+  const context = contextOf(request)
+  const hooks = hooksOf(context)
+  if (hooks !== undefined && hooks.at(-1) !== hook) setHooks(context, [...hooks, hook])
 }
 
 /** Has a hook run before all onSend hooks of a request's route. False if there are none, and so none can be added. */
 export function onFirst (request: FastifyRequest, hook: RouteHook): boolean {
-  const hooks = hooksOf(request)
+  const context = contextOf(request)
+  const hooks = hooksOf(context)
   if (hooks === undefined) return false
-  if (hooks[0] !== hook) hooks.unshift(hook)
-  return true
+  return hooks[0] === hook || setHooks(context, [hook, ...hooks])
 }
 
 /** The onSend hooks of a request's route are all ours: nobody else can put another body instead of the one that is sent. */
 export function onlyOwn (request: FastifyRequest): boolean {
-  const hooks = hooksOf(request)
+  const hooks = hooksOf(contextOf(request))
   if (hooks === undefined) return false
   for (const hook of hooks) if (typeof hook !== 'function' || !(OWN in hook)) return false
   return true
 }
 
-function hooksOf (request: FastifyRequest): unknown[] | undefined {
-  const context = contextOf(request)
+function hooksOf (context: object | undefined): unknown[] | undefined {
   if (context === undefined || !('onSend' in context)) return undefined
   return Array.isArray(context.onSend) ? context.onSend : undefined
+}
+
+/** Another array in the place of the old one: Fastify goes through that by its indexes for the replies under way. */
+function setHooks (context: object | undefined, hooks: unknown[]): boolean {
+  return context !== undefined && Reflect.set(context, 'onSend', hooks)
 }

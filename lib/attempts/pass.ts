@@ -3,7 +3,7 @@ import { FST_SCGI_NO_FAILOVER, FST_SCGI_NO_LIVE_UPSTREAMS, FST_SCGI_QUEUE_FULL, 
 import { failurePassesOn, mayResend, statusCountsAsFailure, statusPassesOn } from '../balancer/next-upstream.ts'
 import { Attempting } from './attempting.ts'
 import { currentContext } from '../runtime/context.ts'
-import { ANSWERED, BEGUN, CONNECTING, HOLDING, OVER, QUEUED, SENT } from './phase.ts'
+import { ANSWERED, BEGUN, CONNECTING, HOLDING, OPENING, OVER, QUEUED, SENT } from './phase.ts'
 import { GROUP_REFUSED } from '../runtime/diagnostics.ts'
 import { Hold } from './hold.ts'
 import { QueueEvent, queuesAreHeard } from './attempt-event.ts'
@@ -66,6 +66,34 @@ export class Pass implements ExchangeHandler, Waiter, PassTerms {
   }
 
   start (): void {
+    const { open } = this.group
+    if (open === undefined) this.#begin()
+    else this.#open(open)
+  }
+
+  #open (open: () => Promise<unknown>): void {
+    this.#phase = this.#phase.to(OPENING)
+    open().then(
+      () => this.context.runInAsyncScope(this.#opened, this),
+      error => this.context.runInAsyncScope(this.#notOpened, this, error)
+    )
+  }
+
+  #opened (): void {
+    if (this.#phase !== OPENING) return
+    const { tries } = this.settings.nextUpstream
+    this.#selection = this.group.begin(this.request)
+    if (tries > 0) this.#selection.limit(tries)
+    this.#begin()
+  }
+
+  #notOpened (error: unknown): void {
+    if (this.#phase !== OPENING) return
+    this.#phase = this.#phase.to(OVER)
+    this.handler.onError(toError(error))
+  }
+
+  #begin (): void {
     const { queue } = this.group
     const mayWait = queue !== undefined && queue.size > 0
     // Who comes now is served after those who wait.
@@ -123,7 +151,7 @@ export class Pass implements ExchangeHandler, Waiter, PassTerms {
     } else if (phase === QUEUED) {
       this.group.queue?.leave(this)
       this.#leftQueue('abort')
-    } else {
+    } else if (phase !== OPENING) {
       const running = this.#running
       running.control?.abort()
       running.end(this.#selection, phase === ANSWERED ? running.outcome : 'abort', undefined, false)
@@ -144,7 +172,7 @@ export class Pass implements ExchangeHandler, Waiter, PassTerms {
       running.control?.abort()
       running.end(this.#selection, statusCountsAsFailure(statusCode) ? 'failed' : running.outcome === 'failed' ? 'failed' : 'next')
       running.reason = `http_${statusCode}`
-      this.start()
+      this.#begin()
       return
     }
     if (this.group.sticky !== undefined && !this.#bind(this.group.sticky, head)) return
@@ -283,7 +311,7 @@ export class Pass implements ExchangeHandler, Waiter, PassTerms {
     running.reason = error.kind
     if (outcome === 'failed' && failurePassesOn(this.settings.nextUpstream, error.kind)) {
       if (this.#selection.tries > 0 && this.#mayGoOn()) {
-        this.start()
+        this.#begin()
         return
       }
       if (this.#holds()) return
@@ -309,7 +337,7 @@ export class Pass implements ExchangeHandler, Waiter, PassTerms {
     this.#selection = this.group.begin(this.request)
     const { limit } = this.group
     this.#selection.limit((tries > 0 && tries < limit ? tries : limit) - this.#running.made)
-    this.start()
+    this.#begin()
   }
 
   /** The conditions aside: whether the request may be sent to another server at all. */

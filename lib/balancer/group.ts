@@ -57,6 +57,8 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
   forceRecovery: boolean
   /** Most attempts of a request. */
   limit: number
+  /** Has the names of its servers resolved, where that is still to be done: whoever needs a server waits for it. */
+  open: (() => Promise<unknown>) | undefined = undefined
 
   // The rest is for Selection.
 

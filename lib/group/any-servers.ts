@@ -44,13 +44,17 @@ export class AnyServers {
 
   /**
    * @param resolver whom to ask for names; `undefined` for the system
-   * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED; rejected with FST_SCGI_RESOLVE
+   * @returns A group whose name is resolved when the first request needs a server; that may fail with FST_SCGI_RESOLVE.
+   * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED
    */
-  find (address: string, resolver: ResolverOptions | undefined): Group<Endpoint> | Promise<Group<Endpoint>> {
+  find (address: string, resolver: ResolverOptions | undefined): Group<Endpoint> {
     const key = resolver === undefined ? address : `${address} ${JSON.stringify(resolver)}`
     const entry = this.#entries.get(key) ?? this.#add(key, address, resolver)
     entry.used = true
-    return entry.group.balancer ?? this.#open(key, entry)
+    const { balancer, unopened } = entry.group
+    // What the cache answers does not wait for a name.
+    if (balancer === undefined) unopened.open ??= () => this.#open(key, entry)
+    return unopened
   }
 
   close (): void {
@@ -75,10 +79,15 @@ export class AnyServers {
     return entry
   }
 
-  async #open (key: string, entry: Entry): Promise<Group<Endpoint>> {
+  async #open (key: string, entry: Entry): Promise<void> {
     try {
       const balancer = await outside(() => entry.group.open())
-      if (balancer.servers.length > 0) return balancer
+      // It may have been forgotten while it was not needed.
+      if (this.#entries.get(key) !== entry) entry.group.stop()
+      if (balancer.servers.length > 0) {
+        balancer.open = undefined
+        return
+      }
       throw new FST_SCGI_RESOLVE(entry.group.name, entry.reason ?? 'no answer yet')
     } catch (error) {
       this.#forget(key, entry)

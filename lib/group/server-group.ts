@@ -102,6 +102,11 @@ export class ServerGroup implements UpstreamGroup {
     return this.#shared === undefined || channel === undefined ? undefined : { group: this.#shared, channel }
   }
 
+  /** The balancer, also of a group that is not open yet, which has no servers. */
+  get unopened (): Group<Endpoint> {
+    return this.#members.balancer
+  }
+
   /** The balancer of a group that is open. */
   get balancer (): Group<Endpoint> | undefined {
     return this.#members.ready && this.#shared?.settled !== false ? this.#members.balancer : undefined

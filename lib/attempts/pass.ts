@@ -118,9 +118,10 @@ export class Pass implements ExchangeHandler, Waiter, PassTerms {
     this.context.runInAsyncScope(this.#refuse, this, error)
   }
 
-  /** The attempt that runs is the last: nobody waits for the answer any more. */
-  settle (): void {
+  /** The attempt that runs is the last: nobody waits for the answer any more. False if none runs: nothing is to be expected. */
+  settle (): boolean {
     this.#deadline = -1
+    return this.#phase !== QUEUED && this.#phase !== HOLDING
   }
 
   /** Stop reading the body of the reply. */

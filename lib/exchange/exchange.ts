@@ -109,6 +109,8 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
   ask (body: RequestBody | null): void {
     if (this.#phase !== DETACHED) this.#phase = this.#phase.to(ASKING)
     this.#upstream.ask(body)
+    // It is asked once more, and the client has gone meanwhile.
+    if (this.#phase === DETACHED && !this.#settle()) this.sendingFailed()
   }
 
   // --- what the cache says ---
@@ -325,10 +327,9 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
     const { ignoreClientAbort } = this.#mount
     const isAsked = this.#phase === ASKING || this.#phase === REPLYING || this.#phase === DETACHED
     const isWanted = (ignoreClientAbort && client.tunnel === undefined) || this.isKept
-    if (isAsked && (isWanted || (client.head === undefined && taps?.mayStore === true))) {
+    if (isAsked && (isWanted || (client.head === undefined && taps?.mayStore === true)) && this.#settle()) {
       this.detach()
       client.drop()
-      if (!ignoreClientAbort) upstream.pass?.settle()
       upstream.release(CLIENT)
       return
     }
@@ -337,6 +338,11 @@ export class GatewayExchange implements Exchanging, PassHandler, CacheHost, Runn
     this.#end()
     client.tunnel?.end()
     logLeft(this.#request.log)
+  }
+
+  /** The client has gone: an attempt that runs may finish, and is the last. False if none does, as the request still waits for a server. */
+  #settle (): boolean {
+    return this.#mount.ignoreClientAbort || this.#upstream.pass?.settle() !== false
   }
 
   /**

@@ -11,8 +11,9 @@ let said: unknown
 /**
  * Sends bytes with what their reply says of the type, be it nothing: Fastify gives every Buffer a type where there is none, or none that it
  * understands. It is told of no body, and the first hook gives it: then it does not look for a stream or a Response in it, either.
+ * @returns whether only hooks have been given the bytes
  */
-export function sendBytes (request: FastifyRequest, reply: FastifyReply, body: Buffer): void {
+export function sendBytes (request: FastifyRequest, reply: FastifyReply, body: Buffer): boolean {
   const isFirst = onFirst(request, giveBody)
   // Who has put another function in the place of `send` wants to see the body.
   const isShown = Object.hasOwn(reply, 'send')
@@ -25,6 +26,7 @@ export function sendBytes (request: FastifyRequest, reply: FastifyReply, body: B
     waiting = undefined
     said = undefined
   }
+  return isFirst && !isShown
 }
 
 const giveBody = asOwn((_request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done): void => {

@@ -10,8 +10,6 @@ export class ClientWriter {
   readonly #raw: ServerResponse
   readonly #socket: Socket
   readonly #written: () => void
-  /** What is written is seen by Node.js alone: nobody can keep it. */
-  readonly #unseen: boolean
 
   /**
    * A writer for what a stream is piped to; `undefined` if that is not the reply itself, or has no connection as yet.
@@ -27,7 +25,6 @@ export class ClientWriter {
     this.#raw = raw
     this.#socket = socket
     this.#written = written
-    this.#unseen = isUnseen(raw, socket)
   }
 
   /** Bytes that were written and have not left. */
@@ -40,11 +37,13 @@ export class ClientWriter {
     const raw = this.#raw
     const socket = this.#socket
     if (raw.destroyed) return false
+    // Nobody but Node.js sees it, and can keep it.
+    const unseen = isUnseen(raw, socket)
     // Without the cork Node.js sets one, and has the piece wait for the next tick.
     socket.cork()
     raw.write(piece, this.#written)
     socket.uncork()
-    return this.#unseen && socket.writableLength === 0
+    return unseen && socket.writableLength === 0
   }
 
   end (): void {

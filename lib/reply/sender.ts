@@ -90,14 +90,19 @@ export class ReplySender {
         return false
       }
       const whole = pieces.length === 1 ? first : joined(first, pieces, length)
-      const isOurs = this.#send(head, whole)
-      if (whole.length <= KERNEL_TAKES) return false
+      if (whole.length <= KERNEL_TAKES) {
+        this.#send(head, whole)
+        return false
+      }
       const { raw } = reply
       const { socket } = this.#request.raw
+      // Who wants to see one reply only is gone after it.
+      const wasUnseen = isUnseen(raw, socket)
+      const isOurs = this.#send(head, whole)
       // A client that has taken all at once, as most have room for, cannot be late.
       const hasLeft = raw.headersSent && pendingBytes(raw, socket) === 0
       if (!hasLeft) this.#watchClient()
-      return hasLeft && isOurs && !Object.hasOwn(reply, 'send') && isUnseen(raw, socket)
+      return hasLeft && isOurs && wasUnseen && isUnseen(raw, socket)
     } catch (error) {
       this.#failed(error)
       return false
@@ -186,8 +191,8 @@ export class ReplySender {
     const final = (body === undefined || Buffer.isBuffer(body)) && !this.#planned && spelling === undefined &&
       this.redirected === undefined && onlyOwn(this.#request)
     if (!final) describe(this.#request, this.#reply, body, spelling)
-    if (Buffer.isBuffer(body)) sendBytes(this.#request, this.#reply, body)
-    else this.#reply.send(body)
+    if (Buffer.isBuffer(body)) return sendBytes(this.#request, this.#reply, body) && final
+    this.#reply.send(body)
     return final
   }
 

@@ -56,6 +56,9 @@ async function check (
   }))
 }
 
+/** One that sees the rest of a body only. */
+const LATE = 'a write() that comes when the first pieces have left'
+
 const WATCHERS: Record<string, (app: FastifyInstance, keep: (url: string, piece: unknown) => void) => void> = {
   'a listener on the payload' (app, keep) {
     app.addHook('onSend', (request, _reply, payload: unknown, done) => {
@@ -109,6 +112,46 @@ const WATCHERS: Record<string, (app: FastifyInstance, keep: (url: string, piece:
       done()
     })
   },
+  'a send() that takes itself away when it is called' (app, keep) {
+    app.addHook('onRequest', (request, reply, done) => {
+      const { send } = reply
+      reply.send = payload => {
+        Reflect.deleteProperty(reply, 'send')
+        if (Buffer.isBuffer(payload)) keep(request.url, payload)
+        else if (payload instanceof Readable) payload.on('data', (piece: unknown) => keep(request.url, piece))
+        return send.call(reply, payload)
+      }
+      done()
+    })
+  },
+  'an end() that takes itself away when it is called' (app, keep) {
+    app.addHook('onRequest', (request, { raw }, done) => {
+      const { write, end } = raw
+      raw.write = (piece: unknown, ...rest: unknown[]) => {
+        keep(request.url, piece)
+        return Reflect.apply(write, raw, [piece, ...rest])
+      }
+      raw.end = (piece?: unknown, ...rest: unknown[]) => {
+        Reflect.deleteProperty(raw, 'end')
+        Reflect.deleteProperty(raw, 'write')
+        if (Buffer.isBuffer(piece)) keep(request.url, piece)
+        return Reflect.apply(end, raw, [piece, ...rest])
+      }
+      done()
+    })
+  },
+  [LATE] (app, keep) {
+    app.addHook('onRequest', (request, { raw }, done) => {
+      raw.once('pipe', () => setImmediate(() => {
+        const { write } = raw
+        raw.write = (piece: unknown, ...rest: unknown[]) => {
+          keep(request.url, piece)
+          return Reflect.apply(write, raw, [piece, ...rest])
+        }
+      }))
+      done()
+    })
+  },
 }
 
 for (const [name, watch] of Object.entries(WATCHERS)) {
@@ -128,7 +171,11 @@ for (const [name, watch] of Object.entries(WATCHERS)) {
     // Other requests of the process use the same memory, where nobody keeps it.
     await using plain = await startGateway({ upstreams: recorder.address })
     await check(plain, get, TARGETS.filter(({ body }) => body.length < 131_073))
-    for (const { body, target } of TARGETS) assert.ok(Buffer.concat(seen.get(target) ?? []).equals(body), target)
+    for (const { body, target } of TARGETS) {
+      const kept = Buffer.concat(seen.get(target) ?? [])
+      assert.ok(kept.equals(name === LATE ? body.subarray(body.length - kept.length) : body), target)
+    }
+    assert.ok(seen.size > 0)
   })
 }
 

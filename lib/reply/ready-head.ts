@@ -40,7 +40,8 @@ export class ReadyHead {
     const head = this.head = Object.freeze(headOf(value, size))
     const headers = alike(head, mount)
     this.#headers = headers
-    this.#hasLists = headers !== undefined && Object.keys(headers).some(isList)
+    const { statusHeader } = mount.cache ?? {}
+    this.#hasLists = headers !== undefined && (Object.keys(headers).some(isList) || (statusHeader !== undefined && isList(statusHeader)))
     const earlier = headers?.['cache-status']
     this.#earlier = earlier === undefined ? '' : `${earlier}, `
   }

@@ -82,6 +82,40 @@ for (const [what, short, lines, cache, options] of replies) {
   })
 }
 
+/** Headers that are lists, to which hooks have added. */
+const LISTS = [
+  'Server-Timing', 'Vary', 'Link', 'Via', 'Warning', 'Access-Control-Expose-Headers', 'Access-Control-Allow-Headers', 'Access-Control-Allow-Methods',
+  'Content-Security-Policy', 'Content-Security-Policy-Report-Only', 'Timing-Allow-Origin', 'Set-Cookie',
+]
+
+for (const statusHeader of [...LISTS, 'X-Cache', 'Age', 'Cache-Status', 'Content-Type', 'ETag', 'Date']) {
+  test(`the short way says what the whole way does where the status is in ${statusHeader}`, async t => {
+    await using recorder = await startRecorder({
+      answer: exchange => exchange.end(bytes([...exchange.request.param('REQUEST_URI')?.endsWith('/own') === true ? [`${statusHeader}: one`] : [], ...PLAIN], 'body')),
+    })
+    const options = { rewritePrefix: '/', ignoreHeaders: ['Vary', 'Set-Cookie'] }
+    await using gateway = await startGateway(app => {
+      app.addHook('onRequest', (_request, reply, done) => {
+        for (const name of LISTS) reply.header(name, 'before')
+        reply.raw.setHeader('set-cookie', 'raw')
+        done()
+      })
+      app.register(scgi, { ...caching(recorder, { statusHeader, key: ({ url }) => url }, options), prefix: '/whole' })
+      app.register(scgi, { ...caching(recorder, { statusHeader }, options), prefix: '/short' })
+    })
+    await using client = await RawClient.connect(gateway)
+    const asked = lookups(t)
+    for (const path of ['/own', '/none']) {
+      for (const way of ['/whole', '/short']) for (let i = 0; i < 3; i++) await client.request(get(way + path))
+      const expected = seen(await client.request(get(`/whole${path}`)))
+      const before = asked.count
+      for (let i = 0; i < 3; i++) assert.deepEqual(seen(await client.request(get(`/short${path}`))), expected, path)
+      // What the application says there is no type.
+      assert.equal(asked.count - before, statusHeader === 'Content-Type' && path === '/own' ? 3 : 0)
+    }
+  })
+}
+
 /** Requests for a URL that is known. */
 const requests: [what: string, request: Buffer, status: number, cache: string | undefined][] = [
   ['HEAD', bytes(['HEAD /a HTTP/1.1', 'Host: gateway.test']), 200, 'HIT'],

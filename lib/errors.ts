@@ -233,10 +233,10 @@ export const FST_SCGI_ADMIN_STATE = createError<[string, string]>(
   'FST_SCGI_ADMIN_STATE', "The edit is in effect, but could not be saved in '%s': %s", 500)
 
 const NO_SERVER: ReadonlySet<unknown> = new Set([
-  'FST_SCGI_NO_LIVE_UPSTREAMS', 'FST_SCGI_NO_FAILOVER', 'FST_SCGI_QUEUE_FULL', 'FST_SCGI_QUEUE_TIMEOUT',
+  'FST_SCGI_NO_LIVE_UPSTREAMS', 'FST_SCGI_NO_FAILOVER', 'FST_SCGI_QUEUE_FULL', 'FST_SCGI_QUEUE_TIMEOUT', 'FST_SCGI_RESOLVE',
 ])
 
-/** There was no server to send the request to: all that it may go to are out, or at `maxConns`. */
+/** There was no server to send the request to: all that it may go to are out, or at `maxConns`, or their name is not known. */
 export function isNoServer (error: Error): boolean {
   return 'code' in error && NO_SERVER.has(error.code)
 }

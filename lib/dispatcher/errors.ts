@@ -40,7 +40,6 @@ function translate (error: Error & { code?: unknown }): Error | undefined {
     case 'FST_SCGI_READ':
     case 'FST_SCGI_PREMATURE_CLOSE':
     case 'FST_SCGI_BODY_TRUNCATED':
-    case 'FST_SCGI_RESOLVE':
       return socketError(error)
     default:
       return isNoServer(error) ? socketError(error) : undefined

@@ -59,6 +59,7 @@ test('what the cache answers does not wait for a name; what it renews does', asy
     app.register(scgi, { prefix: '/a', upstreams: recorder.address, cache })
     app.register(scgi, { prefix: '/b', ...named, cache })
     app.register(scgi, { prefix: '/c', ...named, cache: { ...cache, useStale: ['updating'], backgroundUpdate: true } })
+    app.register(scgi, { prefix: '/d', ...named, cache: { ...cache, useStale: ['error'] } })
   })
   const ask = async (path: string): Promise<string> => {
     const response = await rawRequest(gateway, get(path))
@@ -72,6 +73,8 @@ test('what the cache answers does not wait for a name; what it renews does', asy
   assert.equal(await ask('/c/1'), '200 STALE')
   await eventually(() => zone.stats().updating === 0, 'given up')
   assert.equal(await ask('/b/1'), '502 EXPIRED')
+  // To the cache that is no live server.
+  assert.equal(await ask('/d/1'), '200 STALE')
   dns.set('A', 'app.test', ['127.0.0.1'])
   assert.equal(await ask('/c/1'), '200 STALE')
   await eventually(() => zone.stats().updating === 0, 'renewed')

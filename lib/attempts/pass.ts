@@ -121,7 +121,7 @@ export class Pass implements ExchangeHandler, Waiter, PassTerms {
   /** The attempt that runs is the last: nobody waits for the answer any more. False if none runs: nothing is to be expected. */
   settle (): boolean {
     this.#deadline = -1
-    return this.#phase !== QUEUED && this.#phase !== HOLDING
+    return this.#phase === CONNECTING || this.#phase === SENT || this.#phase === ANSWERED
   }
 
   /** Stop reading the body of the reply. */

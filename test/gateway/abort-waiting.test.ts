@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createCache } from '../../lib/index.ts'
+import { DnsServer } from '../helpers/dns-server.ts'
 import { headerValue } from '../helpers/http-response.ts'
 import { startPassing, type PassingGateway } from '../helpers/passing.ts'
 import { RawClient } from '../helpers/raw-client.ts'
@@ -114,6 +115,29 @@ for (const [tap, mountOf] of Object.entries(TAPS)) {
     })
   }
 }
+
+test('while the name of its server is asked for, whoever wants the reply', async () => {
+  // At once: the DNS is asked again only after a while.
+  await Promise.all(Object.entries(TAPS).map(async ([tap, mountOf]) => {
+    await using dir = await tempDir()
+    await using dns = await DnsServer.start()
+    await using recorder = await startRecorder({ answer: OK })
+    const address = `app.test:${recorder.address.split(':')[1]}`
+    await using gateway = await startPassing({
+      ...mountOf(dir.path), upstreams: () => address, allowAnyUpstream: true, resolver: { servers: [dns.address], family: 4 },
+    })
+    dns.set('A', 'app.test', 'silence')
+    await using client = await connect(gateway, '/x')
+    await dns.askedFor('A app.test', 1)
+    const over = gateway.finished('/x')
+    client.destroy()
+    await over
+    dns.set('A', 'app.test', ['127.0.0.1'])
+    assert.equal((await gateway.send('GET', '/y')).response.statusCode, 200)
+    await gateway.close()
+    assert.deepEqual([tap, had(recorder, '/x'), had(recorder, '/y')], [tap, 0, 1])
+  }))
+})
 
 test('those who wait for its reply go on without it', async () => {
   await using busy = await startBusy(cache({ lock: true }))

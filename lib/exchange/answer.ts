@@ -2,6 +2,7 @@ import { FST_SCGI_INTERCEPTED } from '../errors.ts'
 import { statusOf, toError } from '../runtime/caught.ts'
 import { onRejection } from '../options/functions.ts'
 import { breakOff, isHttp2 } from '../http/raw-reply.ts'
+import { addHeader } from '../reply/header-lists.ts'
 import { setPlan, type FallbackPage, type FilterPlan } from '../reply/plan.ts'
 import { toPage, type Replacement } from './replacement.ts'
 import type { CarriedHeaders, RedirectState } from '../http/redirect-state.ts'
@@ -94,7 +95,7 @@ export function answerTo (context: ReplyContext, error: unknown): { page: Replac
 export function sendFailure (context: ReplyContext, failure: Error): void {
   const { reply, sender, info: { cacheStatus }, mount: { cache, hooks: { onError } } } = context
   if (context.lastOfConnection && !isHttp2(reply.raw)) reply.header('connection', 'close')
-  if (cache?.statusHeader !== undefined && cacheStatus !== undefined) reply.header(cache.statusHeader, cacheStatus)
+  if (cache?.statusHeader !== undefined && cacheStatus !== undefined) addHeader(reply, cache.statusHeader, cacheStatus)
   const name = cache?.rules.cacheStatus
   if (name !== undefined && sender.cacheStatus !== undefined) reply.header('cache-status', sender.cacheStatus.statusMember(name))
   try {

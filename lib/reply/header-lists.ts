@@ -19,8 +19,13 @@ export function joinLists (reply: FastifyReply, headers: Record<string, string |
   }
 }
 
+/** Sets a header of a reply, or adds to what hooks have said before in a list. */
+export function addHeader (reply: FastifyReply, name: string, own: string | string[]): void {
+  reply.header(name, isList(name) ? joinedList(reply, name, own) : own)
+}
+
 /** A list of the application's, joined with what hooks have said before in it. */
-export function joinedList (reply: FastifyReply, name: string, own: string | string[]): string | string[] {
+function joinedList (reply: FastifyReply, name: string, own: string | string[]): string | string[] {
   if (name !== 'set-cookie') {
     const before = reply.getHeader(name)
     return before === undefined ? own : union(name, [before, own].flat().map(String))

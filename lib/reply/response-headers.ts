@@ -1,7 +1,7 @@
 import { steeringHeaders } from '../http/accel-headers.ts'
 import { toBytes } from '../bytes/text.ts'
 import { namedByConnection } from '../http/connection-field.ts'
-import { isList, joinedList } from './header-lists.ts'
+import { addHeader } from './header-lists.ts'
 import type { FastifyReply } from 'fastify'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { RequestHeaders } from '../../types/options.ts'
@@ -58,8 +58,7 @@ export class HeaderFilter {
     for (const name in headers) {
       const value = headers[name]
       if (value === undefined || this.#hidden.has(name) || listed?.has(name) === true) continue
-      const own = typeof value === 'string' ? value : [...value]
-      reply.header(name, isList(name) ? joinedList(reply, name, own) : own)
+      addHeader(reply, name, typeof value === 'string' ? value : [...value])
     }
   }
 

@@ -116,6 +116,20 @@ for (const statusHeader of [...LISTS, 'X-Cache', 'Age', 'Cache-Status', 'Content
   })
 }
 
+test('an error is told as a hit is: the status is added to what a hook has set in a list', async () => {
+  await using recorder = await startRecorder({ accept: () => 'close' })
+  await using gateway = await startGateway(app => {
+    app.addHook('onRequest', (_request, reply, done) => {
+      reply.header('server-timing', 'before')
+      done()
+    })
+    app.register(scgi, caching(recorder, { statusHeader: 'Server-Timing' }))
+  })
+  await using client = await RawClient.connect(gateway)
+  const { statusCode, headers } = await client.request(get('/a'))
+  assert.deepEqual([statusCode, headers.find(([name]) => name === 'server-timing')?.[1]], [502, 'before, MISS'])
+})
+
 /** Requests for a URL that is known. */
 const requests: [what: string, request: Buffer, status: number, cache: string | undefined][] = [
   ['HEAD', bytes(['HEAD /a HTTP/1.1', 'Host: gateway.test']), 200, 'HIT'],

@@ -97,6 +97,7 @@ class Defaults {
   around (from: From): From {
     const complete = (call: Call, given: FastifyReplyFromHooks): FastifyReplyFromHooks => this.#complete(call, given)
     const paths = this.#paths
+    const isSent = this.#options.passRequestBody !== false
     return function (source, given = {}) {
       const { raw } = this.request
       const refused = refusedCoding(raw)
@@ -108,7 +109,7 @@ class Defaults {
           const own = source === undefined || source === ''
           call.path = pathToRead(own ? raw.url ?? '/' : source)
           // The request's own path has been judged: nobody else is to find fault with it.
-          const sent = given.body === undefined && !hasUnread(this.request) ? { body: null, ...given } : given
+          const sent = given.body === undefined && isSent && !hasUnread(this.request) ? { body: null, ...given } : given
           from.call(this, own && call.path !== undefined ? '/' : source, complete(call, sent))
         } catch (error) {
           this.send(toError(error))

@@ -79,12 +79,16 @@ export class UpstreamSide {
       return
     }
     const request = this.outgoing.source
-    let found
+    let found: Buffer | Readable | null
     try {
       found = findBody(request, given)
     } catch (error) {
-      exchange.answerError(error)
-      return
+      if (mount.body.pass) {
+        exchange.answerError(error)
+        return
+      }
+      // Of what is not to be sent nothing is missing.
+      found = null
     }
     if (found === null) {
       exchange.ask(null)

@@ -68,6 +68,29 @@ for (const [what, read] of Object.entries(readers)) {
   })
 }
 
+test('what is not to be sent may have been read, and parsed', async () => {
+  await using recorder = await startRecorder()
+  const mount: FastifyScgiOptions = { upstreams: recorder.address, passRequestBody: false, clientBodyTimeout: 0 }
+  await using gateway = await startGateway(async app => {
+    app.addHook('preHandler', async ({ raw, body }) => { if (body === raw) await text(raw) })
+    app.register(scgi, { ...mount, prefix: '/mount' })
+    await app.register(async scope => {
+      await scope.register(scgi, { ...mount, prefix: '/door', replyFrom: true })
+      scope.addContentTypeParser('text/x', (_request, payload, done) => done(null, payload))
+      scope.post('/scgi', (_request, reply) => reply.scgi(mount))
+      scope.post('/from', (_request, reply) => reply.from('/there'))
+    })
+    app.register(async scope => {
+      scope.addContentTypeParser('text/x', { parseAs: 'string' }, (_request, content, done) => done(null, { content }))
+      scope.post('/parsed', (_request, reply) => reply.scgi(mount))
+    })
+  })
+  for (const target of ['/mount/', '/scgi', '/from', '/parsed']) {
+    assert.deepEqual(await ask(gateway, target), [200], target)
+    assert.equal(only(recorder).contentLength, 0)
+  }
+})
+
 /** Streams that nothing comes from any more. */
 const streams: Record<string, () => Promise<Readable>> = {
   'has ended': async () => {

@@ -106,6 +106,11 @@ export class Pass implements ExchangeHandler, Waiter, PassTerms {
     return this.#selection.fresh && !this.#selection.bound
   }
 
+  /** For the queue: a server that drains has room for it, and for nobody who is not bound to it. */
+  get apart (): boolean {
+    return !this.#selection.unbound && this.context.runInAsyncScope(this.#isApart, this)
+  }
+
   /** For the queue, when a server may have become free. */
   serve (): boolean {
     return this.context.runInAsyncScope(this.#serve, this)
@@ -213,6 +218,15 @@ export class Pass implements ExchangeHandler, Waiter, PassTerms {
       return
     }
     this.#failed(error, error.kind === 'local' ? 'abort' : 'failed')
+  }
+
+  #isApart (): boolean {
+    try {
+      return this.#selection.findReserved()
+    } catch {
+      // It ends with that when it is served.
+      return true
+    }
   }
 
   #serve (): boolean {

@@ -170,7 +170,7 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
   /** `undefined`: nobody waits from now on. Those who do may stay. */
   setQueue (options: QueueOptions | undefined): void {
     if (this.queue !== undefined) this.queue.configure(options ?? { size: 0, timeout: this.queue.timeout })
-    else if (options !== undefined) this.queue = new WaitQueue(options, this.#now, () => this.#nextReturn())
+    else if (options !== undefined) this.queue = new WaitQueue(options, this.#now, () => this.#nextReturn(), () => this.#reserves())
   }
 
   /** @param tries most attempts of a request; 0 is without limit */
@@ -316,6 +316,12 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
     if (change === undefined) return
     if (change === 'up') this.#reset()
     this.#onStateChange?.(peer, change)
+  }
+
+  #reserves (): boolean {
+    if (this.sticky === undefined) return false
+    const now = this.tick()
+    return this.#servers.some(peer => peer.drain && peer.reachable(now))
   }
 
   #nextReturn (): number {

@@ -332,9 +332,9 @@ export class Peer<T> implements UpstreamServer {
     return this.#isOpen(this.#blocks, now) && this.#failures.keepOut(now)
   }
 
-  /** When the time alone will bring the peer back; Infinity where it will not. */
+  /** When the time alone will bring the peer back, be it for those alone that are bound to it; Infinity where it will not. */
   get returnsAt (): number {
-    const blocks = this.#blocks
+    const blocks = this.#blocks & ~DRAIN
     if ((blocks & ~EJECTED) !== 0) return Infinity
     const now = this.#owner.now()
     let at = -Infinity

@@ -12,6 +12,8 @@ export interface QueueOptions {
 export interface Waiter {
   /** It has tried no server yet: when it gets none, nobody who comes after it will. */
   readonly fresh: boolean
+  /** A server that takes only those who are bound to it has room for this one: it takes nothing from those who came before. */
+  readonly apart: boolean
   /**
    * Takes a server if there is one now. True if it did, or if waiting has become vain: it has left the queue, and what
    * comes of that may have begun, and ended, already.
@@ -29,17 +31,20 @@ export class WaitQueue {
   readonly #now: () => number
   /** When the time alone may bring a server back. */
   readonly #nextReturn: () => number
+  /** Whether a server that takes only those who are bound to it has room. */
+  readonly #reserves: () => boolean
   /** Each with the time at which it gives up, which is the order in which they came. */
   readonly #waiters = new Map<Waiter, number>()
   #timer: NodeJS.Timeout | undefined
   #waking = false
   #again = false
 
-  constructor (options: QueueOptions, now: () => number, nextReturn: () => number) {
+  constructor (options: QueueOptions, now: () => number, nextReturn: () => number, reserves: () => boolean) {
     this.size = options.size
     this.timeout = options.timeout
     this.#now = now
     this.#nextReturn = nextReturn
+    this.#reserves = reserves
   }
 
   get length (): number {
@@ -56,9 +61,9 @@ export class WaitQueue {
     this.#tick()
   }
 
-  /** Puts a request at the end; false if there is no place left. */
+  /** Puts a request at the end; false if there is no place left, and no server that it may have before those who wait. */
   enter (waiter: Waiter): boolean {
-    if (this.#waiters.size >= this.size) return false
+    if (this.#waiters.size >= this.size) return this.#overtakes(waiter)
     this.#waiters.set(waiter, this.#now() + this.timeout)
     this.wake()
     return true
@@ -81,14 +86,27 @@ export class WaitQueue {
     try {
       do {
         this.#again = false
+        let areLeft = false
         for (const waiter of this.#waiters.keys()) {
-          if (!waiter.serve() && waiter.fresh) break
+          if (areLeft && !waiter.apart) continue
+          if (waiter.serve() || areLeft || !waiter.fresh) continue
+          if (!this.#reserves()) break
+          areLeft = true
         }
       } while (this.#again)
     } finally {
       this.#waking = false
     }
     this.#arm()
+  }
+
+  /** Those who wait have all been asked: a server that is free now is none that they can use. */
+  #overtakes (waiter: Waiter): boolean {
+    if (this.#waking) return false
+    for (const other of this.#waiters.keys()) {
+      if (other.fresh) return this.#reserves() && waiter.apart && waiter.serve()
+    }
+    return waiter.serve()
   }
 
   #arm (): void {

@@ -95,6 +95,23 @@ export class Selection<T> implements PickContext {
     return this.#group.sticky?.failover === false && this.bound
   }
 
+  /** It is known that the request is bound to no server. */
+  get unbound (): boolean {
+    return this.#bound?.length === 0 && this.#tiers === this.#group.tiers
+  }
+
+  /**
+   * Whether a server that drains has room for the request, which is bound to it.
+   * @throws what functions of the user's throw
+   */
+  findReserved (): boolean {
+    const { sticky } = this.#group
+    if (sticky === undefined) return false
+    this.renew()
+    this.time = this.#group.tick()
+    return this.#boundBy(sticky).some(peer => peer.drain && peer.reachable(this.time) && this.#isLeft(peer))
+  }
+
   /** No more attempts than that, whatever the number of servers. */
   limit (tries: number): void {
     if (tries < this.#limit) this.#limit = tries
@@ -181,7 +198,9 @@ export class Selection<T> implements PickContext {
 
   /** Whether a server that was not tried could serve, were it not at maxConns. */
   get full (): boolean {
-    if (this.held) return this.#bound?.some(peer => peer.crowded(this.time) && !this.#isTried(positionOf(this.#tiers, peer))) === true
+    // One that drains, too, where the request is bound to it.
+    if (this.#bound?.some(peer => peer.crowded(this.time) && this.#isLeft(peer)) === true) return true
+    if (this.held) return false
     return this.#tiers.sets.some(set => set.peers.some((peer, index) => peer.full(this.time) && !this.#isTried(set.base + index)))
   }
 
@@ -203,15 +222,12 @@ export class Selection<T> implements PickContext {
 
   /** One of the servers that the request is bound to. */
   #pickBound (sticky: Stickiness<T>): Peer<T> | undefined {
-    const { servers } = this.#group
-    this.#bound ??= this.request === undefined ? [] : sticky.bound(this.request, servers)
+    const bound = this.#boundBy(sticky)
     // A backup keeps its sessions only as long as it has to serve.
-    if (sticky.failover && this.#bound[0]?.backup === true && !isBackup(this.#set)) return undefined
-    for (const peer of this.#bound) {
-      if (!peer.reachable(this.time)) continue
-      const position = positionOf(this.#tiers, peer)
-      if (position < 0 || this.#isTried(position)) continue
-      this.#latest = position
+    if (sticky.failover && bound[0]?.backup === true && !isBackup(this.#set)) return undefined
+    for (const peer of bound) {
+      if (!peer.reachable(this.time) || !this.#isLeft(peer)) continue
+      const position = this.#latest = positionOf(this.#tiers, peer)
       const set = this.#set
       const index = position - set.base
       if (set.picker.taken !== undefined && set.peers[index] === peer) {
@@ -221,6 +237,17 @@ export class Selection<T> implements PickContext {
       return peer
     }
     return undefined
+  }
+
+  #boundBy (sticky: Stickiness<T>): readonly Peer<T>[] {
+    this.#bound ??= this.request === undefined ? [] : sticky.bound(this.request, this.#group.servers)
+    return this.#bound
+  }
+
+  /** It is one of the group's, and was not tried. */
+  #isLeft (peer: Peer<T>): boolean {
+    const position = positionOf(this.#tiers, peer)
+    return position >= 0 && !this.#isTried(position)
   }
 
   /** Of those that a request is bound to, `tries` does not count the draining ones; and after one that it is held to there is none. */

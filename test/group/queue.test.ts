@@ -3,7 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import fc from 'fast-check'
+import { StickyRoute } from '../../lib/balancer/sticky/route.ts'
+import { Stickiness } from '../../lib/balancer/sticky/stickiness.ts'
 import { playedGroup } from './played.ts'
+import type { Endpoint } from '../../lib/connections/protocol.ts'
 import type { PlayedGroup, PlayedRequest } from './played.ts'
 
 /** A clock that goes with the mocked timers. */
@@ -187,6 +190,106 @@ test('a server whose failTimeout is over is given to who waits, without anything
   server(played, 1).last.reply()
   assert.equal(third.status, 200)
   second.pass.abort()
+})
+
+const routes = (failover = true) => new Stickiness<Endpoint>(new StickyRoute([request => request]), failover)
+
+test('who is bound to a server that drains has it before those who can never use it, also where no place is left', () => {
+  for (const size of [10, 1]) {
+    for (const failover of [true, false]) {
+      const settings = [{ route: 'a', maxConns: 1 }, { route: 'b', maxConns: 1 }]
+      const played = playedGroup(settings, { sticky: routes(failover), queue: { size, timeout: 1000 } })
+      const [a, b] = [server(played, 0), server(played, 1)]
+      played.send({ source: 'b' })
+      const [draining] = played.group.servers
+      assert(draining)
+      draining.drain = true
+      const unbound = played.send()
+      assert.deepEqual([queue(played), a.exchanges.length], [1, 0])
+      const first = played.send({ source: 'a' })
+      assert.deepEqual([first.error, queue(played), a.exchanges.length], [undefined, 1, 1])
+      // Those who share it have it in their turn, and the others keep theirs.
+      const second = played.send({ source: 'a' })
+      if (size === 1) {
+        assert.equal(second.error?.code, 'FST_SCGI_QUEUE_FULL')
+        assert.equal(played.send().error?.code, 'FST_SCGI_QUEUE_FULL')
+      } else {
+        const third = played.send({ source: 'a' })
+        const late = played.send()
+        assert.deepEqual([queue(played), a.exchanges.length], [4, 1])
+        for (const request of [first, second]) {
+          a.last.reply()
+          assert.equal(request.status, 200)
+        }
+        assert.deepEqual([queue(played), third.ended, a.exchanges.length], [2, 0, 3])
+        a.last.reply()
+        assert.equal(third.status, 200)
+        assert.deepEqual([queue(played), a.exchanges.length], [2, 3])
+        b.last.reply()
+        b.last.reply()
+        assert.deepEqual([unbound.status, late.ended, queue(played)], [200, 0, 0])
+        late.pass.abort()
+      }
+      unbound.pass.abort()
+      for (const exchange of a.exchanges) if (!exchange.done) exchange.reply()
+    }
+  }
+})
+
+test('a queue that is full of those who cannot use a server is in nobody\'s way who can', () => {
+  const played = playedGroup([{ route: 'a', maxConns: 1 }, { route: 'b', maxConns: 1 }], { sticky: routes(false), queue: { size: 1, timeout: 1000 } })
+  played.send({ source: 'a' })
+  const waiting = played.send({ source: 'a' })
+  const other = played.send()
+  assert.deepEqual([other.error, queue(played), server(played, 1).exchanges.length], [undefined, 1, 1])
+  assert.equal(played.send().error?.code, 'FST_SCGI_QUEUE_FULL')
+  waiting.pass.abort()
+})
+
+test('a function that tells what a request is bound to, and throws, ends that request and no other', () => {
+  const sticky = new Stickiness<Endpoint>(new StickyRoute([request => {
+    if (request === 'bad') throw new Error('no route')
+    return request
+  }]), true)
+  const played = playedGroup([{ route: 'a' }, { maxConns: 1 }], { sticky, queue: { size: 2, timeout: 1000 } })
+  played.send()
+  played.send()
+  const [draining] = played.group.servers
+  assert(draining)
+  draining.drain = true
+  const waiting = played.send()
+  assert.equal(played.send({ source: 'bad' }).error?.message, 'no route')
+  assert.deepEqual([queue(played), waiting.ended], [1, 0])
+  waiting.pass.abort()
+})
+
+test('who is bound to a server that drains and is full waits for it, also where no other one lives', () => {
+  for (const failover of [true, false]) {
+    const played = playedGroup([{ route: 'a', maxConns: 1, drain: true }, { down: true }], { sticky: routes(failover), queue: { size: 5, timeout: 1000 } })
+    played.send({ source: 'a' })
+    const waiting = played.send({ source: 'a' })
+    assert.deepEqual([waiting.error, queue(played)], [undefined, 1], `failover ${failover}`)
+    assert.equal(played.send({ source: 'b' }).error?.code, 'FST_SCGI_NO_LIVE_UPSTREAMS')
+    server(played).last.reply()
+    server(played).last.reply()
+    assert.equal(waiting.status, 200)
+  }
+})
+
+test('a server that drains comes back by the time alone for those who are bound to it', t => {
+  const time = clock(t)
+  const settings = [{ route: 'a', failTimeout: 500, drain: true }, { maxConns: 1 }]
+  const played = playedGroup(settings, { sticky: routes(), queue: { size: 5, timeout: 5000 }, now: time.now })
+  played.send()
+  const failed = played.send({ source: 'a' })
+  server(played).last.refuse()
+  const waiting = played.send({ source: 'a' })
+  assert.deepEqual([queue(played), failed.ended], [2, 0])
+  time.advance(501)
+  assert.deepEqual([queue(played), server(played).exchanges.length], [1, 2])
+  server(played).last.reply()
+  assert.equal(waiting.status, 200)
+  failed.pass.abort()
 })
 
 test('a storm: no slot is lost, none is used twice, everyone is answered once', t => {

@@ -8,6 +8,7 @@ import { openFile, openUrlPath, type FileCallback } from './file.ts'
 import { redirectStateOf, type RedirectState } from '../http/redirect-state.ts'
 import { takePlan, type FilterPlan, type SeekableBody } from '../reply/plan.ts'
 import { breakOff, clearHead, flushHead, isGone, isHttp2, onReplyClose, removeHeader } from '../http/raw-reply.ts'
+import { leaveHead } from '../http/route-hooks.ts'
 import { planRanges, type HeaderChanges } from '../http/ranges.ts'
 import { rangesOfBuffer, rangesOfSource, rangesOfStream } from './range-body.ts'
 import { limitRate } from '../reply/rate.ts'
@@ -55,6 +56,13 @@ export function carryOut (
   plan: FilterPlan, request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done, locations: Locations
 ): void {
   const redirected = redirectStateOf(request.raw)
+  if (request.method === 'HEAD') {
+    const given = done
+    done = (error, made) => {
+      if (made === null) leaveHead(request, reply)
+      given(error, made)
+    }
+  }
   if (plan.redirect !== undefined) {
     discard(payload)
     try {

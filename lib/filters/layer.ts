@@ -3,7 +3,7 @@ import { hideInside, noteError } from '../http/client-error.ts'
 import { beginStream } from '../inbound/http2.ts'
 import { filterReply } from './hook.ts'
 import { isClosed } from '../routing/internal.ts'
-import { asOwn } from '../http/route-hooks.ts'
+import { asOwn, guardHead } from '../http/route-hooks.ts'
 import { Locations, restoreUrl } from '../redirect/locations.ts'
 import { redirectStateOf } from '../http/redirect-state.ts'
 import { takePlan } from '../reply/plan.ts'
@@ -35,6 +35,7 @@ export function filterLayer (fastify: FastifyInstance): Locations {
   const root = rootOf(fastify)
   root.addHook('onRequest', (request, reply, done) => {
     beginStream(request.raw)
+    if (request.method === 'HEAD') guardHead(request)
     const redirected = redirectStateOf(request.raw)
     if (isClosed(request, redirected)) {
       reply.callNotFound()

@@ -34,6 +34,34 @@ export function onlyOwn (request: FastifyRequest): boolean {
   return true
 }
 
+/** Fastify's hook of the HEAD route that it adds to a GET route of the user's: it counts the body, and takes none for an empty one. */
+const COUNTS_BODY = /^(?:bound )*headRouteOnSendHandler$/
+const withoutBody = new WeakSet<FastifyReply>()
+
+/** A reply to HEAD has been made without its body: what its head says of that stays, also on a HEAD route that Fastify has added. */
+export function leaveHead (request: FastifyRequest, reply: FastifyReply): void {
+  guardHead(request)
+  withoutBody.add(reply)
+}
+
+/** The same for what is known only while the hooks run: to be called before they do. */
+export function guardHead (request: FastifyRequest): void {
+  const hooks = hooksOf(contextOf(request)) ?? []
+  for (const [index, hook] of hooks.entries()) {
+    if (!isCounting(hook)) continue
+    const guarded: RouteHook = (asked, reply, payload, done) => {
+      if (!withoutBody.has(reply) || (payload !== undefined && payload !== null)) hook(asked, reply, payload, done)
+      else done(null, null)
+    }
+    // In its place: the replies under way go through this array by its indexes.
+    hooks[index] = guarded
+  }
+}
+
+function isCounting (hook: unknown): hook is RouteHook {
+  return typeof hook === 'function' && COUNTS_BODY.test(hook.name)
+}
+
 function hooksOf (context: object | undefined): unknown[] | undefined {
   if (context === undefined || !('onSend' in context)) return undefined
   return Array.isArray(context.onSend) ? context.onSend : undefined

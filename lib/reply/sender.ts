@@ -4,7 +4,7 @@ import { isConditional } from '../http/conditions.ts'
 import { breakOff, clearHead, flushHead, isHttp2, isUnseen, onReplyClose, pendingBytes } from '../http/raw-reply.ts'
 import { describe, forgetType } from '../http/described.ts'
 import { sendBytes } from '../http/send-bytes.ts'
-import { onlyOwn } from '../http/route-hooks.ts'
+import { leaveHead, onlyOwn } from '../http/route-hooks.ts'
 import { setPlan, takePlan, type FilterPlan } from './plan.ts'
 import { onRejection } from '../options/functions.ts'
 import { show } from '../options/units.ts'
@@ -190,6 +190,7 @@ export class ReplySender {
     // What is complete, and what nobody but us touches any more, goes out as it is: most replies, and to describe them costs.
     const final = (body === undefined || Buffer.isBuffer(body)) && !this.#planned && spelling === undefined &&
       this.redirected === undefined && onlyOwn(this.#request)
+    if (body === undefined && this.#request.method === 'HEAD') leaveHead(this.#request, this.#reply)
     if (!final) describe(this.#request, this.#reply, body, spelling)
     if (Buffer.isBuffer(body)) return sendBytes(this.#request, this.#reply, body) && final
     this.#reply.send(body)

@@ -104,7 +104,7 @@ function carrying (headers: CarriedHeaders, line: string): CarriedHeaders {
 function toTarget (value: string, headers: CarriedHeaders, opensInternal: boolean): Replacement {
   const target = parseRedirect(value)
   if (target.kind === 'unsafe') return { intercepted: false, kind: 'error', error: targetRefused(value, target.reason), headers: NONE }
-  return { intercepted: false, kind: 'redirect', redirect: { target: target.kind === 'location' ? target.name : target.url, opensInternal, headers } }
+  return { intercepted: false, kind: 'redirect', redirect: { target: target.kind === 'location' ? target.name : target.url, opensInternal, isWhole: !opensInternal, headers } }
 }
 
 /** RFC 3875 section 6.2.2: the path of a resource of this server, which is answered as if the client had asked for it. */

@@ -1,3 +1,4 @@
+import { isList, union } from './lists.ts'
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RequestBody } from '../../types/exchange.ts'
@@ -13,6 +14,9 @@ const BODY_HEADERS = ['content-length', 'transfer-encoding', 'content-type', 'ex
 const CONDITIONS = ['range', 'if-range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since']
 /** Of a target that failed these would describe what is not there. */
 const OF_SUCCESS = new Set(['content-type', 'accept-ranges', 'content-disposition'])
+
+/** Lists to which the target adds where the whole head of the first reply comes along. */
+const OF_BOTH = new Set(['cache-control', 'cache-status'])
 
 /** What stays with a request of a client while internal redirects lead it from one route to another. */
 export class RedirectState {
@@ -40,7 +44,7 @@ export class RedirectState {
   contentType: string | undefined
   /** What earlier passes were. */
   readonly former: ScgiRequestInfo[] = []
-  readonly #carried = new Map<string, string | readonly string[]>()
+  readonly #carried = new Map<string, { readonly value: string | readonly string[], readonly joins: boolean }>()
   readonly #raw: ServerResponse
 
   constructor (request: FastifyRequest, reply: FastifyReply) {
@@ -65,13 +69,17 @@ export class RedirectState {
     return this.charset !== undefined || this.rate !== undefined
   }
 
-  /** Headers for the reply of the target. Those that were carried before stay; cookies add up. */
-  carry (headers: CarriedHeaders): void {
+  /**
+   * Headers for the reply of the target. Those that were carried before stay; lists add up.
+   * @param isWhole They are the whole head of a reply, not what nginx takes of it: what it says to caches is a list too.
+   */
+  carry (headers: CarriedHeaders, isWhole: boolean): void {
     for (const name in headers) {
       const value = headers[name]
       if (value === undefined) continue
-      const before = this.#carried.get(name)
-      this.#carried.set(name, name === 'set-cookie' && before !== undefined ? [...list(before), ...list(value)] : value)
+      const joins = isList(name) || (isWhole && OF_BOTH.has(name))
+      const before = this.#carried.get(name)?.value
+      this.#carried.set(name, { joins, value: joins && before !== undefined ? add(name, before, value) : value })
     }
   }
 
@@ -90,7 +98,7 @@ export class RedirectState {
   #merge (status: number, given: Given | undefined): Given | undefined {
     if (this.#carried.size === 0 || Array.isArray(given)) return given
     const headers: OutgoingHttpHeaders = { ...given }
-    for (const [name, value] of this.#carried) {
+    for (const [name, { value, joins }] of this.#carried) {
       if (status >= 300 && OF_SUCCESS.has(name)) continue
       // An application knows the type of its own body better than the one that sent us to it.
       const theirs = takeHeader(headers, name)
@@ -98,12 +106,9 @@ export class RedirectState {
         if (theirs !== undefined) headers[name] = theirs
         continue
       }
-      if (name === 'set-cookie') {
-        const own = theirs ?? this.#raw.getHeader(name)
-        headers[name] = [...list(value), ...(own === undefined ? [] : Array.isArray(own) ? own : [String(own)])]
-      } else {
-        headers[name] = typeof value === 'string' ? value : [...value]
-      }
+      const own = joins ? theirs ?? this.#raw.getHeader(name) : undefined
+      const joined = own === undefined ? value : add(name, value, Array.isArray(own) ? own : String(own))
+      headers[name] = typeof joined === 'string' ? joined : [...joined]
     }
     return headers
   }
@@ -118,6 +123,11 @@ function takeHeader (headers: OutgoingHttpHeaders, name: string): OutgoingHttpHe
     return value
   }
   return undefined
+}
+
+function add (name: string, before: string | readonly string[], value: string | readonly string[]): string | readonly string[] {
+  const lines = [...list(before), ...list(value)]
+  return name === 'set-cookie' ? lines : union(name, lines)
 }
 
 function list (value: string | readonly string[]): readonly string[] {

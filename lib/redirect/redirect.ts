@@ -34,7 +34,7 @@ export function follow (redirect: Redirect, plan: FilterPlan, request: FastifyRe
   // What an error page leads to is the page all the same.
   if (redirect.errorPage === true) redirected.status = redirect.status
   redirected.answered = false
-  redirected.carry(redirect.headers)
+  redirected.carry(redirect.headers, redirect.isWhole === true)
   redirected.body = plan.body ?? redirected.body
   redirected.charset = plan.charset ?? redirected.charset
   redirected.rate = plan.rate ?? redirected.rate

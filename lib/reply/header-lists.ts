@@ -1,15 +1,5 @@
+import { isList, union } from '../http/lists.ts'
 import type { FastifyReply } from 'fastify'
-
-/** Headers that are lists, to which whoever answers adds (RFC 9110 section 5.3). */
-const LISTS = new Set([
-  'vary', 'link', 'via', 'warning', 'server-timing', 'access-control-expose-headers', 'access-control-allow-headers', 'access-control-allow-methods',
-  'content-security-policy', 'content-security-policy-report-only', 'timing-allow-origin',
-])
-
-/** A field, by its name in lower case, to which others may have added before. */
-export function isList (name: string): boolean {
-  return LISTS.has(name) || name === 'set-cookie'
-}
 
 /** Joins what hooks have said before in a list with what the application says. */
 export function joinLists (reply: FastifyReply, headers: Record<string, string | string[]>): void {
@@ -41,17 +31,6 @@ function joinedList (reply: FastifyReply, name: string, own: string | string[]):
 export function addCookie (headers: Record<string, string | string[]>, line: string): void {
   const name = Object.keys(headers).find(key => key.toLowerCase() === 'set-cookie') ?? 'set-cookie'
   headers[name] = withCookie(headers[name], line)
-}
-
-/** The members of lists of names, each once; what else is listed is not taken apart. */
-function union (name: string, lists: readonly string[]): string {
-  const members = new Map<string, string>()
-  const names = name === 'vary' || name.startsWith('access-control-')
-  for (const member of names ? lists.flatMap(list => list.split(',')) : lists) {
-    const text = member.trim()
-    if (text !== '' && !members.has(text.toLowerCase())) members.set(text.toLowerCase(), text)
-  }
-  return name === 'vary' && members.has('*') ? '*' : [...members.values()].join(', ')
 }
 
 /** Cookies, and one more. */

@@ -50,6 +50,8 @@ export interface Redirect {
   readonly opensInternal: boolean
   /** Headers for the reply of the target. */
   readonly headers: CarriedHeaders
+  /** They are the whole head of the reply that redirects. */
+  readonly isWhole?: boolean
   /** Status of the reply, whatever the target's is; undefined leaves it to the target. */
   readonly status?: number | undefined
   /** The target is an error page: it is asked for no range and under no condition. */

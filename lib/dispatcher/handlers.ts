@@ -1,4 +1,5 @@
 import { errors } from 'undici'
+import { namedByConnection } from '../http/connection-field.ts'
 import { setOwn } from '../runtime/own-property.ts'
 import type { Dispatcher } from 'undici'
 import type { ResponseHead } from '../../types/exchange.ts'
@@ -153,14 +154,18 @@ class Controller implements Dispatcher.DispatchController {
   }
 }
 
-function isHidden (name: string, { statusCode }: ResponseHead): boolean {
-  return HIDDEN.has(name) || (statusCode === 204 && name === 'content-length')
+/** Tells which headers of a reply the handler does not get. */
+function hiddenOf ({ headers, statusCode }: ResponseHead): (name: string) => boolean {
+  // The handler does not see Connection either, and could not tell what it names.
+  const listed = namedByConnection(headers['connection'])
+  return name => HIDDEN.has(name) || listed.has(name) || (statusCode === 204 && name === 'content-length')
 }
 
 function headersOf (head: ResponseHead): Record<string, string | string[]> {
+  const isHidden = hiddenOf(head)
   const headers: Record<string, string | string[]> = {}
   for (const [name, value] of Object.entries(head.headers)) {
-    if (isHidden(name, head)) continue
+    if (isHidden(name)) continue
     setOwn(headers, name, value)
   }
   return headers
@@ -168,13 +173,14 @@ function headersOf (head: ResponseHead): Record<string, string | string[]> {
 
 /** The lines as the application wrote them; of a header that may come once the line that counts. */
 function rawHeaders (head: ResponseHead): Buffer[] {
+  const isHidden = hiddenOf(head)
   const lines: Buffer[] = []
   const seen = new Set<string>()
   for (let i = 0; i < head.rawHeaders.length; i += 2) {
     const name = head.rawHeaders[i] ?? ''
     const lower = name.toLowerCase()
     const value = head.headers[lower]
-    if (value === undefined || isHidden(lower, head)) continue
+    if (value === undefined || isHidden(lower)) continue
     if (typeof value === 'string') {
       if (seen.has(lower)) continue
       seen.add(lower)

@@ -69,6 +69,30 @@ test('the old dialect', async () => {
   ])
 })
 
+test('what Connection names stays on the connection of the application, in both dialects', async () => {
+  const rest = { 'x-end': '1' }
+  for (const connection of ['Connection: close, X-Hop\r\n', 'Connection: close\r\nX-Hop: 1\r\nconnection: x-other , x-hop\r\nX-Other: 1\r\n']) {
+    await using server = await startRecorder({ answer: `Status: 200\r\nX-HOP: secret\r\n${connection}X-End: 1\r\n\r\n` })
+    const dispatcher = new ScgiDispatcher(server.address)
+    const { events, done } = dispatch(dispatcher)
+    await done
+    assert.deepEqual(events[1]?.[2], rest)
+    const lines = await new Promise<string[]>((resolve, reject) => {
+      dispatcher.dispatch({ path: '/', method: 'GET' }, {
+        onConnect () {},
+        onHeaders: (_status, headers) => {
+          resolve(headers.map(String))
+          return true
+        },
+        onData: () => true,
+        onComplete () {},
+        onError: reject,
+      })
+    })
+    assert.deepEqual(lines, ['X-End', '1'])
+  }
+})
+
 test('what is no request goes to the handler as an error, and no connection is made', async () => {
   await using server = await startRecorder()
   const dispatcher = new ScgiDispatcher(server.address, { scriptName: '/app' })

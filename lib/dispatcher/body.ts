@@ -25,25 +25,30 @@ interface BlobLike {
 
 /** Makes a request's body ready to be sent. */
 export class BodyReader {
+  readonly #given: unknown
   readonly #settings: Settings
   readonly #view: DispatchView
   readonly #done: (error: Error | null, body: RequestBody | null) => void
+  #begun = false
   #stream: Readable | undefined
   #collector: BodyCollector | undefined
 
   /**
+   * @param given the body as undici has it
    * @param done called once with the body, or with why there is none, and with an error once more where a stream that is being
    *   sent fails
    */
-  constructor (settings: Settings, view: DispatchView, done: (error: Error | null, body: RequestBody | null) => void) {
+  constructor (given: unknown, settings: Settings, view: DispatchView, done: (error: Error | null, body: RequestBody | null) => void) {
+    this.#given = given
     this.#settings = settings
     this.#view = view
     this.#done = done
   }
 
   /** @throws InvalidArgumentError for what is no body, and why a stream cannot be read */
-  read (given: unknown): void {
-    const source = sourceOf(given)
+  read (): void {
+    this.#begun = true
+    const source = sourceOf(this.#given)
     switch (source.kind) {
       case 'none':
         this.#ready(null)
@@ -69,7 +74,9 @@ export class BodyReader {
    */
   close (sent: boolean, error?: Error): void {
     this.#collector?.close()
-    if (this.#stream !== undefined) release(this.#stream, sent, error)
+    // One that was never read is given up all the same: whoever writes into it may wait.
+    const stream = this.#begun ? this.#stream : streamOf(this.#given)
+    if (stream !== undefined) release(stream, sent, error)
   }
 
   #read (stream: Readable): void {
@@ -113,8 +120,8 @@ function sourceOf (body: unknown): Source {
   if (body === undefined || body === null || body === '') return { kind: 'none' }
   if (typeof body === 'string') return { kind: 'bytes', bytes: Buffer.from(body) }
   if (typeof body === 'object') {
-    if (body instanceof Readable) return { kind: 'stream', stream: body, type: '' }
-    if (isOldStream(body)) return { kind: 'stream', stream: new Readable().wrap(body), type: '' }
+    const stream = streamOf(body)
+    if (stream !== undefined) return { kind: 'stream', stream, type: '' }
     if (ArrayBuffer.isView(body)) return { kind: 'bytes', bytes: Buffer.from(body.buffer, body.byteOffset, body.byteLength) }
     if (body instanceof ArrayBuffer) return { kind: 'bytes', bytes: Buffer.from(body) }
     if (isFormData(body)) return multipart(body)
@@ -122,6 +129,12 @@ function sourceOf (body: unknown): Source {
     if (isIterable(body)) return { kind: 'stream', stream: Readable.from(body, { objectMode: false }), type: '' }
   }
   throw new errors.InvalidArgumentError('body must be a string, a Buffer, a Readable stream, an iterable, or an async iterable')
+}
+
+function streamOf (body: unknown): Readable | undefined {
+  if (typeof body !== 'object' || body === null) return undefined
+  if (body instanceof Readable) return body
+  return isOldStream(body) ? new Readable().wrap(body) : undefined
 }
 
 /** A form in the coding of a browser. The copy is for forms of another undici, such as the one in Node.js, which ours does not know. */

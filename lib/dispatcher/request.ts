@@ -96,13 +96,12 @@ export class DispatchedRequest implements PassRequest, PassHandler, RequestContr
 
   /** Begins. What goes wrong from here on the receiver is told. */
   start (find: Find): void {
-    this.#call(() => this.#receiver.start(this, this.#context))
-    if (this.#over) return
-    const reader = this.#reader = new BodyReader(this.#settings, this.#view, (error, body) => {
+    const reader = this.#reader = new BodyReader(this.#options.body, this.#settings, this.#view, (error, body) => {
       if (error === null) this.#scope.runInAsyncScope(this.#send, this, find, body)
       else this.#scope.runInAsyncScope(this.#fail, this, error)
     })
-    this.#call(() => reader.read(this.#options.body))
+    this.#call(() => this.#receiver.start(this, this.#context))
+    if (!this.#over) this.#call(() => reader.read())
   }
 
   /** Ends the request; the receiver is told the reason. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { errors } from 'undici'
 import type { Dispatcher } from 'undici'
@@ -91,6 +92,30 @@ test('what Connection names stays on the connection of the application, in both 
     })
     assert.deepEqual(lines, ['X-End', '1'])
   }
+})
+
+test('a body whose request ends before it is read is given up, with the reason', async () => {
+  await using server = await startRecorder()
+  const dispatcher = new ScgiDispatcher(server.address)
+  const reason = new Error('enough')
+  const no = (): never => assert.fail('not called')
+  const rest = { onHeaders: no, onData: no, onComplete: no }
+  const ways: [string, (told: (error: Error) => void) => Dispatcher.DispatchHandler][] = [
+    ['new dialect, abort', onError => ({ onRequestStart: controller => controller.abort(reason), onResponseError: (_controller, error) => onError(error) })],
+    ['new dialect, throw', onError => ({ onRequestStart: () => { throw reason }, onResponseError: (_controller, error) => onError(error) })],
+    ['old dialect, abort', onError => ({ onConnect: abort => abort(reason), ...rest, onError })],
+    ['old dialect, throw', onError => ({ onConnect: () => { throw reason }, ...rest, onError })],
+  ]
+  for (const [way, handler] of ways) {
+    const body = new PassThrough()
+    const told = await new Promise<Error>(resolve => {
+      dispatcher.dispatch({ path: '/', method: 'PUT', body }, handler(resolve))
+    })
+    assert.equal(told, reason, way)
+    assert.equal(body.destroyed, true, way)
+    assert.equal(body.errored, reason, way)
+  }
+  assert.equal(server.accepted, 0)
 })
 
 test('what is no request goes to the handler as an error, and no connection is made', async () => {

@@ -210,6 +210,33 @@ test('applications may share a registry; the last that closes takes its metrics 
   assert.deepEqual([REQUEST_START.hasSubscribers, ATTEMPT_END.hasSubscribers], [false, false])
 })
 
+test('servers of one name, in groups of one name, are summed or averaged: none hides another', async () => {
+  await using app = await startRecorder()
+  const registry = new Registry()
+  const open: (() => void)[] = []
+  await using slow = await startRecorder({
+    answer: async x => {
+      await new Promise<void>(resolve => { open.push(resolve) })
+      await x.end(HELLO)
+    },
+  })
+  const often = { address: slow.address, weight: 8 }
+  const servers = [often, { address: app.address, weight: 4 }]
+  await using one = await measured({ upstreams: { name: 'g', servers: [...servers, often] } }, { registry })
+  await using two = await measured({ upstreams: { name: 'g', servers } }, { registry })
+  const waiting = fetch(one.url)
+  await turnsUntil(() => open.length === 1, 'the request', 10)
+  two.app.scgi.groups.get('g')?.disable(app.address)
+  two.app.scgi.groups.get('g')?.edit(app.address, { weight: 2 })
+  const samples = await scrape(two.url)
+  open.shift()?.()
+  assert.equal((await waiting).status, 200)
+  const of = (name: string, address: string, state = '') => samples.get(`fastify_scgi_${name}{group="g",server="${address}"${state}}`)
+  assert.deepEqual([of('active_requests', slow.address), of('server_up', slow.address), of('server_weight', slow.address)], ['1', '1', '8'])
+  assert.deepEqual([of('active_requests', app.address), of('server_up', app.address), of('server_weight', app.address)], ['0', '0.5', '3'])
+  assert.deepEqual(['up', 'down'].map(state => of('server_state', app.address, `,state="${state}"`)), ['0.5', '0.5'])
+})
+
 test('options that are none, and names that are taken', async () => {
   const taken = new Registry()
   const other = new Counter({ name: 'fastify_scgi_retries_total', help: 'x', registers: [taken] })

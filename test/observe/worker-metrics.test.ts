@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { isRecord } from '../../lib/options/checks.ts'
 import { EndedWorkers } from '../../lib/observe/metrics/ended-workers.ts'
+import { aggregate } from '../../lib/observe/metrics/lists.ts'
 import { runCli } from '../helpers/cli.ts'
 import { compiled } from '../helpers/compiled.ts'
 import { startRecorder } from '../helpers/recorder.ts'
@@ -75,6 +76,22 @@ test('the workers of a configuration are summed, counters and servers each in th
   } finally {
     await dir.remove()
   }
+})
+
+test('of a state the share of the workers is told that have the server, whichever states the others have it in', async () => {
+  const worker = (states: Record<string, string>) => {
+    const entries = Object.entries(states)
+    const gauge = (name: string, values: object[]) => ({ name: `fastify_scgi_${name}`, help: 'x', type: 'gauge', aggregator: 'average', values })
+    return [
+      gauge('server_up', entries.map(([server, state]) => ({ value: state === 'up' ? 1 : 0, labels: { group: 'g', server } }))),
+      gauge('server_state', entries.map(([server, state]) => ({ value: 1, labels: { group: 'g', server, state } }))),
+    ]
+  }
+  const told = await aggregate([
+    worker({ a: 'failed', b: 'up' }), worker({ a: 'up', b: 'up', c: 'draining' }), worker({ a: 'up', b: 'up' }), worker({ a: 'up', c: 'up' }), [],
+  ]).getMetricsAsJSON()
+  const shares = told.flatMap(({ values }) => values.map(({ value, labels }) => [...Object.values(labels).slice(1), value].join(' ')))
+  assert.deepEqual(shares.toSorted(), ['a 0.75', 'a failed 0.25', 'a up 0.75', 'b 1', 'b up 1', 'c 0.5', 'c draining 0.5', 'c up 0.5'])
 })
 
 test('what an ended worker counted of a server is told as long as there is that server', async () => {

@@ -1,14 +1,8 @@
-import { AggregatorRegistry } from 'prom-client'
-import { isRecord } from '../../options/checks.ts'
+import { aggregate, metricsOf, serverOf, type Metric } from './lists.ts'
 import { PREFIX } from './prefix.ts'
 
 /** Tells which servers there are; each worker has it of all of its own. */
 const OF_SERVERS = `${PREFIX}server_weight`
-
-interface Metric extends Record<string, unknown> {
-  readonly name: string
-  readonly values: readonly unknown[]
-}
 
 /**
  * What workers counted that have ended. Without it the sum would fall whenever one ends, and whoever looks at rates would take what the
@@ -23,7 +17,7 @@ export class EndedWorkers {
     if (added.length === 0) return
     this.#counted = this.#counted.then(async counted => {
       try {
-        return metricsOf(await AggregatorRegistry.aggregate([[...counted], added]).getMetricsAsJSON())
+        return metricsOf(await aggregate([[...counted], added]).getMetricsAsJSON())
       } catch {
         return counted
       }
@@ -43,19 +37,4 @@ export class EndedWorkers {
     })))
     return await this.#counted
   }
-}
-
-function metricsOf (metrics: unknown): Metric[] {
-  return Array.isArray(metrics) ? metrics.filter(isMetric) : []
-}
-
-function isMetric (metric: unknown): metric is Metric {
-  return isRecord(metric) && typeof metric['name'] === 'string' && Array.isArray(metric['values'])
-}
-
-/** Group and server of a sample; `undefined` if it is not one of a server. */
-function serverOf (value: unknown): string | undefined {
-  if (!isRecord(value) || !isRecord(value['labels'])) return undefined
-  const { group, server } = value['labels']
-  return server === undefined || server === '' ? undefined : JSON.stringify([group, server])
 }

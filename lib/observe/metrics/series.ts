@@ -65,11 +65,11 @@ export function defineSeries (collector: Collector, registry: MetricsRegistry, b
       for (const { word, value } of ofServer(server)) each({ ...labels, [label]: word }, value)
     })
   }
-  const live = (value: (server: UpstreamServer) => number): Series => each => {
-    for (const { groups: all } of collector.gateways) {
-      for (const group of all) {
-        for (const server of group.servers) each({ group: group.name, server: server.name }, value(server))
-      }
+  /** One series of each name: a group may have a server twice, and applications may have groups of one name. */
+  const live = (value: (server: UpstreamServer) => number, isMean = false): Series => each => {
+    for (const { labels, servers } of serversByName(collector)) {
+      const sum = servers.reduce((total, server) => total + value(server), 0)
+      each(labels, isMean ? sum / servers.length : sum)
     }
   }
   const cached = cacheStats(collector)
@@ -106,13 +106,15 @@ export function defineSeries (collector: Collector, registry: MetricsRegistry, b
   })
   histogram('queue_duration_seconds', 'Time that requests have waited in the queue.', ['group'], () => groups(group => group.wait))
   gauge('server_up', 'The server takes requests: 1, or why it does not is in fastify_scgi_server_state. Of several workers the share.',
-    ['group', 'server'], live(({ state }) => state === 'up' || state === 'full' ? 1 : 0), 'average')
+    ['group', 'server'], live(({ state }) => state === 'up' || state === 'full' ? 1 : 0, true), 'average')
   gauge('server_state', 'The state that the server is in: 1. Of several workers the share.', ['group', 'server', 'state'], each => {
-    for (const { groups: all } of collector.gateways) {
-      for (const group of all) for (const { name, state } of group.servers) each({ group: group.name, server: name, state }, 1)
+    for (const { labels, servers } of serversByName(collector)) {
+      for (const state of new Set(servers.map(server => server.state))) {
+        each({ ...labels, state }, servers.filter(server => server.state === state).length / servers.length)
+      }
     }
   }, 'average')
-  gauge('server_weight', 'Weight of the server.', ['group', 'server'], live(({ weight }) => weight), 'average')
+  gauge('server_weight', 'Weight of the server.', ['group', 'server'], live(({ weight }) => weight, true), 'average')
   counter('cache_requests_total', 'Requests by what the cache did for them.', ['cache', 'status'], each => {
     for (const [cache, { requests }] of cached()) for (const [status, value] of Object.entries(requests)) each({ cache, status }, value)
   })
@@ -128,6 +130,27 @@ export function defineSeries (collector: Collector, registry: MetricsRegistry, b
     for (const [name, results] of stats.answers) for (const { word: result, value } of results) each({ name, result }, value)
   })
   counter('health_checks_total', 'Health checks by result (passed, failed).', ['group', 'server', 'result'], tallied('result', server => server.checks))
+}
+
+interface Namesakes {
+  readonly labels: Labels
+  readonly servers: UpstreamServer[]
+}
+
+/** The servers that groups have now, by the names of both. */
+function serversByName ({ gateways }: Collector): Iterable<Namesakes> {
+  const found = new Map<string, Namesakes>()
+  for (const { groups } of gateways) {
+    for (const { name: group, servers } of groups) {
+      for (const server of servers) {
+        const key = `${group} ${server.name}`
+        const known = found.get(key)
+        if (known === undefined) found.set(key, { labels: { group, server: server.name }, servers: [server] })
+        else known.servers.push(server)
+      }
+    }
+  }
+  return found.values()
 }
 
 /** Asks each cache once for a scrape: stores may have to count. Applications may share a cache. */

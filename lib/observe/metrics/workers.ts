@@ -1,8 +1,8 @@
 import cluster, { type Worker } from 'node:cluster'
-import { AggregatorRegistry } from 'prom-client'
 import { isRecord } from '../../options/checks.ts'
 import { toError } from '../../runtime/caught.ts'
 import { EndedWorkers } from './ended-workers.ts'
+import { aggregate } from './lists.ts'
 import { formatOf, render } from './render.ts'
 import type { MetricsRegistry } from '../../../types/metrics.ts'
 
@@ -79,7 +79,7 @@ class Sum {
       for (const worker of missing) say(worker, { type: TYPE, what: 'give', id })
       if (missing.size === 0) done()
     })
-    return render(AggregatorRegistry.aggregate(all), formatOf(open))
+    return render(aggregate(all), formatOf(open))
   }
 
   async #withEnded (lists: object[]): Promise<object[]> {

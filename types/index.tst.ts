@@ -55,6 +55,22 @@ describe('the reply', () => {
     })
     expect<ExchangeOptions['clientLimitRate']>().type.toBeAssignableFrom((request: FastifyRequest) => request.url.length)
   })
+  test('onResponse', () => {
+    // What it returns may be the reply, as in a handler.
+    app.get('/sent', (_request, reply) => reply.scgi({ upstreams, onResponse: (_q, sent, { body }) => sent.send(body) }))
+    app.get('/sent-later', (_request, reply) => reply.scgi({ upstreams, onResponse: async (_q, sent, { body }) => sent.send(body) }))
+    app.get('/sent-awaited', (_request, reply) => reply.scgi({ upstreams, onResponse: async (_q, sent, { body }) => { await sent.send(body) } }))
+    app.get('/sent-alone', (_request, reply) => reply.scgi({ upstreams, onResponse: (_q, sent, { body }) => { sent.send(body) } }))
+    // Nothing sends what it returns else.
+    app.get('/returned', (_request, reply) => {
+      // @ts-expect-error Type 'Readable' is not assignable to type
+      reply.scgi({ upstreams, onResponse: (_q, _sent, { body }) => body })
+    })
+    app.get('/returned-later', (_request, reply) => {
+      // @ts-expect-error is not assignable to type
+      reply.scgi({ upstreams, onResponse: async (_q, _sent, { body }) => body })
+    })
+  })
   test('wrong values', () => {
     expect<ExchangeOptions['sendfile']>().type.not.toBeAssignableFrom(true)
     expect<ExchangeOptions['sendfile']>().type.not.toBeAssignableFrom({ header: 'X-File' })

@@ -237,7 +237,7 @@ export interface ExchangeHooks {
   /** Called with the reply headers (names in lower case). Returns the headers for the client. */
   rewriteHeaders?: (headers: Record<string, string | string[]>, request: FastifyRequest) => Record<string, string | string[]>
   /** Called with the reply instead of sending it: send `response.body` (or something else) with `reply.send`. */
-  onResponse?: (request: FastifyRequest, reply: FastifyReply, response: ScgiResponse) => void | Promise<void>
+  onResponse?: (request: FastifyRequest, reply: FastifyReply, response: ScgiResponse) => void | FastifyReply | Promise<void | FastifyReply>
   /** Called instead of Fastify's error handler if no server has replied. */
   onError?: (reply: FastifyReply, error: { error: UpstreamError | Error }) => void
 }

@@ -72,7 +72,9 @@ export function evaluateByRfc (request: FilteredRequest, entity: ConditionalEnti
   const unmodifiedSince = headerOf(request, 'if-unmodified-since')
   if (match !== undefined) {
     if (!matchesTag(match, entity.etag, false)) return 412
-  } else if (unmodifiedSince !== undefined && parseHttpDate(unmodifiedSince) !== undefined && !isUnmodified(unmodifiedSince, entity)) {
+  } else if (unmodifiedSince !== undefined && timeOf(entity) !== undefined && parseHttpDate(unmodifiedSince) !== undefined &&
+    !isUnmodified(unmodifiedSince, entity)) {
+    // Without both dates there is nothing to compare, and the condition is ignored (section 13.1.4).
     return 412
   }
   const noneMatch = headerOf(request, 'if-none-match')

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { evaluateConditions, NOT_MODIFIED_REMOVES, type IfModifiedSince } from '../../lib/http/conditions.ts'
+import { evaluateByRfc, evaluateConditions, NOT_MODIFIED_REMOVES, type IfModifiedSince } from '../../lib/http/conditions.ts'
 import { parseHttpDate } from '../../lib/http/date.ts'
 
 const DATE = 'Sun, 06 Nov 1994 08:49:37 GMT'
@@ -101,6 +101,30 @@ test("If-Modified-Since 'before': a later date will do", () => {
   assert.equal(evaluate({ 'if-modified-since': AFTER }, BOTH, 'GET', 'before'), 304)
   assert.equal(evaluate({ 'if-modified-since': BEFORE }, BOTH, 'GET', 'before'), 'proceed')
   assert.equal(evaluate({ 'if-modified-since': 'junk' }, BOTH, 'GET', 'before'), 'proceed')
+})
+
+test('If-Unmodified-Since by RFC 9110: it is ignored unless both dates are known, and where there is If-Match (13.1.4)', () => {
+  const rows: [Record<string, string>, Entity, 'proceed' | 412][] = [
+    [{ 'if-unmodified-since': DATE }, { etag: '"x"' }, 'proceed'],
+    [{ 'if-unmodified-since': BEFORE }, {}, 'proceed'],
+    [{ 'if-unmodified-since': BEFORE }, { lastModified: 'junk' }, 'proceed'],
+    [{ 'if-unmodified-since': BEFORE }, { lastModified: '' }, 'proceed'],
+    [{ 'if-unmodified-since': 'junk' }, BOTH, 'proceed'],
+    [{ 'if-unmodified-since': BEFORE, 'if-match': '"x"' }, BOTH, 'proceed'],
+    [{ 'if-unmodified-since': AFTER, 'if-match': '"y"' }, BOTH, 412],
+    [{ 'if-unmodified-since': DATE }, BOTH, 'proceed'],
+    [{ 'if-unmodified-since': AFTER }, BOTH, 'proceed'],
+    [{ 'if-unmodified-since': BEFORE }, BOTH, 412],
+  ]
+  for (const [headers, entity, expected] of rows) {
+    for (const method of ['GET', 'HEAD']) {
+      // That a reply without Last-Modified is as old as its Date is for If-Modified-Since alone.
+      for (const date of [undefined, AFTER]) {
+        const title = `${method} ${JSON.stringify(headers)} of ${JSON.stringify(entity)}`
+        assert.equal(evaluateByRfc({ method, headers }, { status: 200, ...entity }, date), expected, title)
+      }
+    }
+  }
 })
 
 test('what a 304 does not have', () => {

@@ -150,7 +150,7 @@ function finish (
     const conditioned = (plan.conditions ?? false) !== false && reply.statusCode === 200 && isConditional(request)
     let payload = conditioned ? answerConditions(plan.conditions === 'rfc9110', request, reply, body, done) : body
     if (payload === ANSWERED) return
-    if (plan.ranges === true) payload = ranged(plan.conditions === 'rfc9110', request, reply, payload)
+    if (plan.ranges === true) payload = ranged(plan, request, reply, payload)
     else if (isSeekable(payload)) payload = wholeBody(request, reply, payload)
     // Over HTTP/2 Fastify ends what broke off as if it were complete.
     if (isHttp2(reply.raw) && payload !== body && isStream(payload)) payload.once('error', () => breakOff(reply.raw))
@@ -188,8 +188,9 @@ function validators (reply: FastifyReply): { etag: string | undefined, lastModif
 }
 
 /** The payload that answers the request's Range, or all of it. */
-function ranged (byRfc: boolean, request: FastifyRequest, reply: FastifyReply, body: unknown): unknown {
+function ranged ({ conditions, file }: FilterPlan, request: FastifyRequest, reply: FastifyReply, body: unknown): unknown {
   const stream = isStream(body)
+  const byRfc = conditions === 'rfc9110'
   const plan = planRanges(request, {
     status: reply.statusCode,
     size: sizeOf(reply, body),
@@ -198,6 +199,7 @@ function ranged (byRfc: boolean, request: FastifyRequest, reply: FastifyReply, b
     contentType: text(reply.getHeader('content-type')),
     allowed: true,
     sequential: stream,
+    getOnly: byRfc && file === undefined,
   })
   change(reply, plan)
   if (plan.kind === 'whole') return isSeekable(body) ? wholeBody(request, reply, body) : body

@@ -36,6 +36,8 @@ export interface RangeEntity {
    * not served. Default false.
    */
   readonly sequential?: boolean | undefined
+  /** A Range means something to GET alone (RFC 9110 section 14.2). Default false: HEAD gets the head that GET would get, as in nginx. */
+  readonly getOnly?: boolean | undefined
 }
 
 /** Changes of the reply's headers, names in lower case. Remove first, then set. */
@@ -92,7 +94,7 @@ const UNSATISFIABLE_REMOVES: readonly string[] = [
 export function planRanges (request: FilteredRequest, entity: RangeEntity, maxRanges = Infinity): RangePlan {
   if (!entity.allowed || entity.status !== 200 || entity.size < 0 || maxRanges <= 0 ||
     (request.method !== 'GET' && request.method !== 'HEAD')) return UNTOUCHED
-  if (request.headers['range'] === undefined) return WHOLE
+  if (request.headers['range'] === undefined || (entity.getOnly === true && request.method !== 'GET')) return WHOLE
 
   const condition = headerOf(request, 'if-range')
   if (condition !== undefined && !ifRange(condition, entity)) return WHOLE

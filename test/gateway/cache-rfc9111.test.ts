@@ -67,6 +67,31 @@ test('a range of what is stored whole is 206, whether or not the application off
   assert.equal(recorder.requests.length, 2)
 })
 
+test('a Range means nothing to HEAD (RFC 9110 14.2), on a miss and on a hit; by the rules of nginx it gets the head of the 206', async () => {
+  await using dir = await tempDir()
+  await using recorder = await startRecorder({ answer: `Cache-Control: max-age=60\r\nETag: "v"\r\nContent-Length: 10\r\n\r\n${BODY}` })
+  const head = (...headers: string[]): Buffer => bytes(['HEAD / HTTP/1.1', 'Host: gateway.test', ...headers])
+  const byRfc: [number, string] = [200, '10']
+  for (const [zone, rules, forceRanges, one, beyond] of [
+    [createCache({ name: 'h1' }), 'rfc9111', false, byRfc, byRfc],
+    [createCache({ name: 'h2', path: dir.path, storeTimeout: '30s' }), 'rfc9111', false, byRfc, byRfc],
+    [createCache({ name: 'h3' }), 'rfc9111', true, byRfc, byRfc],
+    [createCache({ name: 'h4' }), 'nginx', true, [206, '3'], [416, '0']],
+  ] as const) {
+    await using gateway = await startGateway({ upstreams: recorder.address, cache: { zone, rules, convertHead: true }, forceRanges })
+    for (const seen of ['miss', 'hit']) {
+      for (const [range, [status, length]] of [['bytes=2-4', one], ['bytes=10-', beyond]] as const) {
+        const response = await rawRequest(gateway, head(`Range: ${range}`))
+        const expected = [status, length, status === 206 ? 'bytes 2-4/10' : status === 416 ? 'bytes */10' : undefined]
+        const got = [response.statusCode, headerValue(response, 'content-length'), headerValue(response, 'content-range')]
+        assert.deepEqual(got, expected, `${rules} ${forceRanges} ${seen} ${range}`)
+      }
+    }
+    assert.equal((await rawRequest(gateway, get('/', 'Range: bytes=2-4'))).statusCode, 206)
+  }
+  assert.equal(recorder.requests.length, 4)
+})
+
 test('Cache-Status tells what came of a request (RFC 9211), behind what other caches say', async () => {
   await using recorder = await startRecorder({ answer: 'Cache-Control: max-age=60\r\nETag: "v"\r\nCache-Status: Origin; hit\r\nContent-Length: 1\r\n\r\na' })
   const zone = createCache({ name: 'd' })

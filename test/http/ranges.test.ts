@@ -169,6 +169,14 @@ test('without a Range header the reply is whole and says that ranges are to be h
   }
 })
 
+test('HEAD gets the head that GET would get, or with getOnly that of the whole', () => {
+  for (const range of ['bytes=0-1', 'bytes=0-1,3-4', 'bytes=99999999-']) {
+    assert.notEqual(plan(range, {}, { method: 'HEAD' }).kind, 'whole', range)
+    assert.deepEqual(plan(range, { getOnly: true }, { method: 'HEAD' }), { kind: 'whole', set: { 'accept-ranges': 'bytes' }, remove: [] }, range)
+    assert.equal(plan(range, { getOnly: true }).kind, plan(range).kind, range)
+  }
+})
+
 test('left alone: other methods, other statuses, unknown size, no permission, maxRanges 0', () => {
   const untouched = { kind: 'whole', set: {}, remove: [] }
   assert.deepEqual(plan('bytes=0-1', {}, { method: 'POST' }), untouched)

@@ -44,7 +44,7 @@ export class ClientConnections {
       this.#add(socket, plain)
       // Not before there is one: what never listens is never closed, and would be remembered for ever.
       if (!this.#closing) pace.watch(this.#used)
-      pace.accepted(socket, plain === this.#unused)
+      pace.accepted(socket, plain === this.#unused && !this.#closing)
     })
     server.on('secureConnection', (socket: TLSSocket) => { if (socket.alpnProtocol !== 'h2') this.#add(socket, this.#unused) })
     server.on('request', ({ socket }: IncomingMessage) => { if (this.#unused.delete(socket)) this.#used.add(socket) })
@@ -65,11 +65,13 @@ export class ClientConnections {
   close (done: () => void): void {
     this.#closing = true
     pace.forget(this.#used)
-    for (const socket of [...this.#unused, ...this.#outer]) endSilent(socket)
     // They take no new streams, and end with the last one that is under way.
     for (const session of this.#sessions) session.close()
-    // Node.js takes a connection for idle whose request it has not read, and would close it.
-    pace.finish(done)
+    // Until what has arrived is read nobody knows who is silent, and Node.js would close for idle those who have asked again.
+    pace.finish(() => {
+      for (const socket of [...this.#unused, ...this.#outer]) endSilent(socket)
+      done()
+    })
   }
 
   /** Ends what is left without a reply to wait for, when closing has taken long enough. */

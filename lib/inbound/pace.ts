@@ -79,9 +79,12 @@ export class Pace {
 
   /** Calls back when no connection waits for its turn any more, and what those had to say that did has been heard. */
   finish (done: () => void): void {
-    while (this.#readNext());
-    // The phase in which they are read comes between these two.
-    setImmediate(() => setImmediate(done))
+    // Those that were accepted in this turn begin to wait after it.
+    setImmediate(() => {
+      while (this.#readNext());
+      // The phase in which they are read comes before this.
+      setImmediate(done)
+    })
   }
 
   #hold (socket: Socket): void {

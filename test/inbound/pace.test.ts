@@ -7,7 +7,7 @@ import tls from 'node:tls'
 import { setImmediate as turn } from 'node:timers/promises'
 import Fastify from 'fastify'
 import scgi from '../../lib/index.ts'
-import { Pace } from '../../lib/inbound/pace.ts'
+import { Pace, pace as common } from '../../lib/inbound/pace.ts'
 import { createScgiServer } from '../../lib/server/index.ts'
 import { testCertificate } from '../helpers/tls-cert.ts'
 import type { FastifyInstance } from 'fastify'
@@ -256,6 +256,15 @@ test('all that are held are read at the end', async () => {
   assert.equal(paused(sockets), 0)
 })
 
+test('those that were accepted in the turn of the end are read, too', async () => {
+  const pace = new Pace()
+  const [before, fresh] = [Array.from({ length: 2 }, idle), Array.from({ length: 20 }, idle)]
+  for (const socket of before) pace.answered(socket, 3000)
+  for (const socket of fresh) pace.accepted(socket, true)
+  await new Promise<void>(resolve => pace.finish(resolve))
+  assert.equal(paused([...before, ...fresh]), 0)
+})
+
 for (const over of ['TCP', 'TLS'] as const) {
   test(`of a crowd of clients over ${over} some wait for their turn, and all are answered`, { timeout: 60_000 }, async () => {
     await using application = await startApplication()
@@ -307,4 +316,23 @@ test('an application that closes answers what clients have asked, though it was 
   await closing
   assert.deepEqual(all.filter(({ error }) => error !== undefined).length, 0)
   assert.deepEqual(all.filter(({ answered, asked }) => answered < asked).length, 0)
+})
+
+test('an application that closes answers the first request of a connection that waits for its turn', { timeout: 60_000 }, async () => {
+  await using application = await startApplication()
+  await using gateway = await startGateway('TCP', application.address)
+  const accepted: Socket[] = []
+  gateway.app.server.on('connection', (socket: Socket) => accepted.push(socket))
+  // Others of this process that wait before them.
+  for (let n = 0; n < 30_000; n++) common.answered(idle(), 1000)
+  const clients = Array.from({ length: 20 }, () => new Client(gateway, 1))
+  await eventually(() => accepted.length === 20 && clients.every(({ asked }) => asked === 1), 'all are connected, and have asked')
+  assert.equal(paused(accepted), 20)
+  const closing = gateway.close()
+  await eventually(() => {
+    for (const answer of application.waiting.splice(0)) answer()
+    return clients.every(client => client.isDone)
+  }, 'all have ended')
+  await closing
+  assert.deepEqual(clients.map(({ answered, error }) => [answered, error]), clients.map(() => [1, undefined]))
 })

@@ -12,7 +12,7 @@ export interface StoreOptions<Request = FastifyRequest> {
   path?: string | ((request: Request) => string | undefined)
   /**
    * Permissions of the file, as words (`'user:rw group:r all:r'`) or a mode (`0o644`, `'644'`). Directories that are created can be searched by
-   * everybody who may read the file. Default `'user:rw'`. (scgi_store_access)
+   * everybody who may read the file. Both whatever the umask. Default `'user:rw'`. (scgi_store_access)
    */
   access?: string | number
   /** Methods whose replies are stored. HEAD is not allowed. Default GET. */

@@ -34,7 +34,7 @@ export class Directory {
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error
     }
-    await mkdir(entry, mode).catch(unlessExists)
+    await make(entry, mode)
     return new Directory(await open(entry, STAY), path)
   }
 
@@ -48,7 +48,7 @@ export class Directory {
  * below it. Rejects with the error of the file system.
  *
  * @param root absolute path, binary string
- * @param mode of the directories that are made, less the umask of the process
+ * @param mode of the directories that are made, whatever the umask of the process
  */
 export async function openDirectory (root: string, names: readonly string[], mode: number): Promise<Directory> {
   let directory = await openRoot(root, mode)
@@ -83,16 +83,29 @@ async function openRoot (root: string, mode: number): Promise<Directory> {
 /** Not mkdir's own `recursive`: where a file system says ENOENT to any name (/proc does) it never comes to an end. */
 async function makeWithParents (path: string, mode: number): Promise<void> {
   try {
-    await mkdir(pathBytes(path), mode).catch(unlessExists)
+    await make(pathBytes(path), mode)
   } catch (error) {
     const parent = dirname(path)
     if (codeOf(error) !== 'ENOENT' || parent === path) throw error
     await makeWithParents(parent, mode)
-    await mkdir(pathBytes(path), mode).catch(unlessExists)
+    await make(pathBytes(path), mode)
   }
 }
 
-function unlessExists (error: unknown): void {
-  // Another reply needed it too.
-  if (codeOf(error) !== 'EEXIST') throw error
+async function make (path: string | Buffer, mode: number): Promise<void> {
+  try {
+    await mkdir(path, mode)
+  } catch (error) {
+    // Another reply needed it too.
+    if (codeOf(error) !== 'EEXIST') throw error
+    return
+  }
+  const handle = await open(path, STAY)
+  try {
+    // What the umask has taken; what the directory has of the one above it (its group) stays.
+    const { mode: given } = await handle.stat()
+    if ((given & mode) !== mode) await handle.chmod((given & 0o7777) | mode)
+  } finally {
+    await handle.close()
+  }
 }

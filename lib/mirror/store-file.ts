@@ -21,7 +21,7 @@ export interface MirrorPlace {
   /** Directory of unfinished files, binary string; `undefined` for the root, where renaming is always within one file system. */
   readonly tempPath: string | undefined
   readonly fileMode: number
-  /** Less the umask. */
+  /** Of those that are made, whatever the umask. */
   readonly directoryMode: number
 }
 

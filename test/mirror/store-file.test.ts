@@ -78,16 +78,26 @@ describe('a complete reply', () => {
 
   test('rights of files and directories, whatever the umask', async () => {
     await using dir = await tempDir()
-    const before = process.umask(0o027)
+    const before = process.umask()
+    const rights: Array<[Options['access'], string, string]> = [
+      [undefined, '600', '700'], ['user:rw group:r all:r', '644', '755'], ['group:rw', '660', '770'], ['all:r', '604', '705'], ['user:r', '400', '700'],
+      [0o640, '640', '750'], ['0664', '664', '775'], ['444', '444', '755'],
+    ]
     try {
-      const rights: Array<[Options['access'], string, string]> = [
-        [undefined, '600', '700'], ['user:rw group:r all:r', '644', '750'], ['group:rw', '660', '750'], ['all:r', '604', '700'], ['user:r', '400', '700'],
-        [0o640, '640', '750'], ['0664', '664', '750'], ['444', '444', '750'],
-      ]
-      for (const [i, [access, file, directory]] of rights.entries()) {
-        await store(dir.path, `/${i}/f`, 'x', access === undefined ? {} : { access })
-        assert.deepEqual([mode(dir.file(`${i}/f`)), mode(dir.file(String(i)))], [file, directory], String(access))
+      for (const umask of [0o000, 0o027, 0o077]) {
+        process.umask(umask)
+        for (const [i, [access, file, directory]] of rights.entries()) {
+          const name = `${umask}-${i}`
+          await store(dir.file(`${name}/root`), '/a/b/f', 'x', access === undefined ? {} : { access })
+          assert.equal(mode(dir.file(`${name}/root/a/b/f`)), file, String(access))
+          for (const made of ['', '/root', '/root/a', '/root/a/b']) assert.equal(mode(dir.file(`${name}${made}`)), directory, `${access} ${made}`)
+        }
       }
+      // One that was there before is its owner's; the group of one above goes on.
+      mkdirSync(dir.file('own'))
+      chmodSync(dir.file('own'), 0o2700)
+      await store(dir.file('own'), '/a/f', 'x', { access: 'all:r' })
+      assert.deepEqual([mode(dir.file('own')), mode(dir.file('own/a'))], ['2700', '2705'])
     } finally {
       process.umask(before)
     }

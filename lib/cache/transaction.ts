@@ -433,7 +433,8 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
     }
     // Where the client goes by the cache, its range does not count: it is sent as any other.
     if (!this.#background) this.#mayStore = status === 'BYPASS' ? this.#allowsStoring : this.#storable()
-    const stored = this.#mayStore && this.#rules.revalidate ? this.#expired : undefined
+    // Only to GET and HEAD a 304 is an answer: to others a condition that does not hold is 412 (RFC 9110 section 13.1.2).
+    const stored = this.#mayStore && this.#rules.revalidate && this.#request.method !== 'POST' ? this.#expired : undefined
     let etag = stored === undefined ? undefined : validator(stored, 'etag')
     // A 304 for what the client has is as good as one for what is stored (RFC 9111 section 4.3.2).
     const theirs = this.#request.headers['if-none-match']

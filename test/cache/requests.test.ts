@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { defaultKey, methodKey } from '../../lib/cache/key.ts'
 import { rangeTooFar } from '../../lib/cache/range-offset.ts'
 import { settled, TestGateway } from './kit.ts'
+import type { FetchPlan } from '../../lib/cache/contract.ts'
 
 test('HEAD is fetched as GET, and both share an entry', async () => {
   const gateway = new TestGateway({ app: () => ({ body: 'body' }) })
@@ -52,6 +53,28 @@ test('POST never gets what GET stored, nor the other way round', async () => {
   assert.equal(await gateway.line({ method: 'HEAD' }), 'HIT 200 get')
   await gateway.close()
 })
+
+for (const rules of ['rfc9111', 'nginx'] as const) {
+  test(`an expired entry of a POST is fetched anew, without a condition (${rules})`, async () => {
+    const plans: FetchPlan[] = []
+    let replies = 0
+    const gateway = new TestGateway({
+      options: { rules, methods: ['POST'], key: ({ key = 'k' }) => key, valid: '10s', revalidate: true },
+      app: ({ plan }) => {
+        plans.push(plan)
+        const headers = { 'cache-control': 'max-age=10', etag: '"1"', 'last-modified': 'Tue, 01 Jan 2030 00:00:00 GMT' }
+        return plan.etag === undefined && plan.lastModified === undefined ? { headers, body: `${++replies}` } : { status: 412 }
+      },
+    })
+    const ask = { method: 'POST', headers: { 'if-none-match': '"2"' } }
+    assert.equal(await gateway.line(ask), 'MISS 200 1')
+    gateway.clock.time += 11_000
+    assert.equal(await gateway.line(ask), 'EXPIRED 200 2')
+    assert.equal(await gateway.line(ask), 'HIT 200 2')
+    assert.deepEqual(plans.map(({ etag, lastModified }) => [etag, lastModified]), [[undefined, undefined], [undefined, undefined]])
+    await gateway.close()
+  })
+}
 
 test('keys', () => {
   assert.equal(defaultKey('https', 'example.com:8080', '/a?b'), 'https://example.com:8080/a?b')

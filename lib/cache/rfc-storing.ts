@@ -86,8 +86,13 @@ export function renewByRfc (
     else value.headers['set-cookie'] = before
   }
   const permitted = reading.accel ? reading.staleAt !== 0 : permits(control, entry.statusCode)
-  const selectable = rules.ignore.vary || readVary(headers) !== null
+  const selectable = rules.ignore.vary || selectsAlike(readVary(headers), entry.vary)
   return { served: forThisClient(value, headers, update), stored: permitted && selectable ? value : undefined }
+}
+
+/** The entry is kept by all that it depends on now (RFC 9111 section 4.1): others would get it although they ask for something else. */
+function selectsAlike (names: readonly string[] | null, vary: CacheStoreValue['vary'] = {}): boolean {
+  return names !== null && names.every(name => Object.hasOwn(vary, name))
 }
 
 /** With what of the 304 is not stored. */

@@ -72,6 +72,32 @@ test('a 304 that says no-store, or Vary: *, is told to the client that waits, an
   }
 })
 
+test('a 304 that names more in Vary than the entry was selected by is told to the client that waits, and changes nothing for others (4.1)', async () => {
+  const rows: [stored: string | undefined, said: string, ignoreHeaders: string[], kept: boolean][] = [
+    [undefined, 'Accept-Language', [], false],
+    ['accept-encoding', 'accept-encoding, accept-language', [], false],
+    ['accept-encoding', 'accept-language', [], false],
+    ['accept-language', 'Accept-Language', [], true],
+    ['accept-language, accept-encoding', 'accept-encoding', [], true],
+    [undefined, 'accept-language', ['Vary'], true],
+  ]
+  for (const [stored, said, ignoreHeaders, kept] of rows) {
+    const gateway = new TestGateway({
+      options: { valid: {}, rules: 'rfc9111' },
+      ignoreHeaders,
+      app: ({ plan }) => plan.etag === undefined
+        ? { headers: { ...STORED, ...(stored !== undefined && { vary: stored }) }, body: 'a' }
+        : { status: 304, headers: { etag: '"1"', vary: said, 'cache-control': 'max-age=600' } },
+    })
+    const french = { headers: { 'accept-language': 'fr' } }
+    await gateway.get(french)
+    gateway.clock.time += 11_000
+    assert.equal(await gateway.line(french), 'REVALIDATED 200 a')
+    assert.equal(await gateway.line(french), kept ? 'HIT 200 a' : 'REVALIDATED 200 a', `${stored}: ${said}`)
+    if (stored === undefined && !kept) assert.equal((await gateway.get({ headers: { 'accept-language': 'de' } })).cacheStatus, 'REVALIDATED')
+  }
+})
+
 test('a tag with a comma in it is one tag: a 304 for it is the client\'s', async () => {
   const gateway = gatewayWith({ etag: '"2,3"' })
   await gateway.get()

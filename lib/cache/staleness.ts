@@ -1,3 +1,4 @@
+import { ageOf } from './entry.ts'
 import { listsTag } from '../http/entity-tags.ts'
 import { staleLeave } from './rfc-storing.ts'
 import type { CachedEntry } from './entry.ts'
@@ -29,10 +30,21 @@ export function isFreshEnough (entry: CachedEntry, client: ClientControl | undef
   return client.minFresh === -1 || entry.value.staleAt - now >= client.minFresh * 1000
 }
 
+/**
+ * What a client with a say in it has nothing against (RFC 9111 section 5.2.1). One that gives `max-age` does not want what is stale, unless it
+ * gives `max-stale` too, which lifts that, but not the limit of the age. `min-fresh` asks for what is fresh, whatever stands beside it.
+ */
+export function acceptsStale (value: CacheStoreValue, client: ClientControl | undefined, now: number): boolean {
+  if (client === undefined) return true
+  const { noCache, maxAge, minFresh, maxStale } = client
+  if (noCache || minFresh !== -1) return false
+  if (maxAge !== -1 && (maxStale === -1 || ageOf(value, now) > maxAge)) return false
+  return maxStale === -1 || now - value.staleAt <= maxStale * 1000
+}
+
 /** The client takes an entry that has been stale for no longer than this. */
 export function toleratesStale (value: CacheStoreValue, client: ClientControl | undefined, now: number): boolean {
-  if (client === undefined || client.noCache || client.maxStale === -1) return false
-  return value.staleAt < now && now - value.staleAt <= client.maxStale * 1000
+  return client !== undefined && client.maxStale !== -1 && value.staleAt < now && acceptsStale(value, client, now)
 }
 
 export function leaveOf (value: CacheStoreValue, rules: CacheRules): Leave {

@@ -4,7 +4,7 @@ import { currentContext } from '../runtime/context.ts'
 import { BEGUN, COMMITTING, FETCHING, LOOKUP, OVER, STORING, WAITING } from './phase.ts'
 import { judge, renew } from './storability.ts'
 import { readClientControl, type ClientControl } from './client-control.ts'
-import { isAboutClient, isFreshEnough, leaveOf, seconds, staleOnStatus, toleratesStale, withinError } from './staleness.ts'
+import { acceptsStale, isAboutClient, isFreshEnough, leaveOf, seconds, staleOnStatus, toleratesStale, withinError } from './staleness.ts'
 import { cacheStatusMember, hitMember, type StatusReport, type StatusTeller } from './status-header.ts'
 import { methodKey, StoreKey } from './key.ts'
 import { rangeTooFar } from './range-offset.ts'
@@ -365,7 +365,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
       return
     }
     // A client that has the entry validated gets no other.
-    const mayServe = value.staleAt < now && this.#client?.noCache !== true &&
+    const mayServe = value.staleAt < now && acceptsStale(value, this.#client, now) &&
       ((byMount && rules.useStale.updating) || (byReply && now <= value.staleAt + seconds(value, 'stale-while-revalidate')))
     const lockKey = this.#holds && this.#lockKey !== undefined
       ? this.#lockKey

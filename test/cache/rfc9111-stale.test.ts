@@ -85,6 +85,46 @@ for (const [title, control, late, expected, more = {}] of CLIENT) {
   })
 }
 
+const WISHES: [control: string, late: number, background: string, updating: string][] = [
+  ['', 15_000, 'STALE', 'UPDATING'],
+  ['no-cache', 15_000, 'REVALIDATED', 'REVALIDATED'],
+  ['max-age=0', 15_000, 'REVALIDATED', 'REVALIDATED'],
+  ['max-age=20', 15_000, 'REVALIDATED', 'REVALIDATED'],
+  ['min-fresh=1', 15_000, 'REVALIDATED', 'REVALIDATED'],
+  ['min-fresh=1, max-stale', 15_000, 'REVALIDATED', 'REVALIDATED'],
+  ['max-stale=5', 14_900, 'STALE', 'STALE'],
+  ['max-stale=4', 15_000, 'REVALIDATED', 'REVALIDATED'],
+  ['max-age=20, max-stale=5', 14_900, 'STALE', 'STALE'],
+  ['max-age=15, max-stale', 15_900, 'STALE', 'STALE'],
+  ['max-age=14, max-stale', 15_000, 'REVALIDATED', 'REVALIDATED'],
+  ['max-age=10, max-stale=100', 50_000, 'REVALIDATED', 'REVALIDATED'],
+]
+
+for (const rules of ['rfc9111', 'nginx'] as const) {
+  for (const [control, late, background, updating] of WISHES) {
+    test(`a client that has a say about what is stale (5.2.1.1, 5.2.1.2, 5.2.1.3, ${rules}): ${control === '' ? 'nothing' : control}`, async () => {
+      for (const [backgroundUpdate, expected] of [[true, background], [false, updating]] as const) {
+        const gateway = new TestGateway({
+          options: { valid: {}, rules, clientControl: 'obey', revalidate: true, lock: true, backgroundUpdate, useStale: ['updating'] },
+          app: () => ({ headers: { 'cache-control': 'max-age=10, stale-while-revalidate=60', etag: '"1"' }, body: 'a' }),
+        })
+        await gateway.get()
+        gateway.clock.time += late
+        gateway.app = undefined
+        // Another one renews it.
+        const other = backgroundUpdate ? undefined : gateway.begin()
+        await settled()
+        const exchange = gateway.begin({ headers: control === '' ? {} : { 'cache-control': control } })
+        await settled()
+        while (gateway.asked[0] !== undefined) gateway.asked[0].answer({ status: 304 })
+        assert.equal((await exchange.outcome).cacheStatus, expected)
+        await other?.outcome
+        await settled()
+      }
+    })
+  }
+}
+
 test('a client that has a say: only-if-cached of what is not there is 504, and asks nobody', async () => {
   for (const lock of [false, true]) {
     const gateway = new TestGateway({ options: { rules: 'rfc9111', clientControl: 'obey', lock } })

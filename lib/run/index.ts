@@ -5,6 +5,7 @@ import { listenHere } from './here.ts'
 import { KEPT, keepModules, keptText, useKept } from './kept-source.ts'
 import { loadConfig } from './load-config.ts'
 import { Logs } from './logs.ts'
+import { PidFile } from './pid-file.ts'
 import { prefixOf, serversOf } from './mounts.ts'
 import { readConfig, type Settings } from './read-config.ts'
 import { Signals, type Running } from './signals.ts'
@@ -62,11 +63,26 @@ export async function runHere (
   settings: Settings, { signals: wanted = true }: RunGatewayOptions = {}, beside?: { close (): Promise<void> }
 ): Promise<RunningGateway> {
   const logs = await Logs.open(settings.log, settings.accessLog, settings.fastify.logger, false)
-  const signals = wanted ? new Signals(logs) : undefined
+  const own: { pidFile?: PidFile | undefined } = {}
+  const signals = wanted
+    ? new Signals({
+      reopen: () => logs.reopen(),
+      flush: milliseconds => logs.flush(milliseconds),
+      get holdsThread () { return logs.holdsThread },
+      kill: () => own.pidFile?.remove(),
+    })
+    : undefined
   const { application } = await build(settings, logs)
   const { app } = application
   const endWarnings = wanted ? logWarnings(app.log) : undefined
-  const addresses = await listenHere(application, settings.listeners)
+  const pidFile = own.pidFile = await PidFile.write(settings.pidFile)
+  let addresses
+  try {
+    addresses = await listenHere(application, settings.listeners)
+  } catch (error) {
+    pidFile?.undo()
+    throw error
+  }
   for (const mount of settings.mounts) app.log.info(`${prefixOf(mount)} is served by ${serversOf(mount)}`)
   const close = async (): Promise<void> => {
     app.log.info('closing: requests in flight may finish')
@@ -74,6 +90,7 @@ export async function runHere (
     await logs.flush(LAST_LINES)
     endWarnings?.()
     logs.close()
+    pidFile?.remove()
   }
   signals?.speakTo({ log: app.log, close })
   return {

@@ -1,26 +1,30 @@
-import { accessSync, constants, readFileSync, statSync, unlinkSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { accessSync, constants, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { toError } from '../runtime/caught.ts'
+import { codeOf, toError } from '../runtime/caught.ts'
 import { StartError } from './errors.ts'
 
 /** The file that tells others which process to signal. */
 export class PidFile {
   readonly path: string
+  /** What another process had there. */
+  readonly #before: string | undefined
 
-  private constructor (path: string) {
+  private constructor (path: string, before: string | undefined) {
     this.path = path
+    this.#before = before
   }
 
   /** @throws StartError */
   static async write (path: string | undefined): Promise<PidFile | undefined> {
     if (path === undefined) return undefined
+    const before = await readFile(path, 'utf8').catch(() => undefined)
     try {
       await writeFile(path, `${process.pid}\n`, { mode: 0o644 })
     } catch (error) {
       throw cannotWrite(error)
     }
-    return new PidFile(path)
+    return new PidFile(path, before)
   }
 
   /**
@@ -38,17 +42,38 @@ export class PidFile {
     }
   }
 
-  async remove (): Promise<void> {
-    this.removeSync()
+  /** This process does not serve after all: the one that has the places to listen is still found by the file. */
+  undo (): void {
+    const before = this.#before
+    this.#ifOwn(() => {
+      if (before !== undefined && isAlive(before)) writeFileSync(this.path, before)
+      else unlinkSync(this.path)
+    })
+  }
+
+  remove (): void {
+    this.#ifOwn(() => unlinkSync(this.path))
   }
 
   /** Not where another process has put its own there. */
-  removeSync (): void {
+  #ifOwn (change: () => void): void {
     try {
-      if (readFileSync(this.path, 'utf8').trim() === String(process.pid)) unlinkSync(this.path)
+      if (readFileSync(this.path, 'utf8').trim() === String(process.pid)) change()
     } catch {
       // Somebody else has removed it.
     }
+  }
+}
+
+/** Whether it is the number of another process that runs. */
+function isAlive (text: string): boolean {
+  const pid = Number(text)
+  if (!Number.isInteger(pid) || pid < 1 || pid === process.pid) return false
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    // It is that of another user.
+    return codeOf(error) === 'EPERM'
   }
 }
 

@@ -157,7 +157,7 @@ export class Primary {
     } catch (error) {
       generation.kill()
       await undo?.()
-      if (pidFile !== this.#pidFile) await pidFile?.remove()
+      if (pidFile !== this.#pidFile) pidFile?.undo()
       if (logs !== this.#logs) logs?.close()
       // The workers that were about to serve were ended for that.
       if (this.#closing !== undefined) throw new StartError('the gateway is closing')
@@ -166,7 +166,7 @@ export class Primary {
       this.#next = undefined
     }
     await this.#replace(generation, plan, logs)
-    if (pidFile !== this.#pidFile) await this.#pidFile?.remove()
+    if (pidFile !== this.#pidFile) this.#pidFile?.remove()
     this.#pidFile = pidFile
   }
 
@@ -209,7 +209,7 @@ export class Primary {
     this.#handout.close()
     await Promise.all(generations.map(generation => generation.close()))
     await this.possessions.close()
-    await this.#pidFile?.remove()
+    this.#pidFile?.remove()
   }
 
   /** Ends what is left, at once. */
@@ -217,7 +217,7 @@ export class Primary {
     for (const generation of this.#all()) generation.kill()
     this.#sockets.kill()
     this.possessions.kill()
-    this.#pidFile?.removeSync()
+    this.#pidFile?.remove()
   }
 
   #all (): Generation[] {

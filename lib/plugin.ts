@@ -1,5 +1,5 @@
 import { FST_SCGI_OPT_INVALID } from './errors.ts'
-import { settleError } from './http/described.ts'
+import { settleError, startOver } from './http/described.ts'
 import { Caches } from './exchange/cache-registry.ts'
 import { GatewayExchange } from './exchange/exchange.ts'
 import { drain, type GatewayState } from './exchange/drain.ts'
@@ -258,6 +258,7 @@ function replyScgi (root: GatewayRoot, reply: FastifyReply, options: ReplyScgiOp
     if (!mayStay(request, reply, matched, options.body)) return
     const { bodyLimit } = request.routeOptions
     takeTurn(request.raw, reply.raw, () => {
+      startOver(reply)
       run({ ...service, bodyLimit, point: pointOf(matched, rewritePrefix) }, root.state, select, request, reply, options.body)
     })
   }).catch((error: unknown) => reply.send(error))

@@ -18,6 +18,8 @@ export class Call {
   path: string | undefined
   /** A Set-Cookie header for the reply. */
   setCookie: string | undefined
+  /** Reason phrase of the reply; empty where there is none. */
+  phrase = ''
 
   constructor (reply: FastifyReply) {
     this.request = reply.request

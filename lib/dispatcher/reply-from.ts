@@ -1,14 +1,12 @@
-import { errors } from 'undici'
 import fp from 'fastify-plugin'
 import replyFrom from '@fastify/reply-from'
 import { onRejection, valueOf } from '../options/functions.ts'
 import { setOwn } from '../runtime/own-property.ts'
+import { describe, startOver } from '../http/described.ts'
 import { withCookie } from '../reply/header-lists.ts'
-import { RequestInfo } from '../exchange/info.ts'
-import { breakOff, clearHead, onReplyClose } from '../http/raw-reply.ts'
+import { breakOff, clearHead, isHttp2 } from '../http/raw-reply.ts'
 import { refusedCoding } from '../inbound/transfer-coding.ts'
 import { takeTurn } from '../inbound/turn.ts'
-import { redirectStateOf } from '../http/redirect-state.ts'
 import { HeaderFilter, textHeaders } from '../reply/response-headers.ts'
 import { toError } from '../runtime/caught.ts'
 import { ScgiDispatcher } from './dispatcher.ts'
@@ -19,6 +17,7 @@ import { parsePathRules } from '../routing/path-options.ts'
 import { queryPart } from '../http/path.ts'
 import { pathToRead } from '../routing/source-path.ts'
 import { Call, CALL } from './from-call.ts'
+import { Tracking } from './tracking.ts'
 import { dispatcherOptions } from './from-options.ts'
 import { Router } from '../routing/router.ts'
 import { matchedRouteOf, mayStay } from '../routing/matched-route.ts'
@@ -26,11 +25,8 @@ import { hasUnread } from '../request/body-reader.ts'
 import { compileParams, type ParamsEncoder } from '../request/params.ts'
 import { rewrittenHeaders } from '../request/rewritten-headers.ts'
 import type { FastifyReplyFromHooks } from '@fastify/reply-from'
-import type { Dispatcher } from 'undici'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Selector } from '../group/registry.ts'
-import type { DispatchContext } from '../../types/dispatcher.ts'
-import type { Attempt } from '../../types/request.ts'
 import type { FastifyScgiOptions, RequestHeaders } from '../../types/options.ts'
 
 type From = (this: FastifyReply, source?: string, options?: FastifyReplyFromHooks) => FastifyReply
@@ -39,17 +35,6 @@ type Headers = Record<string, string | string[]>
 /** Only its path, query and headers matter: the group chooses the server, and Host is the client's. */
 const BASE = 'http://localhost/'
 const OF_THE_BODY = ['content-type', 'content-length', 'transfer-encoding']
-
-/** `request.scgi` of such a call. */
-class FromInfo extends RequestInfo {
-  override readonly attempts: Attempt[]
-
-  constructor (request: FastifyRequest, { attempts }: DispatchContext) {
-    super(redirectStateOf(request.raw))
-    // The list is the dispatcher's, and grows.
-    this.attempts = attempts
-  }
-}
 
 /**
  * Adds `reply.from()` of @fastify/reply-from to an instance, over SCGI to what `select` gives. It is as that package has it, save for what
@@ -104,6 +89,7 @@ class Defaults {
       if (refused !== undefined) return this.header('connection', 'close').send(refused)
       if (!mayStay(this.request, this, matchedRouteOf(this.request, paths), given.body ?? undefined)) return this
       takeTurn(raw, this.raw, () => {
+        startOver(this)
         try {
           const call = new Call(this)
           const own = source === undefined || source === ''
@@ -157,11 +143,12 @@ class Defaults {
           response.stream.destroy()
           clearHead(reply)
           this.#answer(reply, failure)
-        } else if (given.onResponse === undefined) {
-          reply.send(response.stream)
-        } else {
-          hook(reply, () => given.onResponse?.(request, reply, response))
+          return
         }
+        if (call.phrase !== '' && !isHttp2(reply.raw)) reply.raw.statusMessage = call.phrase
+        describe(call.request, reply, response.stream)
+        if (given.onResponse === undefined) reply.send(response.stream)
+        else hook(reply, () => given.onResponse?.(request, reply, response))
       },
     }
   }
@@ -213,71 +200,6 @@ function hook (reply: FastifyReply, call: () => unknown): void {
     onRejection(call(), reply, failed)
   } catch (error) {
     failed(error)
-  }
-}
-
-/** Watches a request for `request.scgi`, for the log, and for the client. */
-class Tracking implements Dispatcher.DispatchHandler {
-  readonly #handler: Dispatcher.DispatchHandler
-  readonly #call: Call
-  readonly #ignoreClientAbort: boolean
-  #context: DispatchContext | undefined
-  #info: FromInfo | undefined
-  #over = false
-
-  constructor (handler: Dispatcher.DispatchHandler, call: Call, ignoreClientAbort: boolean) {
-    this.#handler = handler
-    this.#call = call
-    this.#ignoreClientAbort = ignoreClientAbort
-  }
-
-  onRequestStart (controller: Dispatcher.DispatchController, context: DispatchContext): void {
-    const { request, reply } = this.#call
-    this.#context = context
-    this.#info = new FromInfo(request, context)
-    this.#info.clientAddress = this.#call.view.remoteAddr
-    request.scgi = this.#info
-    this.#handler.onRequestStart?.(controller, context)
-    if (this.#ignoreClientAbort || controller.aborted) return
-    const leave = (): void => {
-      // Of a stream of HTTP/2 that was reset Node.js says that it has finished.
-      if (!this.#over) controller.abort(new errors.RequestAbortedError('The client closed the connection'))
-    }
-    if (reply.raw.destroyed) leave()
-    else onReplyClose(reply.raw, request.raw.socket, leave)
-  }
-
-  onResponseStart (controller: Dispatcher.DispatchController, statusCode: number, headers: Headers, statusMessage?: string): void {
-    if (this.#info !== undefined) this.#info.head = this.#context?.head
-    this.#call.setCookie = this.#context?.setCookie
-    const { raw } = this.#call.reply
-    if (statusMessage !== undefined && statusMessage !== '' && this.#call.request.raw.httpVersionMajor < 2) raw.statusMessage = statusMessage
-    this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)
-  }
-
-  onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#handler.onResponseData?.(controller, chunk)
-  }
-
-  onResponseEnd (controller: Dispatcher.DispatchController, trailers: Headers): void {
-    this.#over = true
-    this.#log()
-    this.#handler.onResponseEnd?.(controller, trailers)
-  }
-
-  onResponseError (controller: Dispatcher.DispatchController, error: Error): void {
-    this.#over = true
-    this.#log(error)
-    this.#handler.onResponseError?.(controller, error)
-  }
-
-  #log (error?: Error): void {
-    const { log } = this.#call.request
-    if (log.level !== 'debug' && log.level !== 'trace') return
-    const attempts = this.#context?.attempts ?? []
-    for (const attempt of attempts) {
-      log.debug({ upstream: attempt, err: attempt === attempts.at(-1) ? error : undefined }, `upstream ${attempt.address} ${attempt.status ?? '-'}`)
-    }
   }
 }
 

@@ -41,10 +41,9 @@ export function describeAgain (reply: FastifyReply, body: unknown): void {
 export function settle (reply: FastifyReply, payload: unknown): void {
   const known = descriptions.get(reply)
   if (known === undefined) return
-  const { raw } = reply
   const replaced = (payload ?? null) !== known.body
   // A Response brings its status when all hooks are done.
-  if ((reply.statusCode !== known.status || isResponse(payload)) && !isHttp2(raw) && raw.statusMessage === known.phrase) raw.statusMessage = ''
+  if (reply.statusCode !== known.status || isResponse(payload)) dropPhrase(reply, known)
   if (replaced) removeStale(reply, known)
   else if (known.status === 206 && reply.statusCode !== 206) removeIf(reply, known, 'content-range')
   known.body = payload ?? null
@@ -57,6 +56,15 @@ export function settleError (reply: FastifyReply): void {
   if (known === undefined) return
   descriptions.delete(reply)
   for (const name of OF_A_BODY) removeIf(reply, known, name)
+}
+
+/** Another reply is asked for in place of the one that was noted. */
+export function startOver (reply: FastifyReply): void {
+  const known = descriptions.get(reply)
+  if (known === undefined) return
+  descriptions.delete(reply)
+  dropPhrase(reply, known)
+  for (const name of known.values.keys()) removeIf(reply, known, name)
 }
 
 /** The type of a body is not that of an object which is sent in its place. */
@@ -85,6 +93,10 @@ function removeStale (reply: FastifyReply, known: Description): void {
       else removeIf(reply, known, name)
     }
   }
+}
+
+function dropPhrase ({ raw }: FastifyReply, { phrase }: Description): void {
+  if (!isHttp2(raw) && raw.statusMessage === phrase) raw.statusMessage = ''
 }
 
 function removeIf (reply: FastifyReply, { values }: Description, name: string): void {

@@ -183,6 +183,30 @@ test('maxConns is shared out, also when processes come, go and are busy: never m
   assert.ok(Array.from({ length: 9 }, () => attempt(one)).every(each => each !== undefined))
 })
 
+test('maxConns that is edited is shared out anew, whoever edits it', async () => {
+  const shared = (limit: number): number[] => limit === 0
+    ? [Infinity, Infinity, Infinity, Infinity]
+    : [0, 1, 2, 3].map(index => Math.floor(limit / 4) + (index < limit % 4 ? 1 : 0))
+  const edits: number[][] = [[52, 20], [52, 100], [0, 50], [52, 0, 40], [50, 3]]
+  const limits = (groups: readonly ServerGroup[]): (number | undefined)[] => groups.map(group => group.balancer?.servers[0]?.limit)
+  for (const [first = 0, ...then] of edits) {
+    for (const by of [0, 2]) {
+      // Sent by hand: another process may hear of shares before it hears of the edit.
+      for (const order of ['at once', 'in order', 'last first'] as const) {
+        await using played = new Played()
+        const groups = await played.startAll(4, { servers: [{ address: A, maxConns: first }, B] })
+        assert.deepEqual(limits(groups), shared(first))
+        for (const limit of then) {
+          if (order !== 'at once') played.bus.hold()
+          groups[by]?.edit(A, { maxConns: limit })
+          if (order !== 'at once') played.bus.flush(list => order === 'in order' ? list : [...list].reverse())
+          assert.deepEqual(limits(groups), shared(limit), `${first} -> ${then.join(' -> ')} edited by ${by}, ${order}`)
+        }
+      }
+    }
+  }
+})
+
 test('shares: whatever processes have heard of yet, the sum of what they use is never more than the limit', () => {
   fc.assert(fc.property(
     fc.integer({ min: 1, max: 9 }),

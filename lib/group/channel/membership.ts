@@ -89,11 +89,12 @@ export class Membership {
 
   leave (): void {
     if (this.#leave === undefined) return
+    // Who takes the lead may answer before this returns, and is not to be contradicted.
+    this.#settled = this.#synced = false
     this.say(KEYS.member(this.#process), null)
     this.#leave()
     this.#leave = undefined
     this.#joining = undefined
-    this.#settled = this.#synced = false
     this.#joined()
   }
 

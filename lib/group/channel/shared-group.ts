@@ -51,6 +51,8 @@ export class SharedGroup implements Witness {
   readonly purgeListeners = new Set<(cache: string, match: PurgeMatch, soft: boolean) => void>()
   /** What was found out elsewhere is being entered: it is not to be told again. */
   #applying = false
+  /** A limit was edited by the word of another process: when all of that is entered, it is shared out anew. */
+  #limited = false
   /** Of each address that was added or removed the event that holds here. */
   readonly #servers = new Map<string, ChannelEvent>()
   readonly #busy = new Set<string>()
@@ -137,7 +139,10 @@ export class SharedGroup implements Witness {
       const left = peer.ejectedUntil - this.#options.target.balancer.now()
       this.#tell(KEYS.ejected(peer.name), left > 0 ? { until: Date.now() + left, reason: peer.reason } : null)
     } else if (change === 'added') this.#catchUp(peer)
-    else if (change === 'limits' && !this.#applying) this.#limits.update()
+    else if (change === 'limits') {
+      if (this.#applying) this.#limited = true
+      else this.#limits.update()
+    }
   }
 
   released (peer: EndpointPeer): void {
@@ -186,6 +191,9 @@ export class SharedGroup implements Witness {
     } finally {
       this.#applying = before
     }
+    if (before || !this.#limited) return
+    this.#limited = false
+    this.#limits.update()
   }
 
   #applyFinding (kind: string, peer: EndpointPeer, { value, clock }: ChannelEvent): void {

@@ -72,7 +72,7 @@ export class Peer<T> implements UpstreamServer {
   #reason: string | undefined = undefined
   #stopped: string | undefined = undefined
   #ejectedUntil = -Infinity
-  /** Since when the weight grows; NaN if it does not. */
+  /** When the weight began to grow last. */
   #rampBegan = NaN
   /** What is this process's of `maxConns`; `undefined` if it has all of it. */
   #share: number | undefined
@@ -358,9 +358,13 @@ export class Peer<T> implements UpstreamServer {
    * @param ago so many milliseconds ago
    */
   ramp (ago = 0): void {
-    if (this.slowStart <= ago) return
     this.#rampBegan = this.#owner.now() - ago
-    this.ramping = true
+    this.ramping = ago < this.slowStart
+  }
+
+  /** Since when the weight grows, by the clock of the group; -Infinity if it does not. */
+  get rampBegan (): number {
+    return this.ramping ? this.#rampBegan : -Infinity
   }
 
   /** When the peer was last known to fail, to be probed, or to be chosen after a pause. */

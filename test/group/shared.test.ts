@@ -8,6 +8,7 @@ import { shareOut, type Held, type Shares } from '../../lib/group/channel/shares
 import { startRecorder } from '../helpers/recorder.ts'
 import { MemoryBus } from '../helpers/memory-channel.ts'
 import type { GroupOptions, UpstreamServer } from '../../types/index.ts'
+import type { Peer } from '../../lib/balancer/peer.ts'
 import type { Selection } from '../../lib/balancer/selection.ts'
 import type { Endpoint } from '../../lib/connections/protocol.ts'
 
@@ -110,6 +111,42 @@ test('failures take a server out for all, and an answer brings it back', async (
   for (const group of played.groups) assert.deepEqual([server(group, A).state, server(group, A).fails], ['up', 0])
   // It begins slowly in all of them.
   for (const group of played.groups) assert.equal(group.balancer?.servers.find(({ name }) => name === A)?.ramping, true)
+})
+
+test('who hears late of a return, or of a server that was added, gives it the weight that it has grown to meanwhile', async t => {
+  t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 })
+  const slow = (group: ServerGroup | undefined, name: string) => group?.balancer?.servers.find(each => each.name === name)
+  const kinds: Record<string, { out (group: ServerGroup): void, back (group: ServerGroup): void }> = {
+    failures: { out: group => slow(group, A)?.takeOut(3_600_000), back: group => slow(group, A)?.takeBack() },
+    ejection: {
+      out: group => { const peer = slow(group, A); if (peer !== undefined) peer.ejectedUntil = Infinity },
+      back: group => { const peer = slow(group, A); if (peer !== undefined) peer.ejectedUntil = -Infinity },
+    },
+    edit: { out: group => group.disable(A), back: group => group.enable(A) },
+  }
+  for (const [name, { out, back }] of Object.entries(kinds)) {
+    for (const slowStart of ['1s', '1h'] as const) {
+      await using played = new Played()
+      const [one, two] = await played.startAll(2, { servers: [{ address: A, slowStart }, B] })
+      assert(one && two)
+      out(one)
+      assert.notEqual(server(two, A).state, 'up', name)
+      played.bus.cut('p2')
+      back(one)
+      await one.add({ address: C, slowStart })
+      t.mock.timers.tick(60_000)
+      played.bus.join('p2')
+      for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
+      for (const address of [A, C]) {
+        assert.equal(server(two, address).state, 'up', name)
+        const peer: Peer<Endpoint> | undefined = slow(two, address)
+        const share: number = peer?.share(two.balancer?.now() ?? 0) ?? 0
+        // After a minute of an hour there is a sixtieth of the weight.
+        assert.equal(slowStart === '1s' ? share : Math.round(share * 60), 1, `${name} ${slowStart} ${address} ${share}`)
+      }
+      assert(slow(one, A)?.ramping)
+    }
+  }
 })
 
 test('passed checks bring a server with retry back for all, and none that has failTimeout', async () => {

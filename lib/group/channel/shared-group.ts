@@ -9,7 +9,7 @@ import type { Peer } from '../../balancer/peer.ts'
 import type { Endpoint } from '../../connections/protocol.ts'
 import type { ChannelEvent, GroupChannel } from '../../../types/channel.ts'
 import type { PurgeMatch } from '../../../types/cache-store.ts'
-import type { ServerOptions } from '../../../types/upstream.ts'
+import type { ServerOptions, UpstreamServer } from '../../../types/upstream.ts'
 import type { Found } from '../resolve/watch.ts'
 import type { Witness } from '../witness.ts'
 
@@ -22,7 +22,7 @@ interface SharedTarget {
   judge (peer: EndpointPeer, healthy: boolean, reason: string | undefined): void
   find (address: string, found: readonly Found[]): void
   edit (server: string, changes: Record<string, unknown>): void
-  add (server: unknown): Promise<unknown>
+  add (server: unknown): Promise<readonly UpstreamServer[]>
   remove (server: string): void
   /** @param edit `undefined` for the option as it was configured */
   setOption (option: string, edit: GroupEdit | undefined): void
@@ -198,16 +198,17 @@ export class SharedGroup implements Witness {
 
   #applyFinding (kind: string, peer: EndpointPeer, { value, clock }: ChannelEvent): void {
     const { target } = this.#options
-    let isBack = false
+    const since = peer.rampBegan
+    let back: number | undefined
     if (kind === 'health') {
       const read = readHealth(value)
       if (read === undefined) return
-      isBack = read.healthy && !peer.healthy
+      if (read.healthy && !peer.healthy) back = clock
       target.judge(peer, read.healthy, read.reason)
     } else {
       const read = readUntil(value)
       const left = read === undefined ? 0 : read.until - Date.now()
-      isBack = read === undefined
+      if (read === undefined) back = clock
       if (kind === 'out') {
         if (left > 0) {
           peer.lastFailure = read?.reason
@@ -216,11 +217,20 @@ export class SharedGroup implements Witness {
       } else if (kind === 'ejected') {
         if (read !== undefined) peer.reason = read.reason
         peer.ejectedUntil = left > 0 ? target.balancer.now() + left : -Infinity
+        if (read !== undefined && left <= 0) back = read.until
       }
     }
-    // Its weight has grown meanwhile.
-    const ago = Date.now() - clock
-    if (isBack && ago > LATE) peer.ramp(ago)
+    if (back !== undefined) this.#backdate(peer, back, since)
+  }
+
+  /**
+   * Its weight has grown meanwhile.
+   * @param at the time of day at which it came back
+   * @param since when its weight began to grow before this process was told, by the clock of the group: it was back already, or is new here
+   */
+  #backdate (peer: EndpointPeer, at: number, since: number): void {
+    const ago = Date.now() - at
+    if (ago > LATE) peer.ramp(Math.min(ago, this.#options.target.balancer.now() - since))
   }
 
   /** Later edits of the same option hold against this one, also where it is of all servers of a name, and they of one. */
@@ -237,8 +247,11 @@ export class SharedGroup implements Witness {
     const since = this.#membership.get(KEYS.server(server))
     // It was of a server of that address before this one.
     if (since !== undefined && since.clock > event.clock) return
+    const { target } = this.#options
+    const before = new Map(target.balancer.servers.map(peer => [peer, peer.rampBegan]))
     try {
-      this.#options.target.edit(server, { [option]: event.value })
+      target.edit(server, { [option]: event.value })
+      for (const [peer, since] of before) if (peer.rampBegan > since) this.#backdate(peer, event.clock, since)
     } catch (error) {
       // It comes with the servers of its name, or has left.
       if (!isUnknown(error)) warn(this.#options.group, event, error)
@@ -270,13 +283,22 @@ export class SharedGroup implements Witness {
         if (!isUnknown(error)) warn(group, event, error)
       }
       try {
-        if (event.value !== null) await target.add(event.value)
+        if (event.value !== null) this.#grown(await target.add(event.value), event)
       } catch (error) {
         warn(group, event, error)
       }
     }
     this.#busy.delete(address)
     this.#editAnew(address)
+  }
+
+  /** Others have had these for a while, as they are now. */
+  #grown (added: readonly UpstreamServer[], { clock }: ChannelEvent): void {
+    for (const peer of this.#options.target.balancer.servers) {
+      if (!added.includes(peer)) continue
+      const found = [KEYS.health(peer.name), KEYS.out(peer.name), KEYS.ejected(peer.name)].map(key => this.#membership.get(key)?.clock ?? 0)
+      this.#backdate(peer, Math.max(clock, ...found), -Infinity)
+    }
   }
 
   #quietly (work: () => void): void {

@@ -100,13 +100,17 @@ export class CachedEntry {
   }
 
   /**
-   * A part of the body, both ends included; the rest is not read where the store can do that. The body is taken by it.
+   * A part of the body, both ends included; the rest is not read where the store can do that. The body is taken by it, unless it has parts:
+   * then there may be more of them, until it is discarded.
    * @param start at least 0
    * @param end less than the size
    */
   openRange (start: number, end: number): Readable | Buffer | Promise<Readable | Buffer> {
     const whole = this.whole()
     if (whole !== undefined) return whole.subarray(start, end + 1)
+    const { body } = this.#result
+    const part = hasParts(body) ? body.openPart(start, end) : undefined
+    if (part !== undefined) return part
     const guard = this.#guard
     if (guard.store.openRange === undefined || !guard.usable()) return cutRange(this.stream(), start, end)
     let opened
@@ -126,6 +130,15 @@ export class CachedEntry {
   discard (): void {
     discard(this.#result)
   }
+}
+
+/** A body in an open file. Its parts come from that file, whatever has become of the entry and of the store, and however slow the disk is. */
+interface PartedBody {
+  openPart (start: number, end: number): Readable | Promise<Buffer> | undefined
+}
+
+function hasParts (body: CacheStoreResult['body']): body is Readable & PartedBody {
+  return body instanceof Readable && 'openPart' in body && typeof body.openPart === 'function'
 }
 
 function destroyRange (part: Readable | Buffer | undefined): void {

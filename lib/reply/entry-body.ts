@@ -6,7 +6,6 @@ import type { CachedEntry } from '../cache/entry.ts'
 export class EntryBody implements SeekableBody {
   readonly size: number
   readonly #entry: CachedEntry
-  #taken = false
 
   constructor (entry: CachedEntry) {
     this.size = entry.size
@@ -14,13 +13,12 @@ export class EntryBody implements SeekableBody {
   }
 
   open (start?: number, end?: number): Readable | Buffer | Promise<Readable | Buffer> {
-    this.#taken = true
     if (start === undefined || end === undefined) return this.#entry.whole() ?? this.#entry.stream()
     return this.#entry.openRange(start, end - 1)
   }
 
   close (): void {
-    if (!this.#taken) this.#entry.discard()
-    this.#taken = true
+    // Also where parts were taken: the file that they come from stays open until then.
+    this.#entry.discard()
   }
 }

@@ -4,8 +4,7 @@ import type { CacheStore, CacheStoreKey, CacheStoreListed, CacheStoreResult, Cac
 import { ActiveList } from '../../runtime/active-list.ts'
 import type { Put } from '../short-sink.ts'
 import { readTags } from '../tags.ts'
-import { DiskBody } from './disk/body.ts'
-import type { BodyPart } from './disk/body.ts'
+import { DiskBody, ONE_BUFFER } from './disk/body.ts'
 import { commit } from './disk/commit.ts'
 import type { OpenEntry } from './disk/entry.ts'
 import { readAt, shut, SMALL } from './disk/files.ts'
@@ -16,14 +15,13 @@ import { readDiskOptions } from './disk/options.ts'
 import type { DiskSettings, DiskStoreOptions } from './disk/options.ts'
 import { putNow } from './disk/put-now.ts'
 import { Rounds } from './disk/rounds.ts'
+import { SharedFile } from './disk/shared-file.ts'
 import { EntryFiles } from './disk/entry-files.ts'
 import { DiskWriter } from './disk/writer.ts'
 import { copyValue, entryKey, keyBytes, keyText, promisedLength, purgeTest, readKey, softened } from './key.ts'
 
 export type { DiskStoreOptions } from './disk/options.ts'
 
-/** A body up to this is handed out as one Buffer. */
-const ONE_BUFFER = 65_536
 /** The files of other processes are looked for again after this time at the earliest, in milliseconds. */
 const LOAD_AGAIN = 600_000
 /** And after this at the latest, however long entries may be idle. */
@@ -133,12 +131,13 @@ export class DiskStore implements CacheStore {
 
   async openRange (key: CacheStoreKey, start: number, end: number, of?: CacheStoreResult): Promise<Readable | Buffer | undefined> {
     if (Buffer.isBuffer(of?.body)) return start >= 0 && start <= end && end < of.body.length ? of.body.subarray(start, end + 1) : undefined
-    const open = of?.body instanceof DiskBody ? of.body.detach() : undefined
-    if (open !== undefined) return readPart(open, start, end)
+    if (of?.body instanceof DiskBody && of.body.isFresh) return takePart(of.body, start, end)
     const found = await this.#find(key)
     if (found === undefined) return undefined
     const { path, fd, size, preamble: { bodyOffset, id } } = found.entry
-    if (of === undefined || this.#ids.get(of) === id) return readPart({ path, fd, start: bodyOffset, end: size }, start, end)
+    if (of === undefined || this.#ids.get(of) === id) {
+      return takePart(new DiskBody({ file: new SharedFile(path, fd), start: bodyOffset, end: size }), start, end)
+    }
     shut(fd)
     return undefined
   }
@@ -231,7 +230,7 @@ export class DiskStore implements CacheStore {
     }
     if (bodyLength > ONE_BUFFER) {
       const check = { crc: bodyCrc, onResult: judge }
-      return new DiskBody({ path, fd, start: bodyOffset, end: size, first, ...(!isVerified && { check }) })
+      return new DiskBody({ file: new SharedFile(path, fd), start: bodyOffset, end: size, first, ...(!isVerified && { check }) })
     }
     const body = first.length === bodyLength ? first : await readWhole(entry)
     shut(fd)
@@ -277,18 +276,13 @@ async function readWhole ({ fd, first, preamble: { bodyOffset, bodyLength } }: O
   }
 }
 
-/** Reads a part of an open body, and closes it. */
-async function readPart (body: BodyPart, first: number, last: number): Promise<Readable | Buffer | undefined> {
-  const { path, fd } = body
-  const start = body.start + first
-  const end = body.start + last + 1
-  if (first >= 0 && first <= last && end <= body.end) {
-    if (end - start > ONE_BUFFER) return new DiskBody({ path, fd, start, end })
-    const bytes = Buffer.allocUnsafe(end - start)
-    const have = await readAt(fd, bytes, start).catch(() => -1)
-    shut(fd)
-    return have === bytes.length ? bytes : undefined
+/** The one part that is wanted of a body. */
+async function takePart (body: DiskBody, start: number, end: number): Promise<Readable | Buffer | undefined> {
+  const part = body.openPart(start, end)
+  body.destroy()
+  try {
+    return await part
+  } catch {
+    return undefined
   }
-  shut(fd)
-  return undefined
 }

@@ -2,17 +2,23 @@ import { read } from 'node:fs'
 import { Readable } from 'node:stream'
 import { crc32 } from './crc32.ts'
 import { FST_SCGI_CACHE_STORE } from '../../../errors.ts'
-import { shut } from './files.ts'
+import { toError } from '../../../runtime/caught.ts'
+import { readAt } from './files.ts'
+import type { SharedFile } from './shared-file.ts'
 
 const CHUNK = 65_536
+/** A body, or a part of one, up to this is handed out as one Buffer. */
+export const ONE_BUFFER = 65_536
+
+const SHORTER = 'the file has become shorter'
 
 /** Closes what was neither read nor destroyed by those who got it. */
-const forgotten = new FinalizationRegistry<number>(shut)
+const forgotten = new FinalizationRegistry<SharedFile>(file => file.release())
 
 /** A body, or a part of one, in an open file. */
-export interface BodyPart {
-  readonly path: string
-  readonly fd: number
+interface BodyPart {
+  /** The reader's own share of it. */
+  readonly file: SharedFile
   /** Offset of the first byte, and of the one after the last. */
   readonly start: number
   readonly end: number
@@ -25,10 +31,10 @@ export interface DiskBodyOptions extends BodyPart {
   readonly check?: { readonly crc: number, readonly onResult: (right: boolean) => void }
 }
 
-/** A part of a file, which this reads and closes; whether the file still has a name does not matter. */
+/** A part of an open file, which this reads and releases; whether the file still has a name does not matter. */
 export class DiskBody extends Readable {
   readonly #options: DiskBodyOptions
-  #fd: number
+  #open = true
   #position: number
   #crc = 0
   #reading = false
@@ -38,17 +44,24 @@ export class DiskBody extends Readable {
   constructor (options: DiskBodyOptions) {
     super({ highWaterMark: CHUNK })
     this.#options = options
-    this.#fd = options.fd
     this.#position = options.start
-    forgotten.register(this, options.fd, this)
+    forgotten.register(this, options.file, this)
   }
 
-  /** Gives the open file away, if nothing was read of it yet; this stream is of no use any more. */
-  detach (): BodyPart | undefined {
-    if (this.#used || this.#fd === -1) return undefined
-    this.#release()
-    this.destroy()
-    return this.#options
+  /**
+   * A part of this body, both ends included, as often as is wanted until this is destroyed. It has its share of the file: neither what is
+   * read of this, nor its end, makes a difference to it. `undefined` if it is outside, or this was destroyed.
+   */
+  openPart (first: number, last: number): Readable | Promise<Buffer> | undefined {
+    const { file, start, end } = this.#options
+    if (!this.#open || this.destroyed || first < 0 || first > last || start + last >= end) return undefined
+    const part = { file: file.share(), start: start + first, end: start + last + 1 }
+    return last - first < ONE_BUFFER ? readPart(part) : new DiskBody(part)
+  }
+
+  /** Nothing was read of it, and it was not destroyed. */
+  get isFresh (): boolean {
+    return !this.#used && this.#open && !this.destroyed
   }
 
   override _read (): void {
@@ -62,22 +75,18 @@ export class DiskBody extends Readable {
     const length = Math.min(CHUNK, end - this.#position)
     const chunk = Buffer.allocUnsafeSlow(length)
     this.#reading = true
-    read(this.#fd, chunk, 0, length, this.#position, (error, bytes) => {
+    read(this.#options.file.fd, chunk, 0, length, this.#position, (error, bytes) => {
       this.#reading = false
       if (this.#afterRead !== undefined) this.#afterRead()
       else if (error !== null) this.#fail(error.message, error)
-      else if (bytes === 0) this.#fail('the file has become shorter')
+      else if (bytes === 0) this.#fail(SHORTER)
       else this.#give(chunk.subarray(0, bytes))
     })
   }
 
   override _destroy (error: Error | null, done: (error: Error | null) => void): void {
     const end = (): void => {
-      if (this.#fd !== -1) {
-        const fd = this.#fd
-        this.#release()
-        shut(fd)
-      }
+      this.#release()
       done(error)
     }
     // A descriptor that is being read may not be closed: its number could be another file's by then.
@@ -86,8 +95,10 @@ export class DiskBody extends Readable {
   }
 
   #release (): void {
+    if (!this.#open) return
+    this.#open = false
     forgotten.unregister(this)
-    this.#fd = -1
+    this.#options.file.release()
   }
 
   #give (chunk: Buffer): void {
@@ -107,8 +118,27 @@ export class DiskBody extends Readable {
   }
 
   #fail (reason: string, cause?: Error): void {
-    const error = new FST_SCGI_CACHE_STORE(`${this.#options.path}: ${reason}`)
-    if (cause !== undefined) error.cause = cause
-    this.destroy(error)
+    this.destroy(failure(this.#options.file, reason, cause))
   }
+}
+
+async function readPart ({ file, start, end }: BodyPart): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(end - start)
+  let have: number
+  try {
+    have = await readAt(file.fd, bytes, start)
+  } catch (error) {
+    const cause = toError(error)
+    throw failure(file, cause.message, cause)
+  } finally {
+    file.release()
+  }
+  if (have < bytes.length) throw failure(file, SHORTER)
+  return bytes
+}
+
+function failure ({ path }: SharedFile, reason: string, cause?: Error): Error {
+  const error = new FST_SCGI_CACHE_STORE(`${path}: ${reason}`)
+  if (cause !== undefined) error.cause = cause
+  return error
 }

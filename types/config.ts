@@ -22,7 +22,7 @@ export interface ListenTlsOptions extends ListenCertificate, Omit<TlsOptions, ke
   ca?: string | Buffer | (string | Buffer)[]
   /**
    * Certificates by server name (SNI), such as `'example.org'` or `'*.example.org'`; an exact name takes precedence over a wildcard. Other names
-   * get the certificate above. Default none. (RFC 6066 section 3)
+   * get the certificate above. All other options, such as `ca` and `crl`, hold for every name. Default none. (RFC 6066 section 3)
    */
   sni?: Record<string, ListenCertificate>
 }

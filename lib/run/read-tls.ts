@@ -6,7 +6,7 @@ import { show } from '../options/units.ts'
 import { checkKeys } from '../options/keys.ts'
 import { readText } from './kept-source.ts'
 import { nameContexts } from './server-names.ts'
-import type { ListenTlsOptions } from '../../types/config.ts'
+import type { ListenCertificate, ListenTlsOptions } from '../../types/config.ts'
 
 type Pem = string | Buffer
 
@@ -51,6 +51,9 @@ const NAMES: Readonly<Record<keyof ListenTlsOptions, true>> = {
   ticketKeys: true,
 }
 
+/** What each name has of its own. */
+const CERTIFICATE: readonly (keyof ListenCertificate)[] = ['cert', 'key', 'passphrase']
+
 /** Options of `https.createServer`, everything read from the disk. */
 export type TlsSettings = TlsOptions & SecureContextOptions
 
@@ -66,15 +69,24 @@ export function readTls (option: string, value: unknown): TlsSettings | undefine
   const certificate = readCertificate(option, { cert, key, passphrase })
   const settings: TlsSettings = { ...others, ...certificate }
   if (others.ca !== undefined) settings.ca = readPem(`${option}.ca`, others.ca, 'CERTIFICATE')
-  const contexts = readNames(`${option}.sni`, sni)
   check(option, certificate)
   checkOthers(option, others)
   check(option, settings)
+  const contexts = readNames(`${option}.sni`, sni, forNames(settings))
   if (contexts !== undefined) settings.SNICallback = nameContexts(contexts)
   return settings
 }
 
-function readNames (option: string, value: unknown): Map<string, ReturnType<typeof createSecureContext>> | undefined {
+/** What Node.js takes from the context of a name, and not from the server: all but the certificate, in whatever form. */
+function forNames (
+  { cert: _cert, key: _key, passphrase: _phrase, pfx: _pfx, privateKeyEngine: _engine, privateKeyIdentifier: _name, ...shared }: TlsSettings
+): SecureContextOptions {
+  return shared
+}
+
+function readNames (
+  option: string, value: unknown, shared: SecureContextOptions
+): Map<string, ReturnType<typeof createSecureContext>> | undefined {
   if (value === undefined) return undefined
   if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), "an object of certificates by name: { 'example.org': { cert, key } }")
   const contexts = new Map<string, ReturnType<typeof createSecureContext>>()
@@ -82,7 +94,8 @@ function readNames (option: string, value: unknown): Map<string, ReturnType<type
     const place = `${option}['${name}']`
     if (!/^(?:\*\.)?[\w-]+(?:\.[\w-]+)*$/.test(name)) throw new FST_SCGI_OPT_INVALID(option, show(name), "names such as 'example.org' and '*.example.org'")
     if (!isRecord(given)) throw new FST_SCGI_OPT_INVALID(place, show(given), '{ cert, key }')
-    contexts.set(name.toLowerCase(), check(place, readCertificate(place, given)))
+    checkKeys(place, given, CERTIFICATE, 'a certificate of a name')
+    contexts.set(name.toLowerCase(), check(place, { ...shared, ...readCertificate(place, given) }))
   }
   return contexts
 }

@@ -24,3 +24,37 @@ fez9jTAKBggqhkjOPQQDAgNHADBEAiAZvebihIYzOhiL0uj1HKe1knoAdGOS3W+f
 -----END CERTIFICATE-----
 `.trimStart(),
 }
+
+/** A self-signed certificate of somebody else. FOR TESTS ONLY, as above. */
+export const otherCertificate = {
+  key: `
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgRx2hukkpc1JAfOBu
+8XQK0Uy8jvx5Ndo0FsBDWiqNwQKhRANCAATuGuyq/tfNJLXqLKTUS+KDw03rNvhR
+zXJrxk4dclS6RYv3Nzwaen6fx7O3CT+pzBD6pNZIg+Z1aGxNdUPJ9scT
+-----END PRIVATE KEY-----
+`.trimStart(),
+  cert: `
+-----BEGIN CERTIFICATE-----
+MIIBdzCCAR2gAwIBAgIBATAKBggqhkjOPQQDAjAqMSgwJgYDVQQDDB9mYXN0aWZ5
+LXNjZ2kgdGVzdCBvbmx5LCBhbm90aGVyMCAXDTIwMDEwMTAwMDAwMFoYDzIxMjYw
+MTAxMDAwMDAwWjAqMSgwJgYDVQQDDB9mYXN0aWZ5LXNjZ2kgdGVzdCBvbmx5LCBh
+bm90aGVyMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE7hrsqv7XzSS16iyk1Evi
+g8NN6zb4Uc1ya8ZOHXJUukWL9zc8Gnp+n8eztwk/qcwQ+qTWSIPmdWhsTXVDyfbH
+E6MyMDAwDwYDVR0TAQH/BAUwAwEB/zAdBgNVHQ4EFgQUGYlQWEyAeLjviVlO408t
+f45viBIwCgYIKoZIzj0EAwIDSAAwRQIhAMWaCCJdD02x0s+zJIMbNt/XzFJAm5A7
++NMRDYIlbyjwAiBYtgWUJwLBqyL8dQrv7v9XteGxW8bU+q10618ljHht9A==
+-----END CERTIFICATE-----
+`.trimStart(),
+}
+
+/** By which the first one is revoked. */
+export const revokedList = `
+-----BEGIN X509 CRL-----
+MIHjMIGLAgEBMAoGCCqGSM49BAMCMCExHzAdBgNVBAMMFmZhc3RpZnktc2NnaSB0
+ZXN0IG9ubHkXDTIwMDEwMTAwMDAwMFoYDzIxMjUwMTAxMDAwMDAwWjAnMCUCFCJp
+gKMYgzx7SktSAUfUQkm3ruBvFw0yNjExMzAxNzA4MDZaoA4wDDAKBgNVHRQEAwIB
+AjAKBggqhkjOPQQDAgNHADBEAiByX7iIKL+CesHPNU0iD0/A1EFg5Q7WL7D9xenK
+1KwcygIgJdUtwrrVQ9qh2Ms8F5fbLwG1pqtwkaShCMLT59X/D/U=
+-----END X509 CRL-----
+`.trimStart()

@@ -45,6 +45,7 @@ const WRONG: [config: unknown, message: RegExp][] = [
   [{ listen: { port: 1, tls: { cert, key: key.replace('MIGH', 'AAAA') } } }, /option 'listen\.tls' is unusable/],
   [{ listen: { port: 1, tls: { cert, key, sni: { 'a b': { cert, key } } } } }, /option 'listen\.tls\.sni' is "a b"/],
   [{ listen: { port: 1, tls: { cert, key, sni: { 'a.b': { cert } } } } }, /option 'listen\.tls\.sni\['a\.b'\]\.key' is missing/],
+  [{ listen: { port: 1, tls: { cert, key, sni: { 'a.b': { cert, key, ca: cert } } } } }, /there is no option 'listen\.tls\.sni\['a\.b'\]\.ca'/],
   [{ listen: { port: 1, tls: { cert, key, minVerion: 'TLSv1.3' } } }, /there is no option 'listen\.tls\.minVerion' \(is 'listen\.tls\.minVersion' meant\?\)/],
   [{ listen: { port: 1, tls: { cert, key, minVersion: 'TLSv9' } } }, /option 'listen\.tls\.minVersion' is "TLSv9", expected what Node\.js takes \(/],
   [{ listen: { port: 1, tls: { cert, key, ciphers: 'NOPE' } } }, /option 'listen\.tls\.ciphers' is "NOPE"/],

@@ -67,6 +67,12 @@ export interface RefusedMessage {
   readonly error: Error
 }
 
+/**
+ * How a wait in a queue ended: the request got a server (`'served'`), or can have none any more because no server that is left is up, or a
+ * function of yours threw (`'refused'`); it timed out (`'timeout'`), or the client disconnected (`'abort'`).
+ */
+export type QueueOutcome = 'served' | 'refused' | 'timeout' | 'abort'
+
 /** A request waits in the queue of its group. Both messages about it are the same object. */
 export interface QueueMessage {
   /** As in `AttemptMessage`. */
@@ -74,8 +80,8 @@ export interface QueueMessage {
   readonly group: UpstreamServers
   /** Requests in the queue when it came, itself included. */
   readonly length: number
-  /** How the wait ended: the request was `'served'`, timed out, or the client disconnected (`'abort'`). */
-  readonly outcome: 'served' | 'timeout' | 'abort' | undefined
+  /** At the end: how it ended. */
+  readonly outcome: QueueOutcome | undefined
   /** At the end: milliseconds in the queue. */
   readonly waited: number | undefined
 }

@@ -4,7 +4,7 @@ import type { Group } from '../balancer/group.ts'
 import type { PickRequest } from '../balancer/method.ts'
 import type { Peer } from '../balancer/peer.ts'
 import type { Endpoint } from '../connections/protocol.ts'
-import type { AttemptMessage, QueueMessage } from '../../types/diagnostics.ts'
+import type { AttemptMessage, QueueMessage, QueueOutcome } from '../../types/diagnostics.ts'
 import type { ResponseHead, ServerAddress } from '../../types/exchange.ts'
 import type { Attempt } from '../../types/request.ts'
 import type { AttemptOutcome } from '../../types/upstream.ts'
@@ -80,7 +80,7 @@ export class QueueEvent implements QueueMessage {
   readonly request: unknown
   readonly group: Group<Endpoint>
   readonly length: number
-  outcome: QueueMessage['outcome'] = undefined
+  outcome: QueueOutcome | undefined = undefined
   waited: number | undefined = undefined
   readonly #begun = performance.now()
 
@@ -91,7 +91,7 @@ export class QueueEvent implements QueueMessage {
     QUEUE_WAIT.publish(this)
   }
 
-  left (outcome: 'served' | 'timeout' | 'abort'): void {
+  left (outcome: QueueOutcome): void {
     this.outcome = outcome
     this.waited = performance.now() - this.#begun
     QUEUE_LEAVE.publish(this)

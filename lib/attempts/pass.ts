@@ -16,6 +16,7 @@ import type { Peer } from '../balancer/peer.ts'
 import type { Selection } from '../balancer/selection.ts'
 import type { Stickiness } from '../balancer/sticky/stickiness.ts'
 import type { Waiter } from '../balancer/queue.ts'
+import type { QueueOutcome } from '../../types/diagnostics.ts'
 import type { AttemptOutcome } from '../../types/upstream.ts'
 import type { Attempt } from '../../types/request.ts'
 import type { ExchangeHandler, ResponseHead, UpstreamError } from '../../types/exchange.ts'
@@ -244,20 +245,20 @@ export class Pass implements ExchangeHandler, Waiter, PassTerms {
       peer = this.#selection.next()
     } catch (error) {
       // A function of the user's: the key of a hash, a method of their own.
-      this.#leaveQueue()
+      this.#leaveQueue('refused')
       this.#phase = this.#phase.to(OVER)
       this.handler.onError(toError(error))
       return true
     }
     if (peer === undefined) {
       if (mayWait && this.#selection.full) return this.#phase === QUEUED ? false : this.#wait()
-      this.#leaveQueue()
+      this.#leaveQueue('refused')
       if (this.#holds()) return true
       if (this.#selection.held) this.#refuse(new FST_SCGI_NO_FAILOVER(this.group.name), 503)
       else this.#refuse(new FST_SCGI_NO_LIVE_UPSTREAMS(this.group.name))
       return true
     }
-    this.#leaveQueue()
+    this.#leaveQueue('served')
     this.#running.begin(peer)
     this.#send(peer, false)
     return true
@@ -276,13 +277,13 @@ export class Pass implements ExchangeHandler, Waiter, PassTerms {
     return true
   }
 
-  #leaveQueue (): void {
+  #leaveQueue (outcome: 'served' | 'refused'): void {
     if (this.#phase !== QUEUED) return
     this.group.queue?.leave(this)
-    this.#leftQueue('served')
+    this.#leftQueue(outcome)
   }
 
-  #leftQueue (outcome: 'served' | 'timeout' | 'abort'): void {
+  #leftQueue (outcome: QueueOutcome): void {
     this.#queued?.left(outcome)
     this.#queued = undefined
   }

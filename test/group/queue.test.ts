@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import fc from 'fast-check'
+import { QUEUE_LEAVE } from '../../lib/runtime/diagnostics.ts'
+import { select } from '../../lib/balancer/select.ts'
 import { StickyRoute } from '../../lib/balancer/sticky/route.ts'
 import { Stickiness } from '../../lib/balancer/sticky/stickiness.ts'
 import { playedGroup } from './played.ts'
@@ -290,6 +292,41 @@ test('a server that drains comes back by the time alone for those who are bound 
   server(played).last.reply()
   assert.equal(waiting.status, 200)
   failed.pass.abort()
+})
+
+test('what is told of the end of a wait is whether it got a server', t => {
+  const time = clock(t)
+  const told: unknown[] = []
+  const stop = QUEUE_LEAVE.subscribe(({ outcome }) => told.push(outcome))
+  try {
+    let fails = false
+    const method = select<Endpoint>(() => {
+      if (fails) throw new Error('no choice')
+      return undefined
+    })
+    const played = playedGroup([{ maxConns: 1 }, { down: true }], { queue: { size: 5, timeout: 1000 }, method, now: time.now })
+    const [a] = played.group.servers
+    assert(a)
+    played.send()
+    const [served, thrown] = [played.send(), played.send()]
+    server(played).last.reply()
+    fails = true
+    server(played).last.reply()
+    assert.deepEqual([served.status, thrown.error?.message], [200, 'no choice'])
+    fails = false
+    played.send()
+    played.send()
+    a.healthy = false
+    assert.deepEqual(told, ['served', 'refused', 'refused'])
+    a.healthy = true
+    played.send().pass.abort()
+    const late = played.send()
+    time.advance(1000)
+    assert.equal(late.error?.code, 'FST_SCGI_QUEUE_TIMEOUT')
+    assert.deepEqual(told.slice(3), ['abort', 'timeout'])
+  } finally {
+    stop()
+  }
 })
 
 test('a storm: no slot is lost, none is used twice, everyone is answered once', t => {

@@ -25,8 +25,9 @@ export interface MemberChecksOptions {
 /** Has the servers of a group checked, each by the check for its protocol, and enters what is found. */
 export class MemberChecks {
   readonly #options: MemberChecksOptions
-  /** Servers that others have checked. */
+  // Servers that others have checked, and those that were checked here: what is known of them holds when checks begin again.
   readonly #judged = new WeakSet<EndpointPeer>()
+  #checked = new WeakSet<EndpointPeer>()
   #running: ReadonlyMap<HealthCheck, HealthChecks<EndpointPeer>>
 
   constructor (options: MemberChecksOptions) {
@@ -39,7 +40,11 @@ export class MemberChecks {
     this.stop()
     this.#running = this.#make(checks)
     for (const peer of peers) {
-      if (this.#checkFor(peer.target.address) === undefined && !peer.healthy) this.#enter(peer, true, undefined)
+      if (this.#checkFor(peer.target.address) !== undefined || peer.healthy) continue
+      this.#enter(peer, true, undefined)
+      // No check has found that.
+      this.#judged.delete(peer)
+      this.#checked.delete(peer)
     }
   }
 
@@ -75,7 +80,8 @@ export class MemberChecks {
   }
 
   #enter (peer: EndpointPeer, healthy: boolean, reason: string | undefined): void {
-    peer.reason = reason
+    // What a healthy server is out for, if it is, has nothing to do with its checks.
+    if (!healthy || !peer.healthy) peer.reason = reason
     peer.healthy = healthy
     if (this.#checkFor(peer.target.address)?.persistent === true) rememberHealth(this.#options.group, peer.target.address, healthy)
   }
@@ -83,6 +89,11 @@ export class MemberChecks {
   /** Ends all checks. */
   stop (): void {
     for (const checks of this.#running.values()) checks.stop()
+  }
+
+  /** What was found here is out of date by the time that checks begin again. */
+  forget (): void {
+    this.#checked = new WeakSet()
   }
 
   #checkFor (address: ServerAddress): HealthCheck | undefined {
@@ -99,25 +110,36 @@ export class MemberChecks {
     return new HealthChecks<EndpointPeer>({
       ...check,
       timers,
-      probe (peer, done) {
+      probe: (peer, done) => {
         const target = port === undefined ? peer.target : endpoint(peer, atPort(peer.target.address, port))
-        return check.probe(target, told(group, peer, done))
+        return check.probe(target, told(group, peer, reason => {
+          done(reason)
+          this.#wasChecked(peer)
+        }))
       },
       healthy: peer => this.#begin(check, peer),
       skip: peer => peer.down,
       failed: peer => peer.retry !== undefined && peer.tookOut,
       onRecovery: peer => peer.takeBack(),
       onChange: (peer, healthy, reason) => {
+        this.#checked.add(peer)
         this.#enter(peer, healthy, reason)
         onHealth?.(peer, healthy, reason)
       },
     })
   }
 
+  /** It was checked. Where that has changed nothing others need to know as well that it was. */
+  #wasChecked (peer: EndpointPeer): void {
+    if (this.#checked.has(peer)) return
+    this.#checked.add(peer)
+    if (!this.#judged.has(peer)) this.#options.onHealth?.(peer, peer.healthy, peer.healthy ? undefined : peer.reason)
+  }
+
   /** The state of a server when its checks begin. They may have stopped for any time before. */
   #begin (check: HealthCheck, peer: EndpointPeer): boolean | undefined {
     // With other checks than before a server keeps what is known of it.
-    if (check.mandatory && !this.#judged.has(peer)) {
+    if (check.mandatory && !this.#judged.has(peer) && !this.#checked.has(peer)) {
       const known = this.#isKnown(check, peer.target.address)
       if (peer.healthy && !known) peer.checking = true
       else if (peer.checking && known) peer.healthy = true

@@ -206,6 +206,7 @@ export class Members {
     this.#starting = undefined
     this.#discovery.stop()
     this.#checks.stop()
+    this.#checks.forget()
     this.#outliers?.stop()
     this.#endApplications()
     this.closeIdle()

@@ -1,11 +1,13 @@
 // health: { mandatory, persistent, port }: servers that take no requests before they are checked, and checks that go to another port.
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { createServer } from 'node:http'
 import { test } from 'node:test'
 import { createUpstreams } from '../../lib/index.ts'
 import { systemTimers } from '../../lib/runtime/timers.ts'
 import { ServerGroup } from '../../lib/group/server-group.ts'
 import { startPassing, turnsUntil, type PassingGateway } from '../helpers/passing.ts'
+import { MemoryBus } from '../helpers/memory-channel.ts'
 import { startRecorder, type Recorder } from '../helpers/recorder.ts'
 import { FakeTimers } from '../helpers/timers.ts'
 import type { TestContext } from 'node:test'
@@ -113,6 +115,50 @@ test('a server that is down is checked when it is enabled, and serves then', asy
   assert.deepEqual(states(group), ['checking'])
   await comesTo(timers, group, ['up'], 10_000 / 3)
 })
+
+for (const mandatory of [true, false]) {
+  test(`checks that begin again leave in those that were checked, at first with mandatory: ${mandatory}`, async t => {
+    const timers = fakeTimers(t)
+    await using one = await startRecorder()
+    await using two = await startRecorder()
+    let checked = 0
+    const count = (): void => { checked += 1 }
+    subscribe('fastify-scgi:health:check', count)
+    const bus = new MemoryBus()
+    const make = (process: string): ServerGroup => new ServerGroup({
+      name: 'again', servers: [one.address], health: { ...health, mandatory, fails: 3 }, shared: bus.channel(process),
+    })
+    const [first, second] = [make('p1'), make('p2')]
+    try {
+      await first.open()
+      await second.open()
+      timers.advance(10_000)
+      await turnsUntil(() => checked > 0, 'checked', 10)
+      await turnsUntil(() => states(first).join() === 'up', 'up', 10)
+      first.setOptions({ health: { mandatory: true, interval: '20s' } })
+      assert.deepEqual([states(first), states(second)], [['up'], ['up']])
+      // One failed check is not three.
+      one.answer = 'Status: 503\r\n\r\n'
+      const before = checked
+      timers.advance(20_000)
+      await turnsUntil(() => checked > before, 'checked', 10)
+      assert.deepEqual(states(first), ['up'])
+      // The other one leads, and then the first one again.
+      bus.cut('p1')
+      bus.join('p1')
+      await new Promise(resolve => setImmediate(resolve))
+      assert.deepEqual([states(first), states(second)], [['up'], ['up']])
+      second.stop()
+      assert.deepEqual(states(first), ['up'])
+      await first.add(two.address)
+      assert.deepEqual(states(first), ['up', 'checking'])
+    } finally {
+      unsubscribe('fastify-scgi:health:check', count)
+      first.stop()
+      second.stop()
+    }
+  })
+}
 
 for (const persistent of [false, true]) {
   test(`persistent: ${persistent}: a group of the same name, the same server added again, checks that begin again`, async t => {

@@ -47,8 +47,10 @@ export class MemoryBus {
     this.#tell()
   }
 
+  /** It is heard again, and is the one that has come last. */
   join (process: string): void {
     this.#cut.delete(process)
+    this.#joined.sort((one, other) => Number(one.process === process) - Number(other.process === process))
     this.#tell()
   }
 

@@ -68,9 +68,10 @@ export interface CacheStore {
   delete (key: CacheStoreKey): void | Promise<void>
   /**
    * Changes the head and the times of an entry, but not its body and `vary` (after a revalidation, a soft purge). Returns false if the entry
-   * does not exist, has another `etag` than `value` (it was replaced meanwhile), or has no room for the new head.
+   * does not exist, was replaced meanwhile, or has no room for the new head. It was replaced if it has another `etag` than `value`, or another
+   * `cachedAt` or `Last-Modified` than `of`, the result of `get` for which `value` was made.
    */
-  updateMeta?(key: CacheStoreKey, value: CacheStoreValue): boolean | Promise<boolean>
+  updateMeta?(key: CacheStoreKey, value: CacheStoreValue, of?: CacheStoreValue): boolean | Promise<boolean>
   /**
    * Returns a part of the body of an entry, both ends included, without reading the rest; `undefined` if the entry does not exist or the range
    * is outside its body. `of` is the result of `get`: the part must belong to that entry, whose `body` is consumed if it is a stream.

@@ -289,6 +289,29 @@ function testMeta (runWith: RunWith): void {
     assert.deepEqual([found.etag, (await bodyOf(found)).toString()], ['"2"', 'two'])
   })
 
+  runWith('updateMeta', 'not for an entry without an entity tag that was replaced since it was found', async store => {
+    const now = Date.now()
+    const modified = ['Tue, 01 Jan 2030 00:00:00 GMT', 'Wed, 02 Jan 2030 00:00:00 GMT'] as const
+    const rows: [what: string, before: Record<string, string>, after: Record<string, string>, cachedAt: number][] = [
+      ['no validators', {}, {}, now],
+      ['the same Last-Modified', { 'last-modified': modified[0] }, { 'last-modified': modified[0] }, now],
+      ['another Last-Modified', { 'last-modified': modified[0] }, { 'last-modified': modified[1] }, now - 1000],
+    ]
+    for (const [what, before, after, cachedAt] of rows) {
+      await write(store, keyOf('/a'), valueOf({ headers: before, cachedAt: now - 1000 }), 'one')
+      const found = await entry(store, keyOf('/a'))
+      await bodyOf(found)
+      const next = { ...headOf(found), cachedAt: now + 1000, statusMessage: 'late' }
+      const second = valueOf({ headers: { ...after, 'content-encoding': 'x' }, cachedAt })
+      await write(store, keyOf('/a'), second, 'two')
+      assert.equal(await store.updateMeta(keyOf('/a'), next, found), false, what)
+      const left = await entry(store, keyOf('/a'))
+      assert.deepEqual(headOf(left), second)
+      assert.equal((await bodyOf(left)).toString(), 'two')
+      assert.equal(await store.updateMeta(keyOf('/a'), { ...second, statusMessage: 'in time' }, left), true, what)
+    }
+  })
+
   runWith('updateMeta', 'of one variant', async store => {
     for (const encoding of ['br', 'gzip']) {
       await write(store, keyOf('/v', { 'accept-encoding': encoding }), valueOf({ vary: { 'accept-encoding': encoding } }), encoding)

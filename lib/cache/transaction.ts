@@ -500,7 +500,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
     const value = stored === undefined || this.#wasPurged(stored) ? undefined : renewal?.stored
     this.entry = renewal === undefined ? this.#expiredEntry : this.#expiredEntry?.with(renewal.served)
     this.#expiredEntry = undefined
-    if (value === undefined) {
+    if (value === undefined || stored === undefined) {
       this.#end(false)
       return
     }
@@ -509,7 +509,7 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
     this.#lockKey = undefined
     this.#end(true)
     zone.commits.begin(path)
-    updateEntry(zone.guard, this.#key, value, () => {
+    updateEntry(zone.guard, this.#key, value, stored, () => {
       zone.commits.end(path)
       if (lockKey !== undefined) zone.locks.release(lockKey, this, true)
     })

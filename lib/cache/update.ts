@@ -1,4 +1,5 @@
 import { pipeline, Readable } from 'node:stream'
+import { wasReplaced } from './replaced.ts'
 import { discard, isPromise, type StoreGuard } from './store-guard.ts'
 import type { StoreKey } from './key.ts'
 import type { CacheStoreResult, CacheStoreValue } from '../../types/cache-store.ts'
@@ -6,22 +7,25 @@ import type { CacheStoreResult, CacheStoreValue } from '../../types/cache-store.
 /** Time for a store to take an entry anew. */
 const REWRITE_TIMEOUT = 5000
 
-/** Gives an entry another head, with or without the store's help, and calls back. Where it fails the entry stays as it was. */
-export function updateEntry (guard: StoreGuard, key: StoreKey, value: CacheStoreValue, done: () => void): void {
+/**
+ * Gives an entry another head, with or without the store's help, and calls back. Where it fails the entry stays as it was.
+ * @param of the entry as it was found: one that has replaced it keeps its own head
+ */
+export function updateEntry (guard: StoreGuard, key: StoreKey, value: CacheStoreValue, of: CacheStoreValue, done: () => void): void {
   const { store } = guard
   if (!guard.usable()) {
     done()
     return
   }
   if (store.updateMeta === undefined) {
-    rewriteEntry(guard, key, value, done)
+    rewriteEntry(guard, key, value, of, done)
     return
   }
   try {
-    const result = store.updateMeta(guard.keyFor(key), value)
+    const result = store.updateMeta(guard.keyFor(key), value, of)
     // It may have had no room for a longer head.
     const updated = (kept: boolean | undefined): void => {
-      if (kept === false) rewriteEntry(guard, key, value, done)
+      if (kept === false) rewriteEntry(guard, key, value, of, done)
       else done()
     }
     if (isPromise(result)) guard.settle(result, 'an update', () => {}, updated)
@@ -49,11 +53,11 @@ export function deleteEntry (guard: StoreGuard, key: StoreKey, done: () => void 
 }
 
 /** A store that can only take whole entries gets this one once more. */
-function rewriteEntry (guard: StoreGuard, key: StoreKey, value: CacheStoreValue, done: () => void): void {
+function rewriteEntry (guard: StoreGuard, key: StoreKey, value: CacheStoreValue, of: CacheStoreValue, done: () => void): void {
   guard.get(key, {
     onLookup (result) {
       // It may have been replaced meanwhile, or the store may not have it any more.
-      if (result === undefined || result.etag !== value.etag || result.cachedAt > value.cachedAt) {
+      if (result === undefined || wasReplaced(result, value, of)) {
         discard(result)
         done()
         return

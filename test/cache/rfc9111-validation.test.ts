@@ -1,7 +1,7 @@
 // RFC 9111 section 4.3: validation, and what a 304 does to an entry.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { PlainStore, TestGateway } from './kit.ts'
+import { PlainStore, settled, TestGateway } from './kit.ts'
 import type { Asked, Answer } from './kit.ts'
 
 const STORED = { 'cache-control': 'max-age=10', etag: '"1"', 'content-type': 'text/plain', 'content-length': '1', 'x-old': 'old', 'x-both': 'old' }
@@ -115,6 +115,30 @@ test('a store that has no room for the new head, or cannot change one, gets the 
     })
     const { hit } = await renewed(gateway)
     assert.equal(hit['cache-control'], 'max-age=20')
+  }
+})
+
+test('a late 304 does not put the head of the old entry over another that has replaced it', async () => {
+  const modified = 'Tue, 01 Jan 2030 00:00:00 GMT'
+  const stubborn = Object.assign(new PlainStore(), { updateMeta: () => false })
+  for (const store of [undefined, new PlainStore(), stubborn]) {
+    const gateway = new TestGateway({ ...(store !== undefined && { store }), options: { valid: {}, rules: 'rfc9111' } })
+    const headers = { 'cache-control': 'max-age=10', 'last-modified': modified }
+    gateway.app = () => ({ headers: { ...headers, 'x-of': 'old' }, body: 'old' })
+    await gateway.get()
+    gateway.clock.time += 11_000
+    gateway.app = undefined
+    const [late, early] = [gateway.begin(), gateway.begin()]
+    await settled()
+    const [first, second] = gateway.asked
+    second?.answer({ headers: { ...headers, 'content-encoding': 'x', 'x-of': 'new' }, body: 'new' })
+    await early.outcome
+    await settled()
+    first?.answer({ status: 304, headers: { 'cache-control': 'max-age=20' } })
+    assert.equal((await late.outcome).body, 'old')
+    await settled()
+    const hit = await gateway.get()
+    assert.deepEqual([hit.cacheStatus, hit.body, hit.headers['x-of'], hit.headers['content-encoding']], ['HIT', 'new', 'new', 'x'])
   }
 })
 

@@ -4,6 +4,7 @@ import type { CacheStore, CacheStoreKey, CacheStoreListed, CacheStoreResult, Cac
 import { ActiveList } from '../../runtime/active-list.ts'
 import type { Put } from '../short-sink.ts'
 import { readTags } from '../tags.ts'
+import { wasReplaced } from '../replaced.ts'
 import { DiskBody, ONE_BUFFER } from './disk/body.ts'
 import { commit } from './disk/commit.ts'
 import type { OpenEntry } from './disk/entry.ts'
@@ -117,12 +118,15 @@ export class DiskStore implements CacheStore {
     await this.purge(key.origin, { key: key.path }, false)
   }
 
-  updateMeta (key: CacheStoreKey, value: CacheStoreValue): Promise<boolean> {
+  updateMeta (key: CacheStoreKey, value: CacheStoreValue, of?: CacheStoreResult): Promise<boolean> {
     return this.#entryFiles.lock.run(lockName(key.path), async () => {
       const found = await this.#entryFiles.find(key, 'r+')
       if (found === undefined) return false
       try {
-        return found.entry.head.value.etag === value.etag && await this.#entryFiles.rewrite(found.entry, copyValue(value))
+        const { head, preamble } = found.entry
+        const id = of === undefined ? undefined : this.#ids.get(of)
+        if ((id !== undefined && id !== preamble.id) || wasReplaced(head.value, value, of)) return false
+        return await this.#entryFiles.rewrite(found.entry, copyValue(value))
       } finally {
         shut(found.entry.fd)
       }

@@ -4,6 +4,7 @@ import { CREATE_CACHE } from '../../options/table/cache.ts'
 import { parseLifetime, parseSize } from '../../options/units.ts'
 import { SHORT } from '../short-sink.ts'
 import { readTags } from '../tags.ts'
+import { wasReplaced } from '../replaced.ts'
 import { copyValue, promisedLength, purgeTest, softened } from './key.ts'
 import { BodyWriter } from './body-writer.ts'
 import { EntryTable, type EntryTimes } from './entry-table.ts'
@@ -121,9 +122,9 @@ export class MemoryStore implements CacheStore {
     for (const entry of this.#index.entriesOf(key)) this.#remove(entry)
   }
 
-  updateMeta (key: CacheStoreKey, value: CacheStoreValue): boolean {
+  updateMeta (key: CacheStoreKey, value: CacheStoreValue, of?: CacheStoreValue): boolean {
     const entry = this.#index.find(key)
-    if (entry === undefined || entry.etag !== value.etag) return false
+    if (entry === undefined || wasReplaced(this.#valueOf(entry), value, of)) return false
     const renewed = copyValue(value)
     this.#shareTexts(renewed)
     this.#replace(entry, renewed)

@@ -7,6 +7,7 @@ import { readRows } from '../../options/read.ts'
 import { REDIS_STORE } from '../../options/table/cache.ts'
 import { show } from '../../options/units.ts'
 import { readTags } from '../tags.ts'
+import { wasReplaced } from '../replaced.ts'
 import { BodyWriter } from './body-writer.ts'
 import { copyValue, entryKey, isValue, keyBytes, keyText, promisedLength, purgeTest, readKey } from './key.ts'
 import { connect, isRedisClient } from '../../redis/client.ts'
@@ -61,6 +62,8 @@ class RedisStore implements CacheStore {
   readonly #writers = new ActiveList<BodyWriter>()
   /** What is being asked now. Redis answers in turn, so that none of it is older than a write or a purge of ours that is done. */
   readonly #lookups = new Map<string, Promise<Looked>>()
+  /** Which writing of an entry a result is of. */
+  readonly #ids = new WeakMap<CacheStoreResult, string>()
   #closed = false
 
   constructor (options: RedisStoreOptions) {
@@ -114,11 +117,13 @@ class RedisStore implements CacheStore {
     await this.purge(key.origin, { key: key.path }, false)
   }
 
-  async updateMeta (key: CacheStoreKey, value: CacheStoreValue): Promise<boolean> {
+  async updateMeta (key: CacheStoreKey, value: CacheStoreValue, of?: CacheStoreResult): Promise<boolean> {
     const found = await this.get(key)
-    if (found === undefined) return false
+    const id = found === undefined ? undefined : this.#ids.get(found)
+    if (found === undefined || id === undefined || wasReplaced(found, value, of)) return false
+    if (of !== undefined && (this.#ids.get(of) ?? id) !== id) return false
     const next = copyValue(found.vary === undefined ? value : { ...value, vary: found.vary })
-    const head = [JSON.stringify({ ...next, method: key.method }), etagArgument(next), next.staleAt, next.deleteAt]
+    const head = [JSON.stringify({ ...next, method: key.method }), id, next.staleAt, next.deleteAt]
     try {
       const args = [keyBytes(keyText(key)), key.method, ...head, Date.now(), ...headerArguments(key)]
       return await this.#guard.run(UPDATE, this.#main(key), ...args) === 1
@@ -182,13 +187,16 @@ class RedisStore implements CacheStore {
     } catch {
       return { key, names: undefined, result: undefined }
     }
-    const [lists, meta, stale, body] = arrayOf(found)
+    const [lists, meta, stale, body, id] = arrayOf(found)
     const names = [...new Set(String(lists).split(/[\n,]/))].filter(name => name !== '')
     const head = readMeta(meta)
     if (head === undefined || !Buffer.isBuffer(stale) || !Buffer.isBuffer(body)) return { key, names, result: undefined }
     const { method, ...value } = head
     const fits = method === key.method && value.deleteAt > Date.now() && varyMatches(value.vary, key.headers)
-    return { key, names, result: fits ? { ...value, staleAt: Number(stale.toString()), body, size: body.length } : undefined }
+    if (!fits) return { key, names, result: undefined }
+    const result = { ...value, staleAt: Number(stale.toString()), body, size: body.length }
+    this.#ids.set(result, String(id))
+    return { key, names, result }
   }
 
   #main (key: CacheStoreKey): string {
@@ -208,7 +216,7 @@ class RedisStore implements CacheStore {
     const now = Date.now()
     const member = `${main.slice(this.#prefix.length)}:${variant}:${id}`
     const meta = JSON.stringify({ ...value, method: key.method })
-    const args = [keyBytes(keyText(key)), names.join(), variant, id, meta, etagArgument(value), staleAt, deleteAt, now, body]
+    const args = [keyBytes(keyText(key)), names.join(), variant, id, meta, staleAt, deleteAt, now, body]
     await Promise.all([
       // Before the entry, so that no purge of the tag misses it.
       ...tags.map(tag => this.#guard.run(TAG, this.#tag(key.origin, tag), member, deleteAt, now)),
@@ -250,11 +258,6 @@ class RedisStore implements CacheStore {
 
 function headerArguments ({ headers }: CacheStoreKey): string[] {
   return Object.entries(headers ?? {}).flatMap(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value])
-}
-
-/** An entry without an ETag is not one with an empty one. */
-function etagArgument ({ etag }: CacheStoreValue): string {
-  return etag === undefined ? '' : `:${etag}`
 }
 
 function arrayOf (answer: unknown): unknown[] {

@@ -4,7 +4,7 @@ import { Script } from '../../../redis/script.ts'
 //
 //   P{H}       hash: key (zone, NUL, key), vary (lists of header names, one a line), n (number of the last writing)
 //   P{H}:v     sorted set of the variants, by the time until which each is of use
-//   P{H}:V     hash, a variant: n, id, meta (JSON), etag, stale, delete, body; V is the SHA-1 of the method and the headers that select it
+//   P{H}:V     hash, a variant: n, id, meta (JSON), stale, delete, body; V is the SHA-1 of the method and the headers that select it
 //   P:tag:T    sorted set of the variants with a tag, as H:V:id, by time
 //
 // Everything goes when its time is over. Head and body are one hash, and each script is one step: nobody sees the one without the other.
@@ -42,12 +42,12 @@ end
 /** Lists of header names by which the entries of one key differ; with more, those used longest ago are forgotten. */
 const MAX_LISTS = 8
 
-/** text, method, headers... -> lists of names, meta, stale, body */
+/** text, method, headers... -> lists of names, meta, stale, body, id */
 export const GET = new Script(`${FIND}
 local entry, lists = find(KEYS[1], ARGV[1], ARGV[2], 3)
 if not entry then return {lists or ''} end
-local found = redis.call('HMGET', entry, 'meta', 'stale', 'body')
-return {lists, found[1], found[2], found[3]}`)
+local found = redis.call('HMGET', entry, 'meta', 'stale', 'body', 'id')
+return {lists, found[1], found[2], found[3], found[4]}`)
 
 /** text, method, start, end, headers... -> bytes */
 export const RANGE = new Script(`${FIND}
@@ -55,9 +55,9 @@ local entry = find(KEYS[1], ARGV[1], ARGV[2], 5)
 if not entry or tonumber(ARGV[4]) >= redis.call('HSTRLEN', entry, 'body') then return false end
 return string.sub(redis.call('HGET', entry, 'body'), ARGV[3] + 1, ARGV[4] + 1)`)
 
-/** text, vary, variant, id, meta, etag, stale, delete, now, body */
+/** text, vary, variant, id, meta, stale, delete, now, body */
 export const COMMIT = new Script(`${KEEP}
-local main, text, list, time, now = KEYS[1], ARGV[1], ARGV[2] .. '\\n', ARGV[8], ARGV[9]
+local main, text, list, time, now = KEYS[1], ARGV[1], ARGV[2] .. '\\n', ARGV[7], ARGV[8]
 local lists, count = list, 1
 for line in string.gmatch(redis.call('HGET', main, 'vary') or '', '[^\\n]*\\n') do
   if line ~= list and count < ${MAX_LISTS} then lists, count = lists .. line, count + 1 end
@@ -66,7 +66,7 @@ redis.call('HSET', main, 'key', text, 'vary', lists)
 local n = redis.call('HINCRBY', main, 'n', 1)
 local entry = main .. ':' .. ARGV[3]
 redis.call('DEL', entry)
-redis.call('HSET', entry, 'n', n, 'id', ARGV[4], 'meta', ARGV[5], 'etag', ARGV[6], 'stale', ARGV[7], 'delete', time, 'body', ARGV[10])
+redis.call('HSET', entry, 'n', n, 'id', ARGV[4], 'meta', ARGV[5], 'stale', ARGV[6], 'delete', time, 'body', ARGV[9])
 redis.call('PEXPIREAT', entry, time)
 redis.call('ZREMRANGEBYSCORE', main .. ':v', '-inf', now)
 redis.call('ZADD', main .. ':v', time, ARGV[3])
@@ -74,10 +74,10 @@ keep(main .. ':v', time, now)
 keep(main, time, now)
 return n`)
 
-/** text, method, meta, etag, stale, delete, now, headers... -> 1 where the entry is the one that is meant */
+/** text, method, meta, id, stale, delete, now, headers... -> 1 where the variant is still that writing */
 export const UPDATE = new Script(`${FIND}${KEEP}
 local entry = find(KEYS[1], ARGV[1], ARGV[2], 8)
-if not entry or redis.call('HGET', entry, 'etag') ~= ARGV[4] then return 0 end
+if not entry or redis.call('HGET', entry, 'id') ~= ARGV[4] then return 0 end
 redis.call('HSET', entry, 'meta', ARGV[3], 'stale', ARGV[5], 'delete', ARGV[6])
 redis.call('PEXPIREAT', entry, ARGV[6])
 redis.call('ZADD', KEYS[1] .. ':v', ARGV[6], string.sub(entry, #KEYS[1] + 2))

@@ -1,0 +1,16 @@
+import type { CacheStoreValue } from '../../types/cache-store.ts'
+
+/**
+ * Whether another entry has taken the place of the one that a new head is for: its body is another one.
+ * @param entry what is there now
+ * @param value the new head
+ * @param of the entry that was found, where that is known. Replies without an entity tag are told apart by it.
+ */
+export function wasReplaced (entry: CacheStoreValue, value: CacheStoreValue, of: CacheStoreValue | undefined): boolean {
+  if (entry.etag !== value.etag) return true
+  return of !== undefined && (entry.cachedAt !== of.cachedAt || modified(entry) !== modified(of))
+}
+
+function modified ({ headers }: CacheStoreValue): string {
+  return String(headers['last-modified'])
+}

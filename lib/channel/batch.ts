@@ -15,9 +15,15 @@ export class Batch {
     if (this.#events.length === 1) outside(() => setImmediate(() => this.#flush()))
   }
 
-  #flush (): void {
+  /** What was to be sent at the end of this turn is for the caller to send. */
+  take (): ChannelEvent[] {
     const events = this.#events
     this.#events = []
-    this.#send(events)
+    return events
+  }
+
+  #flush (): void {
+    const events = this.take()
+    if (events.length > 0) this.#send(events)
   }
 }

@@ -149,9 +149,9 @@ class RedisChannel implements GroupChannel {
     this.#guard = this.#subscriber = undefined
     this.#hears = this.#connected = false
     this.#members = [this.#process]
-    // After what was published last.
+    const last = this.#batch.take()
     if (guard === undefined) return
-    setImmediate(() => { guard.run(LEAVE, this.#key, this.#process).catch(() => {}).finally(() => guard.close()) })
+    this.#publish(last, guard).then(() => guard.run(LEAVE, this.#key, this.#process)).catch(() => {}).finally(() => guard.close())
   }
 
   #heard (message: string): void {
@@ -198,8 +198,7 @@ class RedisChannel implements GroupChannel {
     this.#listeners.presence(this.presence())
   }
 
-  async #publish (events: readonly ChannelEvent[]): Promise<void> {
-    const guard = this.#guard
+  async #publish (events: readonly ChannelEvent[], guard = this.#guard): Promise<void> {
     if (guard === undefined) return
     try {
       for (let from = 0; from < events.length; from += MOST) {

@@ -120,6 +120,38 @@ test('four processes share a group over Redis', { skip: noRedis, timeout: 120_00
   }
 })
 
+test('what a process says last, in the turn in which it leaves, is heard by the others', { skip: noRedis, timeout: 60_000 }, async () => {
+  await using dir = await tempDir()
+  const redis = await startRedis(dir.socket())
+  const clients = [new Redis(redis.url), new Redis(redis.url)]
+  const [one, two] = clients.map(client => redisChannel({ client }))
+  assert(one && two)
+  try {
+    const heard: string[] = []
+    let leave = (): void => {}
+    const both = new Promise<void>(resolve => {
+      leave = one.subscribe(() => {}, ({ connected, members }) => { if (connected && members.length === 2) resolve() })
+    })
+    let left = (): void => {}
+    const gone = new Promise<void>(resolve => { left = resolve })
+    const end = two.subscribe(({ key }) => heard.push(key), ({ members }) => {
+      heard.push(String(members.length))
+      if (heard.includes('2') && members.length === 1) left()
+    })
+    await both
+    const { process } = one.presence()
+    one.publish({ group: 'g', key: 'x', value: 1, clock: 1, process })
+    leave()
+    await gone
+    assert.deepEqual(heard.slice(-2), ['x', '1'])
+    assert.deepEqual((await two.snapshot()).map(({ key }) => key), ['x'])
+    end()
+  } finally {
+    for (const client of clients) client.disconnect()
+    await redis.stop()
+  }
+})
+
 test('redisChannel: options', () => {
   const client = new Redis({ lazyConnect: true })
   for (const [options, code, message] of [

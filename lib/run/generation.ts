@@ -177,7 +177,7 @@ export class Generation {
   #died (worker: WorkerLink, end: End): void {
     this.#quick = worker.age < LONG_LIFE ? this.#quick + 1 : 0
     const delay = this.#quick < 2 ? 0 : Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.#quick - 2))
-    this.#log?.error({ worker: { pid: worker.pid, ...end } }, `worker ${worker.pid} ended (${showEnd(end)}): another is started${delay === 0 ? '' : ` in ${delay} ms`}`)
+    this.#log?.error({ worker: { pid: worker.pid, ...end } }, `${worker.pid === 0 ? 'a worker' : `worker ${worker.pid}`} ended (${showEnd(end)}): another is started${delay === 0 ? '' : ` in ${delay} ms`}`)
     this.#replace(delay)
   }
 
@@ -188,7 +188,8 @@ export class Generation {
       const worker = this.#start(kept)
       this.#watch(worker)
       this.#bring(worker).then(() => this.#log?.info(`worker ${worker.pid} serves`), (error: Error) => {
-        if (this.#over) return
+        // Of one that was never there it is told already.
+        if (this.#over || worker.pid === 0) return
         const other = kept === undefined && !worker.over ? this.#source : undefined
         this.#log?.error(`worker ${worker.pid} cannot serve: ${error.message}${other === undefined ? '' : '; another is started with the configuration of before'}`)
         worker.kill('SIGKILL')

@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { ChildProcess } from 'node:child_process'
 import { closeHandle, sendHandle, type ServerAddress } from './handles.ts'
+import { toError } from '../runtime/caught.ts'
 import { StartError } from './errors.ts'
 import { KEPT } from './kept-source.ts'
 import { isReport, WORKER_ENV, type Order, type Plan, type Report } from './messages.ts'
@@ -14,6 +15,8 @@ const LONGEST_READING = 1000
 export interface End {
   readonly code: number | null
   readonly signal: string | null
+  /** Why the system did not start it at all. */
+  readonly refusal?: string
 }
 
 /** What a worker was told: it decides whether others get its connections when it ends. */
@@ -41,7 +44,8 @@ export class WorkerLink {
   readonly ended: Promise<End>
   /** It has ended, and all that it had to say is heard. */
   readonly silent: Promise<End>
-  readonly #worker: Worker
+  /** None where the system has refused it at once. */
+  readonly #worker: Worker | undefined
   readonly #kept: string | undefined
   readonly #began = performance.now()
   #way: OnItsWay | undefined
@@ -55,22 +59,30 @@ export class WorkerLink {
 
   /** @param kept what it is to load, instead of what the files of the configuration have now */
   constructor (kept?: string) {
-    const worker = this.#worker = cluster.fork({ [WORKER_ENV]: kept === undefined ? '1' : KEPT })
+    const { worker, refusal } = forkWorker({ [WORKER_ENV]: kept === undefined ? '1' : KEPT })
+    this.#worker = worker
     this.#kept = kept
-    this.pid = worker.process.pid ?? 0
-    worker.on('message', (message: unknown) => { if (isReport(message)) this.#hear(message) })
-    // Of a channel that is closed the end of the process tells.
-    worker.on('error', () => {})
+    this.pid = worker?.process.pid ?? 0
+    worker?.on('message', (message: unknown) => { if (isReport(message)) this.#hear(message) })
     this.ended = new Promise(resolve => {
-      worker.once('exit', (code: number | null, signal: string | null) => {
+      const end = (end: End): void => {
         this.#over = true
         this.serving = false
-        this.#settle(this.#problem ?? new StartError(`a worker ended before it served (${showEnd({ code, signal })})`))
-        resolve({ code, signal })
+        this.#settle(this.#problem ??= new StartError(`a worker ended before it served (${showEnd(end)})`))
+        resolve(end)
+      }
+      const refuse = (error: unknown): void => end({ code: null, signal: null, refusal: toError(error).message })
+      worker?.once('exit', (code: number | null, signal: string | null) => end({ code, signal }))
+      worker?.on('error', (error: Error) => {
+        // Of a channel that is closed the end of the process tells; one that was never started has no end.
+        if (this.pid !== 0) return
+        Reflect.deleteProperty(cluster.workers ?? {}, worker.id)
+        refuse(error)
       })
+      if (refusal !== undefined) process.nextTick(refuse, refusal)
     })
     this.silent = this.ended.then(async end => {
-      await channelEnd(worker.process)
+      if (worker !== undefined && end.refusal === undefined) await channelEnd(worker.process)
       return end
     })
   }
@@ -121,7 +133,8 @@ export class WorkerLink {
       ...(passing.again === true ? { again: true } : undefined),
       ...(passing.request === undefined ? undefined : { request: passing.request.toString('latin1') }),
     }
-    sendHandle(this.#worker.process, order, passing.connection, error => { if (error !== null) this.#answer(false) })
+    if (this.#worker === undefined) this.#answer(false)
+    else sendHandle(this.#worker.process, order, passing.connection, error => { if (error !== null) this.#answer(false) })
   }
 
   /**
@@ -147,13 +160,14 @@ export class WorkerLink {
       this.leaving = true
       this.#told = order.scgi
     }
-    if (this.#worker.isConnected()) this.#worker.send(order, () => {})
+    if (this.#worker?.isConnected() === true) this.#worker.send(order, () => {})
   }
 
   kill (signal: NodeJS.Signals): void {
     this.leaving = true
     this.#told = 'kill'
-    if (!this.#over) this.#worker.process.kill(signal)
+    // Without a number it would be the whole group of this process.
+    if (!this.#over && this.pid !== 0) this.#worker?.process.kill(signal)
   }
 
   /** Resolves with the next thing that it has come to. */
@@ -206,12 +220,22 @@ export class WorkerLink {
   }
 }
 
+/** Some refusals of the system Node.js throws, and others are events. */
+function forkWorker (env: Record<string, string>): { worker?: Worker, refusal?: unknown } {
+  try {
+    return { worker: cluster.fork(env) }
+  } catch (refusal) {
+    return { refusal }
+  }
+}
+
 /** Waits until all that a dead process has sent is read. Node.js does not tell it by 'disconnect' where a handle is on its way. */
 async function channelEnd (child: ChildProcess): Promise<void> {
   const until = performance.now() + LONGEST_READING
   while (child.connected && performance.now() < until) await new Promise(resolve => setImmediate(resolve))
 }
 
-export function showEnd ({ code, signal }: End): string {
+export function showEnd ({ code, signal, refusal }: End): string {
+  if (refusal !== undefined) return `the system starts no process: ${refusal}`
   return signal ?? `exit code ${code}`
 }

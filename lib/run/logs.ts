@@ -104,6 +104,8 @@ export class Logs {
 
   /** Waits until all lines are written, but no longer than so many milliseconds. */
   async flush (milliseconds: number): Promise<void> {
+    // Of a request that was cut off the access log has its line in the next turn.
+    await new Promise(resolve => setImmediate(resolve))
     this.#failures?.flush()
     await Promise.all(this.#writers.map(writer => writer.flush(milliseconds)))
   }

@@ -1,9 +1,10 @@
 // The lines of the access log, and the failures that the log sums up.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { mock, test } from 'node:test'
 import { runGateway } from '../../lib/run/index.ts'
 import { Failures } from '../../lib/run/failures.ts'
+import { runCli } from '../helpers/cli.ts'
 import { RawClient } from '../helpers/raw-client.ts'
 import { refusedAddress, startRecorder } from '../helpers/recorder.ts'
 import { tempDir } from '../helpers/temp.ts'
@@ -106,3 +107,22 @@ test('the window of equal failures begins anew while they go on', () => {
     mock.timers.reset()
   }
 })
+
+for (const workers of [undefined, 1]) {
+  test(`requests that are cut off at the end have their lines, ${workers === undefined ? 'without workers' : 'with a worker'}`, { timeout: 60_000 }, async () => {
+    await using dir = await tempDir()
+    await using recorder = await startRecorder({ answer: async exchange => { await exchange.closed } })
+    const config = { listen: 0, workers, accessLog: { format: 'json', file: dir.file('access.log') }, mounts: [{ upstreams: recorder.address, closeTimeout: 50 }] }
+    writeFileSync(dir.file('gateway.json'), JSON.stringify(config))
+    await using gateway = runCli('--config', dir.file('gateway.json'))
+    const { port } = new URL(await gateway.listening())
+    const clients = await Promise.all([1, 2, 3].map(() => RawClient.connect({ port: Number(port) })))
+    for (const [index, client] of clients.entries()) client.socket.write(get(`/${index}`))
+    await recorder.received(3)
+    gateway.kill('SIGTERM')
+    assert.deepEqual(await gateway.ended, { code: 0, signal: null })
+    const urls = [...readFileSync(dir.file('access.log'), 'utf8').matchAll(/"url":"([^"]*)"/g)].map(([, url]) => url)
+    assert.deepEqual(urls.sort(), ['/0', '/1', '/2'])
+    for (const client of clients) await client[Symbol.asyncDispose]()
+  })
+}

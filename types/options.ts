@@ -273,7 +273,10 @@ export interface FastifyScgiOptions extends ExchangeOptions, ExchangeHooks {
    * refused here. Methods that Fastify does not know are added to `fastify.supportedMethods`, and so to `fastify.all()`.
    */
   httpMethods?: string[]
-  /** Add `reply.from()` of @fastify/reply-from, speaking SCGI to `upstreams`. Default false. */
+  /**
+   * Add `reply.from()` of @fastify/reply-from, speaking SCGI to `upstreams`. Default false. Hooks given to it take the place of those of
+   * the registration. What happens to a reply afterwards (`errorPages`, `cache`, `charset`, `limitRate` ...) is not done for it.
+   */
   replyFrom?: boolean
   /**
    * Directories by path, whose files only an internal redirect (such as X-Accel-Redirect) can reach. The paths belong to the registering instance.

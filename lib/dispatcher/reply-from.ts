@@ -24,6 +24,7 @@ import { matchedRouteOf, mayStay } from '../routing/matched-route.ts'
 import { hasUnread } from '../request/body-reader.ts'
 import { compileParams, type ParamsEncoder } from '../request/params.ts'
 import { rewrittenHeaders } from '../request/rewritten-headers.ts'
+import type { Readable } from 'node:stream'
 import type { FastifyReplyFromHooks } from '@fastify/reply-from'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Selector } from '../group/registry.ts'
@@ -108,6 +109,7 @@ class Defaults {
   #complete (call: Call, given: FastifyReplyFromHooks): FastifyReplyFromHooks {
     const { reply } = call
     let failure: Error | undefined
+    let sent: Headers = {}
     const options = this.#options
     const retries = given.retriesCount !== undefined || given.retryDelay !== undefined || 'maxRetriesOn503' in given
     return {
@@ -131,14 +133,18 @@ class Defaults {
       rewriteHeaders: (headers, request) => {
         const own = this.#replyHeaders(call, headers)
         try {
-          if (given.rewriteHeaders !== undefined) return textOf(valueOf('rewriteHeaders', given.rewriteHeaders(own, request)), headers)
-          return options.rewriteHeaders === undefined ? own : textHeaders(valueOf('rewriteHeaders', options.rewriteHeaders(own, call.request)), headers)
+          if (given.rewriteHeaders !== undefined) sent = textOf(valueOf('rewriteHeaders', given.rewriteHeaders(own, request)), headers)
+          else if (options.rewriteHeaders === undefined) sent = own
+          else sent = textHeaders(valueOf('rewriteHeaders', options.rewriteHeaders(own, call.request)), headers)
+          return sent
         } catch (error) {
           failure = toError(error)
           return {}
         }
       },
       onResponse: (request, _reply, response) => {
+        // Whoever destroys the body need not listen for the error that undici makes of that.
+        response.stream.on('error', () => {})
         if (failure !== undefined) {
           response.stream.destroy()
           clearHead(reply)
@@ -147,8 +153,14 @@ class Defaults {
         }
         if (call.phrase !== '' && !isHttp2(reply.raw)) reply.raw.statusMessage = call.phrase
         describe(call.request, reply, response.stream)
-        if (given.onResponse === undefined) reply.send(response.stream)
-        else hook(reply, () => given.onResponse?.(request, reply, response))
+        const { statusCode, stream } = response
+        if (given.onResponse !== undefined) {
+          hook(reply, () => given.onResponse?.(request, reply, response), stream)
+        } else if (options.onResponse !== undefined) {
+          hook(reply, () => options.onResponse?.(call.request, reply, { statusCode, headers: sent, body: stream }), stream)
+        } else {
+          reply.send(stream)
+        }
       },
     }
   }
@@ -186,13 +198,19 @@ class Defaults {
   }
 }
 
-/** Calls a hook that answers; what it throws, or is rejected with, is the answer. */
-function hook (reply: FastifyReply, call: () => unknown): void {
+/**
+ * Calls a hook that answers; what it throws, or is rejected with, is the answer.
+ * @param body what it was given, and nobody reads then
+ */
+function hook (reply: FastifyReply, call: () => unknown, body?: Readable): void {
   const failed = (error: unknown): void => {
+    body?.destroy()
     if (reply.sent || reply.raw.headersSent) {
       reply.log.error({ err: error }, 'the reply could not be sent')
       breakOff(reply.raw)
     } else {
+      // The head is that of the reply which is not sent.
+      if (body !== undefined) clearHead(reply)
       reply.send(toError(error))
     }
   }

@@ -211,6 +211,47 @@ test('what is given to reply.from() goes before', async () => {
   assert.equal(await (await fetch(`${retrying.url}/from/x`)).text(), 'again')
 })
 
+test('onResponse of the registration is called as on a mount, unless one is given; one that fails lets the application go', async () => {
+  // It does not end by itself.
+  await using server = await startRecorder({
+    answer: exchange => exchange.write('Status: 404 Not Here\r\nX-Mine: 1\r\nX-Accel-Charset: y\r\nConnection: x-hop\r\nX-Hop: 1\r\nContent-Type: text/plain\r\n\r\nbegun'),
+  })
+  const seen: unknown[] = []
+  const options: FastifyScgiOptions = {
+    upstreams: server.address,
+    rewriteHeaders: headers => ({ ...headers, 'x-more': '2' }),
+    onResponse: (request, reply, { statusCode, headers, body }) => {
+      seen.push([request.method, statusCode, { ...headers }])
+      body.once('data', chunk => {
+        body.destroy()
+        reply.code(410).send(`was ${String(chunk)}`)
+      })
+    },
+  }
+  await using gateway = await start(options)
+  for (const path of ['/from/x', '/scgi/x']) {
+    const reply = await fetch(gateway.url + path)
+    assert.deepEqual([reply.status, reply.statusText, await reply.text()], [410, 'Gone', 'was begun'], path)
+    await server.idle()
+  }
+  assert.equal(seen.length, 2)
+  assert.deepEqual(seen[0], ['GET', 404, { 'x-mine': '1', 'content-type': 'text/plain', 'x-more': '2' }])
+  assert.deepEqual(seen[0], seen[1])
+
+  await using own = await start(options, {
+    onResponse: (_request, reply, response) => {
+      response.stream.destroy()
+      reply.send('own')
+    },
+  })
+  assert.equal(await (await fetch(`${own.url}/from/x`)).text(), 'own')
+  assert.equal(seen.length, 2)
+
+  await using failing = await start({ ...options, ignoreClientAbort: true, onResponse: () => { throw new Error('no') } })
+  assert.equal((await fetch(`${failing.url}/from/x`)).status, 500)
+  await server.idle()
+})
+
 test('request.scgi and the log tell of it', async () => {
   await using server = await startRecorder({ answer: 'Status: 200 OK\r\nX-Accel-Charset: x\r\nContent-Type: text/plain\r\n\r\nabc' })
   const refused = await refusedAddress()

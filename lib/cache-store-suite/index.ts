@@ -425,6 +425,21 @@ function testPurge (runWith: RunWith): void {
     assert.equal(await store.get(keyOf('/a')), undefined)
   })
 
+  runWith('purge', 'an entry with another head is purged by the tags of that', async store => {
+    if (!has(store, 'updateMeta')) return
+    // What a soft purge meets is still there.
+    const meet = async (tag: string): Promise<number> => store.purge(ORIGIN, { tag }, true)
+    await write(store, keyOf('/a'), valueOf({ headers: { 'cache-tag': 'kept, lost' } }), 'a')
+    const found = await entry(store, keyOf('/a'))
+    await bodyOf(found)
+    const next = { ...headOf(found), headers: { 'cache-tag': 'kept, new' } }
+    assert.equal(await store.updateMeta(keyOf('/a'), next, found), true)
+    await write(store, keyOf('/other'), valueOf({ headers: { 'cache-tag': 'kept' } }), 'other')
+    assert.deepEqual([await meet('lost'), await meet('new'), await meet('kept')], [0, 1, 2])
+    assert.equal(await store.purge(ORIGIN, { tag: 'new' }, false), 1)
+    assert.equal(await store.get(keyOf('/a')), undefined)
+  })
+
   runWith('purge', 'what is being written is purged with the rest', async store => {
     for (const match of [{ key: '/a' }, { glob: '/a*' }, { tag: 'red' }]) {
       const stream = open(store, keyOf('/a'), valueOf({ headers: { 'cache-tag': 'red' } }))

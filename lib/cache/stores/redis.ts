@@ -124,9 +124,14 @@ class RedisStore implements CacheStore {
     if (of !== undefined && (this.#ids.get(of) ?? id) !== id) return false
     const next = copyValue(found.vary === undefined ? value : { ...value, vary: found.vary })
     const head = [JSON.stringify({ ...next, method: key.method }), id, next.staleAt, next.deleteAt]
+    const main = this.#main(key)
+    const tags = readTags(next.headers)
+    const dropped = readTags(found.headers).filter(tag => !tags.includes(tag))
+    const lists = [tags, dropped].flatMap(list => [list.length, ...list.map(tag => this.#tag(key.origin, tag))])
     try {
-      const args = [keyBytes(keyText(key)), key.method, ...head, Date.now(), ...headerArguments(key)]
-      return await this.#guard.run(UPDATE, this.#main(key), ...args) === 1
+      const place = main.slice(this.#prefix.length)
+      const args = [keyBytes(keyText(key)), key.method, ...head, Date.now(), place, ...lists, ...headerArguments(key)]
+      return await this.#guard.run(UPDATE, main, ...args) === 1
     } catch {
       return false
     }

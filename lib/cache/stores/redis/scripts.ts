@@ -74,15 +74,34 @@ keep(main .. ':v', time, now)
 keep(main, time, now)
 return n`)
 
-/** text, method, meta, id, stale, delete, now, headers... -> 1 where the variant is still that writing */
-export const UPDATE = new Script(`${FIND}${KEEP}
-local entry = find(KEYS[1], ARGV[1], ARGV[2], 8)
+/** Puts a variant among those of a tag. */
+const INDEX = `
+local function index (tag, member, time, now)
+  redis.call('ZREMRANGEBYSCORE', tag, '-inf', now)
+  redis.call('ZADD', tag, time, member)
+  keep(tag, time, now)
+end
+`
+
+/**
+ * text, method, meta, id, stale, delete, now, H, number of tags, keys of the tags, number of those that it has lost, their keys, headers...
+ * -> 1 where the variant is still that writing
+ */
+export const UPDATE = new Script(`${FIND}${KEEP}${INDEX}
+local main, time, now = KEYS[1], ARGV[6], ARGV[7]
+local lost = 10 + tonumber(ARGV[9])
+local headers = lost + 1 + tonumber(ARGV[lost])
+local entry = find(main, ARGV[1], ARGV[2], headers)
 if not entry or redis.call('HGET', entry, 'id') ~= ARGV[4] then return 0 end
-redis.call('HSET', entry, 'meta', ARGV[3], 'stale', ARGV[5], 'delete', ARGV[6])
-redis.call('PEXPIREAT', entry, ARGV[6])
-redis.call('ZADD', KEYS[1] .. ':v', ARGV[6], string.sub(entry, #KEYS[1] + 2))
-keep(KEYS[1] .. ':v', ARGV[6], ARGV[7])
-keep(KEYS[1], ARGV[6], ARGV[7])
+local variant = string.sub(entry, #main + 2)
+redis.call('HSET', entry, 'meta', ARGV[3], 'stale', ARGV[5], 'delete', time)
+redis.call('PEXPIREAT', entry, time)
+redis.call('ZADD', main .. ':v', time, variant)
+keep(main .. ':v', time, now)
+keep(main, time, now)
+local member = ARGV[8] .. ':' .. variant .. ':' .. ARGV[4]
+for i = 10, lost - 1 do index(ARGV[i], member, time, now) end
+for i = lost + 1, headers - 1 do redis.call('ZREM', ARGV[i], member) end
 return 1`)
 
 /** One entry, removed or made stale. */
@@ -114,10 +133,8 @@ if redis.call('HGET', entry, 'id') ~= ARGV[4] then return 0 end
 return purge(entry, ARGV[1], ARGV[2])`)
 
 /** member, delete, now; on the key of a tag */
-export const TAG = new Script(`${KEEP}
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
-redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
-keep(KEYS[1], ARGV[2], ARGV[3])
+export const TAG = new Script(`${KEEP}${INDEX}
+index(KEYS[1], ARGV[1], ARGV[2], ARGV[3])
 return 1`)
 
 /** -> key, and the meta of each variant */

@@ -1,4 +1,5 @@
 import { systemTimers, type Timers } from '../runtime/timers.ts'
+import { Ejections } from './ejections.ts'
 import type { AttemptOutcome } from '../../types/upstream.ts'
 import type { Peer } from './peer.ts'
 
@@ -33,8 +34,6 @@ class Attempts {
   times = 0
   /** End of the latest one. */
   until = -Infinity
-  /** Ends the wait for that. */
-  cancel: (() => void) | undefined = undefined
 
   add (bucket: number, failed: boolean): void {
     // However long ago the last one was, there are no more than all to clear.
@@ -71,13 +70,17 @@ export class OutlierDetector<T> {
   readonly #timers: Timers
   /** The peers of the group at present. */
   readonly #peers: () => readonly Peer<T>[]
+  readonly #ejections: Ejections<T>
   readonly #records = new Map<Peer<T>, Attempts>()
 
   /** @param timers the clock of the group, for its peers know until when they are out */
-  constructor (settings: OutlierSettings, peers: () => readonly Peer<T>[], timers: Timers = systemTimers) {
+  constructor (
+    settings: OutlierSettings, peers: () => readonly Peer<T>[], timers: Timers = systemTimers, ejections = new Ejections<T>(timers)
+  ) {
     this.#settings = settings
     this.#peers = peers
     this.#timers = timers
+    this.#ejections = ejections
   }
 
   /** Enters the outcome of an attempt; this costs the same however large the group and the window are. */
@@ -96,16 +99,13 @@ export class OutlierDetector<T> {
 
   /** Forgets a peer that has left the group. */
   remove (peer: Peer<T>): void {
-    this.#records.get(peer)?.cancel?.()
+    this.#ejections.remove(peer)
     this.#records.delete(peer)
   }
 
   /** Waits for no end of an ejection any more; those there are end all the same, without being told of. */
   stop (): void {
-    for (const record of this.#records.values()) {
-      record.cancel?.()
-      record.cancel = undefined
-    }
+    this.#ejections.stop()
   }
 
   #eject (peer: Peer<T>, record: Attempts, now: number): void {
@@ -119,15 +119,6 @@ export class OutlierDetector<T> {
     record.until = now + time
     const reason = `${record.failures} of ${record.requests} attempts in ${window / 1000} s failed: ejected for ${time / 1000} s${peer.lastFailure === undefined ? '' : `, the last: ${peer.lastFailure}`}`
     record.reset()
-    record.cancel?.()
-    record.cancel = this.#timers.after(time, () => this.#back(peer, record, reason))
-    peer.reason = reason
-    peer.ejectedUntil = record.until
-  }
-
-  #back (peer: Peer<T>, record: Attempts, reason: string): void {
-    record.cancel = undefined
-    if (peer.reason === reason) peer.reason = undefined
-    peer.ejectedUntil = -Infinity
+    this.#ejections.eject(peer, time, reason)
   }
 }

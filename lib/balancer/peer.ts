@@ -72,6 +72,8 @@ export class Peer<T> implements UpstreamServer {
   #reason: string | undefined = undefined
   #stopped: string | undefined = undefined
   #ejectedUntil = -Infinity
+  /** A pick has found its ejection to be over, and nobody was told yet. */
+  #endUntold = false
   /** When the weight began to grow last. */
   #rampBegan = NaN
   /** What is this process's of `maxConns`; `undefined` if it has all of it. */
@@ -182,12 +184,16 @@ export class Peer<T> implements UpstreamServer {
   }
 
   set ejectedUntil (until: number) {
+    // Not without the end of the one before.
+    if (this.#endUntold && until !== -Infinity) this.ejectedUntil = -Infinity
     const before = this.#ejectedUntil
-    if (until === before) return
+    if (until === before && !this.#endUntold) return
+    const returned = this.#endUntold || until < before
+    this.#endUntold = false
     this.#ejectedUntil = until
     if (until === -Infinity) this.#blocks &= ~EJECTED
     else this.#blocks |= EJECTED
-    this.#owner.edited(this, 'ejected', until < before && until <= this.#owner.now())
+    this.#owner.edited(this, 'ejected', returned && until <= this.#owner.now())
   }
 
   /** Changes the share of the peer. */
@@ -386,9 +392,10 @@ export class Peer<T> implements UpstreamServer {
   #isOpen (blocks: number, now: number): boolean {
     if (blocks === 0) return true
     if (blocks !== EJECTED || now < this.#ejectedUntil) return false
-    // Its time is over.
+    // Its time is over. In the midst of a pick nobody is told: whoever waits for the end sees to that.
     this.#blocks &= ~EJECTED
     this.#ejectedUntil = -Infinity
+    this.#endUntold = true
     this.ramp()
     return true
   }

@@ -1,4 +1,5 @@
 import { Group } from '../balancer/group.ts'
+import { Ejections } from '../balancer/ejections.ts'
 import { OutlierDetector } from '../balancer/outlier.ts'
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
 import { literalAddress, needsLookup, resolveAddress, type Lookup } from '../connections/address.ts'
@@ -55,6 +56,7 @@ export class Members {
   readonly #discovery: Discovery<Line>
   readonly #checks: MemberChecks
   readonly #applications: Applications
+  readonly #ejections: Ejections<Endpoint>
   readonly #outliers: OutlierDetector<Endpoint> | undefined
   /** The state of each peer that was told last. */
   readonly #told = new Map<EndpointPeer, ServerState>()
@@ -96,7 +98,8 @@ export class Members {
             options.witness?.released(peer)
           },
     })
-    this.#outliers = outlier === undefined ? undefined : new OutlierDetector(outlier, () => this.balancer.servers, timers)
+    this.#ejections = new Ejections(timers)
+    this.#outliers = outlier === undefined ? undefined : new OutlierDetector(outlier, () => this.balancer.servers, timers, this.#ejections)
     this.#discovery = new Discovery({
       settings: settings.resolver,
       questions: options.questions,
@@ -168,6 +171,7 @@ export class Members {
   /** Begins to ask the DNS and to check servers. Fulfilled when there are first answers of the DNS, or none after a while. */
   start (): Promise<void> {
     this.#running = true
+    this.#ejections.start()
     if (!this.#leads) {
       this.#asked = true
       return Promise.resolve()
@@ -200,6 +204,12 @@ export class Members {
     this.#checks.judge(peer, healthy, reason)
   }
 
+  /** @param time milliseconds for which it is ejected from now on; 0 brings it back */
+  eject (peer: EndpointPeer, time: number, reason: string | undefined): void {
+    if (time > 0) this.#ejections.eject(peer, time, reason)
+    else this.#ejections.end(peer)
+  }
+
   /** Ends what goes on beside the requests, and closes idle connections. Requests are served as ever; `start` begins again. */
   stop (): void {
     this.#running = false
@@ -207,7 +217,7 @@ export class Members {
     this.#discovery.stop()
     this.#checks.stop()
     this.#checks.forget()
-    this.#outliers?.stop()
+    this.#ejections.stop()
     this.#endApplications()
     this.closeIdle()
   }
@@ -423,6 +433,7 @@ export class Members {
     } else if (change === 'removed') {
       this.#told.delete(peer)
       this.#failed.delete(peer)
+      this.#ejections.remove(peer)
       this.#outliers?.remove(peer)
       this.#checks.left(peer)
       for (const line of this.#lines.list) if (line.endpoints.has(peer.key)) this.#applications.left(line, peer)

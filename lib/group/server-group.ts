@@ -69,6 +69,7 @@ export class ServerGroup implements UpstreamGroup {
         balancer: members.balancer,
         lead: leads => members.lead(leads),
         judge: (...told) => members.judge(...told),
+        eject: (...told) => members.eject(...told),
         find: (...told) => members.find(...told),
         edit: (server, changes) => members.edit(server, changes, true),
         add: server => this.#add(server),

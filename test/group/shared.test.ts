@@ -5,6 +5,8 @@ import fc from 'fast-check'
 import { createUpstreams } from '../../lib/index.ts'
 import { ServerGroup } from '../../lib/group/server-group.ts'
 import { shareOut, type Held, type Shares } from '../../lib/group/channel/shares.ts'
+import { systemTimers } from '../../lib/runtime/timers.ts'
+import { FakeTimers } from '../helpers/timers.ts'
 import { startRecorder } from '../helpers/recorder.ts'
 import { MemoryBus } from '../helpers/memory-channel.ts'
 import type { GroupOptions, UpstreamServer } from '../../types/index.ts'
@@ -192,6 +194,46 @@ test('ejections hold in all', async () => {
   assert.deepEqual([server(two, A).state, told], ['ejected', [`${A} ejected`]])
   assert.match(server(two, A).reason ?? '', /attempts in 10 s failed/)
 })
+
+for (const first of ['timer', 'pick'] as const) {
+  test(`the end of an ejection is told in all, and the next one is: the ${first} comes first`, async t => {
+    const timers = new FakeTimers()
+    t.mock.method(performance, 'now', timers.now)
+    t.mock.method(systemTimers, 'after', timers.after.bind(timers))
+    t.mock.method(Date, 'now', timers.now)
+    await using played = new Played()
+    const groups = await played.startAll(2, {
+      servers: [{ address: A, maxFails: 0 }, B, C], outlier: { minRequests: 2, failureShare: 0.5, window: '10s', baseTime: '10s' },
+    })
+    const told: string[][] = groups.map(() => [])
+    groups.forEach((group, index) => group.on('state', ({ server, state, previous }) => told[index]?.push(`${server.name} ${previous} ${state}`)))
+    const pass = (milliseconds: number): void => {
+      if (first === 'pick') {
+        timers.time += milliseconds
+        for (const group of groups) for (let n = 0; n < 3; n++) attempt(group)?.release('ok')
+      }
+      timers.advance(first === 'pick' ? 0 : milliseconds)
+    }
+    const eject = (): void => {
+      while (server(groups[0], A).state !== 'ejected') {
+        const each = attempt(groups[0])
+        each?.release(each.name === A ? 'failed' : 'ok')
+      }
+    }
+    eject()
+    pass(10_001)
+    for (const group of groups) assert.deepEqual([server(group, A).state, server(group, A).reason], ['up', undefined])
+    timers.advance(60_000)
+    eject()
+    for (const each of told) assert.deepEqual(each, [`${A} up ejected`, `${A} ejected up`, `${A} up ejected`])
+    // Who has ejected it tells nobody any more.
+    played.bus.cut('p1')
+    pass(30_000)
+    for (const each of told) assert.deepEqual(each.slice(3), [`${A} ejected up`])
+    const late = await played.start('late', { servers: [A, B, C] })
+    assert.deepEqual([server(late, A).state, server(late, A).reason], ['up', undefined])
+  })
+}
 
 test('maxConns is shared out, also when processes come, go and are busy: never more than the limit in sum', async () => {
   await using played = new Played()

@@ -20,6 +20,8 @@ interface SharedTarget {
   readonly balancer: Group<Endpoint>
   lead (leads: boolean): void
   judge (peer: EndpointPeer, healthy: boolean, reason: string | undefined): void
+  /** @param time milliseconds for which it is ejected from now on; 0 brings it back */
+  eject (peer: EndpointPeer, time: number, reason: string | undefined): void
   find (address: string, found: readonly Found[]): void
   edit (server: string, changes: Record<string, unknown>): void
   add (server: unknown): Promise<readonly UpstreamServer[]>
@@ -137,7 +139,10 @@ export class SharedGroup implements Witness {
   changed (peer: EndpointPeer, change: string): void {
     if (change === 'ejected') {
       const left = peer.ejectedUntil - this.#options.target.balancer.now()
-      this.#tell(KEYS.ejected(peer.name), left > 0 ? { until: Date.now() + left, reason: peer.reason } : null)
+      const key = KEYS.ejected(peer.name)
+      if (left > 0) this.#tell(key, { until: Date.now() + left, reason: peer.reason })
+      // Whoever has ejected it tells of the end: by then it may have been ejected again, which was not heard of here yet.
+      else if (this.#membership.get(key)?.process === this.#membership.process) this.#tell(key, null)
     } else if (change === 'added') this.#catchUp(peer)
     else if (change === 'limits') {
       if (this.#applying) this.#limited = true
@@ -215,8 +220,7 @@ export class SharedGroup implements Witness {
           peer.takeOut(Math.min(left, peer.outTime))
         } else if (read === undefined) peer.takeBack()
       } else if (kind === 'ejected') {
-        if (read !== undefined) peer.reason = read.reason
-        peer.ejectedUntil = left > 0 ? target.balancer.now() + left : -Infinity
+        target.eject(peer, Math.max(0, left), read?.reason)
         if (read !== undefined && left <= 0) back = read.until
       }
     }

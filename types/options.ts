@@ -275,7 +275,7 @@ export interface FastifyScgiOptions extends ExchangeOptions, ExchangeHooks {
   httpMethods?: string[]
   /**
    * Add `reply.from()` of @fastify/reply-from, speaking SCGI to `upstreams`. Default false. Hooks given to it take the place of those of
-   * the registration. What happens to a reply afterwards (`errorPages`, `cache`, `charset`, `limitRate` ...) is not done for it.
+   * the registration. What happens to a reply afterwards (`errorPages`, `cache`, `store`, `limitRate` ...) is not done for it.
    */
   replyFrom?: boolean
   /**

@@ -141,7 +141,7 @@ export interface ApplicationProcessEvent {
   readonly pid: number
   /** `'exited'` by itself, by a signal from elsewhere, or because it was not ready in time; `'stopped'` by the gateway. */
   readonly state: 'started' | 'exited' | 'stopped'
-  /** How it exited, in words; `undefined` for the other states. */
+  /** How it exited, in words; or why one that was to be stopped runs on: the user of the gateway may not end it. Else `undefined`. */
   readonly reason: string | undefined
   /** Milliseconds until it is restarted; `undefined` if it is not. */
   readonly restartsIn: number | undefined

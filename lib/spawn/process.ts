@@ -67,6 +67,10 @@ export class ManagedProcess {
   #cancel = (): void => {}
   #ending: Promise<void> | undefined
   #ended = (): void => {}
+  /** Why the last signal did not reach it. */
+  #deaf: string | undefined
+  /** It runs on although it was to be stopped. */
+  #left = false
 
   constructor (options: ManagedProcessOptions) {
     this.#options = options
@@ -110,7 +114,7 @@ export class ManagedProcess {
     }
   }
 
-  /** Ends it, in its own way where it is fast enough. Fulfilled when it is gone. */
+  /** Ends it, in its own way where it is fast enough. Fulfilled when it is gone, or when it turns out that it may not be ended from here. */
   stop (): Promise<void> {
     this.#ending ??= this.#stop()
     return this.#ending
@@ -131,9 +135,27 @@ export class ManagedProcess {
     child.ref()
     for (const stream of [child.stdout, child.stderr]) if (stream instanceof Socket) stream.ref()
     child.kill(settings.stopSignal)
-    const cancel = timers.after(settings.stopTimeout, () => killGroup(pid))
+    const cancel = timers.after(settings.stopTimeout, () => this.#killForStop(child, pid))
     await ended
     cancel()
+  }
+
+  #killForStop (child: ChildProcess, pid: number): void {
+    killGroup(pid)
+    this.#deaf = undefined
+    child.kill('SIGKILL')
+    if (this.#deaf === undefined) return
+    this.#left = true
+    child.unref()
+    child.stdout?.destroy()
+    child.stderr?.destroy()
+    this.#options.onProcess({ pid, state: 'stopped', reason: this.#deaf, restartsIn: undefined })
+    this.#ended()
+  }
+
+  /** It runs, but as another user: `sudo`, for one. */
+  #notSignalled (error: Error): void {
+    this.#deaf = `it runs on, for the user of the gateway may not end it: ${error.message}`
   }
 
   #start (): void {
@@ -168,8 +190,12 @@ export class ManagedProcess {
     this.#since = Date.now()
     this.#starts += 1
     this.#said = ''
+    this.#deaf = undefined
     const { pid } = child
-    child.once('error', error => { if (pid === undefined) this.#refused(error) })
+    child.on('error', error => {
+      if (pid === undefined) this.#refused(error)
+      else this.#notSignalled(error)
+    })
     if (pid === undefined) return
     guard.watch(pid, { signal: settings.stopSignal, timeout: settings.stopTimeout })
     child.unref()
@@ -204,6 +230,11 @@ export class ManagedProcess {
         else {
           this.#said = `it did not listen on ${place.socket} within ${settings.readyTimeout} ms (readyTimeout)`
           child.kill(settings.stopSignal)
+          if (this.#deaf !== undefined) {
+            this.reason = `${this.#said}; ${this.#deaf}`
+            this.#options.onChange()
+            this.#begin.resolve()
+          }
           const { pid } = child
           if (pid !== undefined) this.#cancel = timers.after(settings.stopTimeout, () => killGroup(pid))
         }
@@ -261,7 +292,7 @@ export class ManagedProcess {
     this.turns += 1
     this.#since = Date.now()
     if (this.stopping) {
-      onProcess({ pid, state: 'stopped', reason: undefined, restartsIn: undefined })
+      if (!this.#left) onProcess({ pid, state: 'stopped', reason: undefined, restartsIn: undefined })
       void alone.then(() => this.#ended())
       return
     }

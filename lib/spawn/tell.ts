@@ -10,7 +10,8 @@ export interface ApplicationLog {
 /** Writes in the log what happened to a process. */
 export function tellProcess (log: ApplicationLog, application: string, { pid, state, reason, restartsIn }: ProcessReport): void {
   const details = { application: { name: application, pid } }
-  if (state !== 'exited') log.info(details, `application ${application} (${pid}) is ${state}`)
+  if (state === 'stopped' && reason !== undefined) log.warn(details, `application ${application} (${pid}) was to be stopped: ${reason}`)
+  else if (state !== 'exited') log.info(details, `application ${application} (${pid}) is ${state}`)
   else log.warn(details, `application ${application} (${pid}) is gone and starts again in ${restartsIn ?? 0} ms: ${reason ?? ''}`)
 }
 

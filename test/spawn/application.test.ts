@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
+import { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, test } from 'node:test'
+import { describe, mock, test } from 'node:test'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { OwnApplication } from '../../lib/spawn/application.ts'
 import type { ApplicationServer, OutputReport, ProcessReport } from '../../lib/spawn/contract.ts'
@@ -74,6 +75,19 @@ function lives (pid: number): boolean {
   } catch {
     return false
   }
+}
+
+/** As if all other processes were of another user. */
+function forbidSignals (): Disposable {
+  const error = Object.assign(new Error('kill EPERM'), { code: 'EPERM' })
+  const mocks = [
+    mock.method(ChildProcess.prototype, 'kill', function (this: ChildProcess) {
+      this.emit('error', error)
+      return false
+    }),
+    mock.method(process, 'kill', () => { throw error }),
+  ]
+  return { [Symbol.dispose] () { for (const { mock: one } of mocks) one.restore() } }
 }
 
 const only = (servers: readonly ApplicationServer[]): string => {
@@ -223,6 +237,43 @@ describe('the end', () => {
     await app[Symbol.asyncDispose]()
     // What is killed is gone when somebody has taken leave of it.
     while (children.some(lives)) await setImmediate()
+  })
+
+  test('is not waited for where the system lets no signal through: of one that runs as another user', async () => {
+    const timers = new FakeTimers()
+    const app = new Started({ stop: { timeout: 3000 } }, timers)
+    await app.startFast(timers)
+    const [pid = 0] = app.pids
+    let over = false
+    const forbidden = forbidSignals()
+    try {
+      const stopped = app.application.stop().then(() => { over = true })
+      timers.advance(2999)
+      await setImmediate()
+      assert.ok(!over)
+      timers.advance(1)
+      await stopped
+    } finally {
+      forbidden[Symbol.dispose]()
+    }
+    assert.ok(lives(pid))
+    const told = app.processes.map(({ state, reason }) => `${state}: ${reason}`)
+    assert.deepEqual(told, ['started: undefined', 'stopped: it runs on, for the user of the gateway may not end it: kill EPERM'])
+    process.kill(pid, 'SIGKILL')
+    while (lives(pid)) await setImmediate()
+    await app[Symbol.asyncDispose]()
+    assert.equal(app.processes.length, 2)
+  })
+
+  test('a process that does not listen in time, and may not be ended, is told of', async () => {
+    await using app = new Started({ command: 'sleep', args: ['1000'], socket: 'path', readyTimeout: 50, stop: { timeout: 50 } })
+    const forbidden = forbidSignals()
+    try {
+      const [server] = await app.application.start()
+      assert.match(server?.reason ?? '', /^it did not listen on .* within 50 ms \(readyTimeout\); it runs on, .*: kill EPERM$/)
+    } finally {
+      forbidden[Symbol.dispose]()
+    }
   })
 
   test('uses the signal that is asked for', async () => {

@@ -65,11 +65,12 @@ export class ClientConnections {
   close (done: () => void): void {
     this.#closing = true
     pace.forget(this.#used)
+    for (const socket of this.#outer) endSilent(socket)
     // They take no new streams, and end with the last one that is under way.
     for (const session of this.#sessions) session.close()
     // Until what has arrived is read nobody knows who is silent, and Node.js would close for idle those who have asked again.
     pace.finish(() => {
-      for (const socket of [...this.#unused, ...this.#outer]) endSilent(socket)
+      for (const socket of this.#unused) endSilent(socket)
       done()
     })
   }

@@ -49,6 +49,11 @@ export class Generation {
     return this.#plan
   }
 
+  /** Its workers have log files that are opened anew when they are told so. */
+  get logsToFiles (): boolean {
+    return this.#plan?.logsToFiles === true
+  }
+
   /** Those that may get connections. */
   get workers (): WorkerLink[] {
     return [...this.#workers]

@@ -59,6 +59,11 @@ export class LogWriter {
     return this.#inThread
   }
 
+  /** `reopen` opens it anew. */
+  get isFile (): boolean {
+    return this.#path !== undefined
+  }
+
   write (line: string): void {
     if (this.#bytes >= BUFFER_SIZE) {
       this.#dropped++

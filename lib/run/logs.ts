@@ -69,6 +69,11 @@ export class Logs {
     return this.#writers.some(({ holdsThread }) => holdsThread)
   }
 
+  /** There is one that `reopen` opens anew. */
+  get hasFiles (): boolean {
+    return this.#writers.some(({ isFile }) => isFile)
+  }
+
   /** Who tells what the gateway does, where no Fastify has a logger. */
   teller (): Teller {
     // Where there is a Fastify it has its own.
@@ -93,7 +98,7 @@ export class Logs {
    * @throws as `fs.openSync`; it then goes on with the file as it was
    */
   reopen (): boolean {
-    return this.#writers.map(writer => writer.reopen()).includes(true)
+    return reopenAll(this.#writers)
   }
 
   /** Closes the files, once what waits is written. */
@@ -109,6 +114,24 @@ export class Logs {
     this.#failures?.flush()
     await Promise.all(this.#writers.map(writer => writer.flush(milliseconds)))
   }
+}
+
+/**
+ * Opens all anew, also those after one that cannot be opened. False if there is no file.
+ * @throws the first error
+ */
+export function reopenAll (all: readonly { reopen (): boolean }[]): boolean {
+  let some = false
+  const errors: unknown[] = []
+  for (const one of all) {
+    try {
+      if (one.reopen()) some = true
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  if (errors.length > 0) throw toError(errors[0])
+  return some
 }
 
 let output: LogWriter | undefined

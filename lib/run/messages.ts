@@ -19,6 +19,8 @@ export interface Plan {
   readonly listeners: readonly PlannedListener[]
   readonly workers: number | undefined
   readonly log: LogSettings
+  /** Its log or its access log goes to a file. */
+  readonly logsToFiles: boolean
   readonly pidFile: string | undefined
   readonly drainTimeout: number
   /** Milliseconds that closing may take. */

@@ -9,7 +9,7 @@ import { Handout } from './handout.ts'
 import { listening } from './here.ts'
 import { keyOf } from './read-listen.ts'
 import { HeldSockets } from './sockets-held.ts'
-import { Logs, type Teller } from './logs.ts'
+import { Logs, reopenAll, type Teller } from './logs.ts'
 import { Possessions } from './owned.ts'
 import { PidFile } from './pid-file.ts'
 import type { Plan } from './messages.ts'
@@ -39,6 +39,8 @@ export class Primary {
   #current: Generation | undefined
   #pidFile: PidFile | undefined
   #logs: Logs | undefined
+  /** Of the next generation. */
+  #nextLogs: Logs | undefined
   #log: Teller | undefined
   /** Lines that wait for the log. */
   readonly #early: ((log: Teller) => void)[] = []
@@ -150,6 +152,7 @@ export class Primary {
     try {
       plan = await generation.load(this.#defaultWorkers, Math.max(0, (this.#current?.size ?? 1) - 1))
       logs = this.#logs?.writes(plan.log) === true ? this.#logs : await Logs.open(plan.log, undefined, undefined, true)
+      this.#nextLogs = logs
       undo = await this.#sockets.open(plan.listeners.map(({ place }) => place))
       pidFile = this.#pidFile?.path === plan.pidFile ? this.#pidFile : await PidFile.write(plan.pidFile)
       await generation.serve(plan.listeners.map(({ place }) => this.#sockets.addressOf(place)))
@@ -163,7 +166,7 @@ export class Primary {
       if (this.#closing !== undefined) throw new StartError('the gateway is closing')
       throw error
     } finally {
-      this.#next = undefined
+      this.#next = this.#nextLogs = undefined
     }
     await this.#replace(generation, plan, logs)
     if (pidFile !== this.#pidFile) this.#pidFile?.remove()
@@ -190,10 +193,12 @@ export class Primary {
     }, () => {})
   }
 
-  /** Opens the log files anew, in all processes. */
+  /** Opens the log files anew, in all processes. False if none has one. */
   reopen (): boolean {
-    for (const generation of this.#all()) generation.tell({ scgi: 'reopen' })
-    return this.#logs?.reopen() ?? false
+    const generations = this.#all()
+    for (const generation of generations) generation.tell({ scgi: 'reopen' })
+    const own = reopenAll([...new Set([this.#logs, this.#nextLogs])].filter(logs => logs !== undefined))
+    return own || generations.some(generation => generation.logsToFiles)
   }
 
   /** Stops to listen, and waits for the workers to answer what they have in flight. */

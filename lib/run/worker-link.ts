@@ -51,6 +51,8 @@ export class WorkerLink {
   #way: OnItsWay | undefined
   #estate: Estate | undefined
   #told: Told = 'nothing'
+  /** Its log files are to be opened anew once it is loaded: before that it hears no order, but has opened them. */
+  #reopens = false
   /** It has been ready for connections. */
   #served = false
   #waiting: { resolve: () => void, reject: (error: Error) => void } | undefined
@@ -160,7 +162,8 @@ export class WorkerLink {
       this.leaving = true
       this.#told = order.scgi
     }
-    if (this.#worker?.isConnected() === true) this.#worker.send(order, () => {})
+    if (order.scgi === 'reopen' && this.plan === undefined) this.#reopens = true
+    else if (this.#worker?.isConnected() === true) this.#worker.send(order, () => {})
   }
 
   kill (signal: NodeJS.Signals): void {
@@ -209,8 +212,10 @@ export class WorkerLink {
       this.#problem = new StartError(report.message)
       this.#settle(this.#problem)
     } else {
-      if (report.scgi === 'loaded') ({ plan: this.plan, source: this.source } = report)
-      else {
+      if (report.scgi === 'loaded') {
+        ({ plan: this.plan, source: this.source } = report)
+        if (this.#reopens) this.tell({ scgi: 'reopen' })
+      } else {
         this.serving = true
         this.#served = true
         this.#estate?.opened()

@@ -188,6 +188,7 @@ function planOf (settings: Settings, logs: Logs): Plan {
     listeners: settings.listeners.map(listener => ({ place: listener.place, scheme: schemeOf(listener), plain: isPlain(listener) })),
     workers: settings.workers,
     log: logs.settings,
+    logsToFiles: logs.hasFiles,
     pidFile: settings.pidFile,
     drainTimeout: settings.drainTimeout,
     closeTimeout: Math.max(CLOSE_TIMEOUT, ...settings.mounts.map(closeTimeoutOf)),

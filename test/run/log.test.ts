@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, openSync, closeSync, readFileSync, renameSync } from 'node:fs'
+import { existsSync, openSync, closeSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { freePort, waitForListener } from '../helpers/ready.ts'
 import { runCli } from '../helpers/cli.ts'
@@ -69,6 +69,21 @@ test('--log-file: appended to, and opened anew on SIGUSR1', async () => {
   assert.match(readFileSync(path, 'utf8'), /"url":"\/second".*closing/s)
   assert.doesNotMatch(readFileSync(dir.file('old.log'), 'utf8'), /second/)
   assert.deepEqual([gateway.stdout, gateway.stderr], ['', ''])
+})
+
+test('SIGUSR1 opens an access log anew where the log itself is the standard output', async () => {
+  await using dir = await tempDir()
+  const [file, access] = [dir.file('gateway.config.mjs'), dir.file('access.log')]
+  writeFileSync(file, `export default { listen: 0, workers: 1, accessLog: { file: '${access}' }, setup (app) { app.get('/', async () => 'ok') } }`)
+  await using gateway = runCli('--config', file)
+  await gateway.printed(/1 workers serve/)
+  renameSync(access, dir.file('old.log'))
+  gateway.kill('SIGUSR1')
+  await gateway.printed(/SIGUSR1/)
+  assert.match(gateway.stdout, /SIGUSR1: the log file is opened anew/)
+  await eventually(() => existsSync(access), 'there is a new file')
+  gateway.kill('SIGTERM')
+  assert.deepEqual(await gateway.ended, { code: 0, signal: null })
 })
 
 test('--log-file: one that cannot be opened', async () => {

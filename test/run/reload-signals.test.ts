@@ -1,6 +1,6 @@
 // Signals that come while workers are being started.
 import assert from 'node:assert/strict'
-import { renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { runCli, type RunningCommand } from '../helpers/cli.ts'
@@ -90,4 +90,39 @@ test('a second SIGHUP waits for the first, and SIGUSR1 opens the log anew meanwh
   assert.equal(await (await fetch(url, { headers: { connection: 'close' } })).text(), 'ok')
   gateway.kill('SIGTERM')
   assert.deepEqual(await gateway.ended, { code: 0, signal: null })
+})
+
+test('SIGUSR1 opens the log anew in a worker that is still loading, and in the primary that waits for it', { timeout: 120_000 }, async () => {
+  await using dir = await tempDir()
+  const file = dir.file('gateway.config.mjs')
+  const [log, old, first, gate, waits] = [dir.file('log'), dir.file('log.1'), dir.file('first'), dir.file('open'), dir.file('waits')]
+  // The second worker, which is started when the first is loaded, waits for the gate.
+  writeFileSync(file, `import { existsSync, writeFileSync } from 'node:fs'
+export default { listen: 0, workers: 2, log: { file: '${log}' }, async setup (app) {
+  if (existsSync('${first}')) {
+    writeFileSync('${waits}', '')
+    while (!existsSync('${gate}')) await new Promise(resolve => setTimeout(resolve, 20))
+  } else writeFileSync('${first}', '')
+  app.get('/', async () => 'ok')
+} }`)
+  await using gateway = runCli('--config', file)
+  const eventually = async (what: string, holds: () => boolean): Promise<void> => {
+    for (const until = performance.now() + 30_000; !holds(); await new Promise(resolve => setTimeout(resolve, 20))) {
+      assert.ok(performance.now() < until, `not in time: ${what}`)
+    }
+  }
+  const text = (): string => existsSync(log) ? readFileSync(log, 'utf8') : ''
+  await eventually('the second worker loads', () => existsSync(waits))
+  renameSync(log, old)
+  gateway.kill('SIGUSR1')
+  await eventually('there is a new file', () => existsSync(log))
+  writeFileSync(gate, '')
+  await eventually('the primary writes to it', () => text().includes('2 workers serve'))
+  const [, url = ''] = /Server listening at (http:[^"]+)"/.exec(text()) ?? []
+  for (let n = 0; n < 2; n++) await (await fetch(url, { headers: { connection: 'close' } })).text()
+  await eventually('both workers write to it', () => new Set(text().split('\n').filter(line => line.includes('incoming request'))
+    .map(line => /"pid":(\d+)/.exec(line)?.[1])).size === 2)
+  gateway.kill('SIGTERM')
+  assert.deepEqual(await gateway.ended, { code: 0, signal: null })
+  assert.doesNotMatch(readFileSync(old, 'utf8'), /incoming request|workers serve/)
 })

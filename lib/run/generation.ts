@@ -143,6 +143,8 @@ export class Generation {
   #start (kept?: string): WorkerLink {
     const worker = new WorkerLink(kept)
     this.#workers.add(worker)
+    worker.onFree = () => this.#owner.changed()
+    worker.onShortage = () => this.#log?.warn(`worker ${worker.pid} has no descriptor left for a connection: others get it; LimitNOFILE= or ulimit -n allows more`)
     worker.ended.then(() => {
       this.#workers.delete(worker)
       this.#owner.changed()

@@ -1,4 +1,4 @@
-import { isFunction } from '../options/checks.ts'
+import { isFunction, isRecord } from '../options/checks.ts'
 import type { AddressInfo, Server } from 'node:net'
 import type { ChildProcess } from 'node:child_process'
 
@@ -40,6 +40,16 @@ export function closeHandle (connection: Handle): void {
 /** Sends a message with a connection to a worker; it stays open here, too. */
 export function sendHandle (to: ChildProcess, message: object, connection: Handle, done: (error: Error | null) => void): void {
   Reflect.apply(to.send, to, [message, connection, done])
+}
+
+/**
+ * Tells of messages whose connection did not arrive, which are heard by nobody: the system drops it where the process has no descriptor left
+ * for it, and Node.js sends it anew for its own sockets alone.
+ */
+export function onLostHandle (lost: (message: unknown) => void): void {
+  process.on('internalMessage', (message: unknown, handle: unknown) => {
+    if (isRecord(message) && message['cmd'] === 'NODE_HANDLE' && (handle === undefined || handle === null)) lost(message['msg'])
+  })
 }
 
 /** A server that accepts nothing by itself: another process gives it its connections. */

@@ -56,6 +56,8 @@ export type Report =
   | { readonly scgi: 'failed', readonly message: string }
   | { readonly scgi: 'serving' }
   | { readonly scgi: 'took', readonly accepted: boolean }
+  /** The connection did not arrive: this worker has no descriptor left. */
+  | { readonly scgi: 'lost' }
   /** These connections are no more. */
   | { readonly scgi: 'closed', readonly ids: readonly number[] }
   /** What it has in flight is not noted any more. */

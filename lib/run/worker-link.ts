@@ -10,6 +10,8 @@ import type { Passing, TakersPlace } from './passing.ts'
 
 /** What a dead worker has sent is read within that, in milliseconds. */
 const LONGEST_READING = 1000
+/** A worker that had no descriptor left for a connection gets none for so long, in milliseconds. */
+const SHORTAGE = 100
 
 /** How a worker ended. */
 export interface End {
@@ -41,6 +43,10 @@ export class WorkerLink {
   leaving = false
   /** It wants to end, for somebody has told it. */
   onLeaving: () => void = () => {}
+  /** It has no descriptors left: told once, until it takes a connection. */
+  onShortage: () => void = () => {}
+  /** It may have become free without an answer. */
+  onFree: () => void = () => {}
   readonly ended: Promise<End>
   /** It has ended, and all that it had to say is heard. */
   readonly silent: Promise<End>
@@ -57,6 +63,7 @@ export class WorkerLink {
   #served = false
   #waiting: { resolve: () => void, reject: (error: Error) => void } | undefined
   #over = false
+  #short: 'no' | 'waits' | 'tries' = 'no'
   #problem: StartError | undefined
 
   /** @param kept what it is to load, instead of what the files of the configuration have now */
@@ -100,7 +107,7 @@ export class WorkerLink {
 
   /** Serves, and has no connection on its way. */
   get free (): boolean {
-    return this.serving && !this.leaving && this.#way === undefined
+    return this.serving && !this.leaving && this.#way === undefined && this.#short !== 'waits'
   }
 
   /**
@@ -188,11 +195,28 @@ export class WorkerLink {
     else waiting?.reject(error)
   }
 
+  #lost (): void {
+    const known = this.#short === 'tries'
+    this.#short = 'waits'
+    if (!known) this.onShortage()
+    setTimeout(() => {
+      this.#short = 'tries'
+      this.onFree()
+    }, SHORTAGE).unref()
+    this.#end(false)
+  }
+
   #answer (accepted: boolean): void {
-    const way = this.#way
-    this.#way = undefined
     // Its server is closed, or nobody hears there.
     if (!accepted) this.serving = false
+    else this.#short = 'no'
+    this.#end(accepted)
+  }
+
+  /** What was on its way has arrived, or has not. */
+  #end (accepted: boolean): void {
+    const way = this.#way
+    this.#way = undefined
     if (way === undefined) return
     const { passing, id, done } = way
     if (id !== undefined) {
@@ -204,6 +228,7 @@ export class WorkerLink {
 
   #hear (report: Report): void {
     if (report.scgi === 'took') this.#answer(report.accepted)
+    else if (report.scgi === 'lost') this.#lost()
     else if (report.scgi === 'closed') this.#estate?.closed(report.ids)
     else if (report.scgi === 'no-journal') this.#estate?.fail(report.reason)
     else if (report.scgi === 'leaving') this.onLeaving()

@@ -1,6 +1,6 @@
 import { clusterChannel } from '../channel/index.ts'
 import { shareGroups } from './mounts.ts'
-import { closeHandle, divertListen, type Handle, type Intake } from './handles.ts'
+import { closeHandle, divertListen, onLostHandle, type Handle, type Intake } from './handles.ts'
 import { build, type Built } from './build.ts'
 import { isOrder, type Order, type Plan, type Report } from './messages.ts'
 import { schemeOf } from './here.ts'
@@ -87,6 +87,7 @@ export class GatewayWorker {
     process.on('message', (message: unknown, connection: unknown) => {
       if (isOrder(message)) this.#do(message, typeof connection === 'object' && connection !== null ? connection : undefined)
     })
+    onLostHandle(message => { if (isOrder(message) && message.scgi === 'connection') report({ scgi: 'lost' }) })
     // A terminal sends its signals to all processes: the primary decides. One that is for this process alone replaces it.
     for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => {})
     for (const signal of ['SIGTERM', 'SIGQUIT'] as const) process.on(signal, () => report({ scgi: 'leaving' }))

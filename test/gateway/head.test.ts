@@ -20,6 +20,8 @@ interface Kind {
   /** Which of the routes answers it. */
   route?: 'plain' | 'memory' | 'disk'
   asked?: string[]
+  /** Of the cache; those of RFC 9111 if undefined, by which HEAD has no ranges. */
+  rules?: 'nginx'
   status?: number
   /** Content-Length of HEAD, the same as that of GET where both have one. */
   length?: string
@@ -35,7 +37,7 @@ const kinds: Record<string, Kind> = {
   'an entry in memory': { lines: ['Content-Length: 5', 'ETag: "a"'], route: 'memory', length: '5' },
   'an entry on disk': { lines: ['Content-Length: 5', 'ETag: "a"'], route: 'disk', length: '5' },
   'an entry that is not modified': { lines: ['Content-Length: 5', 'ETag: "a"'], route: 'memory', asked: ['If-None-Match: "a"'], status: 304 },
-  'a range of an entry': { lines: ['Content-Length: 5', 'ETag: "a"'], route: 'memory', asked: ['Range: bytes=9-'] },
+  'a range of an entry': { lines: ['Content-Length: 5', 'ETag: "a"'], route: 'memory', asked: ['Range: bytes=9-'], rules: 'nginx', status: 416 },
   'a file': { lines: ['X-Sendfile: a.txt'], length: '10' },
   'an empty file': { lines: ['X-Sendfile: empty.txt'], length: '0' },
   'a file that is not modified': { lines: ['X-Sendfile: a.txt'], asked: [UNCHANGED], status: 304 },
@@ -50,7 +52,7 @@ function head ({ statusCode, reason, headers }: RawResponse): unknown {
   return { statusCode, reason, headers: headers.filter(([name]) => !/^(?:date|age)$/i.test(name)) }
 }
 
-for (const [what, { lines, route = 'plain', asked = [], status, length }] of Object.entries(kinds)) {
+for (const [what, { lines, route = 'plain', asked = [], rules = 'rfc9111', status, length }] of Object.entries(kinds)) {
   test(`HEAD: ${what}`, async () => {
     await using dir = await tempDir()
     await writeFile(dir.file('a.txt'), '0123456789')
@@ -58,7 +60,7 @@ for (const [what, { lines, route = 'plain', asked = [], status, length }] of Obj
     await using recorder = await startRecorder({ answer: [...lines, 'Content-Type: text/plain', '', 'hello'].join('\r\n') })
     const common = { upstreams: recorder.address, sendfile: { root: dir.path }, interceptErrors: true, errorPages: { 410: '/own/page', 403: 'https://example.org/' } }
     const cached = (name: string, path?: string): object => ({
-      ...common, cache: { zone: createCache({ name: `head ${what} ${name}`, ...(path !== undefined && { path }) }), valid: '1h' as const, cacheStatus: false, statusHeader: 'X-Cache' },
+      ...common, cache: { zone: createCache({ name: `head ${what} ${name}`, ...(path !== undefined && { path }) }), valid: '1h' as const, rules, cacheStatus: false, statusHeader: 'X-Cache' },
     })
     const options = (door: string): Record<NonNullable<Kind['route']>, typeof common> => ({
       plain: common, memory: { ...common, ...cached(`${door} memory`) }, disk: { ...common, ...cached(`${door} disk`, dir.file(`cache-${door}`)) },

@@ -37,7 +37,7 @@ const kinds: Record<string, Kind> = {
   'an entry in memory': { lines: ['Content-Length: 5', 'ETag: "a"'], route: 'memory', length: '5' },
   'an entry on disk': { lines: ['Content-Length: 5', 'ETag: "a"'], route: 'disk', length: '5' },
   'an entry that is not modified': { lines: ['Content-Length: 5', 'ETag: "a"'], route: 'memory', asked: ['If-None-Match: "a"'], status: 304 },
-  'a range of an entry': { lines: ['Content-Length: 5', 'ETag: "a"'], route: 'memory', asked: ['Range: bytes=9-'], rules: 'nginx', status: 416 },
+  'a range of an entry': { lines: ['Content-Length: 5', 'ETag: "a"', 'Accept-Ranges: bytes'], route: 'memory', asked: ['Range: bytes=9-'], rules: 'nginx', status: 416 },
   'a file': { lines: ['X-Sendfile: a.txt'], length: '10' },
   'an empty file': { lines: ['X-Sendfile: empty.txt'], length: '0' },
   'a file that is not modified': { lines: ['X-Sendfile: a.txt'], asked: [UNCHANGED], status: 304 },

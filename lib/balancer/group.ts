@@ -276,6 +276,12 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
     this.queue?.wake()
   }
 
+  /** A peer has come back so many milliseconds ago, which is known only now. */
+  cameBack (peer: Peer<T>, ago: number): void {
+    peer.ramp(ago)
+    this.#retime(peer)
+  }
+
   #welcome (peer: Peer<T>): void {
     peer.ramp()
     this.#retime(peer)

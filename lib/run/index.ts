@@ -86,11 +86,14 @@ export async function runHere (
   for (const mount of settings.mounts) app.log.info(`${prefixOf(mount)} is served by ${serversOf(mount)}`)
   const close = async (): Promise<void> => {
     app.log.info('closing: requests in flight may finish')
-    await Promise.all([app.close(), beside?.close()])
+    try {
+      await Promise.all([app.close(), beside?.close()])
+    } finally {
+      pidFile?.remove()
+    }
     await logs.flush(LAST_LINES)
     endWarnings?.()
     logs.close()
-    pidFile?.remove()
   }
   signals?.speakTo({ log: app.log, close })
   return {

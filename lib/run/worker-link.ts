@@ -12,6 +12,8 @@ import type { Passing, TakersPlace } from './passing.ts'
 const LONGEST_READING = 1000
 /** A worker that had no descriptor left for a connection gets none for so long, in milliseconds. */
 const SHORTAGE = 100
+/** A shortage is over when there was none for so many milliseconds: the next one is told again. */
+const QUIET = 60_000
 
 /** How a worker ended. */
 export interface End {
@@ -63,7 +65,10 @@ export class WorkerLink {
   #served = false
   #waiting: { resolve: () => void, reject: (error: Error) => void } | undefined
   #over = false
-  #short: 'no' | 'waits' | 'tries' = 'no'
+  /** It has just had no descriptor left. */
+  #isShort = false
+  /** When it was short last, by the clock of performance. */
+  #lostAt = -Infinity
   #problem: StartError | undefined
 
   /** @param kept what it is to load, instead of what the files of the configuration have now */
@@ -107,7 +112,7 @@ export class WorkerLink {
 
   /** Serves, and has no connection on its way. */
   get free (): boolean {
-    return this.serving && !this.leaving && this.#way === undefined && this.#short !== 'waits'
+    return this.serving && !this.leaving && this.#way === undefined && !this.#isShort
   }
 
   /**
@@ -196,11 +201,13 @@ export class WorkerLink {
   }
 
   #lost (): void {
-    const known = this.#short === 'tries'
-    this.#short = 'waits'
-    if (!known) this.onShortage()
+    const now = performance.now()
+    this.#isShort = true
+    // It has room now and then while it is short: the log would hear of each time.
+    if (now - this.#lostAt > QUIET) this.onShortage()
+    this.#lostAt = now
     setTimeout(() => {
-      this.#short = 'tries'
+      this.#isShort = false
       this.onFree()
     }, SHORTAGE).unref()
     this.#end(false)
@@ -209,7 +216,6 @@ export class WorkerLink {
   #answer (accepted: boolean): void {
     // Its server is closed, or nobody hears there.
     if (!accepted) this.serving = false
-    else this.#short = 'no'
     this.#end(accepted)
   }
 

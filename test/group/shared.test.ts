@@ -147,6 +147,16 @@ test('who hears late of a return, or of a server that was added, gives it the we
         assert.equal(slowStart === '1s' ? share : Math.round(share * 60), 1, `${name} ${slowStart} ${address} ${share}`)
       }
       assert(slow(one, A)?.ramping)
+      // One that begins now: its own servers have had their weight from the start.
+      const late = await played.start('late', { servers: [{ address: A, slowStart }, B] })
+      for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
+      let turns = 0
+      for (let each = 0; each < 200; each++) {
+        const taken = attempt(late)
+        if (taken?.name === A) turns++
+        taken?.release('ok')
+      }
+      assert.ok(turns > 0, `${name} ${slowStart}: no turn`)
     }
   }
 })

@@ -234,7 +234,8 @@ export class SharedGroup implements Witness {
    */
   #backdate (peer: EndpointPeer, at: number, since: number): void {
     const ago = Date.now() - at
-    if (ago > LATE) peer.ramp(Math.min(ago, this.#options.target.balancer.now() - since))
+    const { balancer } = this.#options.target
+    if (ago > LATE) balancer.cameBack(peer, Math.min(ago, balancer.now() - since))
   }
 
   /** Later edits of the same option hold against this one, also where it is of all servers of a name, and they of one. */

@@ -147,18 +147,30 @@ test('who hears late of a return, or of a server that was added, gives it the we
         assert.equal(slowStart === '1s' ? share : Math.round(share * 60), 1, `${name} ${slowStart} ${address} ${share}`)
       }
       assert(slow(one, A)?.ramping)
-      // One that begins now: its own servers have had their weight from the start.
-      const late = await played.start('late', { servers: [{ address: A, slowStart }, B] })
-      for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
-      let turns = 0
-      for (let each = 0; each < 200; each++) {
-        const taken = attempt(late)
-        if (taken?.name === A) turns++
-        taken?.release('ok')
-      }
-      assert.ok(turns > 0, `${name} ${slowStart}: no turn`)
     }
   }
+})
+
+test('a process that begins while a server is in its slow start gives it its part', async t => {
+  t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 })
+  await using played = new Played()
+  const servers = [{ address: A, slowStart: '1h' as const }, B]
+  const [one] = await played.startAll(1, { servers })
+  const peer = one?.balancer?.servers.find(({ name }) => name === A)
+  peer?.takeOut(3_600_000)
+  peer?.takeBack()
+  t.mock.timers.tick(60_000)
+  // Nothing else in it changes with the clock.
+  const late = await played.start('late', { servers })
+  for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
+  let turns = 0
+  for (let each = 0; each < 200; each++) {
+    const taken = attempt(late)
+    if (taken?.name === A) turns++
+    taken?.release('ok')
+  }
+  // A sixtieth of the weight.
+  assert.equal(turns, 3)
 })
 
 test('passed checks bring a server with retry back for all, and none that has failTimeout', async () => {

@@ -11,11 +11,16 @@ export function asOwn<Hook extends object> (hook: Hook): Hook {
   return Object.defineProperties(hook, { [OWN]: { value: true }, bind: { value: () => hook } })
 }
 
-/** Has a hook run after all onSend hooks of a request's route, wherever they were added; Fastify has no such place of its own. */
+/**
+ * Has a hook run after all onSend hooks of a request's route, wherever they were added; Fastify has no such place of its own. On a HEAD
+ * route that Fastify has added it still sees the body, which Fastify's own last hook takes away.
+ */
 export function onLast (request: FastifyRequest, hook: RouteHook): void {
   const context = contextOf(request)
   const hooks = hooksOf(context)
-  if (hooks !== undefined && hooks.at(-1) !== hook) setHooks(context, [...hooks, hook])
+  if (hooks === undefined || hooks.at(-1) === hook) return
+  const end = takesBody(hooks.at(-1)) ? hooks.length - 1 : hooks.length
+  if (hooks[end - 1] !== hook) setHooks(context, [...hooks.slice(0, end), hook, ...hooks.slice(end)])
 }
 
 /** Has a hook run before all onSend hooks of a request's route. False if there are none, and so none can be added. */
@@ -36,6 +41,8 @@ export function onlyOwn (request: FastifyRequest): boolean {
 
 /** Fastify's hook of the HEAD route that it adds to a GET route of the user's: it counts the body, and takes none for an empty one. */
 const COUNTS_BODY = /^(?:bound )*headRouteOnSendHandler$/
+/** What stands in its place. */
+const guards = new WeakSet<object>()
 const withoutBody = new WeakSet<FastifyReply>()
 
 /** A reply to HEAD has been made without its body: what its head says of that stays, also on a HEAD route that Fastify has added. */
@@ -53,6 +60,7 @@ export function guardHead (request: FastifyRequest): void {
       if (!withoutBody.has(reply) || (payload !== undefined && payload !== null)) hook(asked, reply, payload, done)
       else done(null, null)
     }
+    guards.add(guarded)
     // In its place: the replies under way go through this array by its indexes.
     hooks[index] = guarded
   }
@@ -60,6 +68,10 @@ export function guardHead (request: FastifyRequest): void {
 
 function isCounting (hook: unknown): hook is RouteHook {
   return typeof hook === 'function' && COUNTS_BODY.test(hook.name)
+}
+
+function takesBody (hook: unknown): boolean {
+  return isCounting(hook) || (typeof hook === 'function' && guards.has(hook))
 }
 
 function hooksOf (context: object | undefined): unknown[] | undefined {

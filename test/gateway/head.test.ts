@@ -139,3 +139,45 @@ test('HEAD on a route whose handler names a file or another route itself', async
     }
   }
 })
+
+test('HEAD on a route of its own that sends a stream of the application, or something else in its place', async () => {
+  const answer = [
+    'Content-Type: text/plain', 'Content-Length: 5', 'ETag: "a"', 'Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT', 'Accept-Ranges: bytes',
+    'Content-Encoding: br', '', 'hello',
+  ].join('\r\n')
+  await using recorder = await startRecorder({ answer })
+  const { address: upstreams } = recorder
+  const handlers: Record<string, (reply: FastifyReply) => unknown> = {
+    from: reply => reply.from('/x'),
+    'from-hook': reply => reply.from('/x', { onResponse: (_request, _own, { stream }) => { reply.send(stream) } }),
+    hook: reply => reply.scgi({ upstreams, onResponse: (_request, own, { body }) => { own.send(body) } }),
+    stream: reply => reply.scgi({ upstreams, buffering: false }),
+    cased: reply => reply.scgi({ upstreams, preserveHeaderCase: true, onResponse: (_request, own, { body }) => { own.send(body) } }),
+    'other-from': reply => reply.from('/x', { onResponse: (_request, _own, { stream }) => { stream.resume(); reply.send('other') } }),
+    'other-hook': reply => reply.scgi({ upstreams, onResponse: (_request, own, { body }) => { body.resume(); own.send('other') } }),
+  }
+  await using gateway = await startGateway(async app => {
+    await app.register(scgi, { prefix: '/mount', replyFrom: true, upstreams })
+    for (const [name, handler] of Object.entries(handlers)) {
+      app.get(`/${name}`, (_request, reply) => { handler(reply) })
+      // A hook that puts another body in the place of the one that was sent.
+      app.get(`/onsend-${name}`, { onSend: async () => 'new text' }, (_request, reply) => { handler(reply) })
+    }
+  })
+  await using client = await RawClient.connect(gateway)
+  for (const name of Object.keys(handlers)) {
+    for (const [target, length, isNew] of [[`/${name}`, '5', name.startsWith('other')], [`/onsend-${name}`, '8', true]] as const) {
+      const whole = await client.request(get(target))
+      // Once more for the route whose hooks have been put in order.
+      for (let tries = 0; tries < 2; tries++) {
+        const response = await client.request(bytes([`HEAD ${target} HTTP/1.1`, 'Host: gateway.test']))
+        assert.equal(response.body.length, 0)
+        assert.equal(headerValue(response, 'content-length'), length, target)
+        const known = new Map(response.headers.map(([key, value]) => [key.toLowerCase(), value]))
+        for (const key of ['etag', 'last-modified', 'accept-ranges', 'content-encoding']) assert.equal(known.has(key), !isNew, `${target} ${key}`)
+        const sorted = (all: RawResponse): unknown[] => all.headers.filter(([key]) => !/^date$/i.test(key)).sort()
+        assert.deepEqual([response.statusCode, response.reason, sorted(response)], [whole.statusCode, whole.reason, sorted(whole)], target)
+      }
+    }
+  }
+})

@@ -101,7 +101,7 @@ export class UpstreamSide {
       else context.runInAsyncScope(exchange.refuseBody, exchange, error)
     })
     reader.onStreamTimeout = error => context.runInAsyncScope(exchange.bodyTimedOut, exchange, error)
-    reader.read(found)
+    reader.read(found, given !== undefined)
   }
 
   /** Sends the request, with this body, to one server after the other. */

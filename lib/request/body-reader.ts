@@ -121,13 +121,15 @@ export class BodyReader implements BodyReceiver {
     this.#done = done
   }
 
-  read (found: Buffer | Readable): void {
+  /** @param isGiven it was given for this request */
+  read (found: Buffer | Readable, isGiven: boolean): void {
     if (Buffer.isBuffer(found)) {
       const error = found.length > this.#limit ? new FST_SCGI_BODY_TOO_LARGE(this.#limit) : null
       this.#finish(error, this.#settings.pass ? new BytesBody(found) : null)
       return
     }
-    const length = this.#announced = announcedLength(found, this.#request)
+    // What is left of a stream that was given has a length of its own.
+    const length = this.#announced = isGiven && found.readableDidRead ? -1 : announcedLength(found, this.#request)
     if (length > this.#limit) {
       this.#finish(new FST_SCGI_BODY_TOO_LARGE(this.#limit), null)
       return

@@ -1,12 +1,13 @@
 import fp from 'fastify-plugin'
 import replyFrom from '@fastify/reply-from'
-import { onRejection, valueOf } from '../options/functions.ts'
+import { valueOf } from '../options/functions.ts'
 import { setOwn } from '../runtime/own-property.ts'
 import { describe, startOver } from '../http/described.ts'
 import { withCookie } from '../reply/header-lists.ts'
 import { breakOff, clearHead, isHttp2 } from '../http/raw-reply.ts'
 import { refusedCoding } from '../inbound/transfer-coding.ts'
 import { takeTurn } from '../inbound/turn.ts'
+import { handOver } from '../reply/hand-over.ts'
 import { HeaderFilter, textHeaders } from '../reply/response-headers.ts'
 import { toError } from '../runtime/caught.ts'
 import { ScgiDispatcher } from './dispatcher.ts'
@@ -96,7 +97,7 @@ class Defaults {
           const own = source === undefined || source === ''
           call.path = pathToRead(own ? raw.url ?? '/' : source)
           // The request's own path has been judged: nobody else is to find fault with it.
-          const sent = given.body === undefined && isSent && !hasUnread(this.request) ? { body: null, ...given } : given
+          const sent = given.body === undefined && isSent && !hasUnread(this.request) ? { ...given, body: null } : given
           from.call(this, own && call.path !== undefined ? '/' : source, complete(call, sent))
         } catch (error) {
           this.send(toError(error))
@@ -114,8 +115,8 @@ class Defaults {
     const retries = given.retriesCount !== undefined || given.retryDelay !== undefined || 'maxRetriesOn503' in given
     return {
       ...(retries ? undefined : { retryDelay: () => null }),
-      ...(options.passRequestBody === false ? { body: null } : undefined),
       ...given,
+      ...(options.passRequestBody === false && given.body === undefined ? { body: null } : undefined),
       onError: (_reply, error) => {
         if (given.onError === undefined) this.#answer(reply, error.error)
         else hook(reply, () => given.onError?.(reply, error))
@@ -214,11 +215,7 @@ function hook (reply: FastifyReply, call: () => unknown, body?: Readable): void 
       reply.send(toError(error))
     }
   }
-  try {
-    onRejection(call(), reply, failed)
-  } catch (error) {
-    failed(error)
-  }
+  handOver(reply, call, failed)
 }
 
 /** The headers that a hook gave of a call, whose type leaves room for none. */

@@ -2,14 +2,14 @@ import { Buffer } from 'node:buffer'
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { isConditional } from '../http/conditions.ts'
 import { breakOff, clearHead, flushHead, isHttp2, isUnseen, onReplyClose, pendingBytes } from '../http/raw-reply.ts'
-import { describe, forgetType } from '../http/described.ts'
+import { describe } from '../http/described.ts'
 import { sendBytes } from '../http/send-bytes.ts'
 import { leaveHead, onlyOwn } from '../http/route-hooks.ts'
 import { setPlan, takePlan, type FilterPlan } from './plan.ts'
-import { onRejection } from '../options/functions.ts'
 import { show } from '../options/units.ts'
 import { addOfCache, addsAlone, tellOfCache } from './cache-words.ts'
 import { EntryBody } from './entry-body.ts'
+import { handOver } from './hand-over.ts'
 import { joined } from './joined.ts'
 import { lastingPlan, planReply, type Lasting } from './reply-plan.ts'
 import { watchClient } from './client-watch.ts'
@@ -247,20 +247,7 @@ export class ReplySender {
       response.body.destroy()
       this.#failed(error)
     }
-    const reply = this.#reply
-    const { send } = reply
-    reply.send = payload => {
-      reply.send = send
-      // Fastify refuses an object with a type that is not JSON's, and a Response has its own.
-      if (isPlain(payload)) forgetType(reply)
-      return send.call(reply, payload)
-    }
-    try {
-      const result: unknown = onResponse(this.#request, reply, response)
-      onRejection(result, this.#reply, failed)
-    } catch (error) {
-      failed(error)
-    }
+    handOver(this.#reply, () => onResponse(this.#request, this.#reply, response), failed)
   }
 
   /** Status and headers of the reply, as far as the client gets them, and what the filters have to do. */
@@ -337,9 +324,4 @@ export class ReplySender {
 function validate (name: string, value: string | string[] | undefined): void {
   validateHeaderName(name)
   for (const line of Array.isArray(value) ? value : [value]) if (line !== undefined) validateHeaderValue(name, line)
-}
-
-/** What is neither text nor bytes nor a stream of them. */
-function isPlain (payload: unknown): boolean {
-  return typeof payload === 'object' && payload !== null && !ArrayBuffer.isView(payload) && !('pipe' in payload) && !('getReader' in payload)
 }

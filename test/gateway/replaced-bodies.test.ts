@@ -11,6 +11,7 @@ import { rawRequest } from '../helpers/raw-client.ts'
 import { startRecorder } from '../helpers/recorder.ts'
 import { get } from './kit.ts'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyScgiOptions } from '../../types/index.ts'
 
 const ANSWER = [
   'Status: 200 Fine', 'Content-Type: text/html', 'Content-Length: 3', 'ETag: "old"', 'Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT',
@@ -34,7 +35,21 @@ test('onResponse and onSend that send another body', async () => {
   await using gateway = await startGateway(async app => {
     for (const [name, [make]] of Object.entries(BODIES)) {
       const prefix = `/${name.replace(' ', '-')}`
-      app.register(scgi, { prefix: `/response${prefix}`, upstreams: recorder.address, onResponse: (_request, reply, { body }) => { body.resume(); reply.send(make()) } })
+      const options: FastifyScgiOptions = {
+        upstreams: recorder.address,
+        onResponse: (_request, reply, { body }) => {
+          body.resume()
+          reply.send(make())
+        },
+      }
+      app.register(scgi, { ...options, prefix: `/response${prefix}` })
+      app.register(async scope => {
+        await scope.register(scgi, { ...options, prefix: `/from-door${prefix}`, replyFrom: true })
+        scope.get(`/from${prefix}/`, (_request, reply) => { reply.from('/x') })
+        scope.get(`/from-own${prefix}/`, (_request, reply) => {
+          reply.from('/x', { onResponse: (_asked, _reply, { stream }) => { stream.resume(); reply.send(make()) } })
+        })
+      })
       if (name === 'object' || name === 'Response') continue
       const replace = (scope: FastifyInstance): void => { scope.addHook('onSend', async () => make()) }
       app.register(async scope => {
@@ -47,9 +62,9 @@ test('onResponse and onSend that send another body', async () => {
       })
     }
   })
-  for (const way of ['response', 'before', 'after']) {
+  for (const way of ['response', 'from', 'from-own', 'before', 'after']) {
     for (const [name, [, text]] of Object.entries(BODIES)) {
-      if (way !== 'response' && (name === 'object' || name === 'Response')) continue
+      if ((way === 'before' || way === 'after') && (name === 'object' || name === 'Response')) continue
       const path = `/${way}/${name.replace(' ', '-')}/`
       const reply = await rawRequest(gateway, get(path))
       assert.equal(reply.body.toString(), text, path)

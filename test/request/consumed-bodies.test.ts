@@ -43,6 +43,7 @@ for (const [what, read] of Object.entries(readers)) {
         scope.addContentTypeParser('text/x', (_request, payload, done) => done(null, payload))
         scope.all('/scgi', (_request, reply) => reply.scgi(mount))
         scope.post('/from', (_request, reply) => reply.from('/there'))
+        scope.post('/from-undefined', (_request, reply) => reply.from('/there', { body: undefined }))
         scope.post('/instead', (_request, reply) => reply.scgi({ ...mount, body: 'instead' }))
       })
     })
@@ -60,7 +61,7 @@ for (const [what, read] of Object.entries(readers)) {
     }
     if (what.startsWith('listens')) return
     for (const nothing of framed('')) {
-      for (const target of ['/on/', '/off/', '/scgi', '/from']) {
+      for (const target of ['/on/', '/off/', '/scgi', '/from', '/from-undefined']) {
         assert.deepEqual(await ask(gateway, target, nothing), [200], `${target} ${nothing[0]}`)
         assert.equal(only(recorder).contentLength, 0)
       }
@@ -79,13 +80,14 @@ test('what is not to be sent may have been read, and parsed', async () => {
       scope.addContentTypeParser('text/x', (_request, payload, done) => done(null, payload))
       scope.post('/scgi', (_request, reply) => reply.scgi(mount))
       scope.post('/from', (_request, reply) => reply.from('/there'))
+      scope.post('/from-undefined', (_request, reply) => reply.from('/there', { body: undefined }))
     })
     app.register(async scope => {
       scope.addContentTypeParser('text/x', { parseAs: 'string' }, (_request, content, done) => done(null, { content }))
       scope.post('/parsed', (_request, reply) => reply.scgi(mount))
     })
   })
-  for (const target of ['/mount/', '/scgi', '/from', '/parsed']) {
+  for (const target of ['/mount/', '/scgi', '/from', '/from-undefined', '/parsed']) {
     assert.deepEqual(await ask(gateway, target), [200], target)
     assert.equal(only(recorder).contentLength, 0)
   }
@@ -165,6 +167,27 @@ test('a stream that is given as the body, or that a hook has put in its place', 
     stream.push(null)
     assert.deepEqual(await ask(gateway, '/given'), [200])
     assert.equal(only(recorder).body.toString(), 'ped')
+  }
+})
+
+test("the client's own stream, given as the body after its first bytes were read: the rest is sent", async () => {
+  await using recorder = await startRecorder()
+  for (const requestBuffering of [true, false]) {
+    const options = { upstreams: recorder.address, clientBodyTimeout: 0, requestBuffering }
+    await using gateway = await startGateway(async app => {
+      app.addContentTypeParser('text/x', (_request, payload, done) => done(null, payload))
+      await app.register(scgi, { ...options, prefix: '/mount' })
+      app.addHook('preHandler', async ({ raw }) => {
+        if (raw.readableLength === 0) await once(raw, 'readable')
+        assert.equal(String(raw.read(2)), 'bo')
+      })
+      app.post('/given', (request, reply) => reply.scgi({ ...options, body: request.raw }))
+    })
+    for (const body of framed('body')) {
+      assert.deepEqual(await ask(gateway, '/given', body), [200], body[0])
+      const sent = only(recorder)
+      assert.deepEqual([sent.contentLength, sent.body.toString()], [2, 'dy'])
+    }
   }
 })
 

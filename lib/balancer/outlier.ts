@@ -1,5 +1,5 @@
-import { systemTimers, type Timers } from '../runtime/timers.ts'
-import { Ejections } from './ejections.ts'
+import type { Timers } from '../runtime/timers.ts'
+import type { Ejections } from './ejections.ts'
 import type { AttemptOutcome } from '../../types/upstream.ts'
 import type { Peer } from './peer.ts'
 
@@ -74,9 +74,7 @@ export class OutlierDetector<T> {
   readonly #records = new Map<Peer<T>, Attempts>()
 
   /** @param timers the clock of the group, for its peers know until when they are out */
-  constructor (
-    settings: OutlierSettings, peers: () => readonly Peer<T>[], timers: Timers = systemTimers, ejections = new Ejections<T>(timers)
-  ) {
+  constructor (settings: OutlierSettings, peers: () => readonly Peer<T>[], timers: Timers, ejections: Ejections<T>) {
     this.#settings = settings
     this.#peers = peers
     this.#timers = timers
@@ -99,13 +97,7 @@ export class OutlierDetector<T> {
 
   /** Forgets a peer that has left the group. */
   remove (peer: Peer<T>): void {
-    this.#ejections.remove(peer)
     this.#records.delete(peer)
-  }
-
-  /** Waits for no end of an ejection any more; those there are end all the same, without being told of. */
-  stop (): void {
-    this.#ejections.stop()
   }
 
   #eject (peer: Peer<T>, record: Attempts, now: number): void {

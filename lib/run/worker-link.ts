@@ -45,7 +45,7 @@ export class WorkerLink {
   leaving = false
   /** It wants to end, for somebody has told it. */
   onLeaving: () => void = () => {}
-  /** It has no descriptors left: told once, until it takes a connection. */
+  /** It has no descriptors left; told again after a while without that. */
   onShortage: () => void = () => {}
   /** It may have become free without an answer. */
   onFree: () => void = () => {}

@@ -1,6 +1,7 @@
 // Which servers are ejected for failing too often, and for how long, with a mock clock.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Ejections } from '../../lib/balancer/ejections.ts'
 import { Group } from '../../lib/balancer/group.ts'
 import { OutlierDetector } from '../../lib/balancer/outlier.ts'
 import { FakeTimers } from '../helpers/timers.ts'
@@ -10,7 +11,7 @@ import type { PeerOptions } from '../../lib/balancer/peer.ts'
 interface Watched {
   group: Group<string>
   timers: FakeTimers
-  outliers: OutlierDetector<string>
+  ejections: Ejections<string>
   /** Edits of the group in the order in which they were told: `'A ejected'`. */
   changes: string[]
   /** Sends requests; the servers named fail each of them. */
@@ -29,16 +30,20 @@ function watched (names: string, settings: Partial<OutlierSettings> = {}, peers:
     now: timers.now,
     onOutcome: (peer, outcome) => outliers.record(peer, outcome),
     onChange: (peer, change) => {
-      if (change === 'removed') outliers.remove(peer)
+      if (change === 'removed') {
+        ejections.remove(peer)
+        outliers.remove(peer)
+      }
       changes.push(`${peer.name} ${change} ${peer.state}`)
     },
   })
   const usual = { window: 10_000, minRequests: 5, failureShare: 0.5, maxEjected: 0.5, baseTime: 1000, maxTime: 60_000 }
-  const outliers = new OutlierDetector<string>({ ...usual, ...settings }, () => group.servers, timers)
+  const ejections = new Ejections<string>(timers)
+  const outliers = new OutlierDetector<string>({ ...usual, ...settings }, () => group.servers, timers, ejections)
   return {
     group,
     timers,
-    outliers,
+    ejections,
     changes,
     send (count, ...failing) {
       const served: Record<string, number> = {}
@@ -161,9 +166,9 @@ test('a group of one server ejects none', () => {
 })
 
 test('stop: no timer is left, and the ejection ends all the same', () => {
-  const { timers, send, ejected, outliers } = watched('AB')
+  const { timers, send, ejected, ejections } = watched('AB')
   send(10, 'A')
-  outliers.stop()
+  ejections.stop()
   assert.deepEqual([timers.pending, ejected()], [0, 'A'])
   timers.advance(1000)
   assert.equal(ejected(), '')

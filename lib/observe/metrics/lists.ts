@@ -34,39 +34,31 @@ export function aggregate (lists: readonly object[]): MetricsRegistry {
 
 /** An average is taken by the number of samples: who has a server that others have in a further state says 0 of that. */
 function withStates (lists: readonly object[]): object[] {
-  const found = new Map<string, Map<unknown, object>>()
-  for (const { name, values } of lists.flatMap(metricsOf)) {
-    if (name !== STATES) continue
-    for (const value of values) {
-      const server = serverOf(value)
-      if (server === undefined || !isRecord(value) || !isRecord(value['labels'])) continue
-      const states = found.get(server)
-      const { labels } = value
-      if (states === undefined) found.set(server, new Map([[stateOf(value), labels]]))
-      else states.set(stateOf(value), labels)
-    }
-  }
+  const found = statesOf(lists.flatMap(metricsOf).filter(({ name }) => name === STATES).flatMap(({ values }) => values))
   return lists.map(list => metricsOf(list).map(metric => {
     return metric.name === STATES ? { ...metric, values: completed(metric.values, found) } : metric
   }))
 }
 
-function completed (values: readonly unknown[], found: ReadonlyMap<string, ReadonlyMap<unknown, object>>): unknown[] {
-  const own = new Map<string, Set<unknown>>()
-  for (const value of values) {
-    const server = serverOf(value)
-    if (server === undefined) continue
-    const states = own.get(server)
-    if (states === undefined) own.set(server, new Set([stateOf(value)]))
-    else states.add(stateOf(value))
-  }
+function completed (values: readonly unknown[], found: States): unknown[] {
   const all = [...values]
-  for (const [server, states] of own) {
+  for (const [server, states] of statesOf(values)) {
     for (const [state, labels] of found.get(server) ?? []) if (!states.has(state)) all.push({ value: 0, labels })
   }
   return all
 }
 
-function stateOf (value: unknown): unknown {
-  return isRecord(value) && isRecord(value['labels']) ? value['labels']['state'] : undefined
+/** By server and state the labels of a sample. */
+type States = ReadonlyMap<string, ReadonlyMap<unknown, object>>
+
+function statesOf (values: readonly unknown[]): States {
+  const found = new Map<string, Map<unknown, object>>()
+  for (const value of values) {
+    const server = serverOf(value)
+    if (server === undefined || !isRecord(value) || !isRecord(value['labels'])) continue
+    const { labels } = value
+    const states = found.get(server) ?? new Map<unknown, object>()
+    found.set(server, states.set(labels['state'], labels))
+  }
+  return found
 }

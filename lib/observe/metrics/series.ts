@@ -143,7 +143,7 @@ function serversByName ({ gateways }: Collector): Iterable<Namesakes> {
   for (const { groups } of gateways) {
     for (const { name: group, servers } of groups) {
       for (const server of servers) {
-        const key = `${group} ${server.name}`
+        const key = JSON.stringify([group, server.name])
         const known = found.get(key)
         if (known === undefined) found.set(key, { labels: { group, server: server.name }, servers: [server] })
         else known.servers.push(server)

@@ -2,6 +2,7 @@ import { errors } from 'undici'
 import { RequestInfo } from '../exchange/info.ts'
 import { isGone, onReplyClose } from '../http/raw-reply.ts'
 import { redirectStateOf } from '../http/redirect-state.ts'
+import { ASKING, DETACHED, OVER, REPLYING, UNHEARD, type TrackingPhase } from './phase.ts'
 import type { Dispatcher } from 'undici'
 import type { FastifyRequest } from 'fastify'
 import type { Call } from './from-call.ts'
@@ -28,12 +29,7 @@ export class Tracking implements Dispatcher.DispatchHandler {
   readonly #ignoreClientAbort: boolean
   #context: DispatchContext | undefined
   #info: FromInfo | undefined
-  #headGiven = false
-  /** The client is gone, and the application finishes all the same: what comes is dropped. */
-  #detached = false
-  /** The handler has heard of the end. */
-  #told = false
-  #over = false
+  #phase: TrackingPhase = ASKING
 
   constructor (handler: Dispatcher.DispatchHandler, call: Call, ignoreClientAbort: boolean) {
     this.#handler = handler
@@ -55,10 +51,10 @@ export class Tracking implements Dispatcher.DispatchHandler {
     if (controller.aborted) return
     const leave = (): void => {
       // Of a stream of HTTP/2 that was reset Node.js says that it has finished.
-      if (this.#over) return
+      if (this.#phase === OVER) return
       if (!this.#ignoreClientAbort) controller.abort(clientLeft())
       // Once there is a body, it is its reader's to say that nobody wants it.
-      else if (!this.#headGiven) this.#detached = true
+      else if (this.#phase === ASKING) this.#phase = this.#phase.to(UNHEARD)
     }
     if (reply.raw.destroyed) leave()
     else onReplyClose(reply.raw, request.raw.socket, leave)
@@ -68,52 +64,52 @@ export class Tracking implements Dispatcher.DispatchHandler {
     if (this.#info !== undefined) this.#info.head = this.#context?.head
     this.#call.setCookie = this.#context?.setCookie
     this.#call.phrase = statusMessage ?? ''
-    if (this.#detached) return
-    this.#headGiven = true
+    if (this.#phase !== ASKING) return
+    this.#phase = this.#phase.to(REPLYING)
     this.#handler.onResponseStart?.(controller, statusCode, headers, statusMessage)
     this.#goOn(controller)
   }
 
   onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#detached) return
+    if (this.#phase !== REPLYING) return
     this.#handler.onResponseData?.(controller, chunk)
     this.#goOn(controller)
   }
 
   onResponseEnd (controller: Dispatcher.DispatchController, trailers: Headers): void {
-    this.#over = true
-    this.#log()
-    if (this.#detached) this.#tell(controller, clientLeft())
-    else this.#handler.onResponseEnd?.(controller, trailers)
+    const before = this.#end()
+    if (before === REPLYING) this.#handler.onResponseEnd?.(controller, trailers)
+    else if (before === UNHEARD) this.#handler.onResponseError?.(controller, clientLeft())
   }
 
   onResponseError (controller: Dispatcher.DispatchController, error: Error): void {
-    this.#over = true
-    this.#log(error)
-    this.#tell(controller, error)
+    // After its end there are no errors but the handler's own.
+    const before = this.#phase === OVER ? OVER : this.#end(error)
+    if (before !== DETACHED) this.#handler.onResponseError?.(controller, error)
   }
 
   /** The body is given up: by a hook, or because the client is gone. */
   #abort (controller: Dispatcher.DispatchController, reason: Error | undefined): void {
-    if (this.#over || this.#detached) return
-    if (!this.#headGiven || !isGone(this.#call.reply.raw)) {
+    if (this.#phase === REPLYING && isGone(this.#call.reply.raw)) {
+      this.#phase = this.#phase.to(DETACHED)
+      this.#handler.onResponseError?.(controller, reason ?? clientLeft())
+      controller.resume()
+    } else if (this.#phase === ASKING || this.#phase === REPLYING) {
       controller.abort(reason ?? new errors.RequestAbortedError())
-      return
     }
-    this.#detached = true
-    this.#tell(controller, reason ?? clientLeft())
-    controller.resume()
   }
 
   /** A handler that has given up its body while it took a piece asks to pause all the same. */
   #goOn (controller: Dispatcher.DispatchController): void {
-    if (this.#detached && controller.paused) controller.resume()
+    if (this.#phase === DETACHED && controller.paused) controller.resume()
   }
 
-  #tell (controller: Dispatcher.DispatchController, error: Error): void {
-    if (this.#told) return
-    this.#told = true
-    this.#handler.onResponseError?.(controller, error)
+  /** The application has finished, or failed. Returns where the request stood. */
+  #end (error?: Error): TrackingPhase {
+    const before = this.#phase
+    this.#phase = before.to(OVER)
+    this.#log(error)
+    return before
   }
 
   #log (error?: Error): void {

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { cutRange } from './byte-range.ts'
+import { PartedBody } from './parted-body.ts'
 import { readCase, withoutCase } from './header-case.ts'
 import { parseHttpDate } from '../http/date.ts'
 import { discard, isPromise, type StoreGuard } from './store-guard.ts'
@@ -109,7 +110,7 @@ export class CachedEntry {
     const whole = this.whole()
     if (whole !== undefined) return whole.subarray(start, end + 1)
     const { body } = this.#result
-    const part = hasParts(body) ? body.openPart(start, end) : undefined
+    const part = body instanceof PartedBody ? body.openPart(start, end) : undefined
     if (part !== undefined) return part
     const guard = this.#guard
     if (guard.store.openRange === undefined || !guard.usable()) return cutRange(this.stream(), start, end)
@@ -130,15 +131,6 @@ export class CachedEntry {
   discard (): void {
     discard(this.#result)
   }
-}
-
-/** A body in an open file. Its parts come from that file, whatever has become of the entry and of the store, and however slow the disk is. */
-interface PartedBody {
-  openPart (start: number, end: number): Readable | Promise<Buffer> | undefined
-}
-
-function hasParts (body: CacheStoreResult['body']): body is Readable & PartedBody {
-  return body instanceof Readable && 'openPart' in body && typeof body.openPart === 'function'
 }
 
 function destroyRange (part: Readable | Buffer | undefined): void {

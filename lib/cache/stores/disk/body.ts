@@ -1,9 +1,10 @@
 import { read } from 'node:fs'
-import { Readable } from 'node:stream'
 import { crc32 } from './crc32.ts'
 import { FST_SCGI_CACHE_STORE } from '../../../errors.ts'
+import { PartedBody } from '../../parted-body.ts'
 import { toError } from '../../../runtime/caught.ts'
 import { readAt } from './files.ts'
+import type { Readable } from 'node:stream'
 import type { SharedFile } from './shared-file.ts'
 
 const CHUNK = 65_536
@@ -32,7 +33,7 @@ export interface DiskBodyOptions extends BodyPart {
 }
 
 /** A part of an open file, which this reads and releases; whether the file still has a name does not matter. */
-export class DiskBody extends Readable {
+export class DiskBody extends PartedBody {
   readonly #options: DiskBodyOptions
   #open = true
   #position: number
@@ -48,11 +49,8 @@ export class DiskBody extends Readable {
     forgotten.register(this, options.file, this)
   }
 
-  /**
-   * A part of this body, both ends included, as often as is wanted until this is destroyed. It has its share of the file: neither what is
-   * read of this, nor its end, makes a difference to it. `undefined` if it is outside, or this was destroyed.
-   */
-  openPart (first: number, last: number): Readable | Promise<Buffer> | undefined {
+  /** Each part has its share of the file. */
+  override openPart (first: number, last: number): Readable | Promise<Buffer> | undefined {
     const { file, start, end } = this.#options
     if (!this.#open || this.destroyed || first < 0 || first > last || start + last >= end) return undefined
     const part = { file: file.share(), start: start + first, end: start + last + 1 }

@@ -74,7 +74,9 @@ export interface CacheStore {
   updateMeta?(key: CacheStoreKey, value: CacheStoreValue, of?: CacheStoreValue): boolean | Promise<boolean>
   /**
    * Returns a part of the body of an entry, both ends included, without reading the rest; `undefined` if the entry does not exist or the range
-   * is outside its body. `of` is the result of `get`: the part must belong to that entry, whose `body` is consumed if it is a stream.
+   * is outside its body. `of` is the result of `get`: the part must belong to that entry, whose `body` is consumed if it is a stream. For a request
+   * of several ranges it is called for one after the other with the same `of`, in any order; a part that is `undefined` then breaks off the
+   * reply. A store without it needs a `body` that is no stream for ranges that overlap or descend: of a stream the client gets all.
    */
   openRange?(key: CacheStoreKey, start: number, end: number, of?: CacheStoreResult):
     Readable | Buffer | undefined | Promise<Readable | Buffer | undefined>

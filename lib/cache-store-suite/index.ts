@@ -346,6 +346,19 @@ function testRanges (runWith: RunWith): void {
     assert.equal(await store.openRange(keyOf('/none'), 0, 0), undefined)
   })
 
+  runWith('openRange', 'several parts of the entry that was found, in any order', async store => {
+    for (const size of [1000, 400_000]) {
+      const bytes = pattern(size, 8)
+      await write(store, keyOf('/a'), valueOf(), bytes)
+      const found = await entry(store, keyOf('/a'))
+      for (const [start, end] of [[10, 19], [15, size - 100], [0, 0], [size - 1, size - 1], [5, 900]] as const) {
+        const part = await store.openRange(keyOf('/a'), start, end, found)
+        assert.ok(part !== undefined && bytes.subarray(start, end + 1).equals(await bytesOf(part)), `${start}-${end} of ${size}`)
+      }
+      if (found.body instanceof Readable) found.body.destroy()
+    }
+  })
+
   runWith('openRange', 'a part of the entry that was found, or none', async store => {
     for (const size of [1000, 400_000]) {
       const bytes = pattern(size, 6)

@@ -101,8 +101,19 @@ export class CachedEntry {
   }
 
   /**
-   * A part of the body, both ends included; the rest is not read where the store can do that. The body is taken by it, unless it has parts:
-   * then there may be more of them, until it is discarded.
+   * The body can be read only once, from its beginning to its end, so that `openRange` gives one part. A store that has an `openRange` of its own
+   * can be asked for more.
+   */
+  get sequential (): boolean {
+    const { body } = this.#result
+    if (isInMemory(body) || body instanceof PartedBody) return false
+    const { store, isStuck } = this.#guard
+    return store.openRange === undefined || isStuck
+  }
+
+  /**
+   * A part of the body, both ends included; the rest is not read where the store can do that. The body is taken by it, unless it is not
+   * `sequential`: then there may be more of them, until it is discarded.
    * @param start at least 0
    * @param end less than the size
    */
@@ -143,6 +154,10 @@ export function validator (value: CacheStoreValue, name: 'etag' | 'last-modified
   const text = headers[name]
   if (typeof text !== 'string' || (statusCode !== 200 && statusCode !== 206)) return undefined
   return name === 'last-modified' && parseHttpDate(text) === undefined ? undefined : text
+}
+
+function isInMemory (body: CacheStoreResult['body']): boolean {
+  return body === undefined || typeof body === 'string' || Buffer.isBuffer(body) || isPieces(body)
 }
 
 function wholeBody (body: CacheStoreResult['body']): Buffer | undefined {

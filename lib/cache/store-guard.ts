@@ -171,6 +171,11 @@ export class StoreGuard {
     return this.#skills === undefined ? plainKey(key) : key
   }
 
+  /** The store does not answer: it is asked now and then at most. */
+  get isStuck (): boolean {
+    return this.closed || this.#stuck >= MAX_STUCK
+  }
+
   /** Whether the store is to be asked at all. */
   usable (): boolean {
     if (this.closed) return false

@@ -9,7 +9,7 @@ import { redirectStateOf, type RedirectState } from '../http/redirect-state.ts'
 import { takePlan, type FilterPlan, type SeekableBody } from '../reply/plan.ts'
 import { breakOff, clearHead, flushHead, isGone, isHttp2, onReplyClose, removeHeader } from '../http/raw-reply.ts'
 import { leaveHead } from '../http/route-hooks.ts'
-import { planRanges, type HeaderChanges } from '../http/ranges.ts'
+import { planRanges, type HeaderChanges, type PartialPlan } from '../http/ranges.ts'
 import { rangesOfBuffer, rangesOfSource, rangesOfStream } from './range-body.ts'
 import { limitRate } from '../reply/rate.ts'
 import { follow } from '../redirect/redirect.ts'
@@ -189,7 +189,6 @@ function validators (reply: FastifyReply): { etag: string | undefined, lastModif
 
 /** The payload that answers the request's Range, or all of it. */
 function ranged ({ conditions, file }: FilterPlan, request: FastifyRequest, reply: FastifyReply, body: unknown): unknown {
-  const stream = isStream(body)
   const byRfc = conditions === 'rfc9110'
   const plan = planRanges(request, {
     status: reply.statusCode,
@@ -198,7 +197,7 @@ function ranged ({ conditions, file }: FilterPlan, request: FastifyRequest, repl
     ...(byRfc && { date: text(reply.getHeader('date')) }),
     contentType: text(reply.getHeader('content-type')),
     allowed: true,
-    sequential: stream,
+    sequential: isStream(body) || (isSeekable(body) && body.sequential === true),
     getOnly: byRfc && file === undefined,
   })
   change(reply, plan)
@@ -209,10 +208,15 @@ function ranged ({ conditions, file }: FilterPlan, request: FastifyRequest, repl
     discard(body)
     return null
   }
-  if (isSeekable(body)) return rangesOfSource(plan, body)
+  if (isSeekable(body)) return rangesOfSeekable(plan, body)
   if (Buffer.isBuffer(body)) return rangesOfBuffer(plan, body)
   if (typeof body === 'string') return rangesOfBuffer(plan, Buffer.from(body))
   return isStream(body) ? rangesOfStream(plan, body) : null
+}
+
+function rangesOfSeekable (plan: PartialPlan, body: SeekableBody): unknown {
+  const whole = body.sequential === true && plan.kind === 'multipart' ? body.open() : undefined
+  return isStream(whole) ? rangesOfStream(plan, whole) : rangesOfSource(plan, body)
 }
 
 function wholeBody (request: FastifyRequest, reply: FastifyReply, body: SeekableBody): unknown {

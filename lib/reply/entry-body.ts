@@ -12,6 +12,10 @@ export class EntryBody implements SeekableBody {
     this.#entry = entry
   }
 
+  get sequential (): boolean {
+    return this.#entry.sequential
+  }
+
   open (start?: number, end?: number): Readable | Buffer | Promise<Readable | Buffer> {
     if (start === undefined || end === undefined) return this.#entry.whole() ?? this.#entry.stream()
     return this.#entry.openRange(start, end - 1)

@@ -17,6 +17,8 @@ export interface FileRequest {
 export interface SeekableBody {
   /** In bytes; -1 if it is unknown. */
   readonly size: number
+  /** It can be read only once, from its beginning to its end: `open` gives all of it, or one range. Default false. */
+  readonly sequential?: boolean
   /** The bytes from `start` up to, and not with, `end`; all of them without arguments. */
   open (start?: number, end?: number): Readable | Buffer | Promise<Readable | Buffer>
   /** Nothing more is read. */

@@ -36,6 +36,11 @@ export interface CacheStoreResult extends CacheStoreValue {
   body?: Readable | Iterable<Buffer | string> | AsyncIterable<Buffer | string> | Buffer | string
   /** Length of the body in bytes, if the store knows it without reading. */
   size?: number
+  /**
+   * Which writing of the entry this is: another one of the same key has another `id`, and `updateMeta` leaves it as it is. Without it two replies of
+   * one millisecond that have the same validators cannot be told apart.
+   */
+  id?: string | number
 }
 
 /** An entry in a list. */
@@ -68,10 +73,10 @@ export interface CacheStore {
   delete (key: CacheStoreKey): void | Promise<void>
   /**
    * Changes the head and the times of an entry, but not its body and `vary` (after a revalidation, a soft purge). Returns false if the entry
-   * does not exist, was replaced meanwhile, or has no room for the new head. It was replaced if it has another `etag` than `value`, or another
+   * does not exist, was replaced meanwhile, or has no room for the new head. It was replaced if it has another `etag` than `value`, or another `id`,
    * `cachedAt` or `Last-Modified` than `of`, the result of `get` for which `value` was made.
    */
-  updateMeta?(key: CacheStoreKey, value: CacheStoreValue, of?: CacheStoreValue): boolean | Promise<boolean>
+  updateMeta?(key: CacheStoreKey, value: CacheStoreValue, of?: CacheStoreResult): boolean | Promise<boolean>
   /**
    * Returns a part of the body of an entry, both ends included, without reading the rest; `undefined` if the entry does not exist or the range
    * is outside its body. `of` is the result of `get`: the part must belong to that entry, whose `body` is consumed if it is a stream. For a request

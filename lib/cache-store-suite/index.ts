@@ -312,6 +312,27 @@ function testMeta (runWith: RunWith): void {
     }
   })
 
+  runWith('updateMeta', 'not for an entry that was replaced within a millisecond by one with the same validators, if the store gives ids', async store => {
+    for (const changes of [{}, { etag: '"1"', headers: { etag: '"1"', 'last-modified': 'Tue, 01 Jan 2030 00:00:00 GMT' } }]) {
+      const value = valueOf(changes)
+      for (const between of [async () => {}, async () => store.delete(keyOf('/a'))]) {
+        await write(store, keyOf('/a'), value, 'one')
+        const found = await entry(store, keyOf('/a'))
+        await bodyOf(found)
+        if (found.id === undefined) return
+        await between()
+        await write(store, keyOf('/a'), value, 'two')
+        assert.equal(await store.updateMeta(keyOf('/a'), { ...value, statusMessage: 'late' }, found), false)
+        const second = await entry(store, keyOf('/a'))
+        assert.deepEqual([second.statusMessage, (await bodyOf(second)).toString()], ['OK', 'two'])
+        assert.notEqual(second.id, found.id)
+        assert.equal(await store.updateMeta(keyOf('/a'), { ...value, statusMessage: 'in time' }, second), true)
+        const third = await entry(store, keyOf('/a'))
+        assert.deepEqual([third.statusMessage, third.id, (await bodyOf(third)).toString()], ['in time', second.id, 'two'])
+      }
+    }
+  })
+
   runWith('updateMeta', 'of one variant', async store => {
     for (const encoding of ['br', 'gzip']) {
       await write(store, keyOf('/v', { 'accept-encoding': encoding }), valueOf({ vary: { 'accept-encoding': encoding } }), encoding)

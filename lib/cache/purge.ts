@@ -27,8 +27,8 @@ export async function purgeBySearch (
     discard(entry)
     if ('tag' in match && !readTags(entry.headers).includes(match.tag)) continue
     if (soft) {
-      const { body: _body, size: _size, ...value } = entry
-      if (await store.updateMeta?.(key, { ...value, staleAt: Math.min(value.staleAt, now - 1) }) === true) count++
+      const { body: _body, size: _size, id: _id, ...value } = entry
+      if (await store.updateMeta?.(key, { ...value, staleAt: Math.min(value.staleAt, now - 1) }, entry) === true) count++
     } else {
       // It takes the other variants of the key with it.
       await store.delete(key)

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { finished } from 'node:stream/promises'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { compileGlob } from '../../lib/cache/glob.ts'
+import { MemoryStore } from '../../lib/cache/stores/memory.ts'
 import { readTags } from '../../lib/cache/tags.ts'
 import { makeHead, PlainStore, settled, SlowStore, TestGateway } from './kit.ts'
-import type { CacheStoreKey } from '../../types/cache-store.ts'
+import type { CacheStore, CacheStoreKey } from '../../types/cache-store.ts'
 
 async function filled (gateway = new TestGateway()): Promise<TestGateway> {
   gateway.app = ({ key }) => ({ headers: { 'cache-tag': `all, ${key.slice(0, 2)}`, etag: '"1"' }, body: key })
@@ -125,6 +127,37 @@ test('a store without purge: one key always, the rest where it lists its keys', 
   assert.equal(await lists.zone.purge({ tag: 'all' }), 1)
   await assert.rejects(lists.zone.purge({ glob: '*' }, { soft: true }), { code: 'FST_SCGI_CACHE_PURGE' })
   await lists.close()
+})
+
+test('a soft purge by search does not give the head of one entry to another that has taken its place', async () => {
+  const memory = new MemoryStore({ now: () => 0 })
+  const write = async (key: CacheStoreKey, head: string): Promise<void> => {
+    const value = { statusCode: 200, statusMessage: 'OK', headers: { 'x-head': head }, cachedAt: 1, staleAt: 4e12, deleteAt: 4e12 }
+    const stream = memory.createWriteStream(key, value)
+    assert.ok(stream !== undefined)
+    await finished(stream.end(head))
+  }
+  let replace = true
+  const store: CacheStore = {
+    get: async key => {
+      const found = memory.get(key)
+      if (replace) await write(key, 'second')
+      return found
+    },
+    createWriteStream: (key, value) => memory.createWriteStream(key, value),
+    delete: key => memory.delete(key),
+    updateMeta: (key, value, of) => memory.updateMeta(key, value, of),
+    keys: origin => memory.keys(origin),
+  }
+  const gateway = new TestGateway({ store })
+  const key = { origin: 'scgi:test', method: 'GET', path: 'k' }
+  await write(key, 'first')
+  assert.equal(await gateway.zone.purge('k', { soft: true }), 0)
+  assert.deepEqual([memory.get(key)?.headers, memory.get(key)?.staleAt], [{ 'x-head': 'second' }, 4e12])
+  replace = false
+  assert.equal(await gateway.zone.purge('k', { soft: true }), 1)
+  assert.ok((memory.get(key)?.staleAt ?? Infinity) < 4e12)
+  await gateway.close()
 })
 
 test('a store that fails to purge says so', async () => {

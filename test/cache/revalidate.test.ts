@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { finished } from 'node:stream/promises'
 import { test } from 'node:test'
 import { MemoryStore } from '../../lib/cache/stores/memory.ts'
 import { PlainStore, settled, TestGateway, type Answer, type Setup } from './kit.ts'
+import type { CacheStoreKey, CacheStoreResult } from '../../types/cache-store.ts'
 
 const VALIDATORS = { etag: '"1"', 'last-modified': 'Thu, 01 Jan 2026 00:00:00 GMT' }
 
@@ -169,3 +171,44 @@ test('a store that fails to renew leaves the entry, and frees whoever waits', as
   assert.equal(gateway.warnings.length, 1)
   await gateway.close()
 })
+
+/** A store of a user's own that says which writing an entry is. */
+class NumberedStore extends PlainStore {
+  readonly #ids = new WeakMap<object, number>()
+  #last = 0
+
+  override async get (key: CacheStoreKey): Promise<CacheStoreResult | undefined> {
+    const found = await super.get(key)
+    const [entry] = this.entries.get(key.path) ?? []
+    if (found === undefined || entry === undefined) return found
+    const id = this.#ids.get(entry) ?? ++this.#last
+    this.#ids.set(entry, id)
+    return { ...found, id }
+  }
+}
+
+for (const [what, make] of [
+  ['memory', () => new MemoryStore({ inactive: '20d', now: () => 0 })],
+  ['one that takes whole entries alone', () => new NumberedStore()],
+] as const) {
+  test(`a late 304 for an entry that was replaced within a millisecond by one with the same validators: ${what}`, async () => {
+    const store = make()
+    const gateway = await expired({ store })
+    const late = gateway.begin()
+    await settled()
+    assert.equal(late.plan?.etag, '"1"')
+    const key = { origin: 'scgi:test', method: 'GET', path: 'k' }
+    const found = await store.get(key)
+    assert.ok(found !== undefined)
+    const { body: _body, size: _size, id: _id, ...value } = found
+    const stream = store.createWriteStream(key, { ...value, headers: { ...value.headers, 'x-head': 'second' } })
+    assert.ok(stream !== undefined)
+    await finished(stream.end('new'))
+    gateway.asked[0]?.answer({ status: 304 })
+    assert.equal((await late.outcome).body, 'old')
+    await settled()
+    const left = await store.get(key)
+    assert.deepEqual([left?.headers['x-head'], left?.cachedAt], ['second', value.cachedAt])
+    await gateway.close()
+  })
+}

@@ -98,6 +98,37 @@ test('a large body that has changed breaks off, and is gone then', async () => {
   await store.close()
 })
 
+test('what is found out about a body while it is read is not said of another one that has replaced it', async () => {
+  for (const isRight of [true, false]) {
+    await using dir = await tempDir()
+    const [store, writer] = [new DiskStore({ path: dir.path, loader: { delay: '1h' } }), new DiskStore({ path: dir.path })]
+    const file = dir.file(nameOf('/a'))
+    const spoil = (): void => {
+      const spoilt = readFileSync(file)
+      spoilt.writeUInt8(spoilt.readUInt8(spoilt.length - 1) ^ 1, spoilt.length - 1)
+      writeFileSync(file, spoilt)
+    }
+    await write(writer, '/a', pattern(200_000, 1))
+    if (!isRight) spoil()
+    const first = await store.get(keyOf('/a'))
+    await write(writer, '/a', pattern(200_000, 2))
+    if (isRight) spoil()
+    const second = await store.get(keyOf('/a'))
+    if (isRight) {
+      assert.ok((await bodyOf(first?.body)).equals(pattern(200_000, 1)))
+      await assert.rejects(bodyOf((await store.get(keyOf('/a')))?.body), /bytes have changed/)
+      assert.equal(store.stats().entries, 0)
+    } else {
+      await assert.rejects(bodyOf(first?.body), /bytes have changed/)
+      assert.equal(store.stats().entries, 1)
+      assert.ok((await read(store, '/a'))?.equals(pattern(200_000, 2)))
+    }
+    if (second?.body instanceof Readable) second.body.destroy()
+    await store.close()
+    await writer.close()
+  }
+})
+
 test('a body that becomes shorter while it is read breaks off', async () => {
   await using dir = await tempDir()
   const store = new DiskStore({ path: dir.path })

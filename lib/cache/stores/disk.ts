@@ -9,6 +9,7 @@ import { DiskBody, ONE_BUFFER } from './disk/body.ts'
 import { commit } from './disk/commit.ts'
 import type { OpenEntry } from './disk/entry.ts'
 import { readAt, shut, SMALL } from './disk/files.ts'
+import type { Slot } from './disk/index.ts'
 import { load } from './disk/loader.ts'
 import { DiskManager } from './disk/manager.ts'
 import { entryName, firstNames, lockName } from './disk/names.ts'
@@ -38,8 +39,6 @@ export class DiskStore implements CacheStore {
   readonly #writers = new ActiveList<DiskWriter>()
   readonly #manager: DiskManager
   readonly #rounds: { readonly manager: Rounds, readonly loader: Rounds }
-  /** Which writing of an entry a result is of. */
-  readonly #ids = new WeakMap<CacheStoreResult, string>()
   #closed = false
 
   /** @throws FST_SCGI_OPT_INVALID */
@@ -61,9 +60,7 @@ export class DiskStore implements CacheStore {
     const body = await this.#body(found)
     if (body === undefined) return undefined
     const { head, preamble } = found.entry
-    const result = { ...head.value, body, size: preamble.bodyLength }
-    this.#ids.set(result, preamble.id)
-    return result
+    return { ...head.value, body, size: preamble.bodyLength, id: preamble.id }
   }
 
   /** @param tempPath the writer's directory of temporary files, for `useTempPath: true` */
@@ -123,9 +120,8 @@ export class DiskStore implements CacheStore {
       const found = await this.#entryFiles.find(key, 'r+')
       if (found === undefined) return false
       try {
-        const { head, preamble } = found.entry
-        const id = of === undefined ? undefined : this.#ids.get(of)
-        if ((id !== undefined && id !== preamble.id) || wasReplaced(head.value, value, of)) return false
+        const { head, preamble: { id } } = found.entry
+        if (wasReplaced({ ...head.value, id }, value, of)) return false
         return await this.#entryFiles.rewrite(found.entry, copyValue(value))
       } finally {
         shut(found.entry.fd)
@@ -139,7 +135,7 @@ export class DiskStore implements CacheStore {
     const found = await this.#find(key)
     if (found === undefined) return undefined
     const { path, fd, size, preamble: { bodyOffset, id } } = found.entry
-    if (of === undefined || this.#ids.get(of) === id) {
+    if (of === undefined || of.id === id) {
       return takePart(new DiskBody({ file: new SharedFile(path, fd), start: bodyOffset, end: size }), start, end)
     }
     shut(fd)
@@ -225,12 +221,18 @@ export class DiskStore implements CacheStore {
 
   /** The body of an open entry; undefined if it is damaged. The bytes of one that another process has written are checked, once. */
   async #body ({ name, entry }: { name: string, entry: OpenEntry }): Promise<Buffer | DiskBody | undefined> {
-    const { path, fd, first, size, preamble: { bodyOffset, bodyLength, bodyCrc } } = entry
-    const isVerified = this.#entryFiles.index.peek(name)?.verified === true
-    const judge = (right: boolean): void => {
+    const { path, fd, first, size, preamble: { bodyOffset, bodyLength, bodyCrc, id } } = entry
+    /** What is known of it; nothing where another one has its name by now. */
+    const known = (): Slot | undefined => {
       const slot = this.#entryFiles.index.peek(name)
-      if (!right) void this.#entryFiles.remove(name)
-      else if (slot !== undefined) slot.verified = true
+      return slot?.id === id ? slot : undefined
+    }
+    const isVerified = known()?.verified === true
+    const judge = (right: boolean): void => {
+      const slot = known()
+      if (slot === undefined) return
+      if (right) slot.verified = true
+      else void this.#entryFiles.remove(name)
     }
     if (bodyLength > ONE_BUFFER) {
       const check = { crc: bodyCrc, onResult: judge }

@@ -122,9 +122,12 @@ export class MemoryStore implements CacheStore {
     for (const entry of this.#index.entriesOf(key)) this.#remove(entry)
   }
 
-  updateMeta (key: CacheStoreKey, value: CacheStoreValue, of?: CacheStoreValue): boolean {
+  updateMeta (key: CacheStoreKey, value: CacheStoreValue, of?: CacheStoreResult): boolean {
     const entry = this.#index.find(key)
-    if (entry === undefined || wasReplaced(this.#valueOf(entry), value, of)) return false
+    if (entry === undefined) return false
+    const found: CacheStoreResult = this.#valueOf(entry)
+    found.id = entry.order
+    if (wasReplaced(found, value, of)) return false
     const renewed = copyValue(value)
     this.#shareTexts(renewed)
     this.#replace(entry, renewed)
@@ -328,9 +331,9 @@ function joined (pieces: readonly Buffer[], length: number): Buffer {
 
 /** What is found. Written out: of a copy by `...` with more behind it V8 makes a hidden class for each object. */
 function resultOf (entry: MemoryEntry, { cachedAt, staleAt, deleteAt }: EntryTimes, body: Buffer): CacheStoreResult {
-  const { statusCode, statusMessage, headers, vary, etag, directives, size } = entry
+  const { statusCode, statusMessage, headers, vary, etag, directives, size, order: id } = entry
   entry.freeze()
-  const result: CacheStoreResult = { statusCode, statusMessage, headers, cachedAt, staleAt, deleteAt, body, size }
+  const result: CacheStoreResult = { statusCode, statusMessage, headers, cachedAt, staleAt, deleteAt, body, size, id }
   if (vary !== undefined) result.vary = vary
   if (etag !== undefined) result.etag = etag
   if (directives !== undefined) result.cacheControlDirectives = directives

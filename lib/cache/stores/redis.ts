@@ -62,8 +62,6 @@ class RedisStore implements CacheStore {
   readonly #writers = new ActiveList<BodyWriter>()
   /** What is being asked now. Redis answers in turn, so that none of it is older than a write or a purge of ours that is done. */
   readonly #lookups = new Map<string, Promise<Looked>>()
-  /** Which writing of an entry a result is of. */
-  readonly #ids = new WeakMap<CacheStoreResult, string>()
   #closed = false
 
   constructor (options: RedisStoreOptions) {
@@ -119,11 +117,9 @@ class RedisStore implements CacheStore {
 
   async updateMeta (key: CacheStoreKey, value: CacheStoreValue, of?: CacheStoreResult): Promise<boolean> {
     const found = await this.get(key)
-    const id = found === undefined ? undefined : this.#ids.get(found)
-    if (found === undefined || id === undefined || wasReplaced(found, value, of)) return false
-    if (of !== undefined && (this.#ids.get(of) ?? id) !== id) return false
+    if (found?.id === undefined || wasReplaced(found, value, of)) return false
     const next = copyValue(found.vary === undefined ? value : { ...value, vary: found.vary })
-    const head = [JSON.stringify({ ...next, method: key.method }), id, next.staleAt, next.deleteAt]
+    const head = [JSON.stringify({ ...next, method: key.method }), found.id, next.staleAt, next.deleteAt]
     const main = this.#main(key)
     const tags = readTags(next.headers)
     const dropped = readTags(found.headers).filter(tag => !tags.includes(tag))
@@ -199,9 +195,7 @@ class RedisStore implements CacheStore {
     const { method, ...value } = head
     const fits = method === key.method && value.deleteAt > Date.now() && varyMatches(value.vary, key.headers)
     if (!fits) return { key, names, result: undefined }
-    const result = { ...value, staleAt: Number(stale.toString()), body, size: body.length }
-    this.#ids.set(result, String(id))
-    return { key, names, result }
+    return { key, names, result: { ...value, staleAt: Number(stale.toString()), body, size: body.length, id: String(id) } }
   }
 
   #main (key: CacheStoreKey): string {

@@ -86,7 +86,9 @@ function rate (option: string, value: unknown): ((request: FastifyRequest) => nu
       const bytes = ask(request)
       if (bytes === undefined || bytes === null) return 0
       if (typeof bytes !== 'number' || !(bytes >= 0)) throw new FST_SCGI_OPT_INVALID(option, `a function that gave ${show(bytes)}`, 'bytes a second')
-      return Math.floor(bytes)
+      if (bytes === 0 || bytes === Infinity) return 0
+      // Less than a byte is slow, and not without limit.
+      return Math.max(1, Math.floor(bytes))
     }
   }
   const bytes = parseSize(option, value)

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import { compileResponse } from '../../lib/exchange/response-options.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { headerValue } from '../helpers/http-response.ts'
 import { RawClient, rawRequest } from '../helpers/raw-client.ts'
@@ -60,6 +61,37 @@ test('clientLimitRate; X-Accel-Limit-Rate goes before it, also where it is 0 or 
   recorder.answer = reply('X-Accel-Limit-Rate: 1k')
   assert.ok(await ask('/ignored') < 5000, 'no number')
   assert.equal((await rawRequest(gateway, get('/throws'))).statusCode, 500)
+})
+
+test('a function that gives a rate: none, and the edges of numbers', async () => {
+  await using recorder = await startRecorder({ answer: reply() })
+  const rates: readonly [given: unknown, bytes: number | RegExp][] = [
+    [Infinity, 0], [0, 0], [undefined, 0], [0.5, 1], [1.9, 1], [1e300, 1e300],
+    [NaN, /gave NaN/], [-1, /gave -1/], ['1k', /gave "1k"/],
+  ]
+  const seen: unknown[] = []
+  await using gateway = await startGateway(async app => {
+    const scgi = (await import('../../lib/index.ts')).default
+    for (const option of ['limitRate', 'clientLimitRate'] as const) {
+      app.register(scgi, { prefix: `/${option}`, upstreams: recorder.address, [option]: () => Infinity })
+      app.get(`/compiled/${option}`, request => {
+        for (const [given, bytes] of rates) {
+          const options: object = { [option]: () => given }
+          const rate = compileResponse(options)[option] ?? assert.fail()
+          if (typeof bytes === 'number') assert.equal(rate(request), bytes, `${option}: ${String(given)}`)
+          else assert.throws(() => rate(request), bytes)
+          seen.push(given)
+        }
+        return ''
+      })
+    }
+  })
+  for (const option of ['limitRate', 'clientLimitRate']) {
+    assert.equal((await rawRequest(gateway, get(`/compiled/${option}`))).statusCode, 200)
+    const { statusCode, body } = await rawRequest(gateway, get(`/${option}`))
+    assert.deepEqual([statusCode, body.length], [200, BODY.length], option)
+  }
+  assert.equal(seen.length, 2 * rates.length)
 })
 
 test('limitRate holds the application back', async () => {

@@ -50,3 +50,10 @@ redis.call('ZREM', KEYS[1] .. ':alive', ARGV[1])
 redis.call('ZREM', KEYS[1] .. ':since', ARGV[1])
 redis.call('PUBLISH', KEYS[1], 'members')
 return 1`)
+
+/** Forgets events: field and value of each, if nothing later was said meanwhile. */
+export const FORGET = new Script(`
+for i = 1, #ARGV, 2 do
+  if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then redis.call('HDEL', KEYS[1], ARGV[i]) end
+end
+return 1`)

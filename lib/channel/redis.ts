@@ -9,7 +9,7 @@ import { isRedisClient, type RedisClient } from '../redis/client.ts'
 import { outside } from '../runtime/context.ts'
 import { Batch } from './batch.ts'
 import { Listeners } from './listeners.ts'
-import { ALIVE, LEAVE, PUBLISH } from './redis-scripts.ts'
+import { ALIVE, FORGET, LEAVE, PUBLISH } from './redis-scripts.ts'
 import type { ChannelEvent, ChannelPresence, GroupChannel, RedisChannelOptions } from '../../types/channel.ts'
 
 /** A process that has not been heard of for so many milliseconds has ended. */
@@ -214,12 +214,14 @@ class RedisChannel implements GroupChannel {
   async #read (guard: Guard): Promise<{ events: ChannelEvent[], over: string[] }> {
     const answer = await guard.command('HGETALL', this.#key)
     const events: ChannelEvent[] = []
+    /** Fields and their values. */
     const over: string[] = []
     if (!Array.isArray(answer)) return { events, over }
     const now = Date.now()
     for (let index = 0; index + 1 < answer.length; index += 2) {
-      const event = eventOf(String(answer[index + 1]))
-      if (event === undefined || (event.until !== undefined && event.until <= now)) over.push(String(answer[index]))
+      const [field, text] = [String(answer[index]), String(answer[index + 1])]
+      const event = eventOf(text)
+      if (event === undefined || (event.until !== undefined && event.until <= now)) over.push(field, text)
       else events.push(event)
     }
     return { events, over }
@@ -231,7 +233,9 @@ class RedisChannel implements GroupChannel {
     if (guard === undefined || !this.#connected || this.#members[0] !== this.#process) return
     try {
       const { over } = await this.#read(guard)
-      for (let from = 0; from < over.length; from += MOST) await guard.command('HDEL', this.#key, ...over.slice(from, from + MOST))
+      for (let from = 0; from < over.length; from += 2 * MOST) {
+        await guard.run(FORGET, this.#key, ...over.slice(from, from + 2 * MOST))
+      }
     } catch {
       // The next time.
     }

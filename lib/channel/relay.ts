@@ -105,7 +105,11 @@ export class Relay {
     if (late.length === 0) return
     outside(() => setImmediate(() => {
       const gone = late.filter(({ seen }) => now - seen > LEASE)
-      for (const { worker } of gone) this.#members.delete(worker.id)
+      for (const { worker } of gone) {
+        this.#members.delete(worker.id)
+        // Nothing is passed on to it until it goes on.
+        this.#wayTo(worker).missed = true
+      }
       if (gone.length > 0) this.#tellMembers()
     }))
   }
@@ -122,15 +126,19 @@ export class Relay {
 
   #send (worker: Worker, message: ToWorker): void {
     if (!worker.isConnected()) return
-    let pending = this.#pending.get(worker)
-    if (pending === undefined) this.#pending.set(worker, pending = { count: 0, missed: false })
-    if (pending.count >= MOST) {
-      pending.missed = true
+    const way = this.#wayTo(worker)
+    if (way.count >= MOST) {
+      way.missed = true
       return
     }
-    pending.count += 1
-    const way = pending
+    way.count += 1
     // What comes back as an error is that the worker is gone, of which there is an event.
     worker.send(pack(message), () => { way.count -= 1 })
+  }
+
+  #wayTo (worker: Worker): { count: number, missed: boolean } {
+    let way = this.#pending.get(worker)
+    if (way === undefined) this.#pending.set(worker, way = { count: 0, missed: false })
+    return way
   }
 }

@@ -79,7 +79,7 @@ test('one that is frozen is no member until it goes on, and then hears what it h
 
 test('a group over it: an edit at one holds in all; when the one that checks is killed another one does', { timeout: 60_000 }, async () => {
   clusterChannel()
-  const group = { servers: ['127.0.0.1:9', '127.0.0.1:8'], health: { type: 'connect', interval: '1s', jitter: 0, fails: 1 } }
+  const group = { servers: [{ address: '127.0.0.1:9', maxConns: 9 }, '127.0.0.1:8'], health: { type: 'connect', interval: '1s', jitter: 0, fails: 1 } }
   const sharing = forkChannelProcesses(3, { GROUP: JSON.stringify(group) }, 'shared-worker.ts')
   processes.push(...sharing)
   await Promise.all(sharing.map(each => each.call('open')))
@@ -95,6 +95,12 @@ test('a group over it: an edit at one holds in all; when the one that checks is 
   }))
   const others = sharing.filter(each => each !== checker)
   assert.ok(others.every(({ told }) => !told.some(each => each.told === 'check')))
+  const { pid } = checker.worker.process
   checker.worker.process.kill('SIGKILL')
   await Promise.any(others.map(each => each.heard(({ told }) => told === 'check')))
+  // What it has said of itself is removed.
+  const isLeft = ({ key, value }: ChannelEvent): boolean => value !== null && new RegExp(`^(?:member|held) \\d+-${pid}\\b`).test(key)
+  const left = async (): Promise<number> => (await clusterChannel().snapshot()).filter(isLeft).length
+  assert.equal(await left(), 2)
+  while (await left() > 0) await new Promise(resolve => setTimeout(resolve, 50))
 })

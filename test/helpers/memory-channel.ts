@@ -9,9 +9,11 @@ interface Joined {
 
 /** A channel in memory, with a connection for each process that is played. */
 export class MemoryBus {
-  readonly log = new ChannelLog()
+  log = new ChannelLog()
   readonly #joined: Joined[] = []
   readonly #cut = new Set<string>()
+  /** What waits for each process that stands still. */
+  readonly #frozen = new Map<string, (() => void)[]>()
   /** What is on its way while it is held. */
   #held: (() => void)[] | undefined
 
@@ -21,7 +23,7 @@ export class MemoryBus {
         if (this.#cut.has(process)) return
         this.log.merge(event)
         for (const other of this.#joined) {
-          if (other.process !== process) this.#deliver(() => { if (!this.#cut.has(other.process)) other.listener(event) })
+          if (other.process !== process) this.#deliver(other.process, () => { if (!this.#cut.has(other.process)) other.listener(event) })
         }
       },
       subscribe: (listener, onPresence) => {
@@ -66,18 +68,43 @@ export class MemoryBus {
     for (const deliver of shuffle(held)) deliver()
   }
 
-  #deliver (deliver: () => void): void {
-    if (this.#held === undefined) deliver()
+  /** A process stands still, of which it knows nothing; the others take it for ended. */
+  freeze (process: string): void {
+    this.#frozen.set(process, [])
+    this.#tell()
+  }
+
+  /** It goes on. */
+  thaw (process: string): void {
+    const waiting = this.#frozen.get(process) ?? []
+    this.#frozen.delete(process)
+    this.join(process)
+    for (const deliver of waiting) deliver()
+  }
+
+  /** A process tells all that it knows to one that knows nothing. */
+  async ask (process: string): Promise<readonly ChannelEvent[]> {
+    this.cut(process)
+    this.log = new ChannelLog()
+    this.join(process)
+    for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
+    return this.log.events()
+  }
+
+  #deliver (process: string, deliver: () => void): void {
+    const frozen = this.#frozen.get(process)
+    if (frozen !== undefined) frozen.push(deliver)
+    else if (this.#held === undefined) deliver()
     else this.#held.push(deliver)
   }
 
   #presence (process: string): ChannelPresence {
     const members = this.#joined.map(({ process }) => process)
-    const there = members.filter(member => !this.#cut.has(member))
+    const there = members.filter(member => !this.#cut.has(member) && !this.#frozen.has(member))
     return { process, members: this.#cut.has(process) ? members : there, connected: !this.#cut.has(process) && there.includes(process) }
   }
 
   #tell (): void {
-    for (const { process, onPresence } of [...this.#joined]) onPresence?.(this.#presence(process))
+    for (const { process, onPresence } of [...this.#joined]) if (!this.#frozen.has(process)) onPresence?.(this.#presence(process))
   }
 }

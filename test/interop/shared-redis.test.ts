@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { test } from 'node:test'
 import { Redis } from 'iovalkey'
 import { redisChannel } from '../../lib/channel/index.ts'
+import { FORGET } from '../../lib/channel/redis-scripts.ts'
 import { isRecord } from '../../lib/options/checks.ts'
 import { endProcesses, forkChannelProcesses, type ChannelProcess } from '../helpers/channel-processes.ts'
 import { startRecorder } from '../helpers/recorder.ts'
@@ -30,6 +31,7 @@ test('four processes share a group over Redis', { skip: noRedis, timeout: 120_00
   const processes = forkChannelProcesses(4, { REDIS: redis.url, GROUP: JSON.stringify(group) }, 'shared-worker.ts')
   const [one, two, three, four] = processes
   assert(one && two && three && four)
+  let ended: number | undefined
   try {
     await all([one, two, three], each => each.call('open'))
 
@@ -84,10 +86,24 @@ test('four processes share a group over Redis', { skip: noRedis, timeout: 120_00
       assert.ok(String(first).includes(`-${leader.worker.process.pid}-`), `${String(first)} leads, and ${leader.worker.process.pid} checks`)
       const left = processes.filter(each => each !== leader)
       assert.ok(left.every(({ told }) => !told.some(each => each.told === 'check')))
+      ended = leader.worker.process.pid
       leader.worker.process.kill('SIGKILL')
       await Promise.any(left.map(each => each.heard(({ told }) => told === 'check')))
       processes.splice(processes.indexOf(leader), 1)
       await all(left, each => each.until('presence', [], presence => membersOf(presence).length === 3))
+    })
+
+    await context.test('what the killed one has said of itself is removed', async () => {
+      const client = new Redis(redis.url)
+      try {
+        const isLeft = ([field, event]: [string, string]): boolean => field.includes(`-${ended}-`) && !event.includes('"value":null')
+        while (Object.entries(await client.hgetall('{fastify-scgi}:group')).some(isLeft)) await new Promise(resolve => setTimeout(resolve, 50))
+        const kinds = Object.keys(await client.hgetall('{fastify-scgi}:group')).map(field => field.slice(2).split(' ')[0])
+        // Of the living they are kept, and of the ended one their removal is for a while.
+        assert.deepEqual(kinds.filter(kind => kind === 'member' || kind === 'held').sort(), [...Array<string>(4).fill('held'), ...Array<string>(4).fill('member')])
+      } finally {
+        client.disconnect()
+      }
     })
 
     for (const how of ['frozen', 'killed'] as const) {
@@ -165,4 +181,18 @@ test('redisChannel: options', () => {
     assert.throws(() => Reflect.apply(redisChannel, undefined, [options]), { code, message })
   }
   client.disconnect()
+})
+
+test('an event that is over is forgotten, unless a later one has taken its place meanwhile', { skip: noRedis, timeout: 60_000 }, async () => {
+  await using dir = await tempDir()
+  const redis = await startRedis(dir.socket())
+  const client = new Redis(redis.url)
+  try {
+    await client.hset('K', 'over', 'as read', 'said anew', 'later')
+    await client.eval(FORGET.text, 1, 'K', 'over', 'as read', 'said anew', 'as read', 'gone', 'as read')
+    assert.deepEqual(await client.hgetall('K'), { 'said anew': 'later' })
+  } finally {
+    client.disconnect()
+    await redis.stop()
+  }
 })

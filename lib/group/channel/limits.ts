@@ -38,6 +38,8 @@ export class SharedLimits {
   /** @param rest of the key */
   heard ({ key }: ChannelEvent, rest: string): void {
     const name = readKey(key)[0] === 'held' ? readKey(rest)[1] : rest
+    // What others say that it uses is out of date: it was taken for one that had ended.
+    if (key === KEYS.held(this.#membership.process, name)) this.#said.delete(name)
     for (const peer of this.#servers()) if (peer.name === name) this.#update(peer)
   }
 
@@ -53,8 +55,7 @@ export class SharedLimits {
       this.#said.delete(peer.name)
       return
     }
-    // Without the others everything stays as they know it.
-    if (this.#membership.leads && (this.#membership.connected || this.#given(peer) === undefined)) this.#give(peer)
+    this.#give(peer)
     const given = this.#given(peer)
     peer.setShare(given === undefined ? 0 : readShares(given.value)[this.#membership.process] ?? 0)
     if (given !== undefined) this.#hold(peer)
@@ -64,10 +65,12 @@ export class SharedLimits {
     return this.#membership.get(KEYS.shares(peer.name))
   }
 
-  /** Gives each process what it may have, as far as nobody else may be using it. */
+  /** The process that leads gives each one what it may have, as far as nobody else may be using it. */
   #give (peer: EndpointPeer): void {
-    const { members } = this.#membership
+    const { members, leads, connected } = this.#membership
     const given = this.#given(peer)
+    // Without the others everything stays as they know it.
+    if (!leads || (!connected && given !== undefined)) return
     const before = readShares(given?.value)
     const held = new Map<string, Held>()
     for (const member of members) {
@@ -87,6 +90,6 @@ export class SharedLimits {
     this.#said.set(peer.name, { count, at })
     this.#membership.say(KEYS.held(this.#membership.process, peer.name), { count, at })
     // Its own word may be what it waits for.
-    if (this.#membership.leads) this.#give(peer)
+    this.#give(peer)
   }
 }

@@ -31,7 +31,12 @@ export class ChannelLog {
     this.#clock = Math.max(this.#clock, event.clock)
     const key = keyOf(event.group, event.key)
     const known = this.#events.get(key)
-    if ((known !== undefined && !isLater(event, known)) || this.#isOver(event)) return false
+    // One that is over holds against nothing, whether it was forgotten yet or not.
+    if (known !== undefined && !isLater(event, known) && !this.#isOver(known)) return false
+    if (this.#isOver(event)) {
+      // A removal has its effect, however late it is heard of.
+      return this.#events.delete(key) && event.value === null
+    }
     this.#events.set(key, event)
     this.#fresh += 1
     if (this.#fresh >= SWEEP && this.#fresh >= this.#events.size / 2) this.sweep()

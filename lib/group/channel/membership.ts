@@ -1,4 +1,5 @@
 import { outside } from '../../runtime/context.ts'
+import { Ended } from './ended.ts'
 import { ChannelLog, isEvent, isLater } from './log.ts'
 import { KEYS } from './values.ts'
 import type { ChannelEvent, ChannelPresence, GroupChannel } from '../../../types/channel.ts'
@@ -21,6 +22,7 @@ export class Membership {
   readonly #options: MembershipOptions
   readonly #log = new ChannelLog()
   readonly #process: string
+  readonly #ended = new Ended(this)
   #presence: ChannelPresence
   #leave: (() => void) | undefined
   #joining: Promise<void> | undefined
@@ -61,6 +63,16 @@ export class Membership {
     return this.#settled && (!this.connected || this.members[0] === this.#process)
   }
 
+  /** It is for this process to remove what ended ones have said, and the others hear of it. */
+  get removes (): boolean {
+    return this.connected && this.leads
+  }
+
+  /** Those that are there, with the group or without. */
+  get living (): readonly string[] {
+    return [this.#process, ...this.#presence.members]
+  }
+
   get (key: string): ChannelEvent | undefined {
     return this.#log.get(this.#options.group, key)
   }
@@ -91,7 +103,7 @@ export class Membership {
     if (this.#leave === undefined) return
     // Who takes the lead may answer before this returns, and is not to be contradicted.
     this.#settled = this.#synced = false
-    this.say(KEYS.member(this.#process), null)
+    this.#ended.leave(this.#process)
     this.#leave()
     this.#leave = undefined
     this.#joining = undefined
@@ -120,14 +132,23 @@ export class Membership {
   #heard (event: ChannelEvent): void {
     if (!this.#log.merge(event)) return
     this.#options.onEvent(event)
-    if (event.key.startsWith(KEYS.member(''))) this.#options.onChange()
+    this.#ended.heard(event)
+    if (!event.key.startsWith(KEYS.member(''))) return
+    // It was taken for one that had ended: it stood still, or could not be reached.
+    if (this.#synced && event.key === KEYS.member(this.#process) && event.value !== true) this.say(event.key, true)
+    this.#changed()
+  }
+
+  #changed (): void {
+    this.#options.onChange()
+    this.#ended.changed()
   }
 
   #present (presence: ChannelPresence): void {
     this.#presence = presence
     if (!presence.connected) this.#synced = false
     else if (!this.#synced) void this.#sync()
-    this.#options.onChange()
+    this.#changed()
   }
 
   /** Learns what others know, and tells them what they do not. */
@@ -162,7 +183,7 @@ export class Membership {
   #settle (): void {
     if (this.#leave === undefined) return
     this.#settled = true
-    this.#options.onChange()
+    this.#changed()
     this.#joined()
   }
 }

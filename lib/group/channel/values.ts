@@ -6,9 +6,16 @@ import type { Held, Shares } from './shares.ts'
 
 // What the keys of a shared group are, and what their values say. They come from other processes, and are read as all that does.
 
-export const KEYS = {
-  /** A process has the group. */
+/** What a process says of itself: when it has ended this is removed. */
+export const PROCESS_KEYS = {
+  /** It has the group. */
   member: (process: string) => `member ${process}`,
+  /** It makes use of so much of a limit. */
+  held: (process: string, server: string) => `held ${process} ${server}`,
+} as const
+
+export const KEYS = {
+  ...PROCESS_KEYS,
   edit: (option: string, server: string) => `edit ${option} ${server}`,
   server: (address: string) => `server ${address}`,
   option: (option: string) => `option ${option}`,
@@ -19,8 +26,17 @@ export const KEYS = {
   session: (session: string) => `session ${session}`,
   shares: (server: string) => `shares ${server}`,
   purge: (cache: string, match: object) => `purge ${JSON.stringify([cache, match])}`,
-  held: (process: string, server: string) => `held ${process} ${server}`,
 } as const
+
+/** Whether it is a key of what this process says of itself. */
+export function isOf (key: string, process: string): boolean {
+  return key === KEYS.member(process) || key.startsWith(KEYS.held(process, ''))
+}
+
+/** Whether it is a key of what some process says of itself. */
+export function isOfProcess (key: string): boolean {
+  return Object.hasOwn(PROCESS_KEYS, readKey(key)[0])
+}
 
 /** The first word of a key and the rest; of edits and what is held the rest has two words. */
 export function readKey (key: string): [kind: string, rest: string] {

@@ -3,12 +3,12 @@ import replyFrom from '@fastify/reply-from'
 import { valueOf } from '../options/functions.ts'
 import { setOwn } from '../runtime/own-property.ts'
 import { describe, startOver } from '../http/described.ts'
-import { withCookie } from '../reply/header-lists.ts'
+import { addCookie } from '../reply/header-lists.ts'
 import { breakOff, clearHead, isHttp2 } from '../http/raw-reply.ts'
 import { refusedCoding } from '../inbound/transfer-coding.ts'
 import { takeTurn } from '../inbound/turn.ts'
 import { handOver } from '../reply/hand-over.ts'
-import { HeaderFilter, textHeaders } from '../reply/response-headers.ts'
+import { HeaderFilter, hookHeaders } from '../reply/response-headers.ts'
 import { toError } from '../runtime/caught.ts'
 import { ScgiDispatcher } from './dispatcher.ts'
 import { FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
@@ -134,9 +134,11 @@ class Defaults {
       rewriteHeaders: (headers, request) => {
         const own = this.#replyHeaders(call, headers)
         try {
-          if (given.rewriteHeaders !== undefined) sent = textOf(valueOf('rewriteHeaders', given.rewriteHeaders(own, request)), headers)
+          if (given.rewriteHeaders !== undefined) sent = this.#hookHeaders(call, given.rewriteHeaders(own, request), headers)
           else if (options.rewriteHeaders === undefined) sent = own
-          else sent = textHeaders(valueOf('rewriteHeaders', options.rewriteHeaders(own, call.request)), headers)
+          else sent = this.#hookHeaders(call, options.rewriteHeaders(own, call.request), headers)
+          // As with a mount it is not for hooks to lose.
+          if (call.setCookie !== undefined) addCookie(sent, call.setCookie)
           return sent
         } catch (error) {
           failure = toError(error)
@@ -176,7 +178,7 @@ class Defaults {
     return own
   }
 
-  #replyHeaders ({ request, setCookie }: Call, headers: RequestHeaders): Headers {
+  #replyHeaders ({ request }: Call, headers: RequestHeaders): Headers {
     const given: Headers = {}
     for (const name in headers) {
       const value = headers[name]
@@ -184,9 +186,16 @@ class Defaults {
     }
     const head = { statusCode: 200, statusMessage: '', headers: given, rawHeaders: [], contentLength: -1, chunked: false, nph: false }
     const own = this.#filter.apply(head, request.raw.httpVersionMajor === 2)
-    if (setCookie !== undefined) own['set-cookie'] = withCookie(own['set-cookie'], setCookie)
     const length = given['content-length']
     return length === undefined ? own : { ...own, 'content-length': length }
+  }
+
+  /** What a hook made of them. The length is the application's as long as the hook has left one in. */
+  #hookHeaders ({ request }: Call, given: RequestHeaders, received: RequestHeaders): Headers {
+    const headers = hookHeaders(valueOf('rewriteHeaders', given), received, request.raw.httpVersionMajor === 2)
+    const length = received['content-length']
+    const isAsked = length !== undefined && Object.keys(given).some(name => name.toLowerCase() === 'content-length' && given[name] !== undefined)
+    return isAsked ? { ...headers, 'content-length': length } : headers
   }
 
   #answer (reply: FastifyReply, error: Error): void {
@@ -216,16 +225,6 @@ function hook (reply: FastifyReply, call: () => unknown, body?: Readable): void 
     }
   }
   handOver(reply, call, failed)
-}
-
-/** The headers that a hook gave of a call, whose type leaves room for none. */
-function textOf (given: RequestHeaders, received: RequestHeaders): Headers {
-  const headers: Headers = {}
-  for (const name in given) {
-    const value = given[name]
-    if (value !== undefined) headers[name] = value
-  }
-  return textHeaders(headers, received)
 }
 
 /** The error of ours behind those that undici and @fastify/reply-from have put around it. */

@@ -1,7 +1,9 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { steeringHeaders } from '../http/accel-headers.ts'
 import { toBytes } from '../bytes/text.ts'
 import { namedByConnection } from '../http/connection-field.ts'
 import { addHeader } from './header-lists.ts'
+import { show } from '../options/units.ts'
 import type { FastifyReply } from 'fastify'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { RequestHeaders } from '../../types/options.ts'
@@ -12,7 +14,7 @@ const HIDDEN = ['status', ...steeringHeaders(({ hidden }) => hidden).map(({ name
  * Headers of the connection between application and gateway, and those that the gateway makes anew; and the one name that Fastify's table
  * of headers cannot hold: it would become the prototype of that table.
  */
-const NEVER = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'content-length', '__proto__'])
+const NEVER = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'content-length', '__proto__'])
 /** What Node.js sends only once over HTTP/2. */
 const SINGLE = new Set([
   'access-control-allow-credentials', 'access-control-max-age', 'access-control-request-method', 'age', 'authorization', 'content-encoding',
@@ -62,16 +64,6 @@ export class HeaderFilter {
     }
   }
 
-  /**
-   * The headers that a hook gave instead, as bytes, without those that are not the hook's to give.
-   * @param received what the hook was given
-   */
-  clean (given: Record<string, string | string[]>, received: ResponseHead['headers'], http2: boolean): Record<string, string | string[]> {
-    const headers = textHeaders(given, received)
-    for (const name of Object.keys(headers)) if (NEVER.has(name.toLowerCase())) delete headers[name]
-    return http2 ? forHttp2(headers) : headers
-  }
-
   /** The lower-case names of the headers with the first spelling that the application gave each. */
   spelling (head: ResponseHead): Map<string, string> {
     const names = new Map<string, string>()
@@ -83,19 +75,41 @@ export class HeaderFilter {
   }
 }
 
-/** The headers of a reply that a hook gave, as bytes. What is none Node.js shall refuse. */
-export function textHeaders (given: Record<string, string | string[]>, received: RequestHeaders): Record<string, string | string[]> {
-  const headers = { ...given }
-  for (const name in headers) {
-    const value: unknown = headers[name]
-    if (typeof value === 'string') headers[name] = toBytes(value, received)
-    else if (Array.isArray(value)) headers[name] = value.map(line => typeof line === 'string' ? toBytes(line, received) : line)
+/**
+ * The headers that the hook `rewriteHeaders` gave instead, as bytes, without those that are not the hook's to give. All that hooks give
+ * passes here on its way to a client.
+ * @param received what the hook was given
+ * @param http2 leave out what HTTP/2 forbids
+ * @throws TypeError for what is no header: Node.js would refuse it only where nobody can take the head back any more
+ */
+export function hookHeaders (given: RequestHeaders, received: RequestHeaders, http2: boolean): Record<string, string | string[]> {
+  if (typeof given !== 'object' || given === null) throw new TypeError(`the hook 'rewriteHeaders' gave ${show(given)}, expected an object of headers`)
+  const listed = new Set<string>()
+  for (const name of Object.keys(given)) {
+    if (name.toLowerCase() === 'connection') for (const field of namedByConnection(given[name])) listed.add(field)
   }
-  return headers
+  const headers: Record<string, string | string[]> = {}
+  for (const [name, value] of Object.entries(given)) {
+    const key = name.toLowerCase()
+    if (value === undefined || NEVER.has(key) || listed.has(key)) continue
+    const text = Array.isArray(value) ? value.map(line => textOf(line, received)) : textOf(value, received)
+    validate(name, text)
+    headers[name] = text
+  }
+  return http2 ? forHttp2(headers) : headers
+}
+
+/** Those who write JavaScript may give a number, say. */
+function textOf (value: string, received: RequestHeaders): string {
+  return typeof value === 'string' ? toBytes(value, received) : value
+}
+
+function validate (name: string, value: string | string[]): void {
+  validateHeaderName(name)
+  for (const line of Array.isArray(value) ? value : [value]) validateHeaderValue(name, line)
 }
 
 function forHttp2 (headers: Record<string, string | string[]>): Record<string, string | string[]> {
-  delete headers['upgrade']
   delete headers['http2-settings']
   for (const name in headers) {
     const value = headers[name]

@@ -1,12 +1,11 @@
 import { Buffer } from 'node:buffer'
-import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { isConditional } from '../http/conditions.ts'
 import { breakOff, clearHead, flushHead, isHttp2, isUnseen, onReplyClose, pendingBytes } from '../http/raw-reply.ts'
 import { describe } from '../http/described.ts'
 import { sendBytes } from '../http/send-bytes.ts'
 import { leaveHead, onlyOwn } from '../http/route-hooks.ts'
 import { setPlan, takePlan, type FilterPlan } from './plan.ts'
-import { show } from '../options/units.ts'
+import { hookHeaders } from './response-headers.ts'
 import { addOfCache, addsAlone, tellOfCache } from './cache-words.ts'
 import { EntryBody } from './entry-body.ts'
 import { handOver } from './hand-over.ts'
@@ -258,13 +257,7 @@ export class ReplySender {
     const http2 = request.raw.httpVersionMajor === 2
     let headers = mount.filter.apply(head, http2)
     if (mount.hooks.rewriteHeaders !== undefined) {
-      headers = mount.hooks.rewriteHeaders(headers, request)
-      if (typeof headers !== 'object' || headers === null) {
-        throw new TypeError(`the hook 'rewriteHeaders' gave ${show(headers)}, expected an object of headers`)
-      }
-      headers = mount.filter.clean(headers, head.headers, http2)
-      // What Node.js refuses later it refuses where nobody can take the head back any more.
-      for (const name in headers) validate(name, headers[name])
+      headers = hookHeaders(mount.hooks.rewriteHeaders(headers, request), head.headers, http2)
     }
     if (this.setCookie !== undefined) addCookie(headers, this.setCookie)
     this.#beginHead(head, plan, http2)
@@ -318,10 +311,4 @@ export class ReplySender {
     this.#owner.sendingFailed()
     breakOff(this.#reply.raw)
   }
-}
-
-/** @throws TypeError */
-function validate (name: string, value: string | string[] | undefined): void {
-  validateHeaderName(name)
-  for (const line of Array.isArray(value) ? value : [value]) if (line !== undefined) validateHeaderValue(name, line)
 }

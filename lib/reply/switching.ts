@@ -1,5 +1,6 @@
 import { addCookie } from './header-lists.ts'
 import { flushHead } from '../http/raw-reply.ts'
+import { hookHeaders } from './response-headers.ts'
 import type { ReplySettings } from './settings.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -14,7 +15,7 @@ export function sendSwitch (
   const { raw } = reply
   let headers = mount.filter.apply(head, false)
   if (mount.hooks.rewriteHeaders !== undefined) {
-    headers = mount.filter.clean(mount.hooks.rewriteHeaders(headers, request), head.headers, false)
+    headers = hookHeaders(mount.hooks.rewriteHeaders(headers, request), head.headers, false)
   }
   if (cookie !== undefined) addCookie(headers, cookie)
   for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value)

@@ -5,7 +5,7 @@ import { currentContext } from '../runtime/context.ts'
 import { NetstringDecoder } from '../scgi/netstring.ts'
 import { show } from '../options/units.ts'
 import { readRequestHead } from './params.ts'
-import { looksLikeHttp, refusal } from './refusal.ts'
+import { looksLikeHttp, refusal, undestroyed } from './refusal.ts'
 import { describeClient, forgetClient, ScgiIncomingMessage } from './request.ts'
 import { KeepaliveServerResponse, ScgiServerResponse } from './response.ts'
 import type { ScgiRequestHead } from '../scgi/netstring.ts'
@@ -303,7 +303,7 @@ export class ServerConnection implements Listed {
       this.socket.destroy()
     }
     this.#host.refused(error, this.socket)
-    this.#host.emit('clientError', error, this.socket)
+    undestroyed(this.socket, () => this.#host.emit('clientError', error, this.socket))
   }
 
   /** The gateway has sent FIN: it has given up, as nobody who speaks SCGI closes one half only. */

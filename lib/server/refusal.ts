@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 
 /** A method and a blank, as far as they have come. A netstring begins with a digit. */
 const METHOD = /^[A-Z]{1,20}(?: |$)/
@@ -17,4 +18,17 @@ export function refusal (reason: string, status: number, nph: boolean, http: boo
   const text = `${STATUS_CODES[status] ?? ''}\n\n${reason}\n`
   return `${nph || http ? 'HTTP/1.1' : 'Status:'} ${status} ${STATUS_CODES[status] ?? ''}\r\n` +
     `Content-Type: text/plain\r\nContent-Length: ${text.length}\r\n${http ? 'Connection: close\r\n' : ''}\r\n${text}`
+}
+
+/**
+ * Tells the listeners of what was refused. One that destroys the socket, as Fastify's own does, would reset the connection as long as
+ * bytes are unread, and the gateway could lose the answer: the socket ends by itself, soon.
+ */
+export function undestroyed (socket: Socket, tell: () => void): void {
+  socket.destroy = () => socket
+  try {
+    tell()
+  } finally {
+    Reflect.deleteProperty(socket, 'destroy')
+  }
 }

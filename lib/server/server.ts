@@ -17,8 +17,8 @@ const MAX_SWEEP = 1000
  * An `http.Server` that speaks SCGI: same events ('request', 'clientError', 'timeout'), same methods, same limits, with an
  * `http.IncomingMessage` and an `http.ServerResponse` for each request.
  *
- * - 'clientError' is emitted after the refusal (400, 408, 431) has been sent, so the listener must not answer. Without a listener, a
- *   process warning says what was refused.
+ * - 'clientError' is emitted after the refusal (400, 408, 431) has been sent, so the listener must not answer, and cannot destroy the
+ *   socket: it ends when the gateway has the refusal. Without a listener, a process warning says what was refused.
  * - 'upgrade' comes with request, socket and head, where somebody listens, for a request with HTTP_UPGRADE and HTTP_CONNECTION and without a
  *   body: the listener writes `HTTP/1.1 101 Switching Protocols` and its headers itself, as the libraries for WebSocket do.
  * - 'connect', 'checkContinue' and 'checkExpectation' never come.

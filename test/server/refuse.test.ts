@@ -71,15 +71,44 @@ test('parameters over maxParamsSize are refused with 431', async () => {
   assert.equal(await send(101), 'Status: 431 Request Header Fields Too Large')
 })
 
-test('a refusal reaches a gateway that is still sending', async () => {
-  const server = createScgiServer()
-  await using listener = await listen(server, 'tcp')
-  await using client = await listener.connect()
-  client.write(Buffer.alloc(2 ** 20, 'x'))
-  const { statusLine } = await client.last()
-  assert.equal(statusLine, 'Status: 400 Bad Request')
-  assert.equal(client.wasReset, false)
-})
+/** More than the buffers of two sockets hold. */
+const MUCH = 2 ** 24
+const STILL_SENDING: readonly [what: string, bytes: Buffer, status: string][] = [
+  ['no netstring', Buffer.alloc(MUCH, 'x'), 'Status: 400 Bad Request'],
+  ['parameters over the limit', Buffer.concat([Buffer.from(`${MUCH}:`), Buffer.alloc(MUCH, 'x')]), 'Status: 431 Request Header Fields Too Large'],
+]
+
+/** The handler of Fastify destroys a socket at once, and to do that with bytes unread would reset the connection. */
+const OWNERS: readonly [who: string, make: () => Promise<{ server: ScgiServer, close: () => Promise<void> }>][] = [
+  ['of its own', async () => ({ server: createScgiServer(), close: async () => {} })],
+  ['of Fastify', async () => {
+    const app = Fastify({ serverFactory: scgiServerFactory() })
+    await app.ready()
+    assert.ok(app.server instanceof ScgiServer)
+    return { server: app.server, close: async () => { await app.close() } }
+  }],
+]
+
+for (const [who, make] of OWNERS) {
+  for (const [what, bytes, status] of STILL_SENDING) {
+    test(`a refusal reaches a gateway that is still sending: ${what}, a server ${who}`, async () => {
+      const { server, close } = await make()
+      {
+        await using listener = await listen(server, 'tcp')
+        await using client = await listener.connect()
+        const refused = once(server, 'clientError')
+        client.write(bytes)
+        const { statusLine } = await client.last()
+        assert.equal(statusLine, status)
+        assert.equal(client.wasReset, false)
+        const [error, socket] = await refused
+        assert.match(error.code, /^FST_SCGI_/)
+        assert.equal(socket.remoteAddress, '127.0.0.1')
+      }
+      await close()
+    })
+  }
+}
 
 test('a connection that ends in the middle of the parameters is a clientError', async () => {
   const server = createScgiServer()

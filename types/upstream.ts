@@ -188,8 +188,8 @@ export interface GroupOptions<Request = FastifyRequest> {
    */
   failOnStatus?: number[]
   /**
-   * If all servers are out after failures, use them all again at once instead of answering 502 until a `failTimeout` is over.
-   * Default false. (Apache: forcerecovery)
+   * If all servers are out after failures, use them all again at once instead of answering 502 until a `failTimeout` is over. A server that has
+   * not failed prevents this, also one that is `down`, draining or unhealthy. Default false. (Apache: forcerecovery)
    */
   forceRecovery?: boolean
 }

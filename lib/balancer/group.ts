@@ -27,7 +27,7 @@ export interface GroupOptions<T> {
   sticky?: Stickiness<T> | undefined
   /** Requests that find every live server at maxConns wait. Default: they do not. (nginx: queue) */
   queue?: QueueOptions | undefined
-  /** When every server is out for its failures, all are forgiven at once. Default false. (Apache: forcerecovery) */
+  /** When every server has failed, all are forgiven at once. Default false. (Apache: forcerecovery) */
   forceRecovery?: boolean | undefined
   /** Statuses that count as a failure of the server whose reply has them. Default: none. (Apache: failonstatus) */
   failOnStatus?: ReadonlySet<number> | undefined
@@ -213,12 +213,14 @@ export class Group<T> implements UpstreamServers, PeerOwner<Peer<T>> {
     return this.#timed > 0 || this.tiers.timed ? this.#now() : LONG_AGO
   }
 
-  /** Forgives all failures if nothing but failures keeps every peer out; false otherwise. */
+  /**
+   * Forgives all failures if each peer has failed; false otherwise. As in Apache that is asked of all alike: one that is down or drains,
+   * and has not failed, prevents it, and one that is out for other reasons, too, does not.
+   */
   recover (): boolean {
-    const now = this.#now()
-    const alive = this.#servers.filter(peer => !peer.down && !peer.drain)
-    if (alive.length === 0 || !alive.every(peer => peer.isFailedOnly(now))) return false
-    for (const peer of alive) {
+    const peers = this.#servers
+    if (peers.length === 0 || !peers.every(peer => peer.failed)) return false
+    for (const peer of peers) {
       const change = peer.forgive()
       this.#retime(peer)
       this.#tell(peer, change)

@@ -333,11 +333,6 @@ export class Peer<T> implements UpstreamServer {
     return !this.#hasRoom() && this.#isOpen(this.#blocks & ~DRAIN, now) && !this.#failures.keepOut(now)
   }
 
-  /** Whether nothing but its failures keeps the peer out. */
-  isFailedOnly (now: number): boolean {
-    return this.#isOpen(this.#blocks, now) && this.#failures.keepOut(now)
-  }
-
   /** When the time alone will bring the peer back, be it for those alone that are bound to it; Infinity where it will not. */
   get returnsAt (): number {
     const blocks = this.#blocks & ~DRAIN

@@ -29,7 +29,7 @@ export interface SelectionOwner<T> {
   readonly forceRecovery: boolean
   /** The time, for a pick; `LONG_AGO` while nothing depends on it. */
   tick (): number
-  /** Forgives all failures if nothing but failures keeps every peer out; false otherwise. */
+  /** Forgives all failures if each peer has failed; false otherwise. */
   recover (): boolean
   account (
     peer: Peer<T>, outcome: AttemptOutcome, pass: object, metrics: AttemptMetrics | undefined, error: Error | undefined, complete: boolean

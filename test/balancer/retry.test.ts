@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { exhaust, testGroup, weighted, type PeerSpec, type TestGroup } from './model.ts'
+import type { Peer } from '../../lib/balancer/peer.ts'
 import type { AttemptOutcome } from '../../types/upstream.ts'
 
 test('retry: out for as long as it says, whatever failTimeout is, then all is forgotten', () => {
@@ -107,7 +108,7 @@ test('retry 0: never out', () => {
 })
 
 test('forceRecovery: when all are out for their failures they are all back, with the next request', () => {
-  const { group, attempt, changes } = testGroup([...weighted(1, 1), { name: 'X', backup: true }, { name: 'Z', down: true }], { forceRecovery: true })
+  const { group, attempt, changes } = testGroup([...weighted(1, 1), { name: 'X', backup: true }], { forceRecovery: true })
   assert.deepEqual(exhaust(group.begin(), 'failed'), ['A', 'B', 'X'])
   assert.deepEqual(changes, ['A down', 'B down', 'X down'])
   assert.match(attempt('ok') ?? '', /[AB]/)
@@ -115,14 +116,59 @@ test('forceRecovery: when all are out for their failures they are all back, with
   assert(group.servers.every(peer => !peer.failed && peer.fails === 0))
 })
 
-test('forceRecovery: not while anybody else may come back, nor for who is out for another reason', () => {
-  for (const block of ['healthy', 'full'] as const) {
-    const { group, attempt, peer } = testGroup([{ name: 'A' }, { name: 'B', maxConns: 1 }], { forceRecovery: true })
+const THIRD: Record<string, { spec?: Partial<PeerSpec>, block? (peer: Peer<string>): void }> = {
+  'nothing else': {},
+  down: { block: peer => { peer.down = true } },
+  draining: { block: peer => { peer.drain = true } },
+  'down and draining': { block: peer => { peer.down = peer.drain = true } },
+  unhealthy: { block: peer => { peer.healthy = false } },
+  checking: { block: peer => { peer.checking = true } },
+  stopped: { block: peer => { peer.stopped = 'it ends' } },
+  ejected: { block: peer => { peer.ejectedUntil = Infinity } },
+  'a spare': { spec: { spare: true } },
+  'a standby': { spec: { standby: true } },
+  'a backup': { spec: { backup: true } },
+  'of a later lbset': { spec: { lbset: 1 } },
+  full: { spec: { maxConns: 1 }, block: peer => { peer.active = 1 } },
+}
+
+for (const [name, { spec, block }] of Object.entries(THIRD)) {
+  test(`forceRecovery: every server counts, whatever else it is: ${name}`, () => {
+    for (const failed of [true, false]) {
+      const { group, attempt, clock, peer, changes } = testGroup([
+        { name: 'A', retry: 60_000 }, { name: 'B', failTimeout: 60_000 }, { name: 'C', failTimeout: 1000, ...spec },
+      ], { forceRecovery: true })
+      block?.(peer('C'))
+      for (const name of failed ? ['A', 'B', 'C'] : ['A', 'B']) peer(name).takeOut(name === 'C' ? 1000 : 60_000)
+      if (!failed) {
+        // One that could serve does.
+        const isOut = block !== undefined
+        assert.deepEqual([attempt('next'), peer('A').failed, peer('B').failed], [isOut ? undefined : 'C', true, true])
+        continue
+      }
+      changes.length = 0
+      assert.match(attempt('ok') ?? '', block === undefined && spec === undefined ? /[ABC]/ : /[AB]/)
+      assert.deepEqual([changes, group.servers.some(peer => peer.failed)], [['A up', 'B up', 'C up'], false])
+      // Where the time of one of them is over it is not in error any more, and as before.
+      for (const name of ['A', 'B', 'C']) peer(name).takeOut(name === 'C' ? 1000 : 60_000)
+      clock.advance(1001)
+      assert.deepEqual([attempt('next'), peer('A').failed, peer('B').failed], [block === undefined ? 'C' : undefined, true, true])
+    }
+  })
+}
+
+test('forceRecovery: it brings nobody back who is out for another reason, nor does it need maxFails', () => {
+  const { group, attempt, peer } = testGroup(weighted(1, 1), { forceRecovery: true })
+  for (const { name } of group.servers) {
+    peer(name).takeOut(60_000)
+    peer(name).down = true
+  }
+  assert.deepEqual([attempt('ok'), peer('A').state, peer('A').failed], [undefined, 'down', false])
+  for (const never of [{ maxFails: 0 }, { retry: 0 }]) {
+    const { attempt, peer } = testGroup([{ name: 'A' }, { name: 'B', ...never, down: true }], { forceRecovery: true })
     assert.equal(attempt('failed'), 'A')
-    if (block === 'healthy') peer('B').healthy = false
-    else group.begin().next()
-    assert.equal(attempt('ok'), undefined)
-    assert.equal(peer('A').failed, true)
+    peer('B').takeOut(60_000)
+    assert.deepEqual([attempt('ok'), peer('A').failed], [undefined, true])
   }
 })
 

@@ -38,6 +38,8 @@ export class Generation {
   #log: Teller | undefined
   /** Workers that died one after the other, each soon after its start. */
   #quick = 0
+  /** Workers that ended while others had still to serve. */
+  #early: [WorkerLink, End][] = []
   #over = false
 
   constructor (owner: GenerationOwner) {
@@ -90,6 +92,8 @@ export class Generation {
   async serve (addresses: readonly ServerAddress[]): Promise<void> {
     this.#addresses = addresses
     while (this.#workers.size < this.#wanted) this.#start()
+    // They are replaced by that.
+    this.#early = []
     await Promise.all([...this.#workers].map(worker => this.#bring(worker)))
   }
 
@@ -97,6 +101,7 @@ export class Generation {
   keep (log: Teller): void {
     this.#log = log
     for (const worker of this.#workers) this.#watch(worker)
+    for (const [worker, end] of this.#early.splice(0)) if (!worker.leaving) this.#died(worker, end)
   }
 
   tell (order: Order): void {
@@ -145,8 +150,9 @@ export class Generation {
     this.#workers.add(worker)
     worker.onFree = () => this.#owner.changed()
     worker.onShortage = () => this.#log?.warn(`worker ${worker.pid} has no descriptor left for a connection: others get it; LimitNOFILE= or ulimit -n allows more`)
-    worker.ended.then(() => {
+    worker.ended.then(end => {
       this.#workers.delete(worker)
+      if (this.#log === undefined) this.#early.push([worker, end])
       this.#owner.changed()
     }, () => {})
     worker.silent.then(end => this.#settle(worker, end)).catch(() => {})
@@ -169,12 +175,12 @@ export class Generation {
   }
 
   #watch (worker: WorkerLink): void {
-    worker.onLeaving = () => {
+    worker.onLeaving(() => {
       if (worker.leaving || this.#over) return
       this.#log?.info(`worker ${worker.pid} was told to end: another is started`)
       worker.tell({ scgi: 'drain', timeout: this.plan.drainTimeout })
       this.#replace(0)
-    }
+    })
     worker.ended.then(end => {
       if (worker.leaving || this.#over) return
       this.#died(worker, end)

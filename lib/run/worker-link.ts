@@ -43,8 +43,6 @@ export class WorkerLink {
   serving = false
   /** It was told to end. */
   leaving = false
-  /** It wants to end, for somebody has told it. */
-  onLeaving: () => void = () => {}
   /** It has no descriptors left; told again after a while without that. */
   onShortage: () => void = () => {}
   /** It may have become free without an answer. */
@@ -59,6 +57,9 @@ export class WorkerLink {
   #way: OnItsWay | undefined
   #estate: Estate | undefined
   #told: Told = 'nothing'
+  /** Somebody has told it to end. */
+  #wantsToLeave = false
+  #leave = (): void => {}
   /** Its log files are to be opened anew once it is loaded: before that it hears no order, but has opened them. */
   #reopens = false
   /** It has been ready for connections. */
@@ -134,6 +135,12 @@ export class WorkerLink {
     this.#estate = estate
     this.tell({ scgi: 'listen', addresses, ...(estate === undefined ? undefined : { journal: estate.path }) })
     await serving
+  }
+
+  /** Calls back when it wants to end because somebody has told it so, also where that was before. */
+  onLeaving (leave: () => void): void {
+    this.#leave = leave
+    if (this.#wantsToLeave) leave()
   }
 
   /** Gives it a connection, which stays open here until it has taken it, or until one of both has closed it. */
@@ -237,8 +244,10 @@ export class WorkerLink {
     else if (report.scgi === 'lost') this.#lost()
     else if (report.scgi === 'closed') this.#estate?.closed(report.ids)
     else if (report.scgi === 'no-journal') this.#estate?.fail(report.reason)
-    else if (report.scgi === 'leaving') this.onLeaving()
-    else if (report.scgi === 'source') this.tell({ scgi: 'source', text: this.#kept ?? '' })
+    else if (report.scgi === 'leaving') {
+      this.#wantsToLeave = true
+      this.#leave()
+    } else if (report.scgi === 'source') this.tell({ scgi: 'source', text: this.#kept ?? '' })
     else if (report.scgi === 'failed') {
       this.#problem = new StartError(report.message)
       this.#settle(this.#problem)

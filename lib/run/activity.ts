@@ -16,7 +16,8 @@ const SWITCHING_PROTOCOLS = 101
 export class Activity {
   readonly #running = new Set<FastifyReply['raw']>()
   #leaving = false
-  #whenIdle = (): void => {}
+  /** Whoever waits until nothing is under way. */
+  readonly #waiting = new Set<() => void>()
 
   constructor (app: FastifyInstance) {
     app.addHook('onRequest', (request, reply, done) => {
@@ -38,11 +39,13 @@ export class Activity {
     while (performance.now() < lastWord && await haveConnections(servers)) await wait(Math.min(LOOK, lastWord - performance.now()))
     while (this.#running.size > 0 && performance.now() < until) {
       await new Promise<void>(resolve => {
-        const timer = until === Infinity ? undefined : setTimeout(resolve, Math.min(until - performance.now(), 2 ** 31 - 1))
-        this.#whenIdle = () => {
+        const tell = (): void => {
           clearTimeout(timer)
+          this.#waiting.delete(tell)
           resolve()
         }
+        const timer = until === Infinity ? undefined : setTimeout(tell, Math.min(until - performance.now(), 2 ** 31 - 1))
+        this.#waiting.add(tell)
       })
     }
   }
@@ -56,7 +59,7 @@ export class Activity {
     const leave = (): void => {
       socket.off('close', leave)
       this.#running.delete(reply)
-      if (this.#running.size === 0) this.#whenIdle()
+      if (this.#running.size === 0) for (const tell of this.#waiting) tell()
     }
     if (raw.headers.upgrade === undefined) {
       reply.once('close', leave)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import http2 from 'node:http2'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { Activity } from '../../lib/run/activity.ts'
 import { Application } from '../../lib/run/application.ts'
 import { listenHere } from '../../lib/run/here.ts'
@@ -48,6 +49,32 @@ test('clients of HTTP/2 are told with a reply that it is the last of their conne
     await over
   } finally {
     for (const session of sessions) session.destroy()
+    await app.close()
+  }
+})
+
+test('whoever is told twice to end waits once: both are over with what is under way', { timeout: 30_000 }, async () => {
+  const application = new Application({})
+  const { app } = application
+  const activity = new Activity(app)
+  const held = deferred()
+  const arrived = deferred()
+  app.get('/', async () => {
+    arrived.resolve()
+    await held.promise
+    return 'held'
+  })
+  const [url = ''] = await listenHere(application, [{ place: { host: '127.0.0.1', port: 0, backlog: 5 }, tls: undefined, http2: false }])
+  try {
+    const running = fetch(url).then(reply => reply.text())
+    await arrived.promise
+    const over = [activity.end(0, []), activity.end(60_000, []), activity.end(0, [])]
+    // All of them wait.
+    await setImmediate()
+    held.resolve()
+    assert.equal(await running, 'held')
+    await Promise.all(over)
+  } finally {
     await app.close()
   }
 })

@@ -1,3 +1,4 @@
+import { nameOf as commandOf } from '../spawn/options.ts'
 import type { GroupChannel } from '../../types/channel.ts'
 import type { GatewayMount } from '../../types/config.ts'
 import type { Upstreams } from '../../types/options.ts'
@@ -62,5 +63,11 @@ function groupOf (upstreams: Upstreams): GroupOptions | undefined {
 function groupKey (upstreams: Upstreams): string | undefined {
   const group = groupOf(upstreams)
   if (group === undefined) return undefined
-  return group.name ?? group.servers.map(server => typeof server === 'string' ? server : server.address).join(' ')
+  return group.name ?? group.servers.map(server => keyOf(server)).join(',')
+}
+
+/** As the group has it in its name: of an application not the whole path of its command. */
+function keyOf (server: Server): string {
+  if (typeof server === 'string' || 'name' in server || server.spawn === undefined) return nameOf(server)
+  return `spawn:${commandOf({ command: server.spawn.command, args: server.spawn.args ?? [] })}`
 }

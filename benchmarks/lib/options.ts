@@ -57,7 +57,8 @@ Subjects (default: replies):
   --profile            profile this gateway for one round of the first kind (or feature) and transport chosen; no comparison
   --features           measure what the gateway does beside passing replies on: files, cache, metrics, rates; no comparison with its peers.
                        With a baseline also what a plain reply costs in this build and in that
-  --soak               everything on, at 70 % of what it can do, for --minutes N, 1 to 240 (default 30)
+  --soak               everything on, at 70 % of what it can do, for --minutes N, 1 to 240 (default 30), the last of them in turns with
+                       --processes N fresh gateways: 30 take 45 minutes, or 39 with one of these
   --micro              run benchmarks/micro/*.ts, nothing else
 `
 

@@ -4,66 +4,27 @@ import { createInterface } from 'node:readline'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Stage, installed, note, type Bench } from '../lib/bench.ts'
-import { groupCpu, groupRss } from '../lib/group.ts'
 import { spawnOn } from '../load/load.ts'
-import { digits, formatTable } from '../lib/table.ts'
+import { digits } from '../lib/table.ts'
 import { makeText } from '../origin/replies.ts'
-import { floor, soakGateway } from '../peers/node.ts'
-import { mix } from './mix.ts'
-import { holds, planOf, windowOf, type Sample } from './windows.ts'
+import { soakGateway } from '../peers/node.ts'
+import { describe, idle, share } from './describe.ts'
+import { between, planOf, windowOf, type Plan, type Stretch } from './windows.ts'
 import { TYPESCRIPT } from '../../scripts/typescript-arguments.ts'
 import type { Contestant } from '../lib/contestant.ts'
 import type { Section } from '../lib/page.ts'
+import type { Settings } from './load.ts'
+import type { Counted } from './target.ts'
 
-const share = 0.7
+/** Milliseconds. */
 const interval = 5000
-const idle = 20
-/** Seconds of the closed loop that says what the gateway can do at most: the first part warms it up. */
-const calibration = { warmUp: 15, seconds: 15 }
+/** Intervals of the closed loop that says what the gateway can do at most: the first ones warm it up. */
+const calibration = { warmUp: 3, measured: 3 }
 
-/** What the load has counted when it ended. */
-interface Counted {
-  readonly left: number
-  readonly reopened: number
-  readonly lost: number
-  readonly waiting: number
-  readonly unexpected: Readonly<Record<string, number>>
-}
+type Course = Pick<Settings, 'turns' | 'turn' | 'lead' | 'rate'>
 
-/** A run of the load. */
-interface Course {
-  readonly samples: readonly Sample[]
-  readonly counted: Counted
-}
-
-/** Runs the load for some seconds, open loop where a rate is given. */
-async function run (bench: Bench, gateway: Contestant, beside: Contestant, seconds: number, rate?: number): Promise<Course> {
-  const { connections } = bench.load
-  const settings = { port: gateway.port, floorPort: beside.port, seconds, rate, connections, interval, idle }
-  const path = fileURLToPath(new URL('./load.ts', import.meta.url))
-  const command = [process.execPath, ...TYPESCRIPT, path, JSON.stringify(settings)]
-  const child = spawnOn(bench.cores.rest, command)
-  const samples: Sample[] = []
-  let counted: Counted | undefined
-  const cpu = ({ pid }: Contestant): number => {
-    const { user, system } = groupCpu(pid)
-    return user + system
-  }
-  const ended = once(child, 'exit')
-  for await (const line of createInterface(child.stdout)) {
-    const { requests, floor: floorRequests, ...rest }: Counted & { requests: number, floor: number } = JSON.parse(line)
-    counted = rest
-    samples.push({ at: performance.now(), requests, cpu: cpu(gateway), floorRequests, floorCpu: cpu(beside), rss: groupRss(gateway.pid) })
-    note(`soak: ${samples.length * interval / 1000} of ${seconds} s: ${requests} requests, RSS ${digits((samples.at(-1)?.rss ?? NaN) / 1e6)} MB`)
-  }
-  const [code] = await ended
-  if (code !== 0 || counted === undefined) throw new Error(`the load of the soak ended with ${code}`)
-  const begun = (samples[0]?.at ?? NaN) - interval
-  return { samples: samples.map((sample) => ({ ...sample, at: sample.at - begun })), counted }
-}
-
-/** Starts the gateway with everything on. */
-async function startGateway (bench: Bench, stage: Stage): Promise<Contestant> {
+/** Starts gateways with everything on, each with a directory of its own and an application of their own. */
+async function gatewayStarter (bench: Bench, stage: Stage): Promise<(name: string) => Promise<Contestant>> {
   const { box, cores, options, origins } = bench
   const files = join(box.dir, 'files')
   mkdirSync(files)
@@ -72,74 +33,99 @@ async function startGateway (bench: Bench, stage: Stage): Promise<Contestant> {
   const failing = await box.start('origin-soak', process.execPath, [...TYPESCRIPT, path], { core: cores.rest, announces: true })
   const { ports } = failing.announced
   if (!Array.isArray(ports)) throw new TypeError('the origin of the soak announces no ports')
-  return await stage.start(soakGateway({
-    dist: options.dist,
-    plain: [`unix:${origins.scgiPath}`, `127.0.0.1:${origins.scgiPort}`],
-    special: ports.map((port) => `127.0.0.1:${port}`),
-    files,
-    dir: box.dir,
-  }), 'unix')
+  return (name) => {
+    const dir = join(box.dir, name)
+    mkdirSync(dir)
+    return stage.start(soakGateway({
+      dist: options.dist,
+      plain: [`unix:${origins.scgiPath}`, `127.0.0.1:${origins.scgiPort}`],
+      special: ports.map((port) => `127.0.0.1:${port}`),
+      files,
+      dir,
+    }), 'unix', name)
+  }
 }
 
-/** Everything on, at a part of what the gateway can do, for a long time: what a request costs and what memory it takes, first and last. */
+/** Runs loads, one after the other, and adds up what they have counted. */
+class Loads {
+  readonly counted: Counted = { left: 0, reopened: 0, lost: 0, waiting: 0, unexpected: {} }
+  readonly #bench: Bench
+
+  constructor (bench: Bench) {
+    this.#bench = bench
+  }
+
+  async run (name: string, gateways: readonly Contestant[], course: Course): Promise<Stretch[]> {
+    const { cores, load: { connections } } = this.#bench
+    const settings: Settings = { gateways: gateways.map(({ port, pid }) => ({ port, pid })), ...course, connections, idle }
+    const path = fileURLToPath(new URL('./load.ts', import.meta.url))
+    const child = spawnOn(cores.rest, [process.execPath, ...TYPESCRIPT, path, JSON.stringify(settings)])
+    const stretches: Stretch[] = []
+    let counted: Counted | undefined
+    const ended = once(child, 'exit')
+    for await (const line of createInterface(child.stdout)) {
+      const told: { stretch: Stretch, counted: Counted } = JSON.parse(line)
+      counted = told.counted
+      stretches.push(told.stretch)
+      const { requests, rss } = told.stretch
+      note(`soak, ${name}: ${stretches.length} of ${course.turns * gateways.length}: ${requests} requests, RSS ${digits(rss / 1e6)} MB`)
+    }
+    const [code] = await ended
+    if (code !== 0 || counted === undefined) throw new Error(`the load of the soak ended with ${code}`)
+    this.#add(counted)
+    return stretches
+  }
+
+  #add ({ left, reopened, lost, waiting, unexpected }: Counted): void {
+    const { counted } = this
+    counted.left += left
+    counted.reopened += reopened
+    counted.lost += lost
+    counted.waiting += waiting
+    for (const [what, count] of Object.entries(unexpected)) counted.unexpected[what] = (counted.unexpected[what] ?? 0) + count
+  }
+}
+
+/** What the gateway does at most, in requests a second. */
+async function measureMost (bench: Bench, gateway: Contestant): Promise<number> {
+  const { warmUp, measured } = calibration
+  const stretches = await new Loads(bench).run('at most', [gateway], { turns: warmUp + measured, turn: interval, lead: 0 })
+  await gateway.stop()
+  return windowOf(stretches.slice(warmUp)).requestsPerSecond
+}
+
+/**
+ * Everything on, at a part of what the gateway can do, for a long time: what a request costs and what memory it takes, first and last.
+ * A machine drifts by far more than what is looked for, so the CPU time of the aged gateway is compared with that of fresh ones at the
+ * same time. Each of these, too, counts after its warm-up.
+ */
 export async function soak (bench: Bench): Promise<Section[]> {
   const { options } = bench
   if (options.origin !== 'c' || bench.origins.special === undefined) throw new Error('--soak: the origin in C is needed')
   await using stage = new Stage(bench)
   installed(bench, [soakGateway({ dist: options.dist, plain: [], special: [], files: '', dir: '' })])
-  const gateway = await startGateway(bench, stage)
-  const beside = await stage.start(floor, 'unix')
-  const { warmUp, seconds } = calibration
-  const full = await run(bench, gateway, beside, warmUp + seconds)
-  const most = windowOf(full.samples, warmUp * 1000, Infinity).requestsPerSecond
+  const start = await gatewayStarter(bench, stage)
+  const most = await measureMost(bench, await start('most'))
   const rate = Math.round(share * most)
-  const length = options.minutes * 60_000
-  const { samples, counted } = await run(bench, gateway, beside, length / 1000, rate)
-  const { warmUp: warm, part } = planOf(length)
-  const end = samples.at(-1)?.at ?? NaN
-  return [describe(
-    { most, rate, minutes: options.minutes, warmUp: warm / 1000, part: part / 1000 },
-    [windowOf(samples, warm, warm + part), windowOf(samples, end - part, end)],
-    counted
-  )]
-}
-
-interface Plan {
-  readonly most: number
-  readonly rate: number
-  readonly minutes: number
-  /** Seconds. */
-  readonly warmUp: number
-  readonly part: number
-}
-
-function describe (plan: Plan, [first, last]: [ReturnType<typeof windowOf>, ReturnType<typeof windowOf>], counted: Counted): Section {
-  const drift = last.floorCpu / first.floorCpu
-  const cpu = last.cpu / first.cpu
-  const memory = last.rss / first.rss
-  const verdict = (ratio: number): string => holds(ratio) ? 'yes' : 'no'
-  const says = (ratio: number): string => holds(ratio) ? 'stays within 3 %' : 'does not stay within 3 %'
-  const lines = [
-    ['requests/s', first.requestsPerSecond.toFixed(0), last.requestsPerSecond.toFixed(0), (last.requestsPerSecond / first.requestsPerSecond).toFixed(3), ''],
-    ['CPU µs/request', digits(first.cpu), digits(last.cpu), cpu.toFixed(3), verdict(cpu)],
-    ['the same of the floor beside it', digits(first.floorCpu), digits(last.floorCpu), drift.toFixed(3), ''],
-    ['CPU µs/request, over that of the floor', (first.cpu / first.floorCpu).toFixed(2), (last.cpu / last.floorCpu).toFixed(2), (cpu / drift).toFixed(3), verdict(cpu / drift)],
-    ['RSS MB', digits(first.rss / 1e6), digits(last.rss / 1e6), memory.toFixed(3), verdict(memory)],
-  ]
-  const wrong = Object.entries(counted.unexpected).map(([what, count]) => `${count} × ${what}`)
-  return {
-    block: 'soak',
-    title: 'Soak',
-    text: `${formatTable(['', 'first', 'last', 'last/first', 'within 3 %'], lines, 1)}
-
-**CPU time ${says(cpu / drift)}, memory ${says(memory)}.** ${plan.minutes} min at ${plan.rate} requests a second, ${100 * share} % of the ${plan.most.toFixed(0)} that the gateway did with everything on. **first** are ${plan.part.toFixed(0)} s after a
-warm-up of ${plan.warmUp.toFixed(0)} s, **last** the ${plan.part.toFixed(0)} s at the end; RSS is the mean of samples each ${interval / 1000} s. The load is an open loop. A floor on the same core gets a
-tenth as many: where its own cost changes, the machine has changed.
-${wrong.length === 0 ? 'No reply was other than expected' : `Replies other than expected: ${wrong.join(', ')}`}; ${counted.lost} connections were lost, ${counted.left} clients went away, ${counted.waiting} requests waited at the end.
-
-${formatTable(['asked for', 'of 10,000'], mix.map(({ name, share: part }) => [name, String(part)]), 1)}
-
-Beside that ${idle} streams of events and ${idle} tunnels that are quiet, one of which is closed and opened anew every 5 s, the metrics as often, health checks
-each second, kept connections to one of the groups.`,
+  const plan = planOf(options.minutes * 60_000, options.processes)
+  const loads = new Loads(bench)
+  const aged = await start('aged')
+  const alone = await loads.run('alone', [aged], { rate, turns: Math.ceil(plan.alone / interval), turn: interval, lead: 0 })
+  const inTurns: Stretch[][] = []
+  for (let n = 1; n <= options.processes; n++) {
+    const fresh = await start(`fresh-${n}`)
+    inTurns.push(await compare(loads, `in turns with fresh gateway ${n} of ${options.processes}`, [aged, fresh], rate, plan))
+    await fresh.stop()
   }
+  const first = between(alone, plan.warmUp, plan.warmUp + plan.part)
+  return [describe({ most, rate, plan, first, inTurns, counted: loads.counted })]
+}
+
+/** The turns of two gateways that count. */
+async function compare (
+  loads: Loads, name: string, gateways: readonly [aged: Contestant, fresh: Contestant], rate: number,
+  { turn, lead, warmUpTurns, turns }: Plan
+): Promise<Stretch[]> {
+  const stretches = await loads.run(name, gateways, { rate, turns: warmUpTurns + turns, turn, lead })
+  return stretches.slice(warmUpTurns * gateways.length)
 }

@@ -1,163 +1,68 @@
-import { connect, type Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
-import { Connection } from '../load/connection.ts'
+import { groupCpu, groupRss } from '../lib/group.ts'
 import { Schedule } from '../load/schedule.ts'
-import { encode, Mixer, type Ingredient } from './mix.ts'
+import { Target, type Counted } from './target.ts'
+import type { Stretch } from './windows.ts'
 
-// The load of the soak. argv: JSON of Settings. Without a rate it is a closed loop; with one an open loop. Beside it is an open loop for
-// the floor. Every `interval` milliseconds it prints a line of JSON: what has been counted from the start.
+// The load of the soak. argv: JSON of Settings. Without a rate it is a closed loop; with one an open loop. Where there are two gateways,
+// only one is asked at a time, and has answered all before the other's turn. At the end of each turn it prints a line of JSON: what
+// that gateway did in it, and what has been counted from the start.
 
-interface Settings {
-  readonly port: number
-  readonly floorPort: number
-  readonly seconds: number
-  readonly rate?: number
+export interface Settings {
+  readonly gateways: readonly { readonly port: number, readonly pid: number }[]
+  /** Of each. */
+  readonly turns: number
+  /** Milliseconds. */
+  readonly turn: number
+  /** Milliseconds at the begin of each turn that do not count. */
+  readonly lead: number
+  /** Requests a second. */
+  readonly rate?: number | undefined
   readonly connections: number
-  readonly interval: number
   /** Streams of events, and as many tunnels, that stay open and are quiet. */
   readonly idle: number
 }
 
-const { port, floorPort, seconds, rate, connections, interval, idle }: Settings = JSON.parse(process.argv[2] ?? '{}')
-const host = '127.0.0.1'
-const floorShare = 0.1
-/** Requests a second to the floor beside the closed loop, to warm it up. */
-const floorRate = 200
-/** One of the idle connections is closed and opened anew each so many milliseconds, and the metrics are asked for. */
-const change = 5000
-/** More that wait than this, and the gateway cannot keep up. */
-const mostWaiting = 100_000
+const settings: Settings = JSON.parse(process.argv[2] ?? '{}')
+const { gateways, turns, turn, lead, rate, connections, idle } = settings
+const counted: Counted = { left: 0, reopened: 0, lost: 0, waiting: 0, unexpected: {} }
+const closed = rate === undefined
+const targets = gateways.map(({ port, pid }) => ({ pid, target: new Target({ port, connections, idle, closed, counted }) }))
 
-const counts = { requests: 0, floor: 0, left: 0, reopened: 0, lost: 0, waiting: 0 }
-const unexpected: Record<string, number> = {}
-const mixer = new Mixer()
-let turn = 0
-let over = false
-
-function blame (what: string): void {
-  unexpected[what] = (unexpected[what] ?? 0) + 1
-}
-
-/** A client that goes away when the reply has begun. */
-function leave (ingredient: Ingredient, done: () => void): void {
-  const socket = connect({ host, port, noDelay: true }, () => { socket.write(encode(ingredient, turn++)) })
-  socket.on('error', () => { blame('a client that went away got an error') })
-  socket.once('data', () => { socket.destroy() })
-  socket.once('close', () => {
-    counts.left++
-    done()
-  })
-}
-
-/** Keep-alive connections to one port, and the requests that wait for one of them. */
-class Clients {
-  readonly #port: number
-  readonly #free: Connection[] = []
-  readonly #waiting: (() => Ingredient | Buffer)[] = []
-  readonly #onDone: () => void
-
-  constructor (target: number, count: number, onDone: () => void) {
-    this.#port = target
-    this.#onDone = onDone
-    for (let i = 0; i < count; i++) this.#open()
+/** The load of one gateway for so many milliseconds from a moment on. */
+async function drive (target: Target, from: number, length: number): Promise<void> {
+  if (length === 0) return
+  target.change()
+  if (rate === undefined) {
+    await wait(from + length - performance.now())
+    return
   }
-
-  get waiting (): number {
-    return this.#waiting.length
-  }
-
-  ask (make: () => Ingredient | Buffer): void {
-    // In turn: servers close what is idle for some seconds.
-    const connection = this.#free.shift()
-    if (connection === undefined) this.#waiting.push(make)
-    else this.#send(connection, make())
-  }
-
-  #open (): void {
-    const opened = new Connection(host, this.#port, (connection) => { this.#next(connection) }, (connection) => {
-      if (over) return
-      const at = this.#free.indexOf(connection)
-      if (at === -1) counts.lost++ // with a request under way
-      else this.#free.splice(at, 1)
-      this.#open()
-      if (at === -1) this.#onDone()
-    })
-    opened.socket.setMaxListeners(0)
-  }
-
-  #send (connection: Connection, what: Ingredient | Buffer): void {
-    if (!Buffer.isBuffer(what) && what.leaves === true) {
-      this.#next(connection)
-      leave(what, this.#onDone)
-      return
-    }
-    connection.ask(Buffer.isBuffer(what) ? what : encode(what, turn++), ({ status }) => {
-      // Both servers may fail at once.
-      if (status !== 200 && !Buffer.isBuffer(what)) blame(`${what.name}: ${status}`)
-      this.#onDone()
-      this.#next(connection)
-    })
-  }
-
-  #next (connection: Connection): void {
-    const make = this.#waiting.shift()
-    if (make === undefined) this.#free.push(connection)
-    else this.#send(connection, make())
+  const schedule = new Schedule(rate, from)
+  const count = Math.round(rate * length / 1000)
+  while (schedule.taken < count) {
+    const now = performance.now()
+    while (schedule.taken < count && schedule.take(now) !== undefined) target.ask()
+    await wait(1)
   }
 }
-
-const quiet: Socket[] = []
-function openQuiet (n: number): void {
-  const request = n % 2 === 0
-    ? 'GET /special/events HTTP/1.1\r\nHost: soak.example\r\n\r\n'
-    : 'GET /special/socket HTTP/1.1\r\nHost: soak.example\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n'
-  const socket = connect({ host, port }, () => { socket.write(request) })
-  socket.once('data', (head: Buffer) => {
-    const status = head.toString('latin1', 9, 12)
-    if (status !== (n % 2 === 0 ? '200' : '101')) blame(`${n % 2 === 0 ? 'events' : 'tunnel'}: ${status}`)
-    socket.resume()
-  })
-  socket.on('error', () => {})
-  socket.once('close', () => {
-    if (over) return
-    counts.reopened++
-    openQuiet(n)
-  })
-  quiet[n] = socket
-}
-
-const page = Buffer.from('GET /1k HTTP/1.1\r\nHost: soak.example\r\n\r\n')
-const scrape = Buffer.from('GET /metrics HTTP/1.1\r\nHost: soak.example\r\n\r\n')
-const floor = new Clients(floorPort, 8, () => { counts.floor++ })
-const gateway = new Clients(port, connections, () => {
-  counts.requests++
-  if (rate === undefined && !over) gateway.ask(() => mixer.next())
-})
-for (let i = 0; i < 2 * idle; i++) openQuiet(i)
 
 const begun = performance.now()
-let changed = 0
-const changing = setInterval(() => {
-  quiet[changed++ % quiet.length]?.destroy()
-  if (rate !== undefined) gateway.ask(() => scrape)
-}, change)
-const telling = setInterval(() => {
-  counts.waiting = gateway.waiting
-  console.log(JSON.stringify({ ...counts, unexpected }))
-  if (gateway.waiting > mostWaiting) throw new Error(`${gateway.waiting} requests wait: the gateway cannot keep up`)
-}, interval)
-
-if (rate === undefined) for (let i = 0; i < connections; i++) gateway.ask(() => mixer.next())
-const schedules: [Schedule, () => void][] = [
-  [new Schedule(rate === undefined ? floorRate : rate * floorShare, begun), () => { floor.ask(() => page) }],
-]
-if (rate !== undefined) schedules.push([new Schedule(rate, begun), () => { gateway.ask(() => mixer.next()) }])
-while (performance.now() < begun + seconds * 1000 + interval / 2) {
-  const now = performance.now()
-  for (const [schedule, send] of schedules) while (schedule.take(now) !== undefined) send()
-  await wait(1)
+let from = begun
+for (let n = 0; n < turns; n++) {
+  for (const [gateway, { pid, target }] of targets.entries()) {
+    const look = (): Omit<Stretch, 'gateway' | 'from'> => {
+      const { user, system } = groupCpu(pid)
+      return { to: performance.now() - begun, requests: target.requests, cpu: user + system, rss: groupRss(pid) }
+    }
+    await drive(target, from, lead)
+    const before = look()
+    await drive(target, from + lead, turn - lead)
+    if (targets.length > 1) await target.settle()
+    const { to, requests, cpu, rss } = look()
+    const stretch: Stretch = { gateway, from: before.to, to, requests: requests - before.requests, cpu: cpu - before.cpu, rss }
+    counted.waiting = target.waiting
+    console.log(JSON.stringify({ stretch, counted }))
+    from = targets.length > 1 ? performance.now() : from + turn
+  }
 }
-over = true
-clearInterval(changing)
-clearInterval(telling)
 process.exit(0)

@@ -8,7 +8,7 @@ import { median, pairedRatios, scale, spread } from '../../benchmarks/lib/stats.
 import { formatTable, readTable } from '../../benchmarks/lib/table.ts'
 import { targetTable } from '../../benchmarks/lib/targets.ts'
 import { Mixer, mix } from '../../benchmarks/soak/mix.ts'
-import { holds, planOf, windowOf } from '../../benchmarks/soak/windows.ts'
+import { between, holds, neighbourRatios, planOf, windowOf } from '../../benchmarks/soak/windows.ts'
 
 test('medians, spreads and ratios of pairs', () => {
   for (const [values, expected] of [[[3], 3], [[9, 1, 5], 5], [[4, 1, 3, 2], 2.5], [[10, 9, 100], 10]] as const) {
@@ -74,20 +74,57 @@ test('a run replaces its own sections of the page and no others', () => {
   assert.equal(updatePage(second, [], run('three')), second)
 })
 
-test('the parts of a soak that are compared', () => {
-  assert.deepEqual(planOf(30 * 60_000), { warmUp: 180_000, part: 300_000 })
-  assert.deepEqual(planOf(60_000), { warmUp: 6000, part: 27_000 })
-  // 100 requests a second of 200 µs and 5 of the floor of 100 µs, 1 MB more each second.
-  const samples = Array.from({ length: 61 }, (_, second) => ({
-    at: second * 1000, requests: second * 100, cpu: second * 0.02, floorRequests: second * 5, floorCpu: second * 0.0005, rss: second * 1e6,
-  }))
-  const { requestsPerSecond, cpu, floorCpu, rss } = windowOf(samples, 10_000, 20_000)
-  assert.equal(requestsPerSecond, 100)
-  assert.equal(Math.round(cpu), 200)
-  assert.equal(Math.round(floorCpu), 100)
-  assert.equal(rss, 15.5e6)
-  assert.throws(() => windowOf(samples, 10_000, 10_500), /fewer than two samples/)
+test('the parts of a soak', () => {
+  const minute = 60_000
+  const long = { warmUp: 3 * minute, part: 5 * minute, turn: 10_000, lead: 2000, warmUpTurns: 18 }
+  assert.deepEqual(planOf(30 * minute, 1), { ...long, alone: 22 * minute, turns: 30 })
+  assert.deepEqual(planOf(30 * minute, 3), { ...long, alone: 16 * minute, turns: 10 })
+  assert.deepEqual(planOf(240 * minute, 3), { ...long, alone: 226 * minute, turns: 10 })
+  assert.deepEqual(planOf(minute, 1), { warmUp: 6000, part: 24_000, alone: 30_000, turn: 10_000, lead: 2000, warmUpTurns: 1, turns: 2 })
+  assert.deepEqual(planOf(minute, 3), { warmUp: 6000, part: 24_000, alone: 30_000, turn: 4000, lead: 800, warmUpTurns: 2, turns: 2 })
+  for (const minutes of [1, 2, 3, 7, 13, 30, 100]) {
+    for (const processes of [1, 2, 3, 7, 20]) {
+      const { warmUp, part, alone, turn, turns, warmUpTurns } = planOf(minutes * minute, processes)
+      const what = `${minutes} min, ${processes} processes`
+      assert.ok(alone >= warmUp + part, `${what}: the first part is over before the turns begin`)
+      assert.ok(alone + processes * warmUp + part >= (1 - 1e-9) * minutes * minute, `${what}: the aged gateway gets the load for all the time`)
+      assert.ok(turns >= 2 && turns * turn * processes > 0.7 * part && warmUpTurns * turn >= warmUp, what)
+    }
+  }
+})
+
+/** A stretch of so many seconds at 100 requests a second. */
+function stretch (gateway: number, from: number, seconds: number, microseconds: number, rss = 1e6) {
+  return { gateway, from: from * 1000, to: (from + seconds) * 1000, requests: 100 * seconds, cpu: seconds * microseconds / 1e4, rss }
+}
+
+test('what the stretches of a soak say together', () => {
+  const stretches = Array.from({ length: 12 }, (_, n) => stretch(0, 5 * n + 0.001, 5, n < 6 ? 200 : 300, n * 1e6))
+  const { requestsPerSecond, cpu, rss } = windowOf(between(stretches, 10_000, 50_000))
+  assert.equal(Math.round(requestsPerSecond), 100)
+  assert.equal(Math.round(cpu), 250)
+  assert.equal(rss, 5.5e6)
+  // Two of which one is longer: a request counts as much in both.
+  assert.equal(Math.round(windowOf([stretch(0, 0, 1, 100), stretch(0, 1, 3, 200)]).cpu), 175)
+  assert.throws(() => windowOf(between(stretches, 70_000, 80_000)), /nothing was measured/)
   assert.deepEqual([0.96, 0.98, 1, 1.029, 1.04].map(holds), [false, true, true, true, false])
+})
+
+test('the turns of two gateways are compared with their neighbours, so that a machine that drifts favours neither', () => {
+  const turns = (drift: (turn: number) => number, aged: number) =>
+    Array.from({ length: 20 }, (_, turn) => stretch(turn % 2, 10 * turn, 8, 200 * drift(turn) * (turn % 2 === 0 ? aged : 1)))
+  assert.deepEqual(neighbourRatios(turns(() => 1, 1.5)).map((ratio) => ratio.toFixed(6)), Array.from({ length: 19 }, () => '1.500000'))
+  for (const [name, drift] of [
+    ['slower', (turn: number) => 1.04 ** turn],
+    ['faster', (turn: number) => 0.96 ** turn],
+    ['suddenly slower', (turn: number) => turn < 7 ? 1 : 1.4],
+  ] as const) {
+    for (const aged of [1, 1.05]) {
+      const { median } = spread(neighbourRatios(turns(drift, aged)))
+      assert.ok(Math.abs(median / aged - 1) < 0.05, `${name}: ${median} for ${aged}`)
+    }
+  }
+  assert.throws(() => neighbourRatios([stretch(0, 0, 1, 1), stretch(0, 1, 1, 1)]), /neighbours of one gateway/)
 })
 
 test('the mix of a soak has its shares, evenly spread', () => {

@@ -32,7 +32,10 @@ export interface ScgiServerOptions {
   maxParamsSize?: Size
   /** Time in which the parameters of a request must arrive; then 408. 0 means no limit. Default 60s. */
   headersTimeout?: Time
-  /** Time in which the whole request must arrive, including its body; then 408. 0 means no limit. Default 0. */
+  /**
+   * Time in which the whole request must arrive, parameters and body, from its first byte on, or from the connection if it is the first of
+   * it; then 408. 0 means no limit. Default 0.
+   */
   requestTimeout?: Time
   /** Inactivity after which a socket emits 'timeout', and is destroyed if there is no listener; 0 means no limit. Default 0. */
   timeout?: Time

@@ -4,34 +4,14 @@ import { FST_SCGI_BAD_REQUEST, FST_SCGI_REQUEST_TIMEOUT, FST_SCGI_TRANSFER_CODIN
 import { currentContext } from '../runtime/context.ts'
 import { NetstringDecoder } from '../scgi/netstring.ts'
 import { show } from '../options/units.ts'
+import { headLimit } from './options.ts'
 import { readRequestHead } from './params.ts'
 import { looksLikeHttp, refusal, undestroyed } from './refusal.ts'
-import { describeClient, forgetClient, ScgiIncomingMessage } from './request.ts'
+import { asksForUpgrade, describeClient, forgetClient, ScgiIncomingMessage } from './request.ts'
 import { KeepaliveServerResponse, ScgiServerResponse } from './response.ts'
 import type { ScgiRequestHead } from '../scgi/netstring.ts'
-import type { ServerSettings } from './options.ts'
+import type { ConnectionHost } from './host.ts'
 import type { Listed } from '../runtime/active-list.ts'
-
-/** What a connection needs of its server. The limits may change while it lives, as those of `http.Server`. */
-export interface ConnectionHost {
-  readonly settings: ServerSettings
-  readonly listening: boolean
-  readonly headersTimeout: number
-  readonly requestTimeout: number
-  readonly keepAliveTimeout: number
-  readonly timeout: number
-  readonly maxHeadersCount: number | null
-  readonly maxRequestsPerSocket: number | null
-  emit (event: 'request', request: ScgiIncomingMessage, response: ScgiServerResponse): boolean
-  emit (event: 'clientError', error: Error, socket: Socket): boolean
-  emit (event: 'timeout', socket: Socket): boolean
-  emit (event: 'upgrade', request: ScgiIncomingMessage, socket: Socket, head: Buffer): boolean
-  listenerCount (event: 'upgrade'): number
-  /** What came was no request that could be served. */
-  refused (error: Error, socket: Socket): void
-  /** The connection is no more. */
-  forget (connection: ServerConnection): void
-}
 
 /** Waiting for a request, or for the rest of its parameters. */
 const HEAD = 0
@@ -70,8 +50,10 @@ export class ServerConnection implements Listed {
   #begun = false
   #gatewayAsks = false
   #clientDescribed = false
-  /** When this state has lasted too long, on the clock of `performance.now()`; 0 is never. */
-  #deadline: number
+  /** When the request began, its first byte or the connection, on the clock of `performance.now()`. */
+  #began = 0
+  /** When this state has lasted too long, on the same clock; 0 is never. */
+  #deadline = 0
   /** That in which the connection came. What a request leaves behind must not reach the next one. */
   readonly #context = currentContext()
   readonly #onData = (chunk: Buffer): void => this.#received(chunk)
@@ -90,7 +72,7 @@ export class ServerConnection implements Listed {
     this.#host = host
     this.socket = socket
     this.#decoder = new NetstringDecoder(host.settings.maxParamsSize)
-    this.#deadline = host.headersTimeout > 0 ? now + host.headersTimeout : 0
+    this.#limitHead(now)
     socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
     socket.on('drain', this.#onDrain).on('timeout', this.#onTimeout)
   }
@@ -107,7 +89,8 @@ export class ServerConnection implements Listed {
     if (this.#state === LINGER || this.idle) {
       this.socket.destroy()
     } else if (this.#state === HEAD) {
-      this.#refuse(new FST_SCGI_REQUEST_TIMEOUT('headersTimeout', this.#host.headersTimeout), 408)
+      const option = headLimit(this.#host)
+      this.#refuse(new FST_SCGI_REQUEST_TIMEOUT(option, this.#host[option]), 408)
     } else if (this.#state === BODY) {
       this.#refuse(new FST_SCGI_REQUEST_TIMEOUT('requestTimeout', this.#host.requestTimeout), 408)
     }
@@ -123,7 +106,7 @@ export class ServerConnection implements Listed {
     if (!this.#begun) {
       this.#begun = true
       // A kept connection: until now the time of an idle one was running.
-      if (this.#requests > 0) this.#limit(this.#host.headersTimeout)
+      if (this.#requests > 0) this.#limitHead(performance.now())
     }
     const offset = this.#decoder.write(chunk, 0, chunk.length)
     const { request, error } = this.#decoder
@@ -170,7 +153,7 @@ export class ServerConnection implements Listed {
     const come = chunk.length - offset
     this.#bodyLeft = contentLength
     this.#state = contentLength > come ? BODY : REPLY
-    this.#limit(this.#state === BODY ? this.#host.requestTimeout : 0)
+    this.#limit(this.#state === BODY ? this.#host.requestTimeout : 0, this.#began)
     try {
       context.runInAsyncScope(this.#host.emit, this.#host, 'request', request, response)
     } finally {
@@ -260,7 +243,7 @@ export class ServerConnection implements Listed {
     this.#decoder.reset()
     const bytes = this.#next
     this.#next = NOTHING
-    this.#limit(this.#host.keepAliveTimeout)
+    this.#limit(this.#host.keepAliveTimeout, performance.now())
     // What the last request has set does not hold for the next one.
     if ((this.socket.timeout ?? 0) !== this.#host.timeout) this.socket.setTimeout(this.#host.timeout)
     // After the listeners of the reply before, and before what comes from the socket.
@@ -277,7 +260,7 @@ export class ServerConnection implements Listed {
     response.detachSocket(this.socket)
     process.nextTick(release, response)
     this.#state = LINGER
-    this.#limit(LINGER_TIMEOUT)
+    this.#limit(LINGER_TIMEOUT, performance.now())
     this.socket.once('close', () => request.destroy(aborted()))
     this.socket.end()
     this.socket.resume()
@@ -295,7 +278,7 @@ export class ServerConnection implements Listed {
     const answer = refusal(error.message, status, this.#host.settings.nph, http)
     if (response === null) {
       this.#state = LINGER
-      this.#limit(LINGER_TIMEOUT)
+      this.#limit(LINGER_TIMEOUT, performance.now())
       this.socket.end(answer)
     } else {
       // The application is at work on this request; its own reply, if it has begun, cannot be taken back.
@@ -338,13 +321,15 @@ export class ServerConnection implements Listed {
     if (!heard.includes(true)) socket.destroy()
   }
 
-  #limit (time: number): void {
-    this.#deadline = time > 0 ? performance.now() + time : 0
+  /** The time of the whole request runs while its parameters come. */
+  #limitHead (now: number): void {
+    this.#began = now
+    this.#limit(this.#host[headLimit(this.#host)], now)
   }
-}
 
-function asksForUpgrade ({ headers }: ScgiIncomingMessage): boolean {
-  return headers.upgrade !== undefined && /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(headers.connection ?? '')
+  #limit (time: number, from: number): void {
+    this.#deadline = time > 0 ? from + time : 0
+  }
 }
 
 function destroy (socket: Socket): void {

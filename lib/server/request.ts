@@ -124,3 +124,8 @@ export function describeClient (socket: Socket, params: Params): void {
 export function forgetClient (socket: Socket): void {
   for (const name of CLIENT_PROPERTIES) Reflect.deleteProperty(socket, name)
 }
+
+/** Whether it asks to go on with another protocol. */
+export function asksForUpgrade ({ headers }: ScgiIncomingMessage): boolean {
+  return headers.upgrade !== undefined && /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(headers.connection ?? '')
+}

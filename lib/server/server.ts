@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import { ServerConnection } from './connection.ts'
 import { parseServerOptions } from './options.ts'
 import { Warnings, type Warn } from './warnings.ts'
-import type { ConnectionHost } from './connection.ts'
+import type { ConnectionHost } from './host.ts'
 import type { ServerSettings } from './options.ts'
 import type { ScgiRequestListener, ScgiServerOptions } from '../../types/server.ts'
 

@@ -36,7 +36,7 @@ export const SERVER_SIDE = {
   maxRequestsPerSocket: row(count(0, UNLIMITED), { default: 0, doc: 'maximum number of requests per connection; 0 means no limit' }),
   maxParamsSize: row(size(1, 'at least 1 byte'), { default: '64k', doc: 'maximum size of the parameters of a request; more is answered with 431' }),
   headersTimeout: row(time(), { default: '60s', doc: 'time in which the parameters of a request must arrive, then 408; 0 means no limit' }),
-  requestTimeout: row(time(), { default: 0, doc: 'time in which the whole request must arrive, then 408; 0 means no limit' }),
+  requestTimeout: row(time(), { default: 0, doc: 'time in which the whole request must arrive, parameters and body, then 408; 0 means no limit' }),
   timeout: row(time(), { default: 0, doc: "inactivity after which a socket emits 'timeout'; 0 means no limit" }),
 } satisfies Rows
 

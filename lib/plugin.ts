@@ -2,7 +2,7 @@ import { FST_SCGI_OPT_INVALID } from './errors.ts'
 import { settleError, startOver } from './http/described.ts'
 import { Caches } from './exchange/cache-registry.ts'
 import { GatewayExchange } from './exchange/exchange.ts'
-import { drain, type GatewayState } from './exchange/drain.ts'
+import { drain, DrainState, GatewayState } from './exchange/drain.ts'
 import { answerHit } from './exchange/hit.ts'
 import { Hits } from './exchange/hits.ts'
 import type { Service } from './exchange/service.ts'
@@ -19,7 +19,6 @@ import { furtherServers } from './inbound/further-servers.ts'
 import { takeTurn } from './inbound/turn.ts'
 import { matchedRoute, matchedRouteOf, mayStay, pointOf, stayOrLeave, toDirectory } from './routing/matched-route.ts'
 import { requireCommonJs } from './runtime/commonjs.ts'
-import { ActiveList } from './runtime/active-list.ts'
 import { toError } from './runtime/caught.ts'
 import { REGISTER } from './options/table/plugin.ts'
 import { show } from './options/units.ts'
@@ -40,8 +39,8 @@ interface GatewayRoot {
   readonly registry: Registry
   /** For `reply.scgi()`. */
   readonly state: GatewayState
-  /** Those of the mounts. */
-  readonly mounted: GatewayState[]
+  /** Those of the mounts, and of `reply.from()`. */
+  readonly mounted: DrainState[]
   /** The longest `closeTimeout` of the mounts; `undefined` without mounts. */
   closeTimeout: number | undefined
   readonly services: WeakMap<ReplyScgiOptions, Promise<{ service: Omit<Service, 'bodyLimit' | 'point'>, select: Selector, rewritePrefix: string }>>
@@ -57,7 +56,7 @@ function rootOf (fastify: FastifyInstance): GatewayRoot {
   registry.onPurge = (cache, match, soft) => caches.purgeHere(cache, match, soft)
   const root: GatewayRoot = {
     registry,
-    state: { closing: false, running: new ActiveList(), caches, onIdle: undefined },
+    state: new GatewayState(caches),
     mounted: [],
     closeTimeout: undefined,
     services: new WeakMap(),
@@ -136,13 +135,17 @@ async function gateway (fastify: FastifyInstance, given: unknown): Promise<void>
   if (replyFrom) {
     // undici is only loaded if it is needed.
     const { registerReplyFrom } = await import('./dispatcher/reply-from.ts')
-    await registerReplyFrom(fastify, select, options)
+    const state = new DrainState()
+    await registerReplyFrom(fastify, select, options, state)
+    root.mounted.push(state)
+    // After what ends its requests when the application is closed: hooks for that run from the last to the first.
+    drain(fastify, state, closeTimeout)
   }
   mountInternal(fastify, options.internal)
   const path = mount.paths.mergeSlashes ? prefix.replace(/\/\/+/g, '/') : prefix
   const inner = { prefix: path.replace(/\/$/, ''), ...(options.logLevel === undefined ? undefined : { logLevel: options.logLevel }) }
   await fastify.register(async scope => {
-    const state: GatewayState = { closing: false, running: new ActiveList(), caches: root.state.caches, onIdle: undefined }
+    const state = new GatewayState(root.state.caches)
     root.mounted.push(state)
     drain(scope, state, closeTimeout)
     mountRoutes(scope, options, { mount, select, state, bodyLimit, rewritePrefix }, path.length > 1 && path.endsWith('/'))

@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import replyFrom from '@fastify/reply-from'
+import { errors } from 'undici'
 import { valueOf } from '../options/functions.ts'
 import { setOwn } from '../runtime/own-property.ts'
 import { describe, startOver } from '../http/described.ts'
@@ -28,6 +29,7 @@ import { rewrittenHeaders } from '../request/rewritten-headers.ts'
 import type { Readable } from 'node:stream'
 import type { FastifyReplyFromHooks } from '@fastify/reply-from'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { DrainState } from '../exchange/drain.ts'
 import type { Selector } from '../group/registry.ts'
 import type { FastifyScgiOptions, RequestHeaders } from '../../types/options.ts'
 
@@ -36,6 +38,7 @@ type Headers = Record<string, string | string[]>
 
 /** Only its path, query and headers matter: the group chooses the server, and Host is the client's. */
 const BASE = 'http://localhost/'
+const GIVEN_UP = [errors.RequestAbortedError, errors.ClientDestroyedError, errors.ClientClosedError]
 const OF_THE_BODY = ['content-type', 'content-length', 'transfer-encoding']
 
 /**
@@ -43,9 +46,12 @@ const OF_THE_BODY = ['content-type', 'content-length', 'transfer-encoding']
  * a gateway owes: the client's Host, address and scheme reach the application; X-Forwarded-*, hidden headers, hooks and time limits are
  * those of the registration; nothing is sent twice, for `nextUpstream` has decided already; failures are answered with the error and the
  * status that the gateway itself would give; a client that leaves ends the request. What is given to `reply.from()` itself goes before.
+ * @param state what the application waits for when it closes
  * @throws FST_SCGI_OPT_UNSUPPORTED if the instance has a `reply.from()`
  */
-export async function registerReplyFrom (fastify: FastifyInstance, select: Selector, options: FastifyScgiOptions): Promise<void> {
+export async function registerReplyFrom (
+  fastify: FastifyInstance, select: Selector, options: FastifyScgiOptions, state: DrainState
+): Promise<void> {
   if (fastify.hasReplyDecorator('from')) throw new FST_SCGI_OPT_UNSUPPORTED('replyFrom', 'this instance has reply.from() already')
   // As with a mount, the application does not see what the router does not.
   const paths = Router.of(fastify).ignoreDuplicateSlashes ? { mergeSlashes: true } : undefined
@@ -55,7 +61,7 @@ export async function registerReplyFrom (fastify: FastifyInstance, select: Selec
     const asked = call.path === undefined ? request : { ...request, path: call.path + queryPart(request.path) }
     return next(asked, new Tracking(handler, call, options.ignoreClientAbort === true))
   })
-  const defaults = new Defaults(options)
+  const defaults = new Defaults(options, state)
   await fastify.register(fp((instance: FastifyInstance, _options: object, done: (error?: Error) => void) => {
     const facade: FastifyInstance = Object.create(instance, {
       decorateReply: {
@@ -69,12 +75,14 @@ export async function registerReplyFrom (fastify: FastifyInstance, select: Selec
 /** Fills in what a call of `reply.from()` leaves open. */
 class Defaults {
   readonly #options: FastifyScgiOptions
+  readonly #state: DrainState
   readonly #paths: PathRules
   readonly #filter: HeaderFilter
   readonly #encoder: ParamsEncoder<FastifyRequest>
 
-  constructor (options: FastifyScgiOptions) {
+  constructor (options: FastifyScgiOptions, state: DrainState) {
     this.#options = options
+    this.#state = state
     this.#paths = parsePathRules(options)
     this.#filter = new HeaderFilter(options.hideHeaders ?? [], options.passHeaders ?? [])
     const { params, defaultParams, passRequestHeaders, underscoresInHeaders, forwarded } = options
@@ -84,6 +92,7 @@ class Defaults {
   around (from: From): From {
     const complete = (call: Call, given: FastifyReplyFromHooks): FastifyReplyFromHooks => this.#complete(call, given)
     const paths = this.#paths
+    const state = this.#state
     const isSent = this.#options.passRequestBody !== false
     return function (source, given = {}) {
       const { raw } = this.request
@@ -93,7 +102,7 @@ class Defaults {
       takeTurn(raw, this.raw, () => {
         startOver(this)
         try {
-          const call = new Call(this)
+          const call = new Call(this, state)
           const own = source === undefined || source === ''
           call.path = pathToRead(own ? raw.url ?? '/' : source)
           // The request's own path has been judged: nobody else is to find fault with it.
@@ -112,13 +121,15 @@ class Defaults {
     let failure: Error | undefined
     let sent: Headers = {}
     const options = this.#options
-    const retries = given.retriesCount !== undefined || given.retryDelay !== undefined || 'maxRetriesOn503' in given
+    const { retryDelay } = given
+    const retries = given.retriesCount !== undefined || retryDelay !== undefined || 'maxRetriesOn503' in given
     return {
       ...(retries ? undefined : { retryDelay: () => null }),
       ...given,
+      ...(retryDelay === undefined ? undefined : { retryDelay: details => isGivenUp(details.err) ? null : retryDelay(details) }),
       ...(options.passRequestBody === false && given.body === undefined ? { body: null } : undefined),
       onError: (_reply, error) => {
-        if (given.onError === undefined) this.#answer(reply, error.error)
+        if (given.onError === undefined || call.isCut) this.#answer(call, error.error)
         else hook(reply, () => given.onError?.(reply, error))
       },
       rewriteRequestHeaders: (request, headers) => {
@@ -151,9 +162,10 @@ class Defaults {
         if (failure !== undefined) {
           response.stream.destroy()
           clearHead(reply)
-          this.#answer(reply, failure)
+          this.#answer(call, failure)
           return
         }
+        call.markLast()
         if (call.phrase !== '' && !isHttp2(reply.raw)) reply.raw.statusMessage = call.phrase
         describe(call.request, reply, response.stream)
         const { statusCode, stream } = response
@@ -198,9 +210,11 @@ class Defaults {
     return isAsked ? { ...headers, 'content-length': length } : headers
   }
 
-  #answer (reply: FastifyReply, error: Error): void {
+  #answer (call: Call, error: Error): void {
+    const { reply } = call
     // The client has left, or was given another answer.
-    if (reply.sent || reply.raw.destroyed) return
+    if (reply.sent || call.isUnanswerable) return
+    call.markLast()
     const cause = ownError(error) ?? error
     const { onError } = this.#options
     if (onError === undefined) reply.send(cause)
@@ -225,6 +239,11 @@ function hook (reply: FastifyReply, call: () => unknown, body?: Readable): void 
     }
   }
   handOver(reply, call, failed)
+}
+
+/** What the gateway itself has ended, for want of a client or because the application closes: it would be repeated without end. */
+function isGivenUp (error: Error | undefined): boolean {
+  return GIVEN_UP.some(kind => error instanceof kind)
 }
 
 /** The error of ours behind those that undici and @fastify/reply-from have put around it. */

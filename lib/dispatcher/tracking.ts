@@ -1,11 +1,11 @@
 import { errors } from 'undici'
 import { RequestInfo } from '../exchange/info.ts'
-import { isGone, onReplyClose } from '../http/raw-reply.ts'
+import { isGone } from '../http/raw-reply.ts'
 import { redirectStateOf } from '../http/redirect-state.ts'
 import { ASKING, DETACHED, OVER, REPLYING, UNHEARD, type TrackingPhase } from './phase.ts'
 import type { Dispatcher } from 'undici'
 import type { FastifyRequest } from 'fastify'
-import type { Call } from './from-call.ts'
+import type { Asking, Call } from './from-call.ts'
 import type { DispatchContext } from '../../types/dispatcher.ts'
 import type { Attempt } from '../../types/request.ts'
 
@@ -23,11 +23,12 @@ class FromInfo extends RequestInfo {
 }
 
 /** Watches a request for `request.scgi`, for the log, and for the client. */
-export class Tracking implements Dispatcher.DispatchHandler {
+export class Tracking implements Dispatcher.DispatchHandler, Asking {
   readonly #handler: Dispatcher.DispatchHandler
   readonly #call: Call
   readonly #ignoreClientAbort: boolean
   #context: DispatchContext | undefined
+  #controller: Dispatcher.DispatchController | undefined
   #info: FromInfo | undefined
   #phase: TrackingPhase = ASKING
 
@@ -38,7 +39,7 @@ export class Tracking implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart (controller: Dispatcher.DispatchController, context: DispatchContext): void {
-    const { request, reply } = this.#call
+    const { request } = this.#call
     this.#context = context
     // Of an earlier attempt of @fastify/reply-from nothing holds for this one.
     this.#call.setCookie = undefined
@@ -49,15 +50,19 @@ export class Tracking implements Dispatcher.DispatchHandler {
     const given = this.#ignoreClientAbort ? new Lasting(controller, reason => this.#abort(controller, reason)) : controller
     this.#handler.onRequestStart?.(given, context)
     if (controller.aborted) return
-    const leave = (): void => {
-      // Of a stream of HTTP/2 that was reset Node.js says that it has finished.
-      if (this.#phase === OVER) return
-      if (!this.#ignoreClientAbort) controller.abort(clientLeft())
-      // Once there is a body, it is its reader's to say that nobody wants it.
-      else if (this.#phase === ASKING) this.#phase = this.#phase.to(UNHEARD)
-    }
-    if (reply.raw.destroyed) leave()
-    else onReplyClose(reply.raw, request.raw.socket, leave)
+    this.#controller = controller
+    this.#call.began(this)
+  }
+
+  left (): void {
+    // Of a stream of HTTP/2 that was reset Node.js says that it has finished.
+    if (!this.#ignoreClientAbort) this.#controller?.abort(clientLeft())
+    // Once there is a body, it is its reader's to say that nobody wants it.
+    else if (this.#phase === ASKING) this.#phase = this.#phase.to(UNHEARD)
+  }
+
+  cut (): void {
+    this.#controller?.abort(new errors.RequestAbortedError('The application is closing'))
   }
 
   onResponseStart (controller: Dispatcher.DispatchController, statusCode: number, headers: Headers, statusMessage?: string): void {
@@ -108,6 +113,7 @@ export class Tracking implements Dispatcher.DispatchHandler {
   #end (error?: Error): TrackingPhase {
     const before = this.#phase
     this.#phase = before.to(OVER)
+    this.#call.finished()
     this.#log(error)
     return before
   }

@@ -450,6 +450,37 @@ function testPurge (runWith: RunWith): void {
     }
   }
 
+  const gzip = { 'accept-encoding': 'gzip' }
+  const superseding: Array<[string, first: Record<string, string | null>, second: Partial<CacheStoreValue>]> = [
+    ['one for all requests', gzip, {}],
+    ['one that fewer headers select', { ...gzip, 'accept-language': 'de' }, { vary: gzip }],
+    ['one that a header which was missing does not select', { ...gzip, 'accept-language': null }, { vary: gzip }],
+  ]
+  for (const [title, first, second] of superseding) {
+    runWith('purge', `a variant that was superseded by ${title} does not come back when that goes`, async store => {
+      const request = keyOf('/v', Object.fromEntries(Object.entries(first).flatMap(([name, value]) => value === null ? [] : [[name, value]])))
+      await write(store, request, valueOf({ vary: first }), 'first')
+      await write(store, request, valueOf({ ...second, headers: { 'cache-tag': 'second' } }), 'second')
+      assert.equal((await body(store, request)).toString(), 'second')
+      assert.equal(await store.purge(ORIGIN, { tag: 'second' }, false), 1)
+      assert.equal(await store.get(request), undefined)
+      if (has(store, 'keys')) for await (const { path } of store.keys(ORIGIN)) assert.fail(`an entry of ${path} is left`)
+    })
+  }
+
+  runWith('keys', 'of an application that changes its Vary all the time: none that no request would get', async store => {
+    for (let round = 0; round < 20; round++) {
+      const vary = { [`x-${round}`]: 'a' }
+      await write(store, keyOf('/v', vary), valueOf({ vary }), String(round))
+    }
+    for await (const key of store.keys(ORIGIN)) {
+      const found = await entry(store, key)
+      await bodyOf(found)
+      assert.deepEqual(found.vary, key.headers)
+    }
+    assert.equal((await body(store, keyOf('/v', { 'x-19': 'a' }))).toString(), '19')
+  })
+
   runWith('purge', 'a tag that an entry does not have any more', async store => {
     await write(store, keyOf('/a'), valueOf({ headers: { 'cache-tag': 'old' } }), 'old')
     await write(store, keyOf('/a'), valueOf({ headers: { 'cache-tag': 'new' } }), 'new')

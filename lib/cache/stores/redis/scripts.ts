@@ -4,13 +4,27 @@ import { Script } from '../../../redis/script.ts'
 //
 //   P{H}       hash: key (zone, NUL, key), vary (lists of header names, one a line), n (number of the last writing)
 //   P{H}:v     sorted set of the variants, by the time until which each is of use
-//   P{H}:V     hash, a variant: n, id, meta (JSON), stale, delete, body; V is the SHA-1 of the method and the headers that select it
+//   P{H}:V     hash, a variant: n, id, names (those of Vary), meta (JSON), stale, delete, body; V is the SHA-1 of the method and the headers that select it
 //   P:tag:T    sorted set of the variants with a tag, as H:V:id, by time
 //
 // Everything goes when its time is over. Head and body are one hash, and each script is one step: nobody sees the one without the other.
 
+/** The text of the variant that headers select, as `variantText` makes it; they may be those of a head in JSON. */
+const VARIANT = `
+local function variantOf (method, names, headers)
+  local variant = method
+  for name in string.gmatch(names, '[^,]+') do
+    local value = headers[name]
+    if type(value) == 'table' then value = table.concat(value, ', ') end
+    variant = variant .. '\\n' .. name
+    if value and value ~= cjson.null then variant = variant .. ':' .. value end
+  end
+  return variant
+end
+`
+
 /** Finds the variant of a request, the one written last if there are several, and the lists of names that select variants. */
-const FIND = `
+const FIND = `${VARIANT}
 local function find (main, text, method, from)
   local head = redis.call('HMGET', main, 'key', 'vary')
   if head[1] ~= text then return nil end
@@ -18,12 +32,7 @@ local function find (main, text, method, from)
   for i = from, #ARGV - 1, 2 do headers[ARGV[i]] = ARGV[i + 1] end
   local best, number
   for line in string.gmatch(head[2], '([^\\n]*)\\n') do
-    local variant = method
-    for name in string.gmatch(line, '[^,]+') do
-      variant = variant .. '\\n' .. name
-      if headers[name] then variant = variant .. ':' .. headers[name] end
-    end
-    local entry = main .. ':' .. redis.sha1hex(variant)
+    local entry = main .. ':' .. redis.sha1hex(variantOf(method, line, headers))
     local n = tonumber(redis.call('HGET', entry, 'n') or '')
     if n and (not number or n > number) then best, number = entry, n end
   end
@@ -55,20 +64,65 @@ local entry = find(KEYS[1], ARGV[1], ARGV[2], 5)
 if not entry or tonumber(ARGV[4]) >= redis.call('HSTRLEN', entry, 'body') then return false end
 return string.sub(redis.call('HGET', entry, 'body'), ARGV[3] + 1, ARGV[4] + 1)`)
 
-/** text, vary, variant, id, meta, stale, delete, now, body */
-export const COMMIT = new Script(`${KEEP}
-local main, text, list, time, now = KEYS[1], ARGV[1], ARGV[2] .. '\\n', ARGV[7], ARGV[8]
-local lists, count = list, 1
-for line in string.gmatch(redis.call('HGET', main, 'vary') or '', '[^\\n]*\\n') do
-  if line ~= list and count < ${MAX_LISTS} then lists, count = lists .. line, count + 1 end
+/**
+ * Removes the variants that no request would get any more, as a newer one holds for all of theirs, and those of a list that is to be
+ * forgotten: they would be found again when the newer one goes, or the list comes back.
+ */
+const SUPERSEDE = `${VARIANT}
+local function has (names, wanted)
+  for name in string.gmatch(wanted, '[^,]+') do
+    if not string.find(',' .. names .. ',', ',' .. name .. ',', 1, true) then return false end
+  end
+  return true
 end
-redis.call('HSET', main, 'key', text, 'vary', lists)
+local function isSuperseded (entry, names, variant)
+  local meta = cjson.decode(redis.call('HGET', entry, 'meta'))
+  local vary = type(meta.vary) == 'table' and meta.vary or {}
+  return redis.sha1hex(variantOf(meta.method, names, vary)) == variant
+end
+local function supersede (main, names, variant, fates)
+  local left = {}
+  for _, other in ipairs(redis.call('ZRANGE', main .. ':v', 0, -1)) do
+    local entry = main .. ':' .. other
+    local line = redis.call('HGET', entry, 'names')
+    if fates[line] == 'forgotten' or (fates[line] == 'covered' and isSuperseded(entry, names, variant)) then
+      redis.call('DEL', entry)
+      redis.call('ZREM', main .. ':v', other)
+    elseif line then
+      left[line] = true
+    end
+  end
+  return left
+end
+`
+
+/**
+ * text, vary, variant, id, meta, stale, delete, now, body
+ *
+ * Redis without room refuses a script at its first command, but not if that frees memory: the one that takes some comes first.
+ */
+export const COMMIT = new Script(`${KEEP}${SUPERSEDE}
+local main, text, names, time, now = KEYS[1], ARGV[1], ARGV[2], ARGV[7], ARGV[8]
+redis.call('HSET', main, 'key', text)
+redis.call('ZREMRANGEBYSCORE', main .. ':v', '-inf', now)
+local others, fates = {}, {}
+for line in string.gmatch(redis.call('HGET', main, 'vary') or '', '([^\\n]*)\\n') do
+  if line ~= names then
+    others[#others + 1] = line
+    if #others >= ${MAX_LISTS} then fates[line] = 'forgotten' elseif has(line, names) then fates[line] = 'covered' end
+  end
+end
+local left = next(fates) and supersede(main, names, ARGV[3], fates) or {}
+local lists = names .. '\\n'
+for _, line in ipairs(others) do
+  if left[line] or not fates[line] then lists = lists .. line .. '\\n' end
+end
+redis.call('HSET', main, 'vary', lists)
 local n = redis.call('HINCRBY', main, 'n', 1)
 local entry = main .. ':' .. ARGV[3]
 redis.call('DEL', entry)
-redis.call('HSET', entry, 'n', n, 'id', ARGV[4], 'meta', ARGV[5], 'stale', ARGV[6], 'delete', time, 'body', ARGV[9])
+redis.call('HSET', entry, 'n', n, 'id', ARGV[4], 'names', names, 'meta', ARGV[5], 'stale', ARGV[6], 'delete', time, 'body', ARGV[9])
 redis.call('PEXPIREAT', entry, time)
-redis.call('ZREMRANGEBYSCORE', main .. ':v', '-inf', now)
 redis.call('ZADD', main .. ':v', time, ARGV[3])
 keep(main .. ':v', time, now)
 keep(main, time, now)

@@ -1,82 +1,110 @@
-/** So many bytes of interim replies are taken before the one that counts. */
-const MAX_INTERIM = 65_536
-/** `HTTP/1.1 100` and the byte after it. */
-const STATUS_END = 12
-const HEAD_END = '\r\n\r\n'
+/** So many bytes of `100 Continue` are taken before the reply that counts. */
+const MAX_DROPPED = 65_536
+/** Where an interim head shows that it is one. */
+const BEGINNING = 'HTTP/1.1 100 '
+const INTERIM = /^HTTP\/1\.[01] 1\d\d[ \r\n]/
+/** Place of the first digit of the status. */
+const STATUS = 9
+const ONE = 0x31
+const CR = 0x0d
+const LF = 0x0a
+
+/** Where in the reply the next byte is. */
+const BEGINS = 0
+/** In a head that is passed over, in one that undici reads. */
+const DROPPED = 1
+const PASSED = 2
+/** In the head that counts, or behind it. */
+const FINAL = 3
 
 const NOTHING = Buffer.alloc(0)
+const REFUSED = Buffer.from('HTTP/1.1 100 \r\n\r\n')
 
 /**
- * Passes over `100 Continue` at the beginning of a reply. A client has to expect it unasked (RFC 9110 section 15.2), and undici, which
- * takes every other 1xx, breaks the connection off. The work is in proportion to the bytes, in however small pieces they come.
+ * Leaves out `100 Continue` before a reply, wherever among the interim heads it is. A client has to expect it unasked (RFC 9110 section
+ * 15.2), and undici, which takes every other 1xx, breaks the connection off. The work is in proportion to the bytes, in however small
+ * pieces they come.
  */
 export class InterimFilter {
-  #armed = false
-  /** The beginning of a head that is not complete, and how much of the room is taken. */
-  #store: Buffer = NOTHING
-  #stored = 0
+  #place = FINAL
+  /** What has come of the beginning of a head. */
+  #begun: Buffer = NOTHING
+  /** The line, in an interim head, has nothing in it as yet. */
+  #emptyLine = false
   #dropped = 0
 
   /** A new reply begins with the next byte. */
   arm (): void {
-    this.#armed = true
-    this.#forget()
+    this.#place = BEGINS
+    this.#begun = NOTHING
     this.#dropped = 0
   }
 
   /** What is left of a piece that was read: nothing, as long as more has to come to judge it. */
   filter (chunk: Buffer): Buffer | null {
-    if (!this.#armed) return chunk
-    // In what was there before there is no end, save one that these bytes complete.
-    let searched = Math.max(0, this.#stored - HEAD_END.length + 1)
-    const bytes = this.#stored === 0 ? chunk : this.#append(chunk)
-    let at = 0
-    while (at < bytes.length) {
-      const status = bytes.toString('latin1', at, at + STATUS_END)
-      if (!'HTTP/1.1 100'.startsWith(status) && !'HTTP/1.0 100'.startsWith(status)) return this.#pass(bytes, at)
-      const after = bytes[at + STATUS_END]
-      if (after !== undefined && after !== 0x20 && after !== 0x0d) return this.#pass(bytes, at)
-      const end = bytes.indexOf(HEAD_END, Math.max(at, searched))
-      if (end === -1) {
-        // Whoever reads it then says what is wrong with it.
-        if (bytes.length - at > MAX_INTERIM) return this.#pass(bytes, at)
-        this.#keep(bytes, at)
-        return null
+    if (this.#place === FINAL) return chunk
+    // Nearly every reply.
+    if (this.#place === BEGINS && this.#begun.length === 0 && chunk.length > STATUS && chunk[STATUS] !== ONE) {
+      this.#place = FINAL
+      return chunk
+    }
+    const left: Buffer[] = []
+    for (let at = 0, end: number; at < chunk.length; at = end) {
+      const place = this.#place
+      if (place === BEGINS) {
+        end = Math.min(chunk.length, at + BEGINNING.length - this.#begun.length)
+        this.#judge(chunk.subarray(at, end), left)
+      } else {
+        end = place === FINAL ? chunk.length : this.#endOfHead(chunk, at)
+        if (place === DROPPED) this.#drop(end - at, left)
+        else left.push(chunk.subarray(at, end))
       }
-      this.#dropped += end + HEAD_END.length - at
-      at = searched = end + HEAD_END.length
-      if (this.#dropped > MAX_INTERIM) return this.#pass(bytes, at)
     }
-    this.#forget()
-    return null
+    return left.length > 1 ? Buffer.concat(left) : left[0] ?? null
   }
 
-  #append (chunk: Buffer): Buffer {
-    const length = this.#stored + chunk.length
-    if (this.#store.length < length) {
-      const larger = Buffer.allocUnsafe(Math.max(1024, length * 2))
-      this.#store.copy(larger, 0, 0, this.#stored)
-      this.#store = larger
+  /** More of the beginning of a head. */
+  #judge (bytes: Buffer, left: Buffer[]): void {
+    const begun = this.#begun.length === 0 ? bytes : Buffer.concat([this.#begun, bytes])
+    const text = begun.toString('latin1')
+    const interim = INTERIM.test(text + BEGINNING.slice(text.length))
+    if (interim && text.length < BEGINNING.length) {
+      // A copy: the piece may be overwritten.
+      this.#begun = Buffer.from(begun)
+      return
     }
-    chunk.copy(this.#store, this.#stored)
-    this.#stored = length
-    return this.#store.subarray(0, length)
+    this.#begun = NOTHING
+    this.#emptyLine = text.endsWith('\n')
+    const status = text.slice(STATUS, STATUS + 3)
+    // A 101 counts, and what follows is no head.
+    if (!interim || status === '101') this.#place = FINAL
+    else this.#place = status === '100' ? DROPPED : PASSED
+    if (this.#place === DROPPED) this.#drop(text.length, left)
+    else left.push(begun)
   }
 
-  #keep (bytes: Buffer, from: number): void {
-    if (from === 0 && this.#stored === bytes.length) return
-    this.#forget()
-    this.#append(bytes.subarray(from))
+  /** Where the head ends in these bytes, and the next one begins. */
+  #endOfHead (bytes: Buffer, from: number): number {
+    for (let at = from; at < bytes.length; at++) {
+      const byte = bytes[at]
+      if (byte === LF) {
+        if (this.#emptyLine) {
+          this.#place = BEGINS
+          return at + 1
+        }
+        this.#emptyLine = true
+      } else if (byte !== CR) {
+        this.#emptyLine = false
+      }
+    }
+    return bytes.length
   }
 
-  #forget (): void {
-    this.#store = NOTHING
-    this.#stored = 0
-  }
-
-  #pass (bytes: Buffer, from: number): Buffer | null {
-    this.#armed = false
-    this.#forget()
-    return from === bytes.length ? null : bytes.subarray(from)
+  #drop (length: number, left: Buffer[]): void {
+    this.#dropped += length
+    if (this.#dropped <= MAX_DROPPED) return
+    // undici then breaks it off.
+    this.#place = FINAL
+    left.push(REFUSED)
   }
 }

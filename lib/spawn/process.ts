@@ -296,8 +296,9 @@ export class ManagedProcess {
       void alone.then(() => this.#ended())
       return
     }
-    this.crashes = timers.now() - this.#started >= STABLE ? 1 : this.crashes + 1
-    if (this.crashes > 1 || signal === null) this.#looping = true
+    const lived = timers.now() - this.#started >= STABLE
+    this.crashes = lived ? 1 : this.crashes + 1
+    if (this.crashes > 1 || (signal === null && !lived)) this.#looping = true
     const how = signal === null ? `exited with code ${code ?? 0}` : `was ended by ${signal}`
     this.reason = `${this.#name} ${how}${this.#said === '' ? '' : `: ${this.#said.slice(0, MOST_SAID)}`}`
     const restartsIn = this.#pause()

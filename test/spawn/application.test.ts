@@ -202,6 +202,27 @@ describe('an application that ends', () => {
     }
   })
 
+  for (const [how, end] of [
+    ['exits', address => ask(address, '/die')],
+    ['is killed', async (_address, pid) => { process.kill(pid, 'SIGKILL') }],
+  ] satisfies [string, (address: string, pid: number) => Promise<unknown>][]) {
+    test(`once, after it has lived for a while, keeps its server: requests wait. It ${how}`, async () => {
+      const timers = new FakeTimers()
+      await using app = new Started({ restart: { delay: 100 } }, timers)
+      const address = only(await app.startFast(timers))
+      for (const number of [1, 2]) {
+        await ask(address)
+        timers.advance(10_000)
+        await end(address, app.pids.at(-1) ?? 0)
+        await app.until(() => app.processes.filter(({ state }) => state === 'exited').length === number)
+        timers.advance(100)
+        await app.until(() => app.pids.length === number + 1)
+        assert.equal(await ask(address), String(app.pids.at(-1)))
+      }
+      assert.deepEqual(app.servers.flat().filter(({ reason }) => reason !== undefined), [])
+    })
+  }
+
   test('without ever listening is ended, and says so', async () => {
     const timers = new FakeTimers()
     await using app = new Started({ socket: 'path', command: 'sleep', args: ['1000'], readyTimeout: 500 }, timers)

@@ -85,9 +85,9 @@ export class ManagedProcess {
     return this.#place?.address
   }
 
-  /** It runs, and it listens as far as can be seen. */
+  /** It runs, and it listens as far as can be seen; after it has ended again and again, it has to have lived for a while. */
   get ready (): boolean {
-    return this.#ready
+    return this.#ready && !this.#looping
   }
 
   /**

@@ -202,6 +202,31 @@ describe('an application that ends', () => {
     }
   })
 
+  for (const socket of ['stdin', 'path', 'port'] as const) {
+    test(`at its start gets requests again when it has lived for a second: ${socket}`, async () => {
+      const timers = new FakeTimers()
+      await using app = new Started({ socket, ...(socket !== 'stdin' && { readyTimeout: '20d' }), restart: { delay: 100 } }, timers)
+      const address = only(await app.startFast(timers))
+      await ask(address, '/die')
+      await app.until(() => app.processes.some(({ state }) => state === 'exited'))
+      timers.advance(100)
+      await app.until(() => app.pids.length === 2)
+      const reason = (): string | undefined => app.servers.at(-1)?.[0]?.reason
+      while (app.application.processes[0]?.state !== 'running') {
+        assert.match(reason() ?? '', /exited with code 7/)
+        if (app.output.some(({ line }) => line === `listens, at ${app.pids[1]}`)) timers.advance(50)
+        await setTimeout(5)
+      }
+      assert.match(reason() ?? '', /exited with code 7/)
+      timers.advance(999)
+      assert.match(reason() ?? '', /exited with code 7/)
+      timers.advance(1)
+      assert.equal(app.servers.at(-1)?.length, 1)
+      assert.equal(reason(), undefined)
+      assert.equal(await ask(address), String(app.pids[1]))
+    })
+  }
+
   for (const [how, end] of [
     ['exits', address => ask(address, '/die')],
     ['is killed', async (_address, pid) => { process.kill(pid, 'SIGKILL') }],

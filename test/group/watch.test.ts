@@ -192,6 +192,37 @@ test('a family that is silent is waited for no longer than a moment, and taken w
   assert.ok(told.every(line => !line.startsWith('failure')))
 })
 
+test('SRV: a late family of one target is taken, whether another target is still being asked or not', async () => {
+  for (const [late, known] of [[['fd00::1'], '10.0.0.1:1 weight 1, fd00::1:1 weight 1'], ['ENODATA', '10.0.0.1:1 weight 1']] as const) {
+    for (const before of [true, false]) {
+      const { dns, watch, told, pass } = watching({ service: '_scgi._tcp.app', port: 0 })
+      dns.records['_scgi._tcp.app'] = ['a', 'b'].map(target => ({ target, port: 1, priority: 1, weight: 1 }))
+      dns.hosts['4 a'] = ['10.0.0.1']
+      dns.hosts['6 a'] = ['fd00::2']
+      dns.hosts['4 b'] = ['10.0.0.2']
+      await watch.refresh()
+      const answers: Record<string, (hosts: string[] | string) => void> = {}
+      for (const question of ['6 a', '4 b', '6 b']) dns.late[question] = new Promise(resolve => { answers[question] = resolve })
+      await pass(30_000)
+      await pass(100)
+      if (before) {
+        answers['6 a']?.(typeof late === 'string' ? late : [...late])
+        await pass(0)
+      }
+      answers['4 b']?.(['10.0.0.3'])
+      answers['6 b']?.('ENODATA')
+      await pass(0)
+      if (!before) {
+        assert.match(text(watch.found), /fd00::2/)
+        answers['6 a']?.(typeof late === 'string' ? late : [...late])
+        await pass(0)
+      }
+      assert.equal(text(watch.found), `${known}, 10.0.0.3:1 weight 1`, `${late} ${before}`)
+      assert.equal(told.length, before ? 2 : 3)
+    }
+  }
+})
+
 for (const family of [4, 6] as const) {
   test(`family: ${family} asks for nothing else, and fails where there is none`, async () => {
     const { dns, watch, told } = watching({}, { families: [family] })

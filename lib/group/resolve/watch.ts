@@ -63,6 +63,8 @@ export class NameWatch {
   #failure: string | undefined
   #nextAt: number | undefined
   #running: Promise<void> | undefined
+  /** The one that was begun last. */
+  #latest: Round | undefined
   #cancel: (() => void) | undefined
   #stopped = false
 
@@ -100,9 +102,10 @@ export class NameWatch {
 
   async #round (): Promise<void> {
     this.#cancel?.()
-    const round = new Round(this.#options, this.#knowledge, late => this.#late(late))
+    const round = this.#latest = new Round(this.#options, this.#knowledge, late => this.#late(round, late))
     const begun = DNS_ANSWER.hasSubscribers ? performance.now() : undefined
     await round.ask(this.#name)
+    round.isOver = true
     if (this.#stopped) return
     const { failure } = round
     const found = serversOf(this.#name, round)
@@ -120,13 +123,15 @@ export class NameWatch {
     if (!lost) this.#changed(found)
   }
 
-  /** One family's answer that the round did not wait for. */
-  #late ({ key, code, hosts }: FamilyAnswer): void {
+  /** One family's answer that was not waited for. The round may still be waiting for those of another name. */
+  #late (round: Round, { key, code, hosts }: FamilyAnswer): void {
     // A later round has an answer of its own, or waits for this one.
-    if (this.#stopped || this.#running !== undefined || !this.#knowledge.hosts.has(key)) return
+    if (this.#stopped || round !== this.#latest) return
     if (code !== undefined && !NONE.has(code)) return
-    this.#knowledge.hosts.set(key, code === undefined ? hosts : [])
-    this.#changed(serversOf(this.#name, this.#knowledge))
+    const known = round.isOver ? this.#knowledge : round
+    if (!known.hosts.has(key)) return
+    known.hosts.set(key, code === undefined ? hosts : [])
+    if (round.isOver) this.#changed(serversOf(this.#name, this.#knowledge))
   }
 
   #changed (found: readonly Found[]): void {
@@ -170,6 +175,8 @@ interface Knowledge {
 class Round implements Knowledge {
   readonly hosts = new Map<string, readonly string[]>()
   services: readonly ServiceRecord[] | undefined
+  /** Nothing of it is waited for any more. */
+  isOver = false
   /** The first of the questions that had no answer. */
   failure: string | undefined
   /** Of the answer that holds shortest, in milliseconds. */
@@ -229,12 +236,9 @@ class Round implements Knowledge {
       for (const [index, one] of asked.entries()) {
         void one.then(answer => {
           left -= 1
-          if (over) {
-            this.#late(answer)
-            return
-          }
           answers[index] = answer
-          if (left === 0) resolve()
+          if (over) this.#late(answer)
+          else if (left === 0) resolve()
           else if (answer.code === undefined) cancel ??= this.#options.timers.after(GRACE, resolve)
         })
       }

@@ -7,14 +7,22 @@ interface Remembered {
   readonly statusCode: number
 }
 
+/** The headers in which the errors of a key differ. They are kept for as long as any of the errors. */
+interface Names {
+  readonly list: readonly string[]
+  readonly until: number
+  /** Of these names: errors are not found any more when their names were forgotten, also if there are others again. */
+  readonly serial: number
+}
+
 const MAX_ENTRIES = 10_000
 const MAX_LENGTH = 4 * 1024 * 1024
 
 /** Errors that are told again instead of asking the application: each to those who would get the same variant of a key. */
 export class RememberedErrors {
   readonly #errors = new BoundedMap<Remembered>(MAX_ENTRIES, MAX_LENGTH)
-  /** The headers in which the errors of a key differ. */
-  readonly #names = new BoundedMap<readonly string[]>(MAX_ENTRIES, MAX_LENGTH)
+  readonly #names = new BoundedMap<Names>(MAX_ENTRIES, MAX_LENGTH)
+  #serial = 0
 
   get size (): number {
     return this.#errors.size
@@ -29,11 +37,15 @@ export class RememberedErrors {
 
   /** @param names of the headers in which this error, or the replies to the same key, differ */
   set (key: string, names: readonly string[], headers: () => HeaderValues, statusCode: number, now: number, until: number): void {
-    const known = this.#names.get(key, now) ?? []
-    // In one order, whoever came first.
-    const all = [...new Set([...known, ...names])].sort()
-    this.#names.set(key, all, Math.max(until, now))
-    this.#errors.set(all.length === 0 ? key : variantKey(key, all, headers()), { key, statusCode }, until)
+    const known = this.#names.get(key, now)
+    const all: Names = {
+      // In one order, whoever came first.
+      list: [...new Set([...known?.list ?? [], ...names])].sort(),
+      until: Math.max(until, known?.until ?? now),
+      serial: known?.serial ?? ++this.#serial,
+    }
+    this.#names.set(key, all, all.until)
+    this.#errors.set(textOf(key, all, headers), { key, statusCode }, until)
   }
 
   /** The requests that this one stands for have got a reply. */
@@ -50,6 +62,11 @@ export class RememberedErrors {
 
   #text (key: string, headers: () => HeaderValues, now: number): string | undefined {
     const names = this.#names.get(key, now)
-    return names === undefined ? undefined : names.length === 0 ? key : variantKey(key, names, headers())
+    return names === undefined ? undefined : textOf(key, names, headers)
   }
+}
+
+function textOf (key: string, { list, serial }: Names, headers: () => HeaderValues): string {
+  const text = `${serial} ${key}`
+  return list.length === 0 ? text : variantKey(text, list, headers())
 }

@@ -153,3 +153,43 @@ test('who goes by the cache leaves no error behind', async () => {
   assert.equal(await gateway.line({ key: 'other' }), 'MISS 200 b')
   await gateway.close()
 })
+
+test('an error is remembered for its own time, whatever errors of other variants of its key come and go', async () => {
+  for (const [first, second] of [['10m', '1s'], ['1s', '10m']] as const) {
+    const gateway = new TestGateway({ options: { valid: { 200: '5s', 404: first, 502: second } } })
+    const vary = { vary: 'Accept-Language' }
+    const as = (language: string, intercepted = false): Parameters<typeof gateway.line>[0] => ({ headers: { 'accept-language': language }, intercepted })
+    gateway.app = () => ({ headers: vary })
+    await gateway.get(as('fr'))
+    gateway.app = ({ headers }) => headers['accept-language'] === 'en' ? { status: 404, headers: vary } : { fail: 'error' }
+    assert.equal(await gateway.line(as('en', true)), 'MISS 404 ')
+    assert.equal(await gateway.line(as('de')), 'MISS 502 ')
+    gateway.clock.advance(2000)
+    const lasts = first === '10m'
+    assert.equal(await gateway.line(as('en', true)), lasts ? 'HIT 404 ' : 'MISS 404 ')
+    assert.equal(await gateway.line(as('de')), lasts ? 'MISS 502 ' : 'HIT 502 ')
+    await gateway.close()
+  }
+})
+
+test('an error whose key was forgotten does not come back with the next error of that key', async () => {
+  const gateway = new TestGateway({ options: { valid: { 200: '1s', 404: '1h', 502: '1h' } } })
+  const vary = { vary: 'Accept-Language' }
+  const as = (language: string, intercepted = false): Parameters<typeof gateway.line>[0] => ({ headers: { 'accept-language': language }, intercepted })
+  gateway.app = () => ({ status: 404, headers: vary })
+  assert.equal(await gateway.line(as('en', true)), 'MISS 404 ')
+  gateway.app = () => ({ fail: 'error' })
+  // Each of these errors ends with a reply, so that only their names take room.
+  for (let n = 0; n < 10_000; n++) {
+    await gateway.begin({ key: `other ${n}` }).outcome
+    gateway.zone.stored(`other ${n}`, () => ({}), undefined)
+  }
+  gateway.app = () => ({ headers: vary, body: 'a' })
+  assert.equal(await gateway.line(as('en')), 'MISS 200 a')
+  gateway.clock.advance(2000)
+  gateway.app = () => ({ fail: 'error' })
+  assert.equal(await gateway.line(as('de')), 'MISS 502 ')
+  gateway.app = () => ({ headers: vary, body: 'b' })
+  assert.equal(await gateway.line(as('en')), 'EXPIRED 200 b')
+  await gateway.close()
+})

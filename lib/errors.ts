@@ -69,7 +69,7 @@ export const FST_SCGI_CLIENT_ABORT = outage('FST_SCGI_CLIENT_ABORT', 'The client
 /** Fastify has parsed the body, a hook has read it or a part of it, or the stream that was given is over already. */
 export const FST_SCGI_BODY_CONSUMED = createError(
   'FST_SCGI_BODY_CONSUMED',
-  "The request body was parsed or read before it could be sent: pass the body to send as the option 'body' of reply.scgi(), or have hooks and content type parsers leave it unread",
+  "The request body was parsed or read before it could be sent: pass the body to send as the option 'body' of reply.scgi(), or have hooks and content type parsers leave it unread; a hook that wants it, too, must give another stream in its place in preParsing, such as payload.pipe(new PassThrough())",
   500)
 
 // --- choosing a server ---
@@ -157,6 +157,11 @@ export const FST_SCGI_PRECONDITION_FAILED = createError('FST_SCGI_PRECONDITION_F
 /** A body that is sent as ranges or with a rate limit ended or was closed too early. Arguments: bytes received, ` of N` if it is known. */
 export const FST_SCGI_REPLY_TRUNCATED = outage<[number, string]>(
   'FST_SCGI_REPLY_TRUNCATED', 'The body of the reply broke off after %d%s bytes', 500)
+/** A hook has taken bytes of a reply's body before it was sent, and gives the rest as the whole. */
+export const FST_SCGI_REPLY_CONSUMED = createError(
+  'FST_SCGI_REPLY_CONSUMED',
+  'A hook has read of the body of the reply before it could be sent: an asynchronous hook that listens to it must give another stream in its place, such as payload.pipe(new PassThrough())',
+  500)
 /** Arguments: limit in milliseconds. */
 export const FST_SCGI_CLIENT_SEND_TIMEOUT = outage<[number]>(
   'FST_SCGI_CLIENT_SEND_TIMEOUT', 'The client took nothing of its reply for %d ms (clientSendTimeout)', 408)

@@ -3,7 +3,7 @@ import { FST_SCGI_PRECONDITION_FAILED } from '../errors.ts'
 import { applyCharset } from './charset.ts'
 import { hideInside } from '../http/client-error.ts'
 import { evaluateByRfc, evaluateConditions, isConditional, NOT_MODIFIED_REMOVES } from '../http/conditions.ts'
-import { describeAgain, settle } from '../http/described.ts'
+import { describeAgain, readBefore, settle } from '../http/described.ts'
 import { openFile, openUrlPath, type FileCallback } from './file.ts'
 import { redirectStateOf, type RedirectState } from '../http/redirect-state.ts'
 import { takePlan, type FilterPlan, type SeekableBody } from '../reply/plan.ts'
@@ -34,6 +34,11 @@ export function filterReply (request: FastifyRequest, reply: FastifyReply, paylo
   if (plan === undefined && (redirected === undefined || !redirected.lasts)) {
     done(null, payload)
   } else {
+    const error = readBefore(reply, payload)
+    if (error !== undefined) {
+      done(error)
+      return
+    }
     // A hook may have put another body instead of the one that the plan was made for.
     if (plan?.seekable === undefined && plan?.file === undefined) settle(reply, payload)
     const finished: Done = (error, made) => {

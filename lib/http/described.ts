@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream'
+import { FST_SCGI_REPLY_CONSUMED } from '../errors.ts'
 import { asOwn, onLast } from './route-hooks.ts'
 import { isHttp2, removeHeader } from './raw-reply.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -48,6 +50,17 @@ export function settle (reply: FastifyReply, payload: unknown): void {
   else if (known.status === 206 && reply.statusCode !== 206) removeIf(reply, known, 'content-range')
   known.body = payload ?? null
   known.status = reply.statusCode
+}
+
+/**
+ * The error for a reply whose body goes out as it was given, after a hook has read of it: the client would take the rest for the whole. A hook that
+ * has put back what it has read is no such hook. The body is destroyed.
+ */
+export function readBefore (reply: FastifyReply, payload: unknown): Error | undefined {
+  if (!(payload instanceof Readable) || !payload.readableDidRead || descriptions.get(reply)?.body !== payload) return undefined
+  if (!payload.readableEnded && payload.readableFlowing !== true && payload.listenerCount('data') === 0) return undefined
+  payload.once('error', () => {}).destroy()
+  return new FST_SCGI_REPLY_CONSUMED()
 }
 
 /** An error is answered instead of a reply. */
@@ -104,7 +117,12 @@ function removeIf (reply: FastifyReply, { values }: Description, name: string): 
   if (value !== undefined && reply.getHeader(name) === value) removeHeader(reply, name)
 }
 
-const settleLast = asOwn((_request: FastifyRequest, reply: FastifyReply, payload: unknown, done: () => void): void => {
+const settleLast = asOwn((_request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error?: Error) => void): void => {
+  const error = readBefore(reply, payload)
+  if (error !== undefined) {
+    done(error)
+    return
+  }
   settle(reply, payload)
   const spelling = descriptions.get(reply)?.spelling
   descriptions.delete(reply)

@@ -1,7 +1,7 @@
 import { contextOf } from './route-context.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-type RouteHook = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error?: null, payload?: unknown) => void) => void
+type RouteHook = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error?: Error | null, payload?: unknown) => void) => void
 
 /** On hooks of ours, which see to what describes a body themselves. */
 const OWN = Symbol('fastify-scgi.own')

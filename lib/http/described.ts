@@ -53,8 +53,8 @@ export function settle (reply: FastifyReply, payload: unknown): void {
 }
 
 /**
- * The error for a reply whose body goes out as it was given, after a hook has read of it: the client would take the rest for the whole. A hook that
- * has put back what it has read is no such hook. The body is destroyed.
+ * The error for a reply whose body goes out as it was given, although a hook has read of it: the client would take the rest for the whole. What a
+ * hook has read and put back is not missing. The body is destroyed.
  */
 export function readBefore (reply: FastifyReply, payload: unknown): Error | undefined {
   if (!(payload instanceof Readable) || !payload.readableDidRead || descriptions.get(reply)?.body !== payload) return undefined

@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { PassThrough, Readable } from 'node:stream'
 import { test } from 'node:test'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import scgi, { createCache, type FastifyScgiOptions } from '../../lib/index.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { rawRequest } from '../helpers/raw-client.ts'
@@ -28,7 +27,7 @@ const cases: Record<string, Case> = {
     fails: true,
     act: async payload => {
       payload.on('data', () => {})
-      await nextTurn()
+      await once(payload, 'data')
     },
   },
   'waits for the first piece': { fails: true, act: async payload => { await once(payload, 'data') } },

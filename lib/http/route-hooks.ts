@@ -1,7 +1,8 @@
 import { contextOf } from './route-context.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-type RouteHook = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error?: Error | null, payload?: unknown) => void) => void
+type Done = (error?: Error | null, payload?: unknown) => void
+type RouteHook = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Done) => void
 
 /** On hooks of ours, which see to what describes a body themselves. */
 const OWN = Symbol('fastify-scgi.own')

@@ -111,7 +111,7 @@ test('the same over HTTP/2, and for onResponse', async () => {
   for (const [what, { act, fails }] of Object.entries(cases)) {
     await using http2 = await startHttp2({
       upstreams: recorder.address,
-      onResponse: async (_request, reply, { body }) => { void reply.send(await act(body) ?? body) },
+      onResponse: async (_request, reply, { body }) => { reply.send(await act(body) ?? body) },
     })
     const { statusCode, body } = await http2.client.request({ ':path': '/' })
     if (fails === true) assert.deepEqual([statusCode, JSON.parse(body.toString()).code], CONSUMED, what)

@@ -4,6 +4,7 @@ import { requireCommonJs } from '../runtime/commonjs.ts'
 import { codeOf, toError } from '../runtime/caught.ts'
 import { placeIn } from '../options/keys.ts'
 import { StartError } from './errors.ts'
+import { Refusal } from './refusal.ts'
 import { plainServer, serverOf } from './servers.ts'
 import type { RequestListener } from 'node:http'
 import type { Server } from 'node:net'
@@ -28,14 +29,18 @@ export class Application {
     const defaults = { keepAliveTimeout: 72_000, requestTimeout: 0, connectionTimeout: 0 }
     this.#options = { ...defaults, ...options }
     try {
-      const { http: _http, ...others } = options
+      const { http: _http, return503OnClosing = true, ...others } = options
+      const refusal = new Refusal(return503OnClosing)
       this.app = Fastify({
         ...others,
+        // Fastify's own would hit the internal redirects of requests in progress, too.
+        return503OnClosing: false,
         serverFactory: given => {
-          handler = given
-          return plainServer(given, this.#options)
+          handler = refusal.before(given)
+          return plainServer(handler, this.#options)
         },
       })
+      refusal.watch(this.app)
     } catch (error) {
       throw new StartError(`fastify: ${toError(error).message}`)
     }

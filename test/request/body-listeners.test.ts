@@ -1,10 +1,12 @@
 // A hook that reads the body too, pauses it, or has it decoded: the application gets all of it, or the request fails. Never a part as the whole.
 import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import scgi from '../../lib/index.ts'
 import { startGateway } from '../helpers/gateway.ts'
 import { turnsUntil } from '../helpers/passing.ts'
-import { RawClient } from '../helpers/raw-client.ts'
+import { RawClient, rawRequest } from '../helpers/raw-client.ts'
 import { startRecorder } from '../helpers/recorder.ts'
 import { bytes, only, startHttp2 } from '../gateway/kit.ts'
 import type { FastifyInstance } from 'fastify'
@@ -110,6 +112,27 @@ test('the same over HTTP/2', async () => {
       const { statusCode } = await http2.client.request({ ':path': '/', ':method': 'POST', ...headers }, BODY)
       assert.equal(statusCode, 200)
       assert.deepEqual(only(recorder).body, BODY)
+    }
+  }
+})
+
+test('an asynchronous hook that gives a copy on in preParsing hears all, whatever waits after it', async () => {
+  await using recorder = await startRecorder()
+  for (const requestBuffering of [true, false]) {
+    const heard: Buffer[] = []
+    await using gateway = await startGateway(app => {
+      app.addHook('preParsing', async (_request, _reply, payload) => {
+        payload.on('data', (chunk: Buffer) => heard.push(chunk))
+        return payload.pipe(new PassThrough())
+      })
+      app.addHook('preHandler', async () => { await nextTurn() })
+      app.register(scgi, { upstreams: recorder.address, requestBuffering })
+    })
+    const content = Buffer.concat([Buffer.from(`${BODY.length.toString(16)}\r\n`), BODY, Buffer.from('\r\n0\r\n\r\n')])
+    for (const [coding, sent] of [[`Content-Length: ${BODY.length}`, BODY], ['Transfer-Encoding: chunked', content]] as const) {
+      heard.length = 0
+      assert.equal((await rawRequest(gateway, bytes(['POST / HTTP/1.1', 'Host: x', coding], sent))).statusCode, 200)
+      assert.deepEqual([only(recorder).body, Buffer.concat(heard)], [BODY, BODY])
     }
   }
 })

@@ -15,9 +15,16 @@ export interface ListenCertificate {
   passphrase?: string
 }
 
-/** TLS options: a certificate, and the other options of Node.js's `tls.createServer` (`minVersion`, `ciphers`, `requestCert` …). */
-export interface ListenTlsOptions extends ListenCertificate, Omit<TlsOptions, keyof SecureContextOptions | 'SNICallback' | 'ALPNProtocols'>,
-  Omit<SecureContextOptions, 'cert' | 'key' | 'ca' | 'passphrase'> {
+/** Options of `tls.createServer` that have no effect here. */
+type IgnoredTlsOption = 'ALPNProtocols' | 'SNICallback' | 'allowHalfOpen' | 'clientCertEngine' | 'highWaterMark' | 'pauseOnConnect' |
+  'privateKeyEngine' | 'privateKeyIdentifier' | 'secureContext'
+
+/**
+ * TLS options: a certificate, and the other options of Node.js's `tls.createServer` (`minVersion`, `ciphers`, `requestCert` …). Those that
+ * have no effect on an HTTPS server, such as `secureContext` and `highWaterMark`, are refused (FST_SCGI_OPT_UNSUPPORTED).
+ */
+export interface ListenTlsOptions extends ListenCertificate, Omit<TlsOptions, keyof SecureContextOptions | IgnoredTlsOption>,
+  Omit<SecureContextOptions, 'cert' | 'key' | 'ca' | 'passphrase' | IgnoredTlsOption> {
   /** CA certificates for client certificates, as PEM text or file; with `requestCert`. Default: those of Node.js. (ssl_client_certificate) */
   ca?: string | Buffer | (string | Buffer)[]
   /**

@@ -1,9 +1,10 @@
-import { createSecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls'
-import { FST_SCGI_OPT_INVALID } from '../errors.ts'
+import { createSecureContext, createServer, type SecureContextOptions, type TlsOptions } from 'node:tls'
+import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { toError } from '../runtime/caught.ts'
-import { isRecord } from '../options/checks.ts'
+import { isFunction, isRecord } from '../options/checks.ts'
 import { show } from '../options/units.ts'
 import { checkKeys } from '../options/keys.ts'
+import { trustPartialChains } from './partial-trust.ts'
 import { readText } from './kept-source.ts'
 import { nameContexts } from './server-names.ts'
 import type { ListenCertificate, ListenTlsOptions } from '../../types/config.ts'
@@ -13,18 +14,15 @@ type Pem = string | Buffer
 /** With a name that is not known a limit would be missing, without a word. */
 const NAMES: Readonly<Record<keyof ListenTlsOptions, true>> = {
   ALPNCallback: true,
-  allowHalfOpen: true,
   allowPartialTrustChain: true,
   ca: true,
   cert: true,
   ciphers: true,
-  clientCertEngine: true,
   crl: true,
   dhparam: true,
   ecdhCurve: true,
   enableTrace: true,
   handshakeTimeout: true,
-  highWaterMark: true,
   honorCipherOrder: true,
   keepAlive: true,
   keepAliveInitialDelay: true,
@@ -33,15 +31,11 @@ const NAMES: Readonly<Record<keyof ListenTlsOptions, true>> = {
   minVersion: true,
   noDelay: true,
   passphrase: true,
-  pauseOnConnect: true,
   pfx: true,
-  privateKeyEngine: true,
-  privateKeyIdentifier: true,
   pskCallback: true,
   pskIdentityHint: true,
   rejectUnauthorized: true,
   requestCert: true,
-  secureContext: true,
   secureOptions: true,
   secureProtocol: true,
   sessionIdContext: true,
@@ -51,6 +45,26 @@ const NAMES: Readonly<Record<keyof ListenTlsOptions, true>> = {
   ticketKeys: true,
 }
 
+const IGNORED = 'Node.js does not look at it here'
+const NO_ENGINE = "an OpenSSL engine cannot stand in for 'key': give the key"
+/** Options that Node.js has, and that have no effect on what is served. */
+const REFUSED: Readonly<Record<string, string>> = {
+  ALPNProtocols: "the protocols are those of 'http2', or what 'ALPNCallback' chooses",
+  SNICallback: "the certificates of names are those of 'sni'",
+  allowHalfOpen: IGNORED,
+  clientCertEngine: 'it is for clients',
+  highWaterMark: IGNORED,
+  pauseOnConnect: IGNORED,
+  privateKeyEngine: NO_ENGINE,
+  privateKeyIdentifier: NO_ENGINE,
+  secureContext: "Node.js looks at the other options instead: give 'cert', 'key' and what else it was made of",
+}
+
+/** Of another value Node.js takes some for true, and some for false, without a word. */
+const FLAGS = ['allowPartialTrustChain', 'enableTrace', 'honorCipherOrder', 'keepAlive', 'noDelay', 'rejectUnauthorized', 'requestCert']
+/** 0, or what is no number, is its default for Node.js. */
+const NUMBERS = ['handshakeTimeout', 'keepAliveInitialDelay', 'sessionTimeout']
+
 /** What each name has of its own. */
 const CERTIFICATE: readonly (keyof ListenCertificate)[] = ['cert', 'key', 'passphrase']
 
@@ -59,12 +73,15 @@ export type TlsSettings = TlsOptions & SecureContextOptions
 
 /**
  * Reads the option `tls`, and the files that it names: what cannot be used is found here, and not by the first client.
- * @throws FST_SCGI_OPT_INVALID
+ * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN, FST_SCGI_OPT_UNSUPPORTED
  */
 export function readTls (option: string, value: unknown): TlsSettings | undefined {
   if (value === undefined || value === false) return undefined
   if (!isRecord(value)) throw new FST_SCGI_OPT_INVALID(option, show(value), '{ cert, key }: PEM text or files, or false')
-  checkKeys(option, value, Object.keys(NAMES), `'${option}'`)
+  for (const [name, reason] of Object.entries(REFUSED)) {
+    if (value[name] !== undefined) throw new FST_SCGI_OPT_UNSUPPORTED(`${option}.${name}`, reason)
+  }
+  checkKeys(option, value, [...Object.keys(NAMES), ...Object.keys(REFUSED)], `'${option}'`)
   const { sni, cert, key, passphrase, ...others } = value
   const certificate = readCertificate(option, { cert, key, passphrase })
   const settings: TlsSettings = { ...others, ...certificate }
@@ -79,7 +96,7 @@ export function readTls (option: string, value: unknown): TlsSettings | undefine
 
 /** What Node.js takes from the context of a name, and not from the server: all but the certificate, in whatever form. */
 function forNames (
-  { cert: _cert, key: _key, passphrase: _phrase, pfx: _pfx, privateKeyEngine: _engine, privateKeyIdentifier: _name, ...shared }: TlsSettings
+  { cert: _cert, key: _key, passphrase: _phrase, pfx: _pfx, ...shared }: TlsSettings
 ): SecureContextOptions {
   return shared
 }
@@ -132,8 +149,15 @@ function readPem (option: string, value: unknown, kind: string): Pem[] {
 /** Node.js says itself what is wrong with its options, but not with which. */
 function checkOthers (option: string, { ca: _ca, crl: _crl, pfx: _pfx, ...others }: Record<string, unknown>): void {
   for (const [name, value] of Object.entries(others)) {
+    if (value === undefined) continue
+    if (FLAGS.includes(name) && typeof value !== 'boolean') throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(value), 'true or false')
+    if (NUMBERS.includes(name) && !(typeof value === 'number' && value > 0)) {
+      throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(value), 'a number above 0')
+    }
+    if (name === 'ALPNCallback' && !isFunction(value)) throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(value), 'a function')
     try {
-      createSecureContext({ [name]: value })
+      const given = { [name]: value }
+      trustPartialChains(createServer(given), given)
     } catch (error) {
       throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(value), `what Node.js takes (${toError(error).message})`)
     }

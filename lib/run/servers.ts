@@ -4,6 +4,7 @@ import http2 from 'node:http2'
 import type { Server } from 'node:net'
 import type { FastifyServerOptions } from 'fastify'
 import type { ServerOptions } from 'node:http'
+import { trustPartialChains } from './partial-trust.ts'
 import type { Listener } from './read-listen.ts'
 
 /** What Fastify was told of its servers. */
@@ -25,12 +26,12 @@ export function plainServer (handler: RequestListener, settings: ServerSettings)
 export function serverOf ({ tls, http2: wanted }: Listener, handler: RequestListener, settings: ServerSettings): Server {
   const { http: options = {} } = settings
   if (!wanted && tls === undefined) return plainServer(handler, settings)
-  if (!wanted) return limited(https.createServer({ ...options, ...tls }, handler), settings)
+  if (!wanted) return limited(trustPartialChains(https.createServer({ ...options, ...tls }, handler), tls), settings)
   const maxHeaderSize = options?.maxHeaderSize
   const limits = maxHeaderSize === undefined ? undefined : { settings: { maxHeaderListSize: maxHeaderSize } }
   const server = tls === undefined
     ? http2.createServer({ ...limits })
-    : http2.createSecureServer({ ...options, ...tls, ...limits, allowHTTP1: true })
+    : trustPartialChains(http2.createSecureServer({ ...options, ...tls, ...limits, allowHTTP1: true }), tls)
   // Its clients of HTTP/1 are served by what Node.js finds at the server, where not all versions put these options.
   for (const name of HTTP1_OPTIONS) if (options?.[name] !== undefined) Object.assign(server, { [name]: options[name] })
   limitHttp1(server, settings)

@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Readable } from 'node:stream'
 import fc from 'fast-check'
+import { literalAddress, parseAddress } from '../../lib/connections/address.ts'
+import { hostOf } from '../../lib/connections/http/host.ts'
+import { HttpEndpoint } from '../../lib/connections/http/protocol.ts'
 import { InterimFilter } from '../../lib/connections/http/interim.ts'
 import { answering, endpointAt, exchanged, httpRequest, startLiar } from './kit.ts'
 import type { RequestBody } from '../../types/index.ts'
@@ -159,6 +162,24 @@ test('the asterisk-form becomes a target without a path', async () => {
   await using server = await startLiar(answering('HTTP/1.1 204 No Content\r\n\r\n'))
   await exchanged(endpointAt(server.url), httpRequest({ method: 'OPTIONS', http: { path: '*' } }))
   assert.match(server.received[0] ?? '', /^OPTIONS http:\/\/test\.example HTTP\/1\.1\r\nhost: test\.example\r\n/)
+})
+
+test('the Host of an address names the port unless it is the usual one, in requests as in checks', () => {
+  const hosts: readonly [address: string, hostname: string | undefined, host: string][] = [
+    ['http://127.0.0.1', undefined, '127.0.0.1'],
+    ['http://127.0.0.1:443/base', 'app.internal', 'app.internal:443'],
+    ['http://127.0.0.1:80/base', 'app.internal', 'app.internal'],
+    ['https://127.0.0.1', 'app.internal', 'app.internal'],
+    ['https://127.0.0.1:80', undefined, '127.0.0.1:80'],
+    ['http://[::1]', undefined, '[::1]'],
+    ['http://[::1]:8080', undefined, '[::1]:8080'],
+  ]
+  for (const [text, hostname, host] of hosts) {
+    const address = { ...literalAddress(parseAddress('address', text, true)), hostname }
+    assert.equal(hostOf(address), host)
+    const { http } = new HttpEndpoint(address, { keepalive: 0 }).protocol.probe?.head(address, { path: '/', fields: [] }) ?? {}
+    assert.equal(http?.host, host)
+  }
 })
 
 test('without a Host of the client it is that of the address', async () => {

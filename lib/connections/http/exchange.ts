@@ -4,6 +4,7 @@ import { ServerExchange } from '../exchange.ts'
 import { HttpConnection, type HttpConnectionOwner } from './connection.ts'
 import { explainHttpClose, explainHttpConnect, explainHttpHead } from './explain.ts'
 import { readHttpHead } from './head.ts'
+import { hostOf } from './host.ts'
 import { HttpRequestBody } from './body.ts'
 import type { Client } from 'undici'
 import type { HttpPool } from './pool.ts'
@@ -87,7 +88,7 @@ export class HttpExchange extends ServerExchange<HttpConnection> implements Http
     }
     // Now as if the request went by itself: its own time limit begins when it is written.
     connection.setTimeout(0)
-    const host = http.host === '' ? this.#hostOfAddress() : http.host
+    const host = http.host === '' ? hostOf(this.address) : http.host
     const headers = ['host', host, ...http.headers]
     let content: Buffer | HttpRequestBody | null = null
     if (body !== null && body.length > 0) {
@@ -179,11 +180,6 @@ export class HttpExchange extends ServerExchange<HttpConnection> implements Http
     if (error !== undefined && REQUEST_CODE.test(code)) this.localFailure(error)
     else if (error !== undefined && (PROTOCOL_CODE.test(code) || error.name === 'HTTPParserError')) this.#brokenReply(error)
     else this.#disconnected(EOF_CODES.has(code) ? undefined : error)
-  }
-
-  #hostOfAddress (): string {
-    const { hostname, port, name } = this.address
-    return hostname === undefined ? name : `${hostname}:${port}`
   }
 
   /** All that undici has to write it has written. */

@@ -1,6 +1,7 @@
 import { FST_SCGI_OPT_INVALID } from '../../errors.ts'
 import { hasDotSegment } from '../../http/path.ts'
 import { show } from '../../options/units.ts'
+import { DEFAULT_PORTS, hostOf } from './host.ts'
 import { HttpExchange, type HttpServer } from './exchange.ts'
 import { HttpPool } from './pool.ts'
 import { PROBE_AGENT, type Endpoint, type EndpointOptions, type PoolSettings, type ProbeRequest, type Protocol } from '../protocol.ts'
@@ -84,7 +85,7 @@ const NO_HEAD = Buffer.alloc(0)
 
 export const http: Protocol = {
   name: 'http',
-  defaultPort: 80,
+  defaultPort: DEFAULT_PORTS.http,
   form: "an address: 'http://host[:port][/path]' or 'https://host[:port][/path]'",
   unix: false,
   tls: false,
@@ -106,19 +107,15 @@ export const http: Protocol = {
 export const https: Protocol = {
   ...http,
   name: 'https',
-  defaultPort: 443,
+  defaultPort: DEFAULT_PORTS.https,
   tls: true,
   connect: (address, options) => new HttpEndpoint(address, options, https),
 }
 
-function probeHead ({ host, hostname, port, protocol, pathPrefix }: ServerAddress, { path, fields }: ProbeRequest): HttpRequestHead {
-  const name = hostname ?? host ?? 'localhost'
-  const bare = name.includes(':') ? `[${name}]` : name
-  const given = fields.find(([header]) => header === 'host')?.[1]
-  const usual = port === 0 || port === (protocol === https.name ? https : http).defaultPort
+function probeHead (address: ServerAddress, { path, fields }: ProbeRequest): HttpRequestHead {
   return {
-    path: pathPrefix + path,
-    host: given ?? (usual ? bare : `${bare}:${port}`),
+    path: address.pathPrefix + path,
+    host: fields.find(([header]) => header === 'host')?.[1] ?? hostOf(address),
     headers: [...new Map([['user-agent', PROBE_AGENT], ...fields])].filter(([header]) => header !== 'host').flat(),
   }
 }

@@ -109,7 +109,7 @@ export interface ServerTlsOptions {
   key?: string | Buffer
   /** Refuse a server whose certificate is not valid. Default true. */
   rejectUnauthorized?: boolean
-  /** Name sent in SNI, which the certificate must match. Default: the one in the address. */
+  /** Name sent in SNI, which the certificate must match; an IP address is matched, and not sent. Default: the one in the address. */
   servername?: string
 }
 

@@ -278,6 +278,38 @@ test('an HTTP server among `https://` addresses: certificates are checked, names
   assert.ok(names.includes('localhost') && names.includes(false), String(names))
 })
 
+test('an IP address as tls.servername is what the certificate must match, and is not sent', async () => {
+  const { cert, key } = testCertificate
+  const names: unknown[] = []
+  const server = https.createServer({ cert, key }, (request, response) => {
+    names.push('servername' in request.socket && request.socket.servername)
+    response.end('ok')
+  })
+  // The certificate is for 127.0.0.1.
+  server.listen(0, '127.0.0.2')
+  await once(server, 'listening')
+  const listening = server.address()
+  assert.ok(typeof listening === 'object' && listening !== null)
+  const address = `https://127.0.0.2:${listening.port}`
+  const ca = cert
+  {
+    await using gateway = await startPassing([
+      { prefix: '/own', upstreams: [{ address, tls: { ca } }] },
+      { prefix: '/right', upstreams: [{ address, tls: { ca, servername: '127.0.0.1' } }] },
+      { prefix: '/wrong', upstreams: [{ address, tls: { ca, servername: '192.0.2.1' } }] },
+      { prefix: '/lax', upstreams: [{ address, tls: { ca, servername: '192.0.2.1', rejectUnauthorized: false } }] },
+    ])
+    for (const [path, status] of [['/own', 502], ['/right', 200], ['/wrong', 502], ['/lax', 200]] as const) {
+      const { response, error } = await gateway.send('GET', `${path}/`)
+      assert.equal(response.statusCode, status, path)
+      if (status === 502) assert.match(error?.message ?? '', /ERR_TLS_CERT_ALTNAME_INVALID/)
+    }
+  }
+  assert.deepEqual(names, [false, false])
+  server.close()
+  server.closeAllConnections()
+})
+
 test('TLS to a server that speaks none, and in clear to one that does', async () => {
   await using app = await application((_request, response) => { response.end('ok') })
   await using secure = await application((_request, response) => { response.end('ok') }, testCertificate)

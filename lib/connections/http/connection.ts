@@ -1,5 +1,5 @@
 import { Socket, isIP, type TcpSocketConnectOpts } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { checkServerIdentity, connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls'
 import { outside } from '../../runtime/context.ts'
 import { attend } from '../last-words.ts'
 import { InterimFilter } from './interim.ts'
@@ -215,8 +215,7 @@ export class HttpConnection extends ServerConnection<HttpConnectionOwner> implem
       secureContext: context,
       rejectUnauthorized,
       ALPNProtocols: ['http/1.1'],
-      // An IP address is no server name (RFC 6066 section 3); the certificate is checked for it all the same.
-      ...(servername === undefined || isIP(servername) !== 0 ? undefined : { servername }),
+      ...(servername === undefined ? undefined : nameOf(servername)),
     })
     bound?.on('error', error => secured.destroy(error))
     return secured
@@ -272,6 +271,12 @@ export class HttpConnection extends ServerConnection<HttpConnectionOwner> implem
     const { owner } = this
     owner?.context.runInAsyncScope(owner.onLost, owner, error)
   }
+}
+
+/** An IP address is no server name (RFC 6066 section 3); the certificate is checked for it all the same. */
+function nameOf (servername: string): TlsOptions {
+  if (isIP(servername) === 0) return { servername }
+  return { checkServerIdentity: (_host, certificate) => checkServerIdentity(servername, certificate) }
 }
 
 /** Begins to connect; a socket whose arguments Node.js cannot use is not left open. */

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { isFunction } from '../options/checks.ts'
 import { currentContext } from '../runtime/context.ts'
 import { FST_SCGI_BAD_REQUEST } from '../errors.ts'
 import { Exchange } from '../connections/scgi/exchange.ts'
@@ -73,6 +74,8 @@ export class ClientRequest implements ExchangeHandler, ReplySource, Listed {
   readonly #resolve: (response: ScgiClientResponse) => void
   readonly #reject: (error: unknown) => void
   readonly #signal: AbortSignal | undefined
+  /** The signal that is listened to. */
+  #heeded: AbortSignal | undefined
   readonly #source: Readable | undefined
   #pairs: Pair[] = []
   #method = ''
@@ -90,19 +93,14 @@ export class ClientRequest implements ExchangeHandler, ReplySource, Listed {
     this.#owner = owner
     this.#resolve = resolve
     this.#reject = reject
-    this.#signal = options.signal
+    this.#signal = options.signal ?? undefined
     this.#source = options.body instanceof Readable ? options.body : undefined
   }
 
   /** Begins, or fails at once. */
   start ({ params = {}, method, body = null, length }: ScgiClientRequest): void {
-    const signal = this.#signal
-    if (signal?.aborted === true) {
-      this.abort(signal.reason)
-      return
-    }
-    signal?.addEventListener('abort', this.#aborted, { once: true })
     try {
+      if (this.#heed(this.#signal)) return
       const read = readParams(params, method, body === null ? 'GET' : 'POST', this.#owner.settings.pathPrefix)
       this.#pairs = read.pairs
       this.#method = read.method
@@ -171,6 +169,19 @@ export class ClientRequest implements ExchangeHandler, ReplySource, Listed {
   }
 
   readonly #aborted = (): void => this.abort(this.#signal?.reason)
+
+  /** Listens to the signal. True if it has ended the request already. */
+  #heed (signal: AbortSignal | undefined): boolean {
+    if (signal === undefined) return false
+    if (signal.aborted === true) {
+      this.abort(signal.reason)
+      return true
+    }
+    if (!isFunction(signal.addEventListener) || !isFunction(signal.removeEventListener)) throw new TypeError('the signal is no AbortSignal')
+    signal.addEventListener('abort', this.#aborted, { once: true })
+    this.#heeded = signal
+    return false
+  }
 
   #takeBody (body: unknown, length: number | undefined): void {
     if (length !== undefined && (!Number.isSafeInteger(length) || length < 0)) {
@@ -258,7 +269,7 @@ export class ClientRequest implements ExchangeHandler, ReplySource, Listed {
 
   #end (error?: unknown): void {
     this.#over = true
-    this.#signal?.removeEventListener('abort', this.#aborted)
+    this.#heeded?.removeEventListener('abort', this.#aborted)
     this.#collector?.close()
     if (this.#source !== undefined) {
       const { head, body } = this.#request ?? {}

@@ -28,6 +28,19 @@ async function still (count: () => number): Promise<number> {
   return count()
 }
 
+test('a signal that is none fails the request, which does not stand in the way of close()', async () => {
+  await using server = await startRecorder()
+  for (const signal of [{}, 5, 'abort', new AbortController(), { aborted: false, addEventListener () {} }]) {
+    const client = new ScgiClient(server.address)
+    const body = new PassThrough()
+    const options: object = { signal, body }
+    await assert.rejects(client.request(options), { name: 'TypeError', message: 'the signal is no AbortSignal' })
+    await client.close()
+    assert.equal(body.destroyed, true)
+  }
+  assert.equal(server.open, 0)
+})
+
 test('a request without a body: CONTENT_LENGTH first, SCGI=1, the parameters in order, REQUEST_METHOD; the whole reply', async () => {
   await using server = await startRecorder({
     answer: 'Status: 418 Tea pot\r\nContent-Type: text/plain\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\nshort',

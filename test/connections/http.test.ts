@@ -177,7 +177,7 @@ test('the Host of an address names the port unless it is the usual one, in reque
   for (const [text, hostname, host] of hosts) {
     const address = { ...literalAddress(parseAddress('address', text, true)), hostname }
     assert.equal(hostOf(address), host)
-    const { http } = new HttpEndpoint(address, { keepalive: 0 }).protocol.probe?.head(address, { path: '/', fields: [] }) ?? {}
+    const { http } = new HttpEndpoint(address, { keepalive: 0 }).protocol.probe?.head(address, { method: 'GET', path: '/', fields: [] }) ?? {}
     assert.equal(http?.host, host)
   }
 })

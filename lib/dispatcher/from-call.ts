@@ -36,7 +36,7 @@ export class Call implements Running {
   isCut = false
   #asking: Asking | undefined
   /** The reply is over: it was sent, or the client is gone. */
-  #isClosed: boolean
+  #isClosed = false
 
   constructor (reply: FastifyReply, state: DrainState) {
     this.request = reply.request
@@ -45,8 +45,7 @@ export class Call implements Running {
     this.view = new FastifyView(reply.request, WHOLE_PATH, redirectStateOf(reply.request.raw))
     this.view.takeServer(reply.request.raw)
     this.#state = state
-    this.#isClosed = isGone(reply.raw)
-    if (this.#isClosed) return
+    if (this.isUnanswerable) return
     state.running.add(this)
     onReplyClose(reply.raw, reply.request.raw.socket, () => {
       this.#isClosed = true
@@ -70,7 +69,7 @@ export class Call implements Running {
 
   /** Nobody is there to be answered. */
   get isUnanswerable (): boolean {
-    return this.isCut || isGone(this.reply.raw)
+    return this.isCut || isGone(this.reply.raw) || this.request.raw.socket.destroyed
   }
 
   /** Of a connection that is not kept as the application closes it is the last reply. */

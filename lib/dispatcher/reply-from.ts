@@ -5,7 +5,7 @@ import { valueOf } from '../options/functions.ts'
 import { setOwn } from '../runtime/own-property.ts'
 import { describe, startOver } from '../http/described.ts'
 import { addCookie } from '../reply/header-lists.ts'
-import { breakOff, clearHead, isHttp2 } from '../http/raw-reply.ts'
+import { bodyFailed, breakOff, clearHead, isHttp2, resetIfDestroyed } from '../http/raw-reply.ts'
 import { refusedCoding } from '../inbound/transfer-coding.ts'
 import { takeTurn } from '../inbound/turn.ts'
 import { handOver } from '../reply/hand-over.ts'
@@ -103,6 +103,8 @@ class Defaults {
         startOver(this)
         try {
           const call = new Call(this, state)
+          // While an asynchronous hook ran, say: as with a mount the application is not asked.
+          if (call.isUnanswerable) return
           const own = source === undefined || source === ''
           call.path = pathToRead(own ? raw.url ?? '/' : source)
           // The request's own path has been judged: nobody else is to find fault with it.
@@ -157,8 +159,13 @@ class Defaults {
         }
       },
       onResponse: (request, _reply, response) => {
-        // Whoever destroys the body need not listen for the error that undici makes of that.
-        response.stream.on('error', () => {})
+        const { onResponse } = options
+        const isHandedOver = given.onResponse !== undefined || onResponse !== undefined
+        resetIfDestroyed(reply.raw)
+        response.stream.on('error', error => {
+          // That is what undici makes of a body which a hook destroys, and which the hook need not listen for.
+          if (!(error instanceof errors.RequestAbortedError)) bodyFailed(reply.raw, isHandedOver)
+        })
         if (failure !== undefined) {
           response.stream.destroy()
           clearHead(reply)
@@ -171,8 +178,8 @@ class Defaults {
         const { statusCode, stream } = response
         if (given.onResponse !== undefined) {
           hook(reply, () => given.onResponse?.(request, reply, response), stream)
-        } else if (options.onResponse !== undefined) {
-          hook(reply, () => options.onResponse?.(call.request, reply, { statusCode, headers: sent, body: stream }), stream)
+        } else if (onResponse !== undefined) {
+          hook(reply, () => onResponse(call.request, reply, { statusCode, headers: sent, body: stream }), stream)
         } else {
           reply.send(stream)
         }

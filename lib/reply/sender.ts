@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { isConditional } from '../http/conditions.ts'
-import { breakOff, clearHead, flushHead, isHttp2, isUnseen, onReplyClose, pendingBytes } from '../http/raw-reply.ts'
+import { bodyFailed, breakOff, clearHead, flushHead, isHttp2, isUnseen, onReplyClose, pendingBytes, resetIfDestroyed } from '../http/raw-reply.ts'
 import { describe } from '../http/described.ts'
 import { sendBytes } from '../http/send-bytes.ts'
 import { leaveHead, onlyOwn } from '../http/route-hooks.ts'
@@ -111,7 +111,8 @@ export class ReplySender {
   /** A reply whose body comes as a stream; it is destroyed where the reply cannot be sent. */
   stream (head: ResponseHead, body: Readable, onResponse: ReplySettings['hooks']['onResponse']): void {
     const reply = this.#reply
-    body.once('error', () => this.#streamFailed(onResponse !== undefined))
+    resetIfDestroyed(reply.raw)
+    body.once('error', () => bodyFailed(reply.raw, onResponse !== undefined))
     try {
       const headers = this.#applyHead(head)
       if (head.contentLength >= 0 && head.statusCode !== 204) reply.header('content-length', head.contentLength)
@@ -213,18 +214,6 @@ export class ReplySender {
       this.#owner.sendingFailed()
       breakOff(raw)
     }
-  }
-
-  /**
-   * The body broke off. Fastify ends a reply whose stream fails, but it does not see ours where a hook has put another stream in
-   * its place, and over HTTP/2 it ends it as if it were complete.
-   */
-  #streamFailed (handedOver: boolean): void {
-    const { raw } = this.#reply
-    if (raw.headersSent && isHttp2(raw)) breakOff(raw)
-    setImmediate(() => {
-      if (!raw.writableEnded && (raw.headersSent || !handedOver)) breakOff(raw)
-    })
   }
 
   /** The reply could not even be begun: a hook threw, or gave what cannot be sent. */

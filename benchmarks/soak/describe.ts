@@ -16,8 +16,9 @@ export interface Soaked {
   readonly most: number
   readonly rate: number
   readonly plan: Plan
-  /** The first part of the aged gateway. */
+  /** The first part of the aged gateway, and the last one before its turns. */
   readonly first: readonly Stretch[]
+  readonly before: readonly Stretch[]
   /** Its turns (gateway 0) and those of a fresh one (gateway 1), for each of the fresh ones. */
   readonly inTurns: readonly (readonly Stretch[])[]
   readonly counted: Counted
@@ -36,10 +37,11 @@ function describeRatios (inTurns: Soaked['inTurns']): { readonly median: number,
   return { median, text: `${median.toFixed(3)} is the median of ${all.length} pairs of turns, half of them are between ${lower.toFixed(3)} and ${upper.toFixed(3)}${apart}` }
 }
 
-export function describe ({ most, rate, plan, first: begin, inTurns, counted }: Soaked): Section {
+export function describe ({ most, rate, plan, first: begin, before, inTurns, counted }: Soaked): Section {
   const turnsOf = (wanted: number): Stretch[] => inTurns.flat().filter(({ gateway }) => gateway === wanted)
   const first = windowOf(begin)
   const last = windowOf(turnsOf(0))
+  const rssBefore = windowOf(before).rss
   const fresh = windowOf(turnsOf(1))
   const cpu = describeRatios(inTurns)
   const memory = last.rss / first.rss
@@ -51,8 +53,8 @@ export function describe ({ most, rate, plan, first: begin, inTurns, counted }: 
     ['CPU µs/request', first.cpu, last.cpu, fresh.cpu, cpu.median, cpu.median],
     ['RSS MB', first.rss / 1e6, last.rss / 1e6, fresh.rss / 1e6, last.rss / fresh.rss, memory],
   ] as const
-  const table = lines.map(([what, before, after, other, ratio, judged]) => [
-    what, digits(before), digits(after), (after / before).toFixed(3), digits(other),
+  const table = lines.map(([what, earlier, later, other, ratio, judged]) => [
+    what, digits(earlier), digits(later), (later / earlier).toFixed(3), digits(other),
     ratio?.toFixed(3) ?? '', judged === undefined ? '' : verdict(judged),
   ])
   const wrong = Object.entries(counted.unexpected).map(([what, count]) => `${count} × ${what}`)
@@ -68,7 +70,8 @@ the same configuration: turns for a warm-up as long as its own, then turns that 
 **last** are those of the gateway, **fresh** those between them. The first ${seconds(plan.lead)} of a turn do not count; it ends with the last reply.
 
 CPU time is judged by last/fresh, since the machine of **first** is not that of **last**: ${cpu.text}.
-Memory is judged by last/first; RSS is the mean of samples each 5 s, and at the ends of turns. The load is an open loop.
+Memory is judged by last/first; RSS is the mean of samples each 5 s, and at the ends of turns. It was ${digits(rssBefore / 1e6)} MB, ${(rssBefore / first.rss).toFixed(3)} of the first,
+in the last ${seconds(plan.part)} before the turns. The load is an open loop.
 ${wrong.length === 0 ? 'No reply was other than expected' : `Replies other than expected: ${wrong.join(', ')}`}; ${counted.lost} connections were lost, ${counted.left} clients went away, ${counted.waiting} requests waited at the end.
 
 ${formatTable(['asked for', 'of 10,000'], mix.map(({ name, share: part }) => [name, String(part)]), 1)}

@@ -118,7 +118,8 @@ export async function soak (bench: Bench): Promise<Section[]> {
     await fresh.stop()
   }
   const first = between(alone, plan.warmUp, plan.warmUp + plan.part)
-  return [describe({ most, rate, plan, first, inTurns, counted: loads.counted })]
+  const before = between(alone, plan.alone - plan.part, plan.alone)
+  return [describe({ most, rate, plan, first, before, inTurns, counted: loads.counted })]
 }
 
 /** The turns of two gateways that count. */

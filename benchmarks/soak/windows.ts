@@ -76,8 +76,8 @@ export interface Plan {
 
 const longestWarmUp = 180_000
 const longestPart = 300_000
-/** Memory of a process that is idle for some 20 s shrinks, and with it all that its age may have done to it. */
-const longestTurn = 10_000
+/** V8 gives memory back when a process has been idle for 8 s, and with it all that its age may have done to it. */
+const longestTurn = 5000
 
 /**
  * Of a soak in which the aged gateway is under load for so many milliseconds; for longer where fresh ones are so many that the first part

@@ -76,11 +76,11 @@ test('a run replaces its own sections of the page and no others', () => {
 
 test('the parts of a soak', () => {
   const minute = 60_000
-  const long = { warmUp: 3 * minute, part: 5 * minute, turn: 10_000, lead: 2000, warmUpTurns: 18 }
-  assert.deepEqual(planOf(30 * minute, 1), { ...long, alone: 22 * minute, turns: 30 })
-  assert.deepEqual(planOf(30 * minute, 3), { ...long, alone: 16 * minute, turns: 10 })
-  assert.deepEqual(planOf(240 * minute, 3), { ...long, alone: 226 * minute, turns: 10 })
-  assert.deepEqual(planOf(minute, 1), { warmUp: 6000, part: 24_000, alone: 30_000, turn: 10_000, lead: 2000, warmUpTurns: 1, turns: 2 })
+  const long = { warmUp: 3 * minute, part: 5 * minute, turn: 5000, lead: 1000, warmUpTurns: 36 }
+  assert.deepEqual(planOf(30 * minute, 1), { ...long, alone: 22 * minute, turns: 60 })
+  assert.deepEqual(planOf(30 * minute, 3), { ...long, alone: 16 * minute, turns: 20 })
+  assert.deepEqual(planOf(240 * minute, 3), { ...long, alone: 226 * minute, turns: 20 })
+  assert.deepEqual(planOf(minute, 1), { warmUp: 6000, part: 24_000, alone: 30_000, turn: 5000, lead: 1000, warmUpTurns: 2, turns: 5 })
   assert.deepEqual(planOf(minute, 3), { warmUp: 6000, part: 24_000, alone: 30_000, turn: 4000, lead: 800, warmUpTurns: 2, turns: 2 })
   for (const minutes of [1, 2, 3, 7, 13, 30, 100]) {
     for (const processes of [1, 2, 3, 7, 20]) {

@@ -2,9 +2,12 @@ import { BoundedMap } from './bounded-map.ts'
 import { variantKey } from './vary.ts'
 import type { HeaderValues } from '../../types/cache.ts'
 
-interface Remembered {
+export interface RememberedError {
   readonly key: string
   readonly statusCode: number
+  /** Milliseconds since the epoch. */
+  readonly since: number
+  readonly until: number
 }
 
 /** The headers in which the errors of a key differ. They are kept for as long as any of the errors. */
@@ -20,7 +23,7 @@ const MAX_LENGTH = 4 * 1024 * 1024
 
 /** Errors that are told again instead of asking the application: each to those who would get the same variant of a key. */
 export class RememberedErrors {
-  readonly #errors = new BoundedMap<Remembered>(MAX_ENTRIES, MAX_LENGTH)
+  readonly #errors = new BoundedMap<RememberedError>(MAX_ENTRIES, MAX_LENGTH)
   readonly #names = new BoundedMap<Names>(MAX_ENTRIES, MAX_LENGTH)
   #serial = 0
 
@@ -29,10 +32,10 @@ export class RememberedErrors {
   }
 
   /** @param headers of the request; they are read only where a key's errors differ in some */
-  get (key: string, headers: () => HeaderValues, now: number): number | undefined {
+  get (key: string, headers: () => HeaderValues, now: number): RememberedError | undefined {
     if (this.#errors.size === 0) return undefined
     const text = this.#text(key, headers, now)
-    return text === undefined ? undefined : this.#errors.get(text, now)?.statusCode
+    return text === undefined ? undefined : this.#errors.get(text, now)
   }
 
   /** @param names of the headers in which this error, or the replies to the same key, differ */
@@ -45,7 +48,7 @@ export class RememberedErrors {
       serial: known?.serial ?? ++this.#serial,
     }
     this.#names.set(key, all, all.until)
-    this.#errors.set(textOf(key, all, headers), { key, statusCode }, until)
+    this.#errors.set(textOf(key, all, headers), { key, statusCode, since: now, until }, until)
   }
 
   /** The requests that this one stands for have got a reply. */

@@ -4,6 +4,7 @@ import { staleLeave } from './rfc-storing.ts'
 import type { CachedEntry } from './entry.ts'
 import type { CacheRules } from './rules.ts'
 import type { ClientControl } from './client-control.ts'
+import type { RememberedError } from './remembered-errors.ts'
 import type { CacheStoreValue } from '../../types/cache-store.ts'
 import type { ResponseHead } from '../../types/exchange.ts'
 
@@ -25,9 +26,20 @@ export function seconds (value: CacheStoreValue, directive: 'stale-while-revalid
 
 /** Whether a fresh entry is fresh enough for a client that has a say in it. */
 export function isFreshEnough (entry: CachedEntry, client: ClientControl | undefined, now: number): boolean {
-  if (client === undefined) return true
-  if (client.noCache || (client.maxAge !== -1 && entry.age(now) > client.maxAge)) return false
-  return client.minFresh === -1 || entry.value.staleAt - now >= client.minFresh * 1000
+  return client === undefined || meets(client, client.maxAge === -1 ? 0 : entry.age(now), entry.value.staleAt - now)
+}
+
+/** The same of an error that is remembered: a client that has the cache validated asks the application. */
+export function isErrorFreshEnough ({ since, until }: RememberedError, client: ClientControl | undefined, now: number): boolean {
+  return client === undefined || meets(client, Math.floor((now - since) / 1000), until - now)
+}
+
+/**
+ * @param age in seconds
+ * @param left milliseconds for which it is fresh
+ */
+function meets ({ noCache, maxAge, minFresh }: ClientControl, age: number, left: number): boolean {
+  return !noCache && (maxAge === -1 || age <= maxAge) && (minFresh === -1 || left >= minFresh * 1000)
 }
 
 /**

@@ -4,7 +4,7 @@ import { currentContext } from '../runtime/context.ts'
 import { BEGUN, COMMITTING, FETCHING, LOOKUP, OVER, STORING, WAITING } from './phase.ts'
 import { judge, renew } from './storability.ts'
 import { readClientControl, type ClientControl } from './client-control.ts'
-import { acceptsStale, isAboutClient, isFreshEnough, leaveOf, seconds, staleOnStatus, toleratesStale, withinError } from './staleness.ts'
+import { acceptsStale, isAboutClient, isErrorFreshEnough, isFreshEnough, leaveOf, seconds, staleOnStatus, toleratesStale, withinError } from './staleness.ts'
 import { cacheStatusMember, hitMember, type StatusReport, type StatusTeller } from './status-header.ts'
 import { methodKey, StoreKey } from './key.ts'
 import { rangeTooFar } from './range-offset.ts'
@@ -298,12 +298,12 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
   /** Answers with the error that is remembered, where one is. What is fresh in the store goes before it. */
   #servesError (now: number): boolean {
     const error = this.#zone.errorOf(this.#key.path, this.#seen, now)
-    if (error === undefined || this.#key.unknown) return false
+    if (error === undefined || this.#key.unknown || !isErrorFreshEnough(error, this.#client, now)) return false
     this.status = 'HIT'
     this.#tell('HIT')
     this.#count()
     this.#end(false)
-    this.#host.serveError(error, true)
+    this.#host.serveError(error.statusCode, true)
     return true
   }
 

@@ -8,7 +8,7 @@ import { StoreKey } from './key.ts'
 import { compileGlob } from './glob.ts'
 import { listEntries } from './listing.ts'
 import { purgeBySearch } from './purge.ts'
-import { RememberedErrors } from './remembered-errors.ts'
+import { RememberedErrors, type RememberedError } from './remembered-errors.ts'
 import { ActiveList, type Listed } from '../runtime/active-list.ts'
 import { show } from '../options/units.ts'
 import { StoreGuard, type StoreSkills } from './store-guard.ts'
@@ -93,8 +93,8 @@ export class CacheZone implements Cache {
     this.#requests[status]++
   }
 
-  /** The status that is remembered instead of a reply, of the variant that a request gets. */
-  errorOf (key: string, headers: () => HeaderValues, now: number): number | undefined {
+  /** What is remembered instead of a reply, of the variant that a request gets. */
+  errorOf (key: string, headers: () => HeaderValues, now: number): RememberedError | undefined {
     return this.#errors.get(key, headers, now)
   }
 

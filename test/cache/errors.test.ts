@@ -181,7 +181,7 @@ test('an error whose key was forgotten does not come back with the next error of
   gateway.app = () => ({ fail: 'error' })
   // Each of these errors ends with a reply, so that only their names take room.
   for (let n = 0; n < 10_000; n++) {
-    await gateway.begin({ key: `other ${n}` }).outcome
+    gateway.zone.rememberError(`other ${n}`, [], () => ({}), 502, gateway.clock.now(), gateway.clock.now() + 3_600_000)
     gateway.zone.stored(`other ${n}`, () => ({}), undefined)
   }
   gateway.app = () => ({ headers: vary, body: 'a' })
@@ -192,4 +192,30 @@ test('an error whose key was forgotten does not come back with the next error of
   gateway.app = () => ({ headers: vary, body: 'b' })
   assert.equal(await gateway.line(as('en')), 'EXPIRED 200 b')
   await gateway.close()
+})
+
+test('a client that has a say gets by an error that is remembered, and what comes of that is for all', async () => {
+  const rows: [control: string, age: number, obeyed: string][] = [
+    ['no-cache', 0, 'MISS 200 a'],
+    ['max-age=0', 1000, 'MISS 200 a'],
+    ['max-age=5', 5000, 'HIT 502 '],
+    ['max-age=5', 6000, 'MISS 200 a'],
+    ['min-fresh=6', 4000, 'HIT 502 '],
+    ['min-fresh=7', 4000, 'MISS 200 a'],
+    ['max-stale', 4000, 'HIT 502 '],
+    ['only-if-cached', 4000, 'HIT 502 '],
+    ['only-if-cached, no-cache', 4000, 'MISS 504 '],
+  ]
+  for (const [control, age, obeyed] of rows) {
+    for (const clientControl of ['obey', 'ignore'] as const) {
+      const gateway = new TestGateway({ options: { clientControl, valid: { 200: '1m', 502: '10s' } }, app: () => ({ fail: 'error' }) })
+      assert.equal(await gateway.line(), 'MISS 502 ')
+      gateway.app = () => ({ body: 'a' })
+      gateway.clock.advance(age)
+      const expected = clientControl === 'obey' ? obeyed : 'HIT 502 '
+      assert.equal(await gateway.line({ headers: { 'cache-control': control } }), expected, `${control} ${age} ${clientControl}`)
+      assert.equal(await gateway.line(), expected === 'MISS 200 a' ? 'HIT 200 a' : 'HIT 502 ')
+      await gateway.close()
+    }
+  }
 })

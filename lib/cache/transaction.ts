@@ -375,8 +375,8 @@ export class CacheTransaction implements Lookup, LockUser, SinkOwner, Listed, St
       this.#serve(entry, 'UPDATING')
       return
     }
-    // The body of a POST goes with its client.
-    if (mayServe && rules.backgroundUpdate && this.#request.method !== 'POST') {
+    // The body of a POST goes with its client, and a reply to what that wants kept out of the cache is for nobody else.
+    if (mayServe && rules.backgroundUpdate && this.#request.method !== 'POST' && this.#client?.noStore !== true) {
       this.#renewInBackground(entry, lockKey)
       return
     }

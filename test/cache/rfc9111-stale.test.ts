@@ -143,6 +143,28 @@ test('a client that has a say: the reply to no-store is not stored', async () =>
   assert.equal(await gateway.line(), 'MISS 200 a')
 })
 
+test('a client that has a say: the reply to no-store does not renew what is stored, either', async () => {
+  for (const rules of ['rfc9111', 'nginx'] as const) {
+    const gateway = new TestGateway({ options: { valid: {}, rules, clientControl: 'obey', backgroundUpdate: true, useStale: ['updating'] } })
+    const headers = { 'cache-control': 'max-age=10, stale-while-revalidate=60' }
+    gateway.app = () => ({ headers, body: 'a' })
+    await gateway.get()
+    gateway.clock.advance(15_000)
+    gateway.app = () => ({ headers, body: 'b' })
+    assert.equal(await gateway.line({ headers: { 'cache-control': 'no-store' } }), 'EXPIRED 200 b')
+    assert.equal(await gateway.line(), 'STALE 200 a')
+    await settled()
+    assert.equal(await gateway.line({ headers: { 'cache-control': 'no-store' } }), 'HIT 200 b')
+    // While another renews it nothing comes of the request.
+    gateway.clock.advance(15_000)
+    gateway.app = undefined
+    assert.equal(await gateway.line(), 'STALE 200 b')
+    assert.equal(await gateway.line({ headers: { 'cache-control': 'no-store' } }), 'UPDATING 200 b')
+    gateway.asked[0]?.answer({ headers, body: 'c' })
+    await gateway.close()
+  }
+})
+
 test('an unsafe request takes the entry, its variants and what is on its way (4.4)', async () => {
   const gateway = new TestGateway({ options: { rules: 'rfc9111' }, app: ({ headers }) => ({ headers: { vary: 'accept' }, body: headers['accept'] ?? '' }) })
   for (const accept of ['a', 'b']) await gateway.get({ headers: { accept } })

@@ -57,7 +57,7 @@ const WRONG: Record<string, unknown[]> = {
   'bind.address': ['localhost', '127.0.0.1:0', '', 5, true, null, undefined],
   'bind.transparent': ['on', 1, null],
   socketKeepalive: ['on', 1],
-  'socketKeepalive.initialDelay': ['x', -1],
+  'socketKeepalive.initialDelay': ['x', -1, '32768s'],
   connectTimeout: ['x', -1, true, null],
   sendTimeout: ['60 s', NaN],
   readTimeout: ['-1s', {}],

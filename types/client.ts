@@ -20,7 +20,7 @@ export interface ScgiClientOptions {
   bind?: string | BindOptions | false
   /** SO_KEEPALIVE on the sockets. Default false. (scgi_socket_keepalive) */
   socketKeepalive?: boolean | {
-    /** Idle time before the first probe. Default 0, the system's. */
+    /** Idle time before the first probe, rounded up to seconds, at most 32767 of them. Default 0, the system's. */
     initialDelay?: Time
   }
 }

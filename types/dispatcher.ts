@@ -65,7 +65,7 @@ export interface ScgiDispatcherOptions {
   bind?: string | BindOptions | ((options: DispatchOptions) => string | BindOptions | false | undefined) | false
   /** SO_KEEPALIVE on the sockets to the servers. Default false. (scgi_socket_keepalive) */
   socketKeepalive?: boolean | {
-    /** Idle time before the first probe. Default 0, the system's. */
+    /** Idle time before the first probe, rounded up to seconds, at most 32767 of them. Default 0, the system's. */
     initialDelay?: Time
   }
   /** Time to connect. Default 60s. (scgi_connect_timeout) */

@@ -10,12 +10,16 @@ function refuse (option: string, value: unknown, expected: string): never {
   throw new FST_SCGI_OPT_INVALID(option, show(value), expected)
 }
 
-/** @param least in milliseconds */
-export function time (least = 0, expected = `a time of at least ${least} ms`): Reader<number> {
+/**
+ * @param least in milliseconds
+ * @param most likewise
+ */
+export function time (least = 0, expected = `a time of at least ${least} ms`, most = Infinity): Reader<number> {
   return {
     kinds: ['time'],
     read (option, value) {
       const milliseconds = parseTime(option, value)
+      if (milliseconds > most) refuse(option, value, `a time of at most ${most} ms`)
       return milliseconds < least ? refuse(option, value, expected) : milliseconds
     },
   }

@@ -3,6 +3,7 @@ import dns from 'node:dns/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { createReadStream, writeFileSync } from 'node:fs'
 import http from 'node:http'
+import { Socket } from 'node:net'
 import { PassThrough, Readable } from 'node:stream'
 import { buffer, text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
@@ -337,6 +338,18 @@ test('errors: refused, no such socket, closed without a reply, a bad head, a sho
     for (let turns = 0; turns < 5; turns++) await new Promise(resolve => setImmediate(resolve))
     await assert.rejects(text(iterated.body), code('FST_SCGI_BODY_TRUNCATED'))
   }
+})
+
+test('socketKeepalive.initialDelay: what is less than a second is not the delay of the system', async t => {
+  await using server = await startRecorder({ answer: '\r\nok' })
+  const { mock } = t.mock.method(Socket.prototype, 'setKeepAlive')
+  // All at a time, each on a socket of its own.
+  await Promise.all(['1ms', 999, '1s', 1001, '1m', 0].map(async initialDelay => {
+    const client = new ScgiClient(server.address, { socketKeepalive: { initialDelay } })
+    await text((await client.request()).body)
+  }))
+  const asked = mock.calls.map(call => call.arguments)
+  assert.deepEqual(asked, [1000, 1000, 1000, 2000, 60_000, 0].map(delay => [true, delay]))
 })
 
 test('chunked bodies are decoded, the reply to HEAD has none', async () => {

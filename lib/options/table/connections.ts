@@ -4,13 +4,17 @@ import { row, type Rows, type Values } from '../row.ts'
 /** Default time limit of one step of an exchange. */
 const STEP = '60s'
 
+/** The system counts in seconds, of which Linux takes so many. */
+const SECOND = 1000
+const MAX_DELAY = 32_767 * SECOND
+
 export const SOCKET_KEEPALIVE = {
-  initialDelay: row(time(), { default: 0, otherwise: "0, the system's", doc: 'idle time before the first probe' }),
+  initialDelay: row(time(0, undefined, MAX_DELAY), { default: 0, otherwise: "0, the system's", doc: 'idle time before the first probe, rounded up to seconds; at most 32767 s' }),
 } satisfies Rows
 
-/** Milliseconds before the first probe; `undefined` if there are none. */
+/** Milliseconds before the first probe, in whole seconds: Node.js would round down, and none is the system's. `undefined` without probes. */
 export function initialDelay (given: boolean | Values<typeof SOCKET_KEEPALIVE>): number | undefined {
-  if (typeof given !== 'boolean') return given.initialDelay
+  if (typeof given !== 'boolean') return Math.ceil(given.initialDelay / SECOND) * SECOND
   return given ? 0 : undefined
 }
 

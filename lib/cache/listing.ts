@@ -23,9 +23,10 @@ export async function listEntries (store: CacheStore, name: string, origin: stri
   let passed = 0
   try {
     for await (const { key, value, size } of listed(store, name, origin, key => test(key) && passed++ >= offset)) {
-      // It is known now that there are more.
-      if (entries.length === limit) return { entries, next: offset + limit }
-      if (value.deleteAt > now) entries.push(entryOf(key.path, value, size))
+      if (value.deleteAt <= now) continue
+      // It is known now that there are more. Those that are over were passed, too.
+      if (entries.length === limit) return { entries, next: passed - 1 }
+      entries.push(entryOf(key.path, value, size))
     }
   } catch (error) {
     if (error instanceof FST_SCGI_CACHE_LIST) throw error

@@ -60,6 +60,37 @@ for (const kind of ['memory', 'disk', 'a store without a list'] as const) {
   })
 }
 
+for (const lists of [true, false]) {
+  test(`each entry is on one page, and no page is empty, whatever entries are over, ${lists ? 'with' : 'without'} a list`, async () => {
+    const memory = new MemoryStore()
+    // In the order of their paths; capitals are over.
+    for (const order of ['aBcd', 'Abcd', 'abcD', 'abCD', 'aBCdE', 'ABC', 'abc', 'aBcDeF']) {
+      const keys = Array.from(order, (letter, index) => ({ ...key(`/${index}${letter}`), dead: letter < 'a' }))
+      const store: CacheStore = {
+        ...withoutList(memory),
+        keys: async function * () { yield * keys },
+        get: ({ path }) => keys.some(one => one.path === path && one.dead) ? undefined : { ...value(), body: Buffer.from('body'), size: 4 },
+        ...(lists && {
+          list: async function * () { for (const one of keys) yield { key: one, value: value(one.dead ? { deleteAt: 1 } : {}), size: 4 } },
+        }),
+      }
+      const cache = createCache({ name: 'pages', store })
+      for (const limit of [1, 2, 3]) {
+        const pages: string[][] = []
+        for (let offset: number | undefined = 0; offset !== undefined;) {
+          const page: Awaited<ReturnType<typeof cache.entries>> = await cache.entries({ offset, limit })
+          pages.push(page.entries.map(entry => entry.key))
+          offset = page.next
+        }
+        const live = keys.filter(({ dead }) => !dead).map(({ path }) => path)
+        assert.deepEqual(pages.flat(), live, `${order} by ${limit}`)
+        assert.equal(pages.length, Math.max(1, Math.ceil(live.length / limit)), `${order} by ${limit}`)
+      }
+      await cache.close()
+    }
+  })
+}
+
 test('to be listed is no use of an entry: the one used longest ago still goes first', async () => {
   const store = new MemoryStore({ maxEntries: 2 })
   const cache = createCache({ name: 'pages', store })

@@ -29,7 +29,8 @@ function milliseconds (value: unknown): number {
     total += Number(number) * unit
     last = unit
   }
-  return Math.round(total)
+  // 0 would be another thing: no limit.
+  return total > 0 ? Math.max(1, Math.round(total)) : 0
 }
 
 function wrongTime (option: string, value: unknown, expected: string): Error {

@@ -17,7 +17,7 @@ export function looksLikeHttp (chunk: Buffer): boolean {
 export function refusal (reason: string, status: number, nph: boolean, http: boolean): string {
   const text = `${STATUS_CODES[status] ?? ''}\n\n${reason}\n`
   return `${nph || http ? 'HTTP/1.1' : 'Status:'} ${status} ${STATUS_CODES[status] ?? ''}\r\n` +
-    `Content-Type: text/plain\r\nContent-Length: ${text.length}\r\n${http ? 'Connection: close\r\n' : ''}\r\n${text}`
+    `Content-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}\r\n${http ? 'Connection: close\r\n' : ''}\r\n${text}`
 }
 
 /**

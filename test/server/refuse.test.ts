@@ -50,6 +50,16 @@ for (const [what, bytes, message] of BAD) {
   })
 }
 
+test('the length of a refusal counts bytes, whatever the reason quotes', async () => {
+  await using listener = await listen(createScgiServer())
+  await using client = await listener.connect()
+  client.write(encode({ HTTP_TRANSFER_ENCODING: 'gz\xefp' }))
+  const { statusLine, lines, body } = await client.last()
+  assert.equal(statusLine, 'Status: 501 Not Implemented')
+  assert.match(body.toString(), /gz\xefp/)
+  assert.ok(lines.includes(`Content-Length: ${body.length}`), lines.join())
+})
+
 test('nobody needs to listen for clientError', async () => {
   const server = createScgiServer({ nph: true })
   await using listener = await listen(server)

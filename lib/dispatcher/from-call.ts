@@ -4,6 +4,7 @@ import { FastifyView } from '../request/view.ts'
 import { ended, type DrainState, type Running } from '../exchange/drain.ts'
 import { breakOff, endAfter, isGone, isHttp2, onReplyClose } from '../http/raw-reply.ts'
 import { redirectStateOf } from '../http/redirect-state.ts'
+import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { DispatchOptions } from '../../types/dispatcher.ts'
 
@@ -32,6 +33,8 @@ export class Call implements Running {
   /** Reason phrase of the reply; empty where there is none. */
   phrase = ''
   readonly #state: DrainState
+  /** undici takes it off a request whose body it gives up. */
+  readonly #socket: Socket
   /** It took too long for an application that closes. */
   isCut = false
   #asking: Asking | undefined
@@ -45,9 +48,10 @@ export class Call implements Running {
     this.view = new FastifyView(reply.request, WHOLE_PATH, redirectStateOf(reply.request.raw))
     this.view.takeServer(reply.request.raw)
     this.#state = state
+    this.#socket = reply.request.raw.socket
     if (this.isUnanswerable) return
     state.running.add(this)
-    onReplyClose(reply.raw, reply.request.raw.socket, () => {
+    onReplyClose(reply.raw, this.#socket, () => {
       this.#isClosed = true
       this.#asking?.left()
       this.#settle()
@@ -69,7 +73,7 @@ export class Call implements Running {
 
   /** Nobody is there to be answered. */
   get isUnanswerable (): boolean {
-    return this.isCut || isGone(this.reply.raw) || this.request.raw.socket.destroyed
+    return this.isCut || isGone(this.reply.raw) || this.#socket.destroyed
   }
 
   /** Of a connection that is not kept as the application closes it is the last reply. */
@@ -84,7 +88,7 @@ export class Call implements Running {
   }
 
   closing (): void {
-    endAfter(this.reply.raw, this.request.raw.socket)
+    endAfter(this.reply.raw, this.#socket)
   }
 
   #settle (): void {

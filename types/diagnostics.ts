@@ -63,6 +63,8 @@ export interface RefusedMessage {
   /** As in `AttemptMessage`. */
   readonly request: unknown
   readonly group: UpstreamServers
+  /** What `request.scgi.attempts` has of it: its address is the name of the group, which may be that of a server, too. */
+  readonly attempt: Attempt
   /** FST_SCGI_NO_LIVE_UPSTREAMS, FST_SCGI_NO_FAILOVER, FST_SCGI_QUEUE_FULL or FST_SCGI_QUEUE_TIMEOUT. */
   readonly error: Error
 }

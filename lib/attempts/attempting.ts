@@ -44,9 +44,11 @@ export class Attempting {
   }
 
   /** Enters that no server took the request. */
-  refuse (error: Error, status: number): void {
-    this.#enter(this.#terms.group.name).status = status
+  refuse (error: Error, status: number): Attempt {
+    const attempt = this.#enter(this.#terms.group.name)
+    attempt.status = status
     this.#end(error)
+    return attempt
   }
 
   /**

@@ -307,8 +307,8 @@ export class Pass implements ExchangeHandler, Waiter, PassTerms {
   /** No server took the request. */
   #refuse (error: Error, status = 502): void {
     this.#phase = this.#phase.to(OVER)
-    this.#running.refuse(error, status)
-    if (GROUP_REFUSED.hasSubscribers) GROUP_REFUSED.publish({ request: this.request.source, group: this.group, error })
+    const attempt = this.#running.refuse(error, status)
+    if (GROUP_REFUSED.hasSubscribers) GROUP_REFUSED.publish({ request: this.request.source, group: this.group, attempt, error })
     this.handler.onError(error)
   }
 

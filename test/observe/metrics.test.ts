@@ -99,6 +99,18 @@ test('a request that no server could be had for, and a client that went away', a
   assert.equal(after.get(`fastify_scgi_server_state{group="g",server="${app.address}",state="down"}`), '1')
 })
 
+test('a request that no server took counts for none, also where the group has the name of its server', async () => {
+  await using app = await startRecorder({ answer: HELLO })
+  await using gateway = await measured({ upstreams: app.address })
+  const { address } = app
+  assert.equal((await fetch(gateway.url)).status, 200)
+  gateway.app.scgi.groups.get(address)?.disable(address)
+  assert.equal((await fetch(gateway.url)).status, 502)
+  const samples = await settled(gateway.url, `fastify_scgi_requests_total{group="${address}",server="",code="5xx"}`, '1')
+  assert.equal(samples.get(`fastify_scgi_requests_total{group="${address}",server="${address}",code="5xx"}`), undefined)
+  assert.equal(samples.get(`fastify_scgi_requests_total{group="${address}",server="${address}",code="2xx"}`), '1')
+})
+
 test('the cache by status, entries and bytes; bytes that were spooled; health checks', async () => {
   await using app = await startRecorder({
     answer: async x => {

@@ -4,6 +4,7 @@ import { classOf, Stats, type ServerStats } from './stats.ts'
 import type { CurrentTrace } from './trace.ts'
 import type { AttemptMessage, RefusedMessage, RequestMessage } from '../../../types/diagnostics.ts'
 import type { ScgiDecorator } from '../../../types/fastify.ts'
+import type { Attempt } from '../../../types/request.ts'
 import type { UpstreamServer } from '../../../types/upstream.ts'
 import type { FastifyInstance } from 'fastify'
 
@@ -18,6 +19,8 @@ export class Collector {
   readonly #instances = new Set<FastifyInstance>()
   /** The traces of requests that run: their end comes in no context of theirs. */
   readonly #traces = new WeakMap<RequestMessage, TraceRef>()
+  /** Attempts that no server has made. A group has the name of its server, where it was given none. */
+  readonly #refusals = new WeakSet<Attempt>()
   #stop: (() => void)[] = []
 
   constructor (bounds: readonly number[], trace: CurrentTrace) {
@@ -79,7 +82,8 @@ export class Collector {
   #requestEnded (message: RequestMessage): void {
     const { group, info, statusCode = 0, duration } = message
     const known = this.stats.group(group?.name ?? '')
-    const server = known.find(info.attempts.at(-1)?.address ?? '')
+    const last = info.attempts.at(-1)
+    const server = last === undefined || this.#refusals.has(last) ? undefined : known.find(last.address)
     const requests = server === undefined ? known.requests : server.requests
     requests.add(classOf(statusCode))
     if (statusCode !== SWITCHED) known.request.observe(duration, this.#traces.get(message))
@@ -100,7 +104,8 @@ export class Collector {
     if (outcome === 'failed') own.failures.add(kindOf(error) ?? 'status')
   }
 
-  #refused ({ group, error }: RefusedMessage): void {
+  #refused ({ group, attempt, error }: RefusedMessage): void {
+    this.#refusals.add(attempt)
     const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
     this.stats.group(group.name).failures.add(code.replace(/^FST_SCGI_/, '').toLowerCase())
   }

@@ -47,7 +47,7 @@ export class RequestAccounts {
   readonly slow: SeenRequest[] = []
   readonly #options: RequestAccountsOptions
   /** Why no server could be had for a request, which its attempts do not say. */
-  readonly #refusals = new WeakMap<object, string>()
+  readonly #refusals = new WeakMap<Attempt, string>()
   readonly #ends: (() => void)[]
 
   constructor (options: RequestAccountsOptions) {
@@ -73,14 +73,12 @@ export class RequestAccounts {
     if (duration >= slow) keep(this.slow, seen)
   }
 
-  #refused ({ request, error }: RefusedMessage): void {
-    if (typeof request === 'object' && request !== null) this.#refusals.set(request, error.message)
+  #refused ({ attempt, error }: RefusedMessage): void {
+    this.#refusals.set(attempt, error.message)
   }
 
-  #see ({ request, info, group, statusCode = 0, duration = 0 }: RequestMessage): SeenRequest {
-    const refusal = this.#refusals.get(request)
-    const wordsFor = (attempt: Attempt): string | undefined =>
-      this.#options.failureOf(attempt) ?? (attempt.address === group?.name && attempt.headerTime === undefined ? refusal : undefined)
+  #see ({ request, info, statusCode = 0, duration = 0 }: RequestMessage): SeenRequest {
+    const wordsFor = (attempt: Attempt): string | undefined => this.#options.failureOf(attempt) ?? this.#refusals.get(attempt)
     return {
       at: this.#options.now(),
       id: request.id,

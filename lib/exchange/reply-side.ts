@@ -224,6 +224,7 @@ export class ReplySide implements ReplySource, ReplyOwner, ReplyContext {
   }
 
   sendError (error: unknown): void {
+    this.#upstream.abort()
     this.#exchange.answerError(error)
   }
 

@@ -127,8 +127,8 @@ export class ReplySender {
       reply.raw.once('pipe', () => this.#beginStream(body))
       this.#send(head, body)
     } catch (error) {
-      body.destroy()
       this.#failed(error)
+      body.destroy()
     }
   }
 
@@ -216,7 +216,10 @@ export class ReplySender {
     }
   }
 
-  /** The reply could not even be begun: a hook threw, or gave what cannot be sent. */
+  /**
+   * The reply could not even be begun: a hook threw, or gave what cannot be sent. To be called before its body is destroyed: that leaves the
+   * client without an answer where the cache or the store still wants the reply.
+   */
   #failed (error: unknown): void {
     const { raw } = this.#reply
     if (raw.headersSent || this.#reply.sent) {
@@ -232,8 +235,8 @@ export class ReplySender {
 
   #handOver (onResponse: NonNullable<ReplySettings['hooks']['onResponse']>, response: Parameters<NonNullable<ReplySettings['hooks']['onResponse']>>[2]): void {
     const failed = (error: unknown): void => {
-      response.body.destroy()
       this.#failed(error)
+      response.body.destroy()
     }
     handOver(this.#reply, () => onResponse(this.#request, this.#reply, response), failed)
   }

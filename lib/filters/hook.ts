@@ -150,6 +150,7 @@ function finish (
   plan: FilterPlan, redirected: RedirectState | undefined, request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done
 ): void {
   try {
+    redirected?.giveType(reply)
     const charset = plan.charset ?? redirected?.charset
     if (charset !== undefined) setCharset(request, reply, charset)
     const conditioned = (plan.conditions ?? false) !== false && reply.statusCode === 200 && isConditional(request)

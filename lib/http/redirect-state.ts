@@ -44,6 +44,8 @@ export class RedirectState {
   contentType: string | undefined
   /** What earlier passes were. */
   readonly former: ScgiRequestInfo[] = []
+  /** The type that was carried is that of the reply, and may have been made into another since. */
+  #typed = false
   readonly #carried = new Map<string, { readonly value: string | readonly string[], readonly joins: boolean }>()
   readonly #raw: ServerResponse
 
@@ -74,6 +76,7 @@ export class RedirectState {
    * @param isWhole They are the whole head of a reply, not what nginx takes of it: what it says to caches is a list too.
    */
   carry (headers: CarriedHeaders, isWhole: boolean): void {
+    this.#typed = false
     for (const name in headers) {
       const value = headers[name]
       if (value === undefined) continue
@@ -81,6 +84,17 @@ export class RedirectState {
       const before = this.#carried.get(name)?.value
       this.#carried.set(name, { joins, value: joins && before !== undefined ? add(name, before, value) : value })
     }
+  }
+
+  /**
+   * Gives the reply of a target the type that is carried: to be called before the type is looked at, or made into that of several parts or one
+   * with a charset.
+   */
+  giveType (reply: FastifyReply): void {
+    const type = this.#carried.get('content-type')
+    if (type === undefined || this.answered || reply.statusCode >= 300) return
+    reply.header('content-type', type.value)
+    this.#typed = true
   }
 
   /** The request as the target shall see it: without the body that is not its own. */
@@ -102,7 +116,7 @@ export class RedirectState {
       if (status >= 300 && OF_SUCCESS.has(name)) continue
       // An application knows the type of its own body better than the one that sent us to it.
       const theirs = takeHeader(headers, name)
-      if (name === 'content-type' && this.answered && (theirs ?? this.#raw.getHeader(name)) !== undefined) {
+      if (name === 'content-type' && (this.answered || this.#typed) && (theirs ?? this.#raw.getHeader(name)) !== undefined) {
         if (theirs !== undefined) headers[name] = theirs
         continue
       }

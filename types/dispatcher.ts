@@ -61,7 +61,10 @@ export interface ScgiDispatcherOptions {
    * or a Blob tells its length. A body of unknown length is always read first. Default true, 16k in memory. (scgi_request_buffering)
    */
   requestBuffering?: boolean | RequestBufferingOptions
-  /** Local address to connect from, with or without port; '' or false for none. Ignored for unix sockets. Default none. (scgi_bind) */
+  /**
+   * Local address to connect from, with or without port; '' or false for none. Ignored for unix sockets. If a function gives what is no
+   * address, there is a process warning (at most one a second) and no bind. Default none. (scgi_bind)
+   */
   bind?: string | BindOptions | ((options: DispatchOptions) => string | BindOptions | false | undefined) | false
   /** SO_KEEPALIVE on the sockets to the servers. Default false. (scgi_socket_keepalive) */
   socketKeepalive?: boolean | {

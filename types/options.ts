@@ -127,7 +127,7 @@ export interface ExchangeOptions {
   requestBuffering?: boolean | RequestBufferingOptions
   /**
    * Local address to connect from, with or without port; '' or false for none. Ignored for unix sockets. If it cannot be bound, the answer is
-   * 500 (`FST_SCGI_LOCAL`). Default none. (scgi_bind)
+   * 500 (`FST_SCGI_LOCAL`). If a function gives what is no address, that is logged as a warning, and there is no bind. Default none. (scgi_bind)
    */
   bind?: string | BindOptions | ((request: FastifyRequest) => string | BindOptions | false | undefined) | false
   /** SO_KEEPALIVE on the sockets to the servers. Default false. (scgi_socket_keepalive) */

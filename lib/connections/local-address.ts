@@ -46,6 +46,20 @@ export function parseLocalAddress (value: unknown, others: string): LocalAddress
 }
 
 /**
+ * What a function `bind` gave for one request. As with nginx's variables: what is no address is said, and the request goes out as without
+ * `bind`.
+ */
+export function chosenAddress (given: unknown, warn: (message: string) => void): LocalAddress | undefined {
+  if (isUnbound(given)) return undefined
+  try {
+    return parseLocalAddress(given, ' or false')
+  } catch {
+    warn(`the function 'bind' gave ${show(given)}, which is no local address: ignored`)
+    return undefined
+  }
+}
+
+/**
  * The same for an address that is said once and for all.
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN; FST_SCGI_OPT_UNSUPPORTED if this process can open no transparent sockets
  */

@@ -1,5 +1,5 @@
 import { FST_SCGI_OPT_INVALID } from '../errors.ts'
-import { isUnbound, parseFixedAddress, parseLocalAddress, type LocalAddress } from '../connections/local-address.ts'
+import { chosenAddress, isUnbound, parseFixedAddress, type LocalAddress } from '../connections/local-address.ts'
 import { parseNextUpstream } from '../balancer/next-upstream.ts'
 import { compileParams, type ParamsEncoder } from '../request/params.ts'
 import { utf8 } from '../bytes/text.ts'
@@ -65,13 +65,20 @@ export function readOptions (options: ScgiDispatcherOptions): Settings {
   }
 }
 
+/** Each request can cause a warning: not more than one in so many milliseconds. */
+const WARN_INTERVAL = 1000
+
 function bind (value: ScgiDispatcherOptions['bind'] = false): Settings['bind'] {
   if (typeof value === 'function') {
     const ask = atOnce('bind', value)
-    return options => {
-      const given = ask(options)
-      return isUnbound(given) ? undefined : parseLocalAddress(given, ' or false')
+    let quiet = 0
+    const warn = (message: string): void => {
+      const now = performance.now()
+      if (now < quiet) return
+      quiet = now + WARN_INTERVAL
+      process.emitWarning(message, 'ScgiDispatcherWarning')
     }
+    return options => chosenAddress(ask(options), warn)
   }
   const address = isUnbound(value) ? undefined : parseFixedAddress(value, ', a function or false')
   return () => address

@@ -1,6 +1,5 @@
 import { atOnce } from '../options/functions.ts'
-import { isUnbound, parseFixedAddress, parseLocalAddress, type LocalAddress } from '../connections/local-address.ts'
-import { show } from '../options/units.ts'
+import { chosenAddress, isUnbound, parseFixedAddress, type LocalAddress } from '../connections/local-address.ts'
 import type { ExchangeOptions } from '../../types/options.ts'
 import type { FastifyRequest } from 'fastify'
 
@@ -15,17 +14,7 @@ export function parseBind (value: ExchangeOptions['bind']): Bind {
   if (isUnbound(value)) return () => undefined
   if (typeof value === 'function') {
     const ask = atOnce('bind', value)
-    return request => {
-      const given = ask(request)
-      if (isUnbound(given)) return undefined
-      try {
-        return parseLocalAddress(given, ' or false')
-      } catch {
-        // As with nginx's variables: what is no address is said, and the request goes out as without `bind`.
-        request.log.warn(`the function 'bind' gave ${show(given)}, which is no local address: ignored`)
-        return undefined
-      }
-    }
+    return request => chosenAddress(ask(request), message => request.log.warn(message))
   }
   const local = parseFixedAddress(value, ', a function or false')
   return () => local

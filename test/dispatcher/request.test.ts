@@ -238,6 +238,30 @@ test('bind, fixed and by request', async () => {
   assert.deepEqual(seen, ['127.0.0.5', '127.0.0.6', '127.0.0.1'])
 })
 
+test('a function bind that gives no address: a warning, not more than one a second, and no bind', async t => {
+  let now = 5000
+  t.mock.method(performance, 'now', () => now)
+  const warnings: string[] = []
+  const { mock } = t.mock.method(process, 'emitWarning', (message: string, type: string) => { warnings.push(`${type}: ${message}`) })
+  const seen: (string | undefined)[] = []
+  await using server = await startRecorder()
+  server.answer = async exchange => {
+    seen.push(exchange.socket.remoteAddress)
+    await exchange.end('Status: 200 OK\r\n\r\n')
+  }
+  const given: unknown[] = ['nonsense', 5, { address: 'x' }, { adress: '127.0.0.6' }, null, '127.0.0.6']
+  const bind: object = { bind: () => given[seen.length] }
+  const dispatcher = new ScgiDispatcher(server.address, bind)
+  for (const [n] of given.entries()) {
+    now = 5000 + n * 500
+    await sent(dispatcher, server.requests, {})
+  }
+  mock.restore()
+  assert.deepEqual(seen, ['127.0.0.1', '127.0.0.1', '127.0.0.1', '127.0.0.1', '127.0.0.1', '127.0.0.6'])
+  const text = (value: string): string => `ScgiDispatcherWarning: the function 'bind' gave ${value}, which is no local address: ignored`
+  assert.deepEqual(warnings, ['"nonsense"', '{"address":"x"}', 'null'].map(text))
+})
+
 test('abort by signal and by the body, in each phase, frees the connection', async () => {
   await using server = await startRecorder({ answer: async () => {} })
   const dispatcher = new ScgiDispatcher(server.address)

@@ -1,4 +1,5 @@
-import { open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { FST_SCGI_ADMIN_STATE, FST_SCGI_OPT_INVALID } from '../../errors.ts'
 import { codeOf, toError } from '../../runtime/caught.ts'
@@ -64,9 +65,10 @@ export class Keep {
   async #write (name: string, edit: KeptEdit): Promise<void> {
     const temp = `${this.#path}.${process.pid}.tmp`
     const lock = `${this.#path}.lock`
+    const owner = randomUUID()
     let locked = false
     try {
-      await take(lock)
+      await take(lock, owner)
       locked = true
       const groups = await this.#read()
       const kept = groups.get(name) ?? { members: [], servers: {} }
@@ -84,7 +86,7 @@ export class Keep {
       if (locked) await rm(temp, { force: true }).catch(() => {})
       throw Object.assign(new FST_SCGI_ADMIN_STATE(this.#path, toError(error).message), { cause: error })
     } finally {
-      if (locked) await rm(lock, { force: true }).catch(() => {})
+      if (locked) await release(lock, owner).catch(() => {})
     }
   }
 
@@ -103,19 +105,52 @@ export class Keep {
 }
 
 /** Makes a file that only one process has at a time. One that is as old as this has been left behind by a process that died. */
-async function take (lock: string): Promise<void> {
-  for (;;) {
-    try {
-      await (await open(lock, 'wx', 0o600)).close()
-      return
-    } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error
-    }
-    const since = await stat(lock).then(({ mtimeMs }) => mtimeMs, () => undefined)
-    // A clock that was set back makes one of the future, which would never be old.
-    if (since !== undefined && Math.abs(Date.now() - since) > LEFT_BEHIND) await rm(lock, { force: true })
+async function take (lock: string, owner: string): Promise<void> {
+  while (!await isMade(lock, owner)) {
+    if (isLeftBehind(await sinceOf(lock))) await clear(lock, owner)
     else await setTimeout(LOCK_LOOK)
   }
+}
+
+/** Whoever was so slow that the lock was taken from it must not remove that of another. */
+async function release (lock: string, owner: string): Promise<void> {
+  if (await readFile(lock, 'utf8') === owner) await rm(lock, { force: true })
+}
+
+/**
+ * Removes a lock that was left behind. One process does so at a time, and looks again: what another one saw as well may have been removed
+ * meanwhile, and made anew.
+ */
+async function clear (lock: string, owner: string): Promise<void> {
+  const claim = `${lock}.old`
+  if (await isMade(claim, owner)) {
+    if (isLeftBehind(await sinceOf(lock))) await rm(lock, { force: true })
+    await rm(claim, { force: true })
+  } else if (isLeftBehind(await sinceOf(claim))) {
+    await rm(claim, { force: true })
+  } else {
+    await setTimeout(LOCK_LOOK)
+  }
+}
+
+/** False where the file is there already. */
+async function isMade (path: string, text: string): Promise<boolean> {
+  try {
+    await writeFile(path, text, { flag: 'wx', mode: 0o600 })
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false
+    throw error
+  }
+}
+
+function sinceOf (lock: string): Promise<number | undefined> {
+  return stat(lock).then(({ mtimeMs }) => mtimeMs, () => undefined)
+}
+
+/** A clock that was set back makes one of the future, which would never be old. */
+function isLeftBehind (since: number | undefined): boolean {
+  return since !== undefined && Math.abs(Date.now() - since) > LEFT_BEHIND
 }
 
 function parse (text: string): Map<string, KeptGroup> | undefined {

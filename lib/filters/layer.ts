@@ -48,8 +48,11 @@ export function filterLayer (fastify: FastifyInstance): Locations {
     done()
   })
   // What was planned for a reply is not for the error that came in its place: another hook failed.
-  fastify.addHook('onError', (_request, reply, error, done) => {
+  fastify.addHook('onError', (request, reply, error, done) => {
     noteError(reply, error)
+    const redirected = redirectStateOf(request.raw)
+    // The status of an error page is not that of the error which comes in its place.
+    if (redirected !== undefined) redirected.answered = false
     takePlan(reply)
     done()
   })

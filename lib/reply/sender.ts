@@ -228,6 +228,7 @@ export class ReplySender {
       return
     }
     clearHead(this.#reply)
+    if (this.redirected !== undefined) this.redirected.answered = false
     // What was planned was for the reply that failed.
     takePlan(this.#reply)
     this.#owner.sendError(error)

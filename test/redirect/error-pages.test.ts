@@ -239,3 +239,24 @@ test('hooks of the route of an error page know its status', async () => {
   assert.deepEqual(seen.filter(entry => JSON.stringify(entry).includes('/sorry')),
     [['handler', '/sorry', 404], ['before', '/sorry', 404], ['after', '/sorry', 404]])
 })
+
+test('an error in the place of a page has its own status, though the application has answered', async () => {
+  await using recorder = await startRecorder({
+    answer: async exchange => {
+      const path = exchange.request.param('PATH_INFO')
+      if (path === '/page') await exchange.end('X-Sendfile: missing\r\n\r\n')
+      else await exchange.end('Status: 404 Not Found\r\n\r\n')
+    },
+  })
+  const fail = (): never => { throw Object.assign(new Error('no page'), { statusCode: 507 }) }
+  for (const [fails, status] of [
+    [{ sendfile: { root: import.meta.dirname } }, 404], [{ onResponse: fail }, 507], [{ onResponse: async () => fail() }, 507],
+    [{ rewriteHeaders: fail }, 507], [{ rewriteHeaders: fail, onError: reply => { reply.code(507).send('by the hook') } }, 507],
+  ] satisfies [Partial<FastifyScgiOptions>, number][]) {
+    await using gateway = await startGateway(app => {
+      app.register(scgi, { prefix: '/app', upstreams: recorder.address, interceptErrors: true, errorPages: { 404: { to: '/other/page', status: 200 } } })
+      app.register(scgi, { prefix: '/other', upstreams: recorder.address, ...fails })
+    })
+    assert.equal((await rawRequest(gateway, get('/app/x'))).statusCode, status, Object.keys(fails).join())
+  }
+})

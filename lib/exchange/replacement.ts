@@ -3,6 +3,7 @@ import { FST_SCGI_INTERCEPTED } from '../errors.ts'
 import { isAccel, obeyedWish, STEERING } from '../http/accel-headers.ts'
 import { parseRedirect, targetRefused } from '../http/accel-values.ts'
 import { carriedHeaders } from '../http/carried.ts'
+import { OF_A_BODY } from '../http/described.ts'
 import { redirectStateOf, type CarriedHeaders } from '../http/redirect-state.ts'
 import { toError } from '../runtime/caught.ts'
 import { withCookie } from '../reply/header-lists.ts'
@@ -26,8 +27,8 @@ export type Replacement = {
 
 /** A redirecting Location takes everything along but what describes the body that is thrown away. */
 const LEFT_BEHIND = new Set([
-  'status', 'content-type', 'content-length', 'content-range', 'content-encoding', 'transfer-encoding', 'etag', 'last-modified', 'accept-ranges',
-  'connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade', 'date', 'scgi-keepalive',
+  ...OF_A_BODY, 'status', 'content-type', 'content-language', 'transfer-encoding', 'connection', 'keep-alive', 'proxy-connection', 'te', 'trailer',
+  'upgrade', 'date', 'scgi-keepalive',
 ])
 const NONE: CarriedHeaders = {}
 

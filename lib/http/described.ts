@@ -5,7 +5,7 @@ import { isHttp2, removeHeader } from './raw-reply.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** Headers that are true of one body only. */
-const OF_A_BODY = [
+export const OF_A_BODY = [
   'content-length', 'content-encoding', 'content-range', 'content-location', 'content-md5', 'content-digest', 'repr-digest', 'digest', 'etag',
   'last-modified', 'accept-ranges',
 ]

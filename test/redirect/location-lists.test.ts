@@ -69,3 +69,22 @@ for (const target of ['handler', 'raw', 'mount', 'cache']) {
     }
   })
 }
+
+test('what describes the body of the first reply is not said of that of the target', async () => {
+  const described = [
+    'Content-Language: de', 'Content-Location: /first', 'Content-MD5: abc', 'Content-Digest: sha-256=:abc=:', 'Repr-Digest: sha-256=:abc=:', 'Digest: sha-256=abc',
+    'ETag: "first"', 'Last-Modified: Mon, 06 May 2024 07:08:09 GMT', 'Content-Encoding: gzip', 'Accept-Ranges: bytes', 'Content-Type: text/x-first',
+  ]
+  await using recorder = await startRecorder({ answer: `Location: /target\r\nX-Other: first\r\n${described.join('\r\n')}\r\n\r\nfirst` })
+  await using gateway = await startGateway(app => {
+    app.register(scgi, { prefix: '/app', upstreams: recorder.address })
+    app.get('/target', async () => 'target')
+  })
+  await using client = await RawClient.connect(gateway)
+  const response = await client.request(get('/app/x'))
+  assert.deepEqual([response.body.toString(), headerValues(response, 'x-other')], ['target', ['first']])
+  for (const line of described) {
+    const [name = '', value = ''] = line.split(': ')
+    assert.ok(!headerValues(response, name).includes(value), name)
+  }
+})

@@ -45,7 +45,7 @@ export function sendReplacement (context: ReplyContext, replacement: Replacement
         reply.send()
         break
       case 'file':
-        if (head !== undefined) sender.file(head, replacement.file, pagesOf(context))
+        if (head !== undefined) sender.file(head, replacement.file, { body, ...pagesOf(context) })
         break
       case 'external':
         setHeaders(reply, replacement.headers)

@@ -161,8 +161,11 @@ export class ReplySender {
     }
   }
 
-  /** A reply whose body is a file; the filters open it. */
-  file (head: ResponseHead, file: FileRequest, fallback: Pick<FilterPlan, 'pages'> | undefined): void {
+  /**
+   * A reply whose body is a file; the filters open it.
+   * @param fallback what answers where they cannot, and the request's body for that
+   */
+  file (head: ResponseHead, file: FileRequest, fallback: Pick<FilterPlan, 'pages' | 'body'>): void {
     try {
       this.#applyHead(head, { file, conditions: true, ranges: true, ...fallback })
       this.#watchClient()

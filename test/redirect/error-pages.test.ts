@@ -212,17 +212,21 @@ test('what fails on the way back has pages too: a file, a target that is unsafe,
   }
 })
 
-test('an error page in a named location gets the body of the request, also where the redirect itself was unsafe', async () => {
-  await using recorder = await startRecorder({ answer: 'X-Accel-Redirect: /a/../b\r\n\r\n' })
-  await using other = await startRecorder({ answer: 'Content-Length: 2\r\n\r\nok' })
-  await using gateway = await startGateway(app => {
-    app.register(scgi, { upstreams: recorder.address, errorPages: { 404: '@other' } })
-    app.after(() => app.scgi.location('@other', (_request, reply) => reply.scgi({ upstreams: other.address })))
+const LEADING = [['the redirect itself was unsafe', 'X-Accel-Redirect: /a/../b'], ['a file is missing', 'X-Sendfile: missing']] as const
+
+for (const [what, answer] of LEADING) {
+  test(`an error page in a named location gets the body of the request, also where ${what}`, async () => {
+    await using recorder = await startRecorder({ answer: `${answer}\r\n\r\n` })
+    await using other = await startRecorder({ answer: 'Content-Length: 2\r\n\r\nok' })
+    await using gateway = await startGateway(app => {
+      app.register(scgi, { upstreams: recorder.address, errorPages: { 404: '@other' }, sendfile: { root: import.meta.dirname } })
+      app.after(() => app.scgi.location('@other', (_request, reply) => reply.scgi({ upstreams: other.address })))
+    })
+    const response = await rawRequest(gateway, bytes(['POST /x HTTP/1.1', 'Host: a', 'Content-Length: 4'], 'body'))
+    assert.equal(told(response), '404 ok')
+    assert.deepEqual([other.requests[0]?.param('REQUEST_METHOD'), other.requests[0]?.body.toString()], ['POST', 'body'])
   })
-  const response = await rawRequest(gateway, bytes(['POST /x HTTP/1.1', 'Host: a', 'Content-Length: 4'], 'body'))
-  assert.equal(told(response), '404 ok')
-  assert.deepEqual([other.requests[0]?.param('REQUEST_METHOD'), other.requests[0]?.body.toString()], ['POST', 'body'])
-})
+}
 
 test('hooks of the route of an error page know its status', async () => {
   await using recorder = await startRecorder({ answer: 'Status: 404 Gone Away\r\nContent-Type: text/plain\r\n\r\nno' })

@@ -99,7 +99,10 @@ function fallBack (error: Error, plan: FilterPlan, request: FastifyRequest, repl
   }
   request.log.warn({ err: error }, error.message)
   if (page.kind === 'external') {
+    // Told to the client of whatever answers it: the application closes, or the rest of a body will not be read.
+    const connection = reply.getHeader('connection')
     clearHead(reply)
+    if (connection !== undefined) reply.header('connection', connection)
     reply.code(page.status ?? 302).header('location', page.to)
     done(null, null)
     return

@@ -18,6 +18,8 @@ const ENDINGS: readonly [what: string, answer: string, reply: string][] = [
   ["the page of an application's error", 'Status: 404 Not Found\r\n', '404 a page'],
   ["the page of the gateway's own error", 'no head', '502 a page'],
   ['the page of a file that is missing', `X-Sendfile: ${import.meta.dirname}/missing\r\n`, '404 a page'],
+  ['the page elsewhere of a file that is refused', 'X-Sendfile: /etc/passwd\r\n', '302 '],
+  ['the page elsewhere of a redirect that fails', 'X-Accel-Redirect: @nowhere\r\n', '302 '],
 ]
 
 /** An application that answers when it is told to. */
@@ -32,7 +34,7 @@ async function startHeld (): Promise<AsyncDisposable & { recorder: Recorder, fin
   return { recorder, finish: answer => held.finish(answer), [Symbol.asyncDispose]: () => recorder.close() }
 }
 
-const OPTIONS = { prefix: '/app', interceptErrors: true, errorPages: { '404 502': '/page' }, sendfile: { root: import.meta.dirname } }
+const OPTIONS = { prefix: '/app', interceptErrors: true, errorPages: { '404 502': '/page', '403 500': 'https://example.org/' }, sendfile: { root: import.meta.dirname } }
 
 function addPages (app: FastifyInstance): void {
   app.get('/page', async () => 'a page')
@@ -76,7 +78,7 @@ for (const [what, answer, reply] of ENDINGS) {
       app.register(scgi, { ...OPTIONS, upstreams: recorder.address })
       addPages(app)
     }, { return503OnClosing: false })
-    for (const { app, port } of answer.includes('@') ? [plain] : [plain, run]) {
+    for (const { app, port } of answer.includes('@page') ? [plain] : [plain, run]) {
       const response = await whileClosing(app, port, recorder, () => finish(answer))
       assert.equal(`${response.statusCode} ${response.body.toString()}`, reply)
       assert.equal(headerValue(response, 'connection'), 'close')

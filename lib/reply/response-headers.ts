@@ -14,7 +14,9 @@ const HIDDEN = ['status', ...steeringHeaders(({ hidden }) => hidden).map(({ name
  * Headers of the connection between application and gateway, and those that the gateway makes anew; and the one name that Fastify's table
  * of headers cannot hold: it would become the prototype of that table.
  */
-const NEVER = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'content-length', '__proto__'])
+const NEVER = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'content-length', '__proto__'])
+/** What HTTP/2 forbids of what passes over HTTP/1: there a 426 needs Upgrade. */
+const OF_HTTP1 = new Set(['upgrade', 'http2-settings'])
 /** What Node.js sends only once over HTTP/2. */
 const SINGLE = new Set([
   'access-control-allow-credentials', 'access-control-max-age', 'access-control-request-method', 'age', 'authorization', 'content-encoding',
@@ -110,8 +112,11 @@ function validate (name: string, value: string | string[]): void {
 }
 
 function forHttp2 (headers: Record<string, string | string[]>): Record<string, string | string[]> {
-  delete headers['http2-settings']
   for (const name in headers) {
+    if (OF_HTTP1.has(name.toLowerCase())) {
+      delete headers[name]
+      continue
+    }
     const value = headers[name]
     if (!Array.isArray(value) || !SINGLE.has(name.toLowerCase())) continue
     headers[name] = name === 'content-encoding' || name === 'content-language' ? value.join(', ') : value[0] ?? ''

@@ -103,7 +103,9 @@ for (const [way, register] of Object.entries(WAYS)) {
             assert.equal(reply.headers['connection'], undefined)
           }
           assert.ok(names.includes('x-kept'))
-          assert.deepEqual([length, names.filter(name => OF_THE_HOP.has(name) || name === 'transfer-encoding')], ['4', []], `HTTP/${version}`)
+          // Upgrade passes in a reply as in nginx, where Connection does not list it: a 426 must have it.
+          const passed = version === 1 ? ['upgrade'] : []
+          assert.deepEqual([length, names.filter(name => OF_THE_HOP.has(name) || name === 'transfer-encoding')], ['4', passed], `HTTP/${version}`)
           const sent = server.requests[0]?.params.map(([name]) => name.toLowerCase().replace('http_', '').replaceAll('_', '-')) ?? assert.fail()
           assert.deepEqual(sent.filter(name => OF_THE_HOP.has(name) || name === 'connection' || name === 'transfer-encoding'), [])
         } finally {

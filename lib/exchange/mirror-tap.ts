@@ -9,8 +9,11 @@ import type { FastifyRequest } from 'fastify'
 
 /** Bytes that wait for the disk; beyond that the application waits too. */
 const HIGH_WATER = 4_194_304
-/** Longest time that it waits: then the reply is not stored. Milliseconds. */
+/** Longest time in which the disk takes nothing: then the reply is not stored. Milliseconds. */
 const PATIENCE = 5_000
+
+/** What is used of a file. */
+export type MirrorCopy = Pick<MirrorFile, 'write' | 'commit' | 'abort' | 'path' | 'length' | 'queued'>
 
 /** Who is held up by a slow disk. */
 export interface MirrorTapOwner {
@@ -24,7 +27,7 @@ export interface MirrorTapOwner {
 /** Copies the body of a reply into the store, and gives the copy up rather than the reply. (scgi_store) */
 export class MirrorTap implements Running {
   place = -1
-  readonly #file: MirrorFile
+  readonly #file: MirrorCopy
   readonly #length: number
   readonly #owner: MirrorTapOwner
   readonly #request: FastifyRequest
@@ -33,7 +36,7 @@ export class MirrorTap implements Running {
   #committed: (() => void) | undefined
 
   /** @param length bytes of the body, -1 if it is unknown */
-  constructor (file: MirrorFile, length: number, owner: MirrorTapOwner, request: FastifyRequest) {
+  constructor (file: MirrorCopy, length: number, owner: MirrorTapOwner, request: FastifyRequest) {
     this.#file = file
     this.#length = length
     this.#owner = owner
@@ -66,11 +69,21 @@ export class MirrorTap implements Running {
       else if (this.#timer !== undefined && this.#file.queued < HIGH_WATER / 2) this.#drained()
     })
     if (this.#file.queued <= HIGH_WATER || this.#timer !== undefined) return
+    this.#watchDisk()
+    this.#owner.storeFull()
+  }
+
+  /** A disk that is slow but takes something is waited for. */
+  #watchDisk (): void {
+    const { queued } = this.#file
     this.#timer = setTimeout(() => {
+      if (this.#file.queued < queued) {
+        this.#watchDisk()
+        return
+      }
       this.#request.log.warn({ store: this.#file.path }, `the reply is not stored: the disk took nothing for ${PATIENCE} ms`)
       this.abort()
     }, PATIENCE)
-    this.#owner.storeFull()
   }
 
   /** Of a piece that was written: the client knows by it that the body is complete. */

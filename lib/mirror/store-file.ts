@@ -11,6 +11,8 @@ import { openDirectory, type Directory } from './store-directory.ts'
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0)
 const COPY_CHUNK = 262_144
+/** Bytes of one write: of a larger one nobody would know for long whether the disk takes anything. */
+const WRITE_SIZE = 1_048_576
 /** Random names that may be taken already. */
 const MAX_TAKEN = 10
 
@@ -170,7 +172,7 @@ export class MirrorFile {
     if (handle === undefined) return
     // A disk that fills up, or a signal, writes less than it was given.
     for (let offset = 0; offset < bytes.length;) {
-      const { bytesWritten } = await handle.write(bytes, offset, bytes.length - offset)
+      const { bytesWritten } = await handle.write(bytes, offset, Math.min(WRITE_SIZE, bytes.length - offset))
       offset += bytesWritten
       this.#written += bytesWritten
     }

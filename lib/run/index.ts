@@ -75,12 +75,15 @@ export async function runHere (
   const { application } = await build(settings, logs)
   const { app } = application
   const endWarnings = wanted ? logWarnings(app.log) : undefined
-  const pidFile = own.pidFile = await PidFile.write(settings.pidFile)
+  let pidFile: PidFile | undefined
   let addresses
   try {
+    pidFile = own.pidFile = await PidFile.write(settings.pidFile)
     addresses = await listenHere(application, settings.listeners)
   } catch (error) {
     pidFile?.undo()
+    await app.close()
+    endWarnings?.()
     throw error
   }
   for (const mount of settings.mounts) app.log.info(`${prefixOf(mount)} is served by ${serversOf(mount)}`)

@@ -9,6 +9,7 @@ import { runCli } from '../helpers/cli.ts'
 import { RawClient } from '../helpers/raw-client.ts'
 import { startRecorder } from '../helpers/recorder.ts'
 import { tempDir } from '../helpers/temp.ts'
+import type { FastifyInstance } from 'fastify'
 
 const FORMS: Record<string, string[]> = {
   'an address': ['127.0.0.1:4000'],
@@ -71,3 +72,16 @@ test('runGateway in this process, and one that cannot listen leaves the file of 
     taken.close()
   }
 })
+
+for (const [what, config, message] of [
+  ['its pidFile cannot be written', { listen: 0, pidFile: '/dev/null/pid' }, /pidFile: it cannot be written/],
+  ['what it is to listen on is not passed', { listen: 'systemd' }, /systemd/],
+  ['it cannot listen', { listen: 'unix:/dev/null/socket' }, /cannot listen/],
+] as const) {
+  test(`runGateway in this process closes the application where ${what}`, async () => {
+    let closed = 0
+    const setup = (app: FastifyInstance): void => { app.addHook('onClose', async () => { closed += 1 }) }
+    await assert.rejects(runGateway({ ...config, setup, log: { level: 'silent' } }, { signals: false }), message)
+    assert.equal(closed, 1)
+  })
+}

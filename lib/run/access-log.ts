@@ -67,7 +67,9 @@ function known (text: string | undefined): string | undefined {
 
 function bytesOf (request: FastifyRequest, reply: FastifyReply): number | undefined {
   if (!reply.raw.headersSent) return 0
-  if (request.method === 'HEAD') return 0
+  // Their Content-Length is that of a body which is not sent.
+  const { statusCode } = reply.raw
+  if (request.method === 'HEAD' || statusCode === 204 || statusCode === 304) return 0
   const length = reply.getHeader('content-length')
   if (length !== undefined && reply.raw.writableFinished) return Number(length)
   return undefined

@@ -126,3 +126,14 @@ for (const workers of [undefined, 1]) {
     for (const client of clients) await client[Symbol.asyncDispose]()
   })
 }
+
+test('a reply without a body has no bytes, whatever its Content-Length says', async () => {
+  await using recorder = await startRecorder({ answer: 'Status: 304\r\nContent-Length: 5000\r\nETag: "a"\r\n\r\n' })
+  const told: unknown[] = []
+  const accessLog = ({ method, status, bytes }: AccessLogEntry): undefined => { told.push([method, status, bytes]) }
+  await whileServed({ accessLog, mounts: [recorder.address], log: { level: 'silent' } }, async url => {
+    for (const method of ['GET', 'HEAD']) await fetch(url, { method, headers: { 'if-none-match': '"a"', connection: 'close' } })
+    await eventually(() => told.length === 2, 'two lines')
+  })
+  assert.deepEqual(told, [['GET', 304, 0], ['HEAD', 304, 0]])
+})

@@ -13,6 +13,15 @@ const SIZE_UNITS: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g:
 /** The longest delay of a Node.js timer; a longer one would fire at once. */
 export const MAX_TIME = 2 ** 31 - 1
 
+/** The system counts the idle time before probes of a connection (TCP keepalive) in seconds, of which Linux takes so many. */
+const SECOND = 1000
+export const MAX_PROBE_DELAY = 32_767 * SECOND
+
+/** Milliseconds in whole seconds: Node.js would round down, and none is the delay of the system, of hours. */
+export function probeDelay (milliseconds: number): number {
+  return Math.ceil(milliseconds / SECOND) * SECOND
+}
+
 /** A hundred years: beyond that a lifetime is a mistake. */
 const MAX_LIFETIME = 100 * 31_536_000_000
 

@@ -1,7 +1,7 @@
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { isRecord } from '../options/checks.ts'
 import { checkKeys } from '../options/keys.ts'
-import { show } from '../options/units.ts'
+import { MAX_PROBE_DELAY, probeDelay, show } from '../options/units.ts'
 import { LOG_LEVELS } from './read-logs.ts'
 import type { FastifyServerOptions } from 'fastify'
 import type { ServerOptions } from 'node:http'
@@ -144,7 +144,13 @@ export function readFastify (value: unknown): GatewayFastifyOptions {
   if (isRecord(value.routerOptions)) checkKeys('fastify.routerOptions', value.routerOptions, [...Object.keys(ROUTER), ...MORE_ROUTER], "'fastify.routerOptions'")
   if (isRecord(value.ajv)) checkKeys('fastify.ajv', value.ajv, Object.keys(AJV), "'fastify.ajv'")
   if (isRecord(value.logger)) checkLogger(value.logger)
-  return value
+  if (!isRecord(value.http) || value.http.keepAliveInitialDelay === undefined) return value
+  return { ...value, http: { ...value.http, keepAliveInitialDelay: readProbeDelay(value.http.keepAliveInitialDelay) } }
+}
+
+function readProbeDelay (value: unknown): number {
+  if (typeof value === 'number' && value >= 0 && value <= MAX_PROBE_DELAY) return probeDelay(value)
+  throw new FST_SCGI_OPT_INVALID('fastify.http.keepAliveInitialDelay', show(value), `milliseconds, of at most ${MAX_PROBE_DELAY}`)
 }
 
 function checkLogger (logger: Record<string, unknown>): void {

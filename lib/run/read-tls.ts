@@ -2,7 +2,7 @@ import { createSecureContext, createServer, type SecureContextOptions, type TlsO
 import { FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNSUPPORTED } from '../errors.ts'
 import { toError } from '../runtime/caught.ts'
 import { isFunction, isRecord } from '../options/checks.ts'
-import { show } from '../options/units.ts'
+import { MAX_PROBE_DELAY, MAX_TIME, probeDelay, show } from '../options/units.ts'
 import { checkKeys } from '../options/keys.ts'
 import { trustPartialChains } from './partial-trust.ts'
 import { readText } from './kept-source.ts'
@@ -62,8 +62,12 @@ const REFUSED: Readonly<Record<string, string>> = {
 
 /** Of another value Node.js takes some for true, and some for false, without a word. */
 const FLAGS = ['allowPartialTrustChain', 'enableTrace', 'honorCipherOrder', 'keepAlive', 'noDelay', 'rejectUnauthorized', 'requestCert']
-/** 0, or what is no number, is its default for Node.js. */
-const NUMBERS = ['handshakeTimeout', 'keepAliveInitialDelay', 'sessionTimeout']
+/** The most of each; 0, or what is no number, is its default for Node.js. */
+const NUMBERS: Readonly<Record<string, number>> = {
+  handshakeTimeout: MAX_TIME,
+  keepAliveInitialDelay: MAX_PROBE_DELAY,
+  sessionTimeout: MAX_TIME,
+}
 
 /** What each name has of its own. */
 const CERTIFICATE: readonly (keyof ListenCertificate)[] = ['cert', 'key', 'passphrase']
@@ -88,6 +92,8 @@ export function readTls (option: string, value: unknown): TlsSettings | undefine
   if (others.ca !== undefined) settings.ca = readPem(`${option}.ca`, others.ca, 'CERTIFICATE')
   check(option, certificate)
   checkOthers(option, others)
+  const { keepAliveInitialDelay } = others
+  if (typeof keepAliveInitialDelay === 'number') settings.keepAliveInitialDelay = probeDelay(keepAliveInitialDelay)
   check(option, settings)
   const contexts = readNames(`${option}.sni`, sni, forNames(settings))
   if (contexts !== undefined) settings.SNICallback = nameContexts(contexts)
@@ -151,8 +157,9 @@ function checkOthers (option: string, { ca: _ca, crl: _crl, pfx: _pfx, ...others
   for (const [name, value] of Object.entries(others)) {
     if (value === undefined) continue
     if (FLAGS.includes(name) && typeof value !== 'boolean') throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(value), 'true or false')
-    if (NUMBERS.includes(name) && !(typeof value === 'number' && value > 0)) {
-      throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(value), 'a number above 0')
+    const most = NUMBERS[name]
+    if (most !== undefined && !(typeof value === 'number' && value > 0 && value <= most)) {
+      throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(value), `a number above 0, of at most ${most}`)
     }
     if (name === 'ALPNCallback' && !isFunction(value)) throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(value), 'a function')
     try {

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import tls from 'node:tls'
+import { readFastify } from '../../lib/run/read-fastify.ts'
 import { readTls } from '../../lib/run/read-tls.ts'
 import { serverOf } from '../../lib/run/servers.ts'
 import { otherCertificate, partialChain, testCertificate } from '../helpers/tls-cert.ts'
@@ -137,6 +138,10 @@ const WRONG: [options: object, code: string, message: RegExp][] = [
     (name): [object, string, RegExp][] => ['on', 1, 0, null].map(value => [{ [name]: value }, 'INVALID', new RegExp(`tls\\.${name}' is .*true or false`)])),
   ...['handshakeTimeout', 'keepAliveInitialDelay', 'sessionTimeout'].flatMap(
     (name): [object, string, RegExp][] => ['10s', 0, -1, NaN].map(value => [{ [name]: value }, 'INVALID', new RegExp(`tls\\.${name}' is .*above 0`)])),
+  // Longer than a timer, or the system, can count.
+  ...['handshakeTimeout', 'keepAliveInitialDelay', 'sessionTimeout'].flatMap(
+    (name): [object, string, RegExp][] => [Infinity, 2 ** 31].map(value => [{ [name]: value }, 'INVALID', new RegExp(`tls\\.${name}' is .*at most`)])),
+  [{ keepAliveInitialDelay: 32_767_001 }, 'INVALID', /at most 32767000/],
   [{ ALPNCallback: 'h2' }, 'INVALID', /ALPNCallback' is "h2", expected a function/],
   [{ pskCallback: 'x' }, 'INVALID', /pskCallback/],
   [{ pskIdentityHint: 5 }, 'INVALID', /pskIdentityHint/],
@@ -147,5 +152,16 @@ const WRONG: [options: object, code: string, message: RegExp][] = [
 test('what has no effect, or not the one that is meant, is refused', () => {
   for (const [options, code, message] of WRONG) {
     assert.throws(() => readTls('listen.tls', { cert, key, ...options }), { code: `FST_SCGI_OPT_${code}`, message }, Object.keys(options).join())
+  }
+})
+
+test('keepAliveInitialDelay is rounded up to seconds, also where Fastify takes it: what is less is not the delay of the system', () => {
+  for (const [given, read] of [[1, 1000], [500, 1000], [1000, 1000], [1001, 2000], [32_767_000, 32_767_000]] as const) {
+    assert.equal(readTls('listen.tls', { cert, key, keepAlive: true, keepAliveInitialDelay: given })?.keepAliveInitialDelay, read)
+    assert.deepEqual(readFastify({ http: { keepAliveInitialDelay: given } }), { http: { keepAliveInitialDelay: read } })
+  }
+  assert.deepEqual(readFastify({ http: { keepAliveInitialDelay: 0 } }), { http: { keepAliveInitialDelay: 0 } })
+  for (const keepAliveInitialDelay of ['1s', -1, NaN, Infinity, 32_767_001, null]) {
+    assert.throws(() => readFastify({ http: { keepAliveInitialDelay } }), { code: 'FST_SCGI_OPT_INVALID', message: /fastify\.http\.keepAliveInitialDelay/ })
   }
 })

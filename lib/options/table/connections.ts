@@ -1,20 +1,17 @@
 import { count, flag, flagOr, names, object, ofRoom, size, time, word } from '../readers.ts'
+import { MAX_PROBE_DELAY, probeDelay } from '../units.ts'
 import { row, type Rows, type Values } from '../row.ts'
 
 /** Default time limit of one step of an exchange. */
 const STEP = '60s'
 
-/** The system counts in seconds, of which Linux takes so many. */
-const SECOND = 1000
-const MAX_DELAY = 32_767 * SECOND
-
 export const SOCKET_KEEPALIVE = {
-  initialDelay: row(time(0, undefined, MAX_DELAY), { default: 0, otherwise: "0, the system's", doc: 'idle time before the first probe, rounded up to seconds; at most 32767 s' }),
+  initialDelay: row(time(0, undefined, MAX_PROBE_DELAY), { default: 0, otherwise: "0, the system's", doc: 'idle time before the first probe, rounded up to seconds; at most 32767 s' }),
 } satisfies Rows
 
-/** Milliseconds before the first probe, in whole seconds: Node.js would round down, and none is the system's. `undefined` without probes. */
+/** Milliseconds before the first probe, in whole seconds; `undefined` without probes. */
 export function initialDelay (given: boolean | Values<typeof SOCKET_KEEPALIVE>): number | undefined {
-  if (typeof given !== 'boolean') return Math.ceil(given.initialDelay / SECOND) * SECOND
+  if (typeof given !== 'boolean') return probeDelay(given.initialDelay)
   return given ? 0 : undefined
 }
 

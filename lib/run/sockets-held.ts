@@ -173,7 +173,11 @@ function change (held: Held, place: Place): () => void {
     const stat = statSync(place.path, { throwIfNoEntry: false })
     if (stat !== undefined) {
       giveSocket(place)
-      undo.push(() => { giveSocket({ path: place.path, mode: stat.mode & 0o777, gid: stat.gid }) })
+      undo.push(() => {
+        // Its file may be gone by then, as where all is closed meanwhile; the rest is undone nevertheless.
+        if (lstatSync(place.path, { throwIfNoEntry: false }) === undefined) return
+        giveSocket({ path: place.path, mode: stat.mode & 0o777, gid: stat.gid })
+      })
     }
   }
   if ('backlog' in place && 'backlog' in before && place.backlog !== before.backlog) {

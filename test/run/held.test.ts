@@ -1,6 +1,7 @@
 // Sockets of the primary that are opened for a configuration which is not taken.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { existsSync, rmSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { closeHandle, type Handle } from '../../lib/run/handles.ts'
@@ -37,3 +38,27 @@ for (const undone of ['what comes after fails', 'another place of it cannot be o
     sockets.kill()
   })
 }
+
+test('what was changed is undone where the file of a socket is gone meanwhile', { timeout: 60_000 }, async () => {
+  await using dir = await tempDir()
+  const [first, second, third] = ['a', 'b', 'c'].map(name => ({ path: dir.socket(name), backlog: 5, mode: 0o600, gid: undefined }))
+  assert.ok(first !== undefined && second !== undefined && third !== undefined)
+  const forgotten: string[] = []
+  const sockets = new HeldSockets((_key, connection) => closeHandle(connection), key => forgotten.push(key))
+  try {
+    await sockets.open([first, second])
+    const undo = await sockets.open([{ ...first, mode: 0o666, backlog: 9 }, { ...second, mode: 0o666 }, third])
+    rmSync(first.path)
+    await undo()
+    assert.equal(statSync(second.path).mode & 0o777, 0o600)
+    assert.equal(existsSync(third.path), false)
+    assert.equal(forgotten.length, 1)
+    // All is closed before it is undone.
+    const late = await sockets.open([{ ...second, mode: 0o640, backlog: 9 }])
+    await sockets.keep([])
+    await late()
+    assert.equal(existsSync(second.path), false)
+  } finally {
+    sockets.kill()
+  }
+})

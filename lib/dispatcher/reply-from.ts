@@ -128,7 +128,10 @@ class Defaults {
     return {
       ...(retries ? undefined : { retryDelay: () => null }),
       ...given,
-      ...(retryDelay === undefined ? undefined : { retryDelay: details => isGivenUp(details.err) ? null : retryDelay(details) }),
+      ...(retryDelay === undefined
+        ? undefined
+        // For want of a client it would be repeated without end.
+        : { retryDelay: details => call.isUnanswerable || isGivenUp(details.err) ? null : retryDelay(details) }),
       ...(options.passRequestBody === false && given.body === undefined ? { body: null } : undefined),
       onError: (_reply, error) => {
         if (given.onError === undefined || call.isCut) this.#answer(call, error.error)

@@ -1,5 +1,6 @@
 // app.close() gives requests of reply.from() the same grace as those of a mount: the rows are run on both.
 import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
 import { test } from 'node:test'
 import Fastify from 'fastify'
 import scgi from '../../lib/index.ts'
@@ -192,6 +193,29 @@ test('a request that was given up is not repeated, whatever retryDelay says', as
   await waiting.write(get('/from'))
   await eventually(() => asked > 20, 'it is repeated')
   await failing.close()
+  const before = asked
+  await timers(5)
+  assert.equal(asked, before)
+})
+
+test('nor is one that fails after its client has left, with ignoreClientAbort', async () => {
+  const events = new EventEmitter()
+  let asked = 0
+  await using failing = await start(await refusedAddress(), { ignoreClientAbort: true, closeTimeout: SHORT }, {
+    retryDelay: () => {
+      asked += 1
+      if (asked === 3) events.emit('asked')
+      return 5
+    },
+  })
+  const isAsked = once(events, 'asked')
+  const left = new Promise(resolve => failing.app.server.once('connection', socket => socket.once('close', resolve)))
+  const client = await RawClient.connect(failing)
+  await client.write(get('/from'))
+  await isAsked
+  client.destroy()
+  await left
+  await timers(2)
   const before = asked
   await timers(5)
   assert.equal(asked, before)

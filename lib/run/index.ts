@@ -72,38 +72,51 @@ export async function runHere (
       kill: () => own.pidFile?.remove(),
     })
     : undefined
-  const { application } = await build(settings, logs)
-  const { app } = application
-  const endWarnings = wanted ? logWarnings(app.log) : undefined
-  let pidFile: PidFile | undefined
-  let addresses
+  let endWarnings: (() => void) | undefined
+  const over = (): void => {
+    endWarnings?.()
+    signals?.end()
+  }
   try {
-    pidFile = own.pidFile = await PidFile.write(settings.pidFile)
-    addresses = await listenHere(application, settings.listeners)
-  } catch (error) {
-    pidFile?.undo()
-    await app.close()
-    endWarnings?.()
-    throw error
-  }
-  for (const mount of settings.mounts) app.log.info(`${prefixOf(mount)} is served by ${serversOf(mount)}`)
-  const close = async (): Promise<void> => {
-    app.log.info('closing: requests in flight may finish')
+    const { application } = await build(settings, logs)
+    const { app } = application
+    if (wanted) endWarnings = logWarnings(app.log)
+    let addresses: string[]
     try {
-      await Promise.all([app.close(), beside?.close()])
-    } finally {
-      pidFile?.remove()
+      own.pidFile = await PidFile.write(settings.pidFile)
+      addresses = await listenHere(application, settings.listeners)
+    } catch (error) {
+      own.pidFile?.undo()
+      await app.close()
+      throw error
     }
-    await logs.flush(LAST_LINES)
-    endWarnings?.()
-    logs.close()
-  }
-  signals?.speakTo({ log: app.log, close })
-  return {
-    addresses,
-    app,
-    close,
-    reload: () => Promise.reject(new StartError("there is nothing to reload: the gateway serves in this process ('workers' is not said)")),
+    for (const mount of settings.mounts) app.log.info(`${prefixOf(mount)} is served by ${serversOf(mount)}`)
+    const end = async (): Promise<void> => {
+      app.log.info('closing: requests in flight may finish')
+      try {
+        await Promise.all([app.close(), beside?.close()])
+      } finally {
+        own.pidFile?.remove()
+      }
+      await logs.flush(LAST_LINES)
+      logs.close()
+    }
+    let ended: Promise<void> | undefined
+    // The program may close it, and a signal meanwhile.
+    const close = (): Promise<void> => {
+      ended ??= end().finally(over)
+      return ended
+    }
+    signals?.speakTo({ log: app.log, close })
+    return {
+      addresses,
+      app,
+      close,
+      reload: () => Promise.reject(new StartError("there is nothing to reload: the gateway serves in this process ('workers' is not said)")),
+    }
+  } catch (error) {
+    over()
+    throw error
   }
 }
 
@@ -111,14 +124,22 @@ async function runPrimary (workers: number, { signals: wanted = true }: RunGatew
   const { Primary } = await import('./primary.ts')
   const primary = new Primary(workers)
   const signals = wanted ? new Signals(primary) : undefined
-  await primary.start()
-  if (wanted) logWarnings(primary.log)
+  try {
+    await primary.start()
+  } catch (error) {
+    signals?.end()
+    throw error
+  }
+  const endWarnings = wanted ? logWarnings(primary.log) : undefined
   if (file !== undefined) await primary.beFound(file)
   signals?.speakTo(primary satisfies Running)
   return {
     get addresses () { return primary.addresses },
     app: undefined,
-    close: () => primary.close(),
+    close: () => primary.close().finally(() => {
+      endWarnings?.()
+      signals?.end()
+    }),
     reload: () => primary.reload(),
   }
 }

@@ -36,51 +36,76 @@ export interface Belongings {
   kill? (): void
 }
 
+/** Of the gateways of this process that have not ended, also those that start. */
+const live = new Set<Signals>()
+/** When the first signal came to close them. */
+let closing: number | undefined
+/** What the process ends with once all are closed. */
+let exitCode = 0
+
 /**
  * The signals of the process, from its first moment on, as nginx has them: SIGTERM, SIGQUIT and SIGINT close the gateway, which exits with
  * 0, and a second one ends the process at once; SIGUSR1 reopens the log files; SIGHUP loads the configuration anew, where there is one;
- * SIGUSR2 is ignored, with a line.
+ * SIGUSR2 is ignored, with a line. Where a program runs several gateways, the process ends with the last of them.
  */
 export class Signals {
   readonly #files: Belongings
   #gateway: Running | undefined
-  #closing: number | undefined
+  #closed = false
+  readonly #listeners = [
+    ['SIGHUP', () => this.#reload()],
+    ['SIGUSR2', () => this.#gateway?.log.info('SIGUSR2 is ignored: SIGHUP loads the configuration and the program anew')],
+    ['SIGUSR1', () => this.#reopen()],
+  ] as const
 
   constructor (files: Belongings) {
     this.#files = files
-    for (const signal of CLOSING) process.on(signal, () => this.#close(signal))
-    process.on('SIGHUP', () => this.#reload())
-    process.on('SIGUSR2', () => this.#gateway?.log.info('SIGUSR2 is ignored: SIGHUP loads the configuration and the program anew'))
-    process.on('SIGUSR1', () => this.#reopen())
+    if (live.size === 0) for (const signal of CLOSING) process.on(signal, closeAll)
+    live.add(this)
+    for (const [signal, listener] of this.#listeners) process.on(signal, listener)
+  }
+
+  /** Something may be in flight. */
+  get serves (): boolean {
+    return this.#gateway !== undefined && !this.#closed
+  }
+
+  get holdsThread (): boolean {
+    return this.#files.holdsThread
   }
 
   /** The gateway serves: from now on it is closed before the process ends. */
   speakTo (gateway: Running): void {
     this.#gateway = gateway
+    if (closing !== undefined) this.close()
   }
 
-  #close (signal: typeof CLOSING[number]): void {
+  /** The gateway is no more: its signals are the program's again. */
+  end (): void {
+    // The process is about to end: without listeners, the same key press arriving once more would end it before the last lines are written.
+    if (closing !== undefined) return
+    live.delete(this)
+    if (live.size === 0) for (const signal of CLOSING) process.off(signal, closeAll)
+    for (const [signal, listener] of this.#listeners) process.off(signal, listener)
+  }
+
+  /** For a signal: the process ends with the last one that is closed. */
+  close (): void {
     const gateway = this.#gateway
-    if (gateway === undefined || (this.#closing !== undefined && performance.now() - this.#closing > SAME_SIGNAL)) {
-      this.#files.kill?.()
-      this.#exit(128 + constants.signals[signal])
-      return
-    }
-    if (this.#closing !== undefined) return
-    this.#closing = performance.now()
-    void gateway.close().then(() => 0, error => {
+    if (gateway === undefined) return
+    gateway.close().catch((error: unknown) => {
       gateway.log.error(`closing failed: ${toError(error).message}`)
-      return 1
-    }).then(async code => {
+      exitCode = 1
+    }).then(async () => {
       await this.#files.flush(LAST_LINES)
-      this.#exit(code)
-    })
+    }).finally(() => {
+      this.#closed = true
+      if (![...live].some(({ serves }) => serves)) exit(exitCode)
+    }).catch(() => {})
   }
 
-  #exit (code: number): void {
-    // The end of the process would wait for a write that no reader and no disk takes.
-    if (this.#files.holdsThread) process.kill(process.pid, 'SIGKILL')
-    process.exit(code)
+  kill (): void {
+    if (!this.#closed) this.#files.kill?.()
   }
 
   #reload (): void {
@@ -100,4 +125,22 @@ export class Signals {
       log?.error(`SIGUSR1: the log file cannot be opened, the one before is written on: ${toError(error).message}`)
     }
   }
+}
+
+function closeAll (signal: typeof CLOSING[number]): void {
+  const all = [...live]
+  if (!all.some(({ serves }) => serves) || (closing !== undefined && performance.now() - closing > SAME_SIGNAL)) {
+    exit(128 + constants.signals[signal])
+  } else if (closing === undefined) {
+    closing = performance.now()
+    for (const signals of all) signals.close()
+  }
+}
+
+/** Those that do not serve yet, or not end, are ended at once. */
+function exit (code: number): void {
+  for (const signals of live) signals.kill()
+  // The end of the process would wait for a write that no reader and no disk takes.
+  if ([...live].some(({ holdsThread }) => holdsThread)) process.kill(process.pid, 'SIGKILL')
+  process.exit(code)
 }

@@ -38,6 +38,7 @@ export class OwnApplication implements Application {
   /** By number of processes: when so many were needed last. */
   readonly #needed: number[] = []
   #active: ReadonlyMap<string, number> = new Map()
+  #preparing: Promise<void> | undefined
   #stopped = false
 
   /** @param option the option that it comes from, for errors */
@@ -53,7 +54,10 @@ export class OwnApplication implements Application {
     try {
       await checkCommand(this.#settings)
       this.#identity = await findIdentity(this.#option, this.#settings)
-      await this.#prepare()
+      this.#goOn()
+      this.#preparing = this.#prepare()
+      await this.#preparing.finally(() => { this.#preparing = undefined })
+      this.#goOn()
       this.#processes = Array.from({ length: min }, () => this.#launch())
       const began = Promise.all(this.#processes.map(one => one.begun))
       await this.#within(PATIENCE, began)
@@ -88,16 +92,24 @@ export class OwnApplication implements Application {
 
   async stop (): Promise<void> {
     this.#stopped = true
+    // What it makes meanwhile is removed below.
+    if (this.#preparing !== undefined) await this.#preparing.catch(() => {})
     for (const leave of [...this.#leaving.values()]) leave()
     const all = [...this.#processes, ...this.#leaving.keys()]
     this.#processes = []
     await Promise.all(all.map(process => process.stop()))
     await this.#socket?.close()
     this.#socket = undefined
-    if (this.#directory === undefined) return
-    await rm(this.#directory, { recursive: true, force: true })
-    guard.drop(this.#directory)
+    const directory = this.#directory
     this.#directory = undefined
+    if (directory === undefined) return
+    await rm(directory, { recursive: true, force: true })
+    guard.drop(directory)
+  }
+
+  /** Nobody would stop what is launched after that. */
+  #goOn (): void {
+    if (this.#stopped) throw new FST_SCGI_SPAWN(nameOf(this.#settings), 'it was stopped while it started')
   }
 
   /** The directory of its sockets, and the one from which all accept. */

@@ -6,6 +6,7 @@ import { LOG_LEVELS } from './read-logs.ts'
 import { PLAIN_OPTIONS, readPlain, spellOut } from './plain-options.ts'
 import { splitWords } from './words.ts'
 import { parse } from './parse.ts'
+import { checkTrust } from './read-fastify.ts'
 import { readMode, readText, type Place } from './read-listen.ts'
 import type { GatewayConfig, GatewayFastifyOptions, ListenOptions } from '../../types/config.ts'
 import type { SpawnOptions } from '../../types/spawn.ts'
@@ -185,10 +186,11 @@ function readFastify (values: Values): GatewayFastifyOptions {
   }
 }
 
-/** `true`, a number of proxies, or addresses and networks. */
+/** `true`, or addresses and networks. */
 function readTrust (text: string): boolean | string {
   if (text === '') throw new UsageError('--trust-proxy is empty: name the addresses or networks of the proxies, such as 127.0.0.1 or 10.0.0.0/8')
   if (text === 'true') return true
+  said(() => checkTrust('--trust-proxy', text))
   return text
 }
 

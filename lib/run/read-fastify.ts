@@ -144,8 +144,21 @@ export function readFastify (value: unknown): GatewayFastifyOptions {
   if (isRecord(value.routerOptions)) checkKeys('fastify.routerOptions', value.routerOptions, [...Object.keys(ROUTER), ...MORE_ROUTER], "'fastify.routerOptions'")
   if (isRecord(value.ajv)) checkKeys('fastify.ajv', value.ajv, Object.keys(AJV), "'fastify.ajv'")
   if (isRecord(value.logger)) checkLogger(value.logger)
+  checkTrust('fastify.trustProxy', value.trustProxy)
   if (!isRecord(value.http) || value.http.keepAliveInitialDelay === undefined) return value
   return { ...value, http: { ...value.http, keepAliveInitialDelay: readProbeDelay(value.http.keepAliveInitialDelay) } }
+}
+
+/**
+ * Fastify takes the text '2' for the address 0.0.0.2, and with the number it trusts nobody.
+ * @throws FST_SCGI_OPT_INVALID
+ */
+export function checkTrust (option: string, value: unknown): void {
+  const whom: unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : [value]
+  for (const one of whom) {
+    if (one === 0 || !(typeof one === 'number' || (typeof one === 'string' && /^\s*\d[^.:]*$/.test(one)))) continue
+    throw new FST_SCGI_OPT_INVALID(option, show(value), "addresses or networks of the proxies, such as '127.0.0.1, 10.0.0.0/8': a number of proxies says nothing about who connects")
+  }
 }
 
 function readProbeDelay (value: unknown): number {

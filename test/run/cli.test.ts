@@ -73,6 +73,8 @@ test('refuses a command line that is wrong', () => {
   for (const [args, message] of [
     [[], /no address given/],
     [['--nonsense', 'a:1'], /Unknown option '--nonsense'/],
+    [['--trust-proxy', '2', 'a:1'], /--trust-proxy is "2", expected addresses or networks of the proxies/],
+    [['--trust-proxy', '127.0.0.1, 10/8', 'a:1'], /--trust-proxy is "127\.0\.0\.1, 10\/8"/],
     [['--listen', '70000', 'a:1'], /--listen '70000'/],
     [['--listen', '::1:80', 'a:1'], /--listen '::1:80'/],
     [['--listen', 'unix:', 'a:1'], /--listen 'unix:'/],

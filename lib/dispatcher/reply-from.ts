@@ -4,8 +4,9 @@ import { errors } from 'undici'
 import { valueOf } from '../options/functions.ts'
 import { setOwn } from '../runtime/own-property.ts'
 import { describe, startOver } from '../http/described.ts'
+import { endWithBody } from '../http/body-failure.ts'
 import { addCookie } from '../reply/header-lists.ts'
-import { bodyFailed, breakOff, clearHead, isHttp2, resetIfDestroyed } from '../http/raw-reply.ts'
+import { breakOff, clearHead, isHttp2, resetIfDestroyed } from '../http/raw-reply.ts'
 import { refusedCoding } from '../inbound/transfer-coding.ts'
 import { takeTurn } from '../inbound/turn.ts'
 import { handOver } from '../reply/hand-over.ts'
@@ -163,12 +164,10 @@ class Defaults {
       },
       onResponse: (request, _reply, response) => {
         const { onResponse } = options
-        const isHandedOver = given.onResponse !== undefined || onResponse !== undefined
         resetIfDestroyed(reply.raw)
-        response.stream.on('error', error => {
-          // That is what undici makes of a body which a hook destroys, and which the hook need not listen for.
-          if (!(error instanceof errors.RequestAbortedError)) bodyFailed(reply.raw, isHandedOver)
-        })
+        // That error is what undici makes of a body which a hook destroys, and which the hook need not listen for. One that fails gets a
+        // listener of undici's own.
+        endWithBody(response.stream, reply.raw, error => !(error instanceof errors.RequestAbortedError), 1)
         if (failure !== undefined) {
           response.stream.destroy()
           clearHead(reply)

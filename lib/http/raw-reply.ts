@@ -92,17 +92,6 @@ export function resetIfDestroyed (raw: ServerResponse): void {
   }
 }
 
-/**
- * The body of a reply broke off. Fastify ends a reply whose stream fails, but it does not see the application's where a hook has put
- * another stream in its place.
- * @param handedOver a hook sends the reply, and may send another
- */
-export function bodyFailed (raw: ServerResponse, handedOver: boolean): void {
-  setImmediate(() => {
-    if (!raw.writableEnded && (raw.headersSent || !handedOver)) breakOff(raw)
-  })
-}
-
 /** A connection of HTTP/1 that was promised to be kept ends with its reply all the same. */
 export function endAfter (raw: ServerResponse, socket: Socket): void {
   if (raw.headersSent && !isHttp2(raw)) raw.once('finish', () => socket.destroySoon())

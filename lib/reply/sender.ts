@@ -1,7 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { isConditional } from '../http/conditions.ts'
-import { bodyFailed, breakOff, clearHead, flushHead, isHttp2, isUnseen, onReplyClose, pendingBytes, resetIfDestroyed } from '../http/raw-reply.ts'
+import { breakOff, clearHead, flushHead, isHttp2, isUnseen, onReplyClose, pendingBytes, resetIfDestroyed } from '../http/raw-reply.ts'
 import { describe } from '../http/described.ts'
+import { endWithBody } from '../http/body-failure.ts'
 import { sendBytes } from '../http/send-bytes.ts'
 import { leaveHead, onlyOwn } from '../http/route-hooks.ts'
 import { setPlan, takePlan, type FilterPlan } from './plan.ts'
@@ -112,7 +113,7 @@ export class ReplySender {
   stream (head: ResponseHead, body: Readable, onResponse: ReplySettings['hooks']['onResponse']): void {
     const reply = this.#reply
     resetIfDestroyed(reply.raw)
-    body.once('error', () => bodyFailed(reply.raw, onResponse !== undefined))
+    endWithBody(body, reply.raw)
     try {
       const headers = this.#applyHead(head)
       if (head.contentLength >= 0 && head.statusCode !== 204) reply.header('content-length', head.contentLength)

@@ -155,6 +155,8 @@ export class Primary {
       this.#nextLogs = logs
       undo = await this.#sockets.open(plan.listeners.map(({ place }) => place))
       pidFile = this.#pidFile?.path === plan.pidFile ? this.#pidFile : await PidFile.write(plan.pidFile)
+      // Workers that close() has ended would be started anew.
+      if (this.#closing !== undefined) throw new StartError('the gateway is closing')
       await generation.serve(plan.listeners.map(({ place }) => this.#sockets.addressOf(place)))
       if (this.#closing !== undefined) throw new StartError('the gateway is closing')
     } catch (error) {
@@ -209,6 +211,9 @@ export class Primary {
 
   async #close (): Promise<void> {
     this.log.info('closing: requests in flight may finish')
+    // A reload would open again what is closed here: it ends first, and soon, as its workers are gone.
+    this.#next?.kill()
+    await this.#changing?.catch(() => {})
     const generations = this.#all()
     await this.#sockets.keep([])
     this.#handout.close()

@@ -224,6 +224,7 @@ export class ReplySide implements ReplySource, ReplyOwner, ReplyContext {
   }
 
   sendError (error: unknown): void {
+    // It ends for everybody: who waits for the cache asks anew.
     this.#upstream.abort()
     this.#exchange.answerError(error)
   }

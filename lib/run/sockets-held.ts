@@ -1,10 +1,14 @@
 import { lstatSync, statSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
+import { dirname } from 'node:path'
 import { divertConnections, setBacklog, type Handle, type ServerAddress } from './handles.ts'
 import { StartError } from './errors.ts'
 import { codeOf, toError } from '../runtime/caught.ts'
 import { collides, keyOf, showPlace, type Place } from './read-listen.ts'
 import { bindingsOf, giveSocket, listenOn, urlOf } from './sockets.ts'
+
+/** Of the mode of a directory. */
+const SET_GROUP = 0o2000
 
 interface Held {
   place: Place
@@ -172,7 +176,10 @@ function change (held: Held, place: Place): () => void {
   if ('path' in place && 'path' in before && (place.mode !== before.mode || place.gid !== before.gid)) {
     const stat = statSync(place.path, { throwIfNoEntry: false })
     if (stat !== undefined) {
-      giveSocket(place)
+      // What is no longer said is as with a new socket.
+      const mode = place.mode ?? (before.mode === undefined ? undefined : newMode())
+      const gid = place.gid ?? (before.gid === undefined ? undefined : newGroup(place.path))
+      giveSocket({ path: place.path, mode, gid })
       undo.push(() => {
         // Its file may be gone by then, as where all is closed meanwhile; the rest is undone nevertheless.
         if (lstatSync(place.path, { throwIfNoEntry: false }) === undefined) return
@@ -187,4 +194,17 @@ function change (held: Held, place: Place): () => void {
   held.place = place
   undo.push(() => { held.place = before })
   return () => { for (const back of undo) back() }
+}
+
+function newMode (): number {
+  // Reading it alone is deprecated.
+  const mask = process.umask(0o077)
+  process.umask(mask)
+  return 0o777 & ~mask
+}
+
+/** A directory may pass its group on. */
+function newGroup (path: string): number | undefined {
+  const directory = statSync(dirname(path))
+  return (directory.mode & SET_GROUP) === 0 ? process.getegid?.() : directory.gid
 }

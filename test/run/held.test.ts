@@ -1,7 +1,7 @@
 // Sockets of the primary that are opened for a configuration which is not taken.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, rmSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { closeHandle, type Handle } from '../../lib/run/handles.ts'
@@ -62,3 +62,42 @@ test('what was changed is undone where the file of a socket is gone meanwhile', 
     sockets.kill()
   }
 })
+
+for (const where of ['a directory', 'a directory that passes its group on']) {
+  test(`mode and group that are no longer said are those of a new socket of ${where}, and come back if that is undone`, async t => {
+    await using dir = await tempDir()
+    const root = process.getuid?.() === 0
+    if (where !== 'a directory') {
+      if (!root) {
+        t.skip('only root may give a directory to any group')
+        return
+      }
+      chownSync(dir.path, -1, 12)
+      chmodSync(dir.path, 0o2755)
+    }
+    const said = { path: dir.socket('a.sock'), backlog: 5, mode: 0o600, gid: root ? 13 : process.getegid?.() }
+    const unsaid = { ...said, mode: undefined, gid: undefined }
+    const look = (path = said.path): object => {
+      const { mode, gid } = statSync(path)
+      return { mode: mode & 0o777, gid }
+    }
+    const sockets = new HeldSockets((_key, connection) => closeHandle(connection))
+    const fresh = new HeldSockets((_key, connection) => closeHandle(connection))
+    t.after(() => {
+      sockets.kill()
+      fresh.kill()
+    })
+    const other = dir.socket('fresh.sock')
+    await fresh.open([{ ...unsaid, path: other }])
+    await sockets.open([said])
+    assert.deepEqual(look(), { mode: 0o600, gid: said.gid })
+    const undo = await sockets.open([unsaid])
+    assert.deepEqual(look(), look(other))
+    await undo()
+    assert.deepEqual(look(), { mode: 0o600, gid: said.gid })
+    // Nobody has ever said anything of it: what an administrator has set stays.
+    chmodSync(other, 0o640)
+    await fresh.open([{ ...unsaid, path: other }])
+    assert.deepEqual(look(other), { ...look(other), mode: 0o640 })
+  })
+}

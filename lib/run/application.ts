@@ -91,9 +91,18 @@ export class Application {
       for (const [index, mount] of mounts.entries()) await at(`mounts[${index}]`, async () => { await register(app, mount) })
       await at('setup', async () => { await app.ready() })
     } catch (error) {
-      await app.close()
+      await closeUnstarted(app)
       throw error
     }
+  }
+}
+
+/** Closes an application that cannot start. Why is said by who calls this; an `onClose` hook that fails must not be what is said instead. */
+export async function closeUnstarted (app: FastifyInstance): Promise<void> {
+  try {
+    await app.close()
+  } catch (error) {
+    app.log.error({ err: error }, 'an application that cannot start did not close either')
   }
 }
 

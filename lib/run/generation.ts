@@ -101,7 +101,7 @@ export class Generation {
   keep (log: Teller): void {
     this.#log = log
     for (const worker of this.#workers) this.#watch(worker)
-    for (const [worker, end] of this.#early.splice(0)) if (!worker.leaving) this.#died(worker, end)
+    for (const [worker, end] of this.#early.splice(0)) if (!worker.leaving && !this.#over) this.#died(worker, end)
   }
 
   tell (order: Order): void {

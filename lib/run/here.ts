@@ -3,7 +3,7 @@ import { bindingsOf, explainListen, listenOn, urlOf, type Binding } from './sock
 import { divertListen } from './handles.ts'
 import { toError } from '../runtime/caught.ts'
 import type { Server } from 'node:net'
-import type { Application } from './application.ts'
+import { closeUnstarted, type Application } from './application.ts'
 import type { Listener } from './read-listen.ts'
 
 /** For Fastify, which must be told something: where it listens is decided elsewhere. */
@@ -59,7 +59,7 @@ export async function listenHere (application: Application, listeners: readonly 
       if (url !== undefined) app.log.info(listening(url))
     }
   } catch (error) {
-    await app.close()
+    await closeUnstarted(app)
     // Fastify may be the first to tell what its server has told.
     throw error instanceof StartError || first === undefined || !(error instanceof Error && 'syscall' in error)
       ? error

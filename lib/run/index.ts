@@ -1,6 +1,7 @@
 import cluster from 'node:cluster'
 import { resolve } from 'node:path'
 import { build } from './build.ts'
+import { closeUnstarted } from './application.ts'
 import { listenHere } from './here.ts'
 import { KEPT, keepModules, keptText, useKept } from './kept-source.ts'
 import { loadConfig } from './load-config.ts'
@@ -87,7 +88,7 @@ export async function runHere (
       addresses = await listenHere(application, settings.listeners)
     } catch (error) {
       own.pidFile?.undo()
-      await app.close()
+      await closeUnstarted(app)
       throw error
     }
     for (const mount of settings.mounts) app.log.info(`${prefixOf(mount)} is served by ${serversOf(mount)}`)

@@ -62,7 +62,7 @@ const REFUSED: Readonly<Record<string, string>> = {
 
 /** Of another value Node.js takes some for true, and some for false, without a word. */
 const FLAGS = ['allowPartialTrustChain', 'enableTrace', 'honorCipherOrder', 'keepAlive', 'noDelay', 'rejectUnauthorized', 'requestCert']
-/** The most of each; 0, or what is no number, is its default for Node.js. */
+/** The most of each; what is no number is its default for Node.js, and 0 is, too. */
 const NUMBERS: Readonly<Record<string, number>> = {
   handshakeTimeout: MAX_TIME,
   keepAliveInitialDelay: MAX_PROBE_DELAY,
@@ -158,8 +158,10 @@ function checkOthers (option: string, { ca: _ca, crl: _crl, pfx: _pfx, ...others
     if (value === undefined) continue
     if (FLAGS.includes(name) && typeof value !== 'boolean') throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(value), 'true or false')
     const most = NUMBERS[name]
-    if (most !== undefined && !(typeof value === 'number' && value > 0 && value <= most)) {
-      throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(value), `a number above 0, of at most ${most}`)
+    // A delay of 0 says what it is: the system's.
+    const mayBeZero = name === 'keepAliveInitialDelay'
+    if (most !== undefined && !(typeof value === 'number' && (value > 0 || (mayBeZero && value === 0)) && value <= most)) {
+      throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(value), `a number ${mayBeZero ? 'from 0' : 'above 0'}, of at most ${most}`)
     }
     if (name === 'ALPNCallback' && !isFunction(value)) throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(value), 'a function')
     try {

@@ -298,10 +298,11 @@ export class ManagedProcess {
     }
     const lived = timers.now() - this.#started >= STABLE
     this.crashes = lived ? 1 : this.crashes + 1
-    if (this.crashes > 1 || (signal === null && !lived)) this.#looping = true
     const how = signal === null ? `exited with code ${code ?? 0}` : `was ended by ${signal}`
     this.reason = `${this.#name} ${how}${this.#said === '' ? '' : `: ${this.#said.slice(0, MOST_SAID)}`}`
     const restartsIn = this.#pause()
+    // Requests would wait for it as long as that, while other servers might answer them.
+    if (this.crashes > 1 || (signal === null && !lived) || restartsIn > PROBATION) this.#looping = true
     this.#cancel = timers.after(restartsIn, () => this.#start())
     onProcess({ pid, state: 'exited', reason: this.reason, restartsIn })
     this.#options.onChange()

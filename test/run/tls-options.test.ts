@@ -137,7 +137,8 @@ const WRONG: [options: object, code: string, message: RegExp][] = [
   ...['allowPartialTrustChain', 'enableTrace', 'honorCipherOrder', 'keepAlive', 'noDelay', 'rejectUnauthorized', 'requestCert'].flatMap(
     (name): [object, string, RegExp][] => ['on', 1, 0, null].map(value => [{ [name]: value }, 'INVALID', new RegExp(`tls\\.${name}' is .*true or false`)])),
   ...['handshakeTimeout', 'keepAliveInitialDelay', 'sessionTimeout'].flatMap(
-    (name): [object, string, RegExp][] => ['10s', 0, -1, NaN].map(value => [{ [name]: value }, 'INVALID', new RegExp(`tls\\.${name}' is .*above 0`)])),
+    (name): [object, string, RegExp][] => ['10s', 0, -1, NaN].filter(value => name !== 'keepAliveInitialDelay' || value !== 0).map(
+      value => [{ [name]: value }, 'INVALID', new RegExp(`tls\\.${name}' is .*(above|from) 0`)])),
   // Longer than a timer, or the system, can count.
   ...['handshakeTimeout', 'keepAliveInitialDelay', 'sessionTimeout'].flatMap(
     (name): [object, string, RegExp][] => [Infinity, 2 ** 31].map(value => [{ [name]: value }, 'INVALID', new RegExp(`tls\\.${name}' is .*at most`)])),
@@ -161,6 +162,7 @@ test('keepAliveInitialDelay is rounded up to seconds, also where Fastify takes i
     assert.deepEqual(readFastify({ http: { keepAliveInitialDelay: given } }), { http: { keepAliveInitialDelay: read } })
   }
   assert.deepEqual(readFastify({ http: { keepAliveInitialDelay: 0 } }), { http: { keepAliveInitialDelay: 0 } })
+  assert.equal(readTls('listen.tls', { cert, key, keepAliveInitialDelay: 0 })?.keepAliveInitialDelay, 0)
   for (const keepAliveInitialDelay of ['1s', -1, NaN, Infinity, 32_767_001, null]) {
     assert.throws(() => readFastify({ http: { keepAliveInitialDelay } }), { code: 'FST_SCGI_OPT_INVALID', message: /fastify\.http\.keepAliveInitialDelay/ })
   }

@@ -248,6 +248,20 @@ describe('an application that ends', () => {
     })
   }
 
+  test('once, and starts again only after more than a second, is out meanwhile: other servers of its group may answer', async () => {
+    const timers = new FakeTimers()
+    await using app = new Started({ restart: { delay: 30_000, maxDelay: 30_000 } }, timers)
+    const address = only(await app.startFast(timers))
+    timers.advance(10_000)
+    await ask(address, '/die')
+    await app.until(() => app.servers.at(-1)?.some(({ reason }) => reason !== undefined) === true)
+    timers.advance(30_000)
+    await app.until(() => app.pids.length === 2)
+    timers.advance(1000)
+    await app.until(() => app.servers.at(-1)?.every(({ reason }) => reason === undefined) === true)
+    assert.equal(await ask(address), String(app.pids.at(-1)))
+  })
+
   test('without ever listening is ended, and says so', async () => {
     const timers = new FakeTimers()
     await using app = new Started({ socket: 'path', command: 'sleep', args: ['1000'], readyTimeout: 500 }, timers)

@@ -1,6 +1,6 @@
 import http, { type RequestListener } from 'node:http'
 import https from 'node:https'
-import http2 from 'node:http2'
+import http2, { type ServerHttp2Session } from 'node:http2'
 import type { Server } from 'node:net'
 import type { FastifyServerOptions } from 'fastify'
 import type { ServerOptions } from 'node:http'
@@ -37,7 +37,8 @@ export function serverOf ({ tls, http2: wanted }: Listener, handler: RequestList
   limitHttp1(server, settings)
   // The same handler: Fastify looks at the request to tell the versions apart.
   server.on('request', (request: unknown, response: unknown) => Reflect.apply(handler, server, [request, response]))
-  server.on('session', session => session.setTimeout(settings.keepAliveTimeout ?? SESSION_TIMEOUT, () => session.close()))
+  if (settings.connectionTimeout !== undefined) server.setTimeout(settings.connectionTimeout)
+  server.on('session', session => limitSession(session, settings))
   return server
 }
 
@@ -45,6 +46,24 @@ function limited<S extends http.Server> (server: S, settings: ServerSettings): S
   if (settings.connectionTimeout !== undefined) server.setTimeout(settings.connectionTimeout)
   limitHttp1(server, settings)
   return server
+}
+
+/**
+ * A session has one timer: it runs for the smaller of the two. keepAliveTimeout lets the streams end first, connectionTimeout does not.
+ */
+function limitSession (session: ServerHttp2Session, { keepAliveTimeout = SESSION_TIMEOUT, connectionTimeout = 0 }: ServerSettings): void {
+  // Node.js ends it by the timeout of the server, whichever timer has run.
+  session.removeAllListeners('timeout')
+  const end = (): void => session.destroy()
+  if (connectionTimeout > 0 && (keepAliveTimeout === 0 || connectionTimeout <= keepAliveTimeout)) {
+    session.setTimeout(connectionTimeout, end)
+    return
+  }
+  session.setTimeout(keepAliveTimeout, () => {
+    session.close()
+    // For the streams that are left.
+    if (connectionTimeout > 0) session.setTimeout(connectionTimeout, end)
+  })
 }
 
 /** A server of HTTP/2 that takes HTTP/1, too, has these limits where one of HTTP/1 has them. */

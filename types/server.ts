@@ -30,11 +30,10 @@ export interface ScgiServerOptions {
   maxRequestsPerSocket?: number
   /** Maximum size of the parameters of a request in bytes; more is answered with 431. Default 64k. */
   maxParamsSize?: Size
-  /** Time in which the parameters of a request must arrive; then 408. 0 means no limit. Default 60s. */
+  /** Time in which the parameters of a request must arrive, those of the first from the connection on; then 408. 0 means no limit. Default 60s. */
   headersTimeout?: Time
   /**
-   * Time in which the whole request must arrive, parameters and body, from its first byte on, or from the connection if it is the first of
-   * it; then 408. 0 means no limit. Default 0.
+   * Time in which the whole request must arrive, parameters and body, from its first byte on; then 408. 0 means no limit. Default 0.
    */
   requestTimeout?: Time
   /** Inactivity after which a socket emits 'timeout', and is destroyed if there is no listener; 0 means no limit. Default 0. */

@@ -4,7 +4,6 @@ import { FST_SCGI_BAD_REQUEST, FST_SCGI_REQUEST_TIMEOUT, FST_SCGI_TRANSFER_CODIN
 import { currentContext } from '../runtime/context.ts'
 import { NetstringDecoder } from '../scgi/netstring.ts'
 import { show } from '../options/units.ts'
-import { headLimit } from './options.ts'
 import { readRequestHead } from './params.ts'
 import { looksLikeHttp, refusal, undestroyed } from './refusal.ts'
 import { asksForUpgrade, describeClient, forgetClient, ScgiIncomingMessage } from './request.ts'
@@ -50,8 +49,10 @@ export class ServerConnection implements Listed {
   #begun = false
   #gatewayAsks = false
   #clientDescribed = false
-  /** When the request began, its first byte or the connection, on the clock of `performance.now()`. */
+  /** When the first byte of the request came, on the clock of `performance.now()`; before the first request, when the connection did. */
   #began = 0
+  /** What a request without all of its parameters reaches first. */
+  #headLimit: 'headersTimeout' | 'requestTimeout' = 'headersTimeout'
   /** When this state has lasted too long, on the same clock; 0 is never. */
   #deadline = 0
   /** That in which the connection came. What a request leaves behind must not reach the next one. */
@@ -72,7 +73,8 @@ export class ServerConnection implements Listed {
     this.#host = host
     this.socket = socket
     this.#decoder = new NetstringDecoder(host.settings.maxParamsSize)
-    this.#limitHead(now)
+    this.#began = now
+    this.#limit(host.headersTimeout, now)
     socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
     socket.on('drain', this.#onDrain).on('timeout', this.#onTimeout)
   }
@@ -89,7 +91,7 @@ export class ServerConnection implements Listed {
     if (this.#state === LINGER || this.idle) {
       this.socket.destroy()
     } else if (this.#state === HEAD) {
-      const option = headLimit(this.#host)
+      const option = this.#headLimit
       this.#refuse(new FST_SCGI_REQUEST_TIMEOUT(option, this.#host[option]), 408)
     } else if (this.#state === BODY) {
       this.#refuse(new FST_SCGI_REQUEST_TIMEOUT('requestTimeout', this.#host.requestTimeout), 408)
@@ -105,8 +107,7 @@ export class ServerConnection implements Listed {
   #readHead (chunk: Buffer): void {
     if (!this.#begun) {
       this.#begun = true
-      // A kept connection: until now the time of an idle one was running.
-      if (this.#requests > 0) this.#limitHead(performance.now())
+      this.#limitHead(performance.now())
     }
     const offset = this.#decoder.write(chunk, 0, chunk.length)
     const { request, error } = this.#decoder
@@ -321,10 +322,20 @@ export class ServerConnection implements Listed {
     if (!heard.includes(true)) socket.destroy()
   }
 
-  /** The time of the whole request runs while its parameters come. */
+  /**
+   * The time of the whole request runs while its parameters come. Those of the first one have had theirs since the connection came: a
+   * gateway may open it ahead, and a connection that says nothing is to end.
+   */
   #limitHead (now: number): void {
+    const { headersTimeout, requestTimeout } = this.#host
+    const since = this.#requests === 0 ? this.#began : now
     this.#began = now
-    this.#limit(this.#host[headLimit(this.#host)], now)
+    this.#limit(headersTimeout, since)
+    this.#headLimit = 'headersTimeout'
+    if (requestTimeout > 0 && (this.#deadline === 0 || now + requestTimeout < this.#deadline)) {
+      this.#limit(requestTimeout, now)
+      this.#headLimit = 'requestTimeout'
+    }
   }
 
   #limit (time: number, from: number): void {

@@ -25,8 +25,3 @@ export function parseServerOptions (options: ScgiServerOptions): ServerSettings 
   if (typeof options !== 'object' || options === null) throw new FST_SCGI_OPT_INVALID('options', show(options), 'an object')
   return readRows(SERVER_SIDE, options, '', 'a server')
 }
-
-/** The limit that a request without all of its parameters reaches first. */
-export function headLimit ({ headersTimeout, requestTimeout }: Pick<ServerSettings, 'headersTimeout' | 'requestTimeout'>): 'headersTimeout' | 'requestTimeout' {
-  return requestTimeout > 0 && (requestTimeout < headersTimeout || !(headersTimeout > 0)) ? 'requestTimeout' : 'headersTimeout'
-}

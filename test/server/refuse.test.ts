@@ -250,6 +250,32 @@ test('the time of requestTimeout goes on from the parameters to the body, and be
   assert.equal((await client.next()).statusLine, 'Status: 200 OK')
 })
 
+test('requestTimeout begins with the first byte, not with a connection that was opened ahead; headersTimeout begins with that', { timeout: 30_000 }, async t => {
+  let now = 1000
+  t.mock.method(performance, 'now', () => now)
+  for (const [headersTimeout, told] of [[0, 'requestTimeout'], [5200, 'requestTimeout'], [5080, 'headersTimeout']] as const) {
+    const server = createScgiServer({ headersTimeout, requestTimeout: 100 }, () => assert.fail('no request'))
+    await using listener = await listen(server)
+    const opened = once(server, 'connection')
+    await using client = await listener.connect()
+    const [socket] = await opened
+    let error: Error | undefined
+    server.once('clientError', given => { error = given })
+    now += 5000
+    // Until the connections have been looked at.
+    await new Promise(resolve => { setTimeout(resolve, 100) })
+    const begun = once(socket, 'data')
+    client.write('30:CONTENT')
+    await begun
+    now += 60
+    await new Promise(resolve => { setTimeout(resolve, 100) })
+    assert.equal(error, undefined)
+    now += 60
+    assert.equal((await client.last()).statusLine, 'Status: 408 Request Timeout')
+    assert.match(String(error), new RegExp(told))
+  }
+})
+
 test('a reply that has begun is cut by requestTimeout', async () => {
   const server = createScgiServer({ requestTimeout: 20 }, (req, res) => {
     req.resume()

@@ -4,6 +4,9 @@ import { FST_SCGI_CACHE_PURGE } from '../errors.ts'
 import { readTags } from './tags.ts'
 import type { CacheStore, CacheStoreKey, PurgeMatch } from '../../types/cache-store.ts'
 
+/** How often a soft purge looks anew for an entry that others change. */
+const ATTEMPTS = 10
+
 /**
  * Purges a store that has no method for it. One key is deleted by its name; anything else needs a store that can list its keys.
  * @throws FST_SCGI_CACHE_PURGE
@@ -22,17 +25,21 @@ export async function purgeBySearch (
   for await (const key of store.keys(origin)) if (byKey(key.path)) keys.push(key)
   let count = 0
   for (const key of keys) {
-    const entry = await store.get(key)
-    if (entry === undefined) continue
-    discard(entry)
-    if ('tag' in match && !readTags(entry.headers).includes(match.tag)) continue
-    if (soft) {
-      const { body: _body, size: _size, id: _id, ...value } = entry
-      if (await store.updateMeta?.(key, { ...value, staleAt: Math.min(value.staleAt, now - 1) }, entry) === true) count++
-    } else {
-      // It takes the other variants of the key with it.
-      await store.delete(key)
+    // One that is renewed or replaced in the meantime is as much in the way as the one before it.
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const entry = await store.get(key)
+      if (entry === undefined) break
+      discard(entry)
+      if ('tag' in match && !readTags(entry.headers).includes(match.tag)) break
+      if (soft) {
+        const { body: _body, size: _size, id: _id, ...value } = entry
+        if (await store.updateMeta?.(key, { ...value, staleAt: Math.min(value.staleAt, now - 1) }, entry) !== true) continue
+      } else {
+        // It takes the other variants of the key with it.
+        await store.delete(key)
+      }
       count++
+      break
     }
   }
   return count

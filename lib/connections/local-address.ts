@@ -33,7 +33,7 @@ export function isUnbound (value: unknown): value is undefined | false | '' {
  * @param others what else may stand there
  * @throws FST_SCGI_OPT_INVALID, FST_SCGI_OPT_UNKNOWN
  */
-export function parseLocalAddress (value: unknown, others: string): LocalAddress {
+function parseLocalAddress (value: unknown, others: string): LocalAddress {
   if (!isRecord(value)) {
     const local = typeof value === 'string' ? readLocalAddress(value) : undefined
     if (local === undefined) throw new FST_SCGI_OPT_INVALID('bind', show(value), orSwitch(value, `${FORMS}${others}`))

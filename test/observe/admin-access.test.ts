@@ -202,28 +202,32 @@ test('who has left before anybody looked is nobody of this machine', async () =>
   assert.equal(asked, 0)
 })
 
+/** Calls the API over the gateway's own socket. */
+function caller (socketPath: string): (
+  method: string, path: string, body?: object, headers?: Record<string, string>
+) => Promise<{ status: number | undefined, text: string }> {
+  return (method, path, body, headers = {}) => new Promise((resolve, reject) => {
+    const request = httpRequest({
+      socketPath,
+      method,
+      path,
+      agent: false,
+      headers: { host: 'localhost', ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    }, response => {
+      let text = ''
+      response.setEncoding('utf8').on('data', (chunk: string) => { text += chunk }).on('end', () => resolve({ status: response.statusCode, text }))
+    })
+    request.once('error', reject).end(body === undefined ? undefined : JSON.stringify(body))
+  })
+}
+
 test("the gateway's own socket is this user's alone, serves the API without a token, and nothing else", async () => {
   await using dir = await tempDir()
   await using backends = await Backends.start(2)
   const socket = dir.socket('admin.sock')
   await using gateway = await startAdmin(backends.addresses, { socket, authorize: async (_request, reply) => reply.code(401).send() })
   assert.equal((await stat(socket)).mode & 0o777, 0o600)
-  const call = (
-    method: string, path: string, body?: object, headers: Record<string, string> = {}
-  ): Promise<{ status: number | undefined, text: string }> =>
-    new Promise((resolve, reject) => {
-      const request = httpRequest({
-        socketPath: socket,
-        method,
-        path,
-        agent: false,
-        headers: { host: 'localhost', ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-      }, response => {
-        let text = ''
-        response.setEncoding('utf8').on('data', (chunk: string) => { text += chunk }).on('end', () => resolve({ status: response.statusCode, text }))
-      })
-      request.once('error', reject).end(body === undefined ? undefined : JSON.stringify(body))
-    })
+  const call = caller(socket)
   assert.equal((await call('GET', '/api/groups')).status, 200)
   assert.equal((await call('POST', '/api/caches/pages/purge', { key: 'a' }, { 'x-gateway-operator': 'ada' })).status, 200)
   assert.ok(gateway.log.some(({ operator }) => operator === 'ada (ctl)'))
@@ -234,6 +238,29 @@ test("the gateway's own socket is this user's alone, serves the API without a to
   await assert.rejects(startAdmin(backends.addresses, { socket }), { code: 'FST_SCGI_OPT_INVALID', message: /option 'socket'/ })
   await gateway.close()
   await assert.rejects(stat(socket), { code: 'ENOENT' })
+})
+
+test("over the gateway's own socket nothing is edited any more while it closes; it can still be seen", async () => {
+  await using dir = await tempDir()
+  await using backends = await Backends.start(1)
+  const socket = dir.socket('admin.sock')
+  const app = Fastify({ return503OnClosing: false })
+  app.register(admin, { prefix: '/gateway', socket })
+  app.register(scgi, { upstreams: { name: 'app', servers: backends.addresses } })
+  const closing = new Promise<void>(resolve => { app.addHook('preClose', async () => { resolve() }) })
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  const holds = new Promise<void>(resolve => { backends.onHold = resolve })
+  const held = fetch(`${url}/hold`)
+  await holds
+  const closed = app.close()
+  await closing
+  const call = caller(socket)
+  assert.equal((await call('GET', '/api/groups')).status, 200)
+  const answer = await call('PATCH', '/api/groups/app', { balance: 'least_conn' })
+  assert.deepEqual([answer.status, JSON.parse(answer.text).message], [503, 'the gateway is closing, and takes no more edits'])
+  backends.release()
+  assert.equal(await (await held).text(), 'held')
+  await closed
 })
 
 test('options that are wrong are refused at register, and a gateway must be there', async () => {

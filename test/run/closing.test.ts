@@ -1,5 +1,6 @@
 // What comes of requests while the application closes: those in progress are led on to other routes and finished, new ones are refused.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import scgi from '../../lib/index.ts'
 import { runGateway } from '../../lib/run/index.ts'
@@ -8,6 +9,7 @@ import { headerValue, type RawResponse } from '../helpers/http-response.ts'
 import { RawClient } from '../helpers/raw-client.ts'
 import { startRecorder, type Recorder } from '../helpers/recorder.ts'
 import { eventually, get } from '../gateway/kit.ts'
+import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { GatewayConfig } from '../../types/config.ts'
 
@@ -92,12 +94,15 @@ test('the runner refuses what comes while it closes, unless return503OnClosing i
     await using recorder = await startRecorder({ answer: 'Content-Type: text/plain\r\n\r\nserved' })
     await using run = await start({ mounts: [recorder.address], ...(refused ? undefined : { fastify: { return503OnClosing: false } }) })
     const { app, port } = run
+    const accepted = once(app.server, 'connection')
     await using client = await RawClient.connect({ port })
+    const [socket]: Socket[] = await accepted
     assert.equal((await client.request(get('/'))).statusCode, 200)
     // A connection that is not idle is not closed with the others.
     const whole = get('/').toString('latin1')
     client.expect('GET')
     await client.write(Buffer.from(whole.slice(0, 20)))
+    await eventually(() => socket?.bytesRead === whole.length + 20, 'the server has seen that more is to come')
     const closing = app.close()
     await eventually(() => !app.server.listening, 'it listens no more')
     await client.write(Buffer.from(whole.slice(20)))

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { FST_SCGI_ADMIN_STATE, FST_SCGI_OPT_INVALID } from '../../errors.ts'
 import { codeOf, toError } from '../../runtime/caught.ts'
@@ -135,12 +135,22 @@ async function clear (lock: string, owner: string): Promise<void> {
 
 /** False where the file is there already. */
 async function isMade (path: string, text: string): Promise<boolean> {
+  let file
   try {
-    await writeFile(path, text, { flag: 'wx', mode: 0o600 })
-    return true
+    file = await open(path, 'wx', 0o600)
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false
     throw error
+  }
+  try {
+    await file.writeFile(text)
+    return true
+  } catch (error) {
+    // Of a full disk, say: everybody would wait for one that is empty.
+    await rm(path, { force: true }).catch(() => {})
+    throw error
+  } finally {
+    await file.close()
   }
 }
 

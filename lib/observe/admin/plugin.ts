@@ -99,14 +99,20 @@ function live (
   { service, events, own }: { service: AdminService, events: EventStream, own: WeakSet<Socket> }
 ): void {
   let server: Server | undefined
+  let closing = false
   scope.addHook('onReady', async () => {
     if (!scope.hasDecorator('scgi')) {
       throw new FST_SCGI_OPT_UNSUPPORTED('admin', 'there is no gateway in this instance, or in one around it: register fastify-scgi there')
     }
     await service.start()
-    if (socket !== undefined) server = await listenOwn(socket, own, (request, response) => serveOwn(scope, request, response))
+    if (socket === undefined) return
+    server = await listenOwn(socket, own, (request, response) => {
+      if (closing && !/^(?:GET|HEAD)$/.test(request.method ?? '')) refuseLate(response)
+      else serveOwn(scope, request, response)
+    })
   })
   scope.addHook('preClose', done => {
+    closing = true
     events.close()
     done()
   })
@@ -118,6 +124,12 @@ function live (
       server.closeAllConnections()
     }
   })
+}
+
+/** What a gateway is told that ends would be told to nobody. */
+function refuseLate (response: ServerResponse): void {
+  const answer = JSON.stringify({ statusCode: 503, error: 'Service Unavailable', message: 'the gateway is closing, and takes no more edits' })
+  response.writeHead(503, { 'content-type': 'application/json; charset=utf-8', connection: 'close' }).end(answer)
 }
 
 /** Over the gateway's own socket there is the API, and nothing else of the application. */

@@ -6,11 +6,12 @@ export const MARK_VARIABLE = 'FASTIFY_SCGI_OWNER'
 
 // No system tells a process that its parent has died, and one that is killed tells nobody. But the pipes that it holds are closed: a shell
 // waits for the end of one, with the list of what is to be ended then. It has a session of its own, so that what is sent to all processes of
-// a terminal, or of a group, does not reach it. In a line: '+ PID/SIGNAL/SECONDS', '- PID', 'd DIRECTORY'.
+// a terminal, or of a group, does not reach it. What there is when it begins comes with its arguments, as the owner may be killed before it
+// writes. In a line: '+ PID/SIGNAL/SECONDS', '- PID', 'd DIRECTORY'.
 const SCRIPT = `
 trap '' HUP INT QUIT TERM
-groups=
-directories=
+groups=$2
+directories=$3
 while read -r what rest; do
   case $what in
     +) groups="$groups $rest" ;;
@@ -77,15 +78,15 @@ class Guard {
 
   #start (): void {
     const begun = performance.now()
-    const shell = this.#shell = spawn('/bin/sh', ['-c', SCRIPT, 'fastify-scgi', `${MARK_VARIABLE}=${PROCESS_MARK}`], {
+    const groups = [...this.#groups].map(([pid, entry]) => ` ${lineOf(pid, entry)}`).join('')
+    const directories = [...this.#directories].map(directory => `${directory}\n`).join('')
+    const shell = this.#shell = spawn('/bin/sh', ['-c', SCRIPT, 'fastify-scgi', `${MARK_VARIABLE}=${PROCESS_MARK}`, groups, directories], {
       cwd: '/', env: { PATH: process.env['PATH'] ?? '/bin:/usr/bin' }, detached: true, stdio: ['pipe', 'ignore', 'ignore'],
     })
     shell.unref()
     // An error of the pipe is the end of the shell, which is heard anyway.
     shell.stdin.on('error', () => {})
     if ('unref' in shell.stdin && typeof shell.stdin.unref === 'function') shell.stdin.unref()
-    for (const directory of this.#directories) this.#say(`d ${directory}`)
-    for (const [pid, entry] of this.#groups) this.#say(`+ ${lineOf(pid, entry)}`)
     const gone = (): void => {
       if (this.#shell !== shell) return
       this.#shell = undefined

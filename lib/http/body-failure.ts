@@ -19,7 +19,10 @@ export function endWithBody (body: Readable, raw: ServerResponse, isFailure: (er
     const check = (): void => {
       if (raw.writableEnded) return
       const fed = destinations(body)
-      const isStuck = fed.length > 0 ? fed.some(each => isWaiting(each, raw)) : !isHeard && raw.headersSent && isRead(body)
+      const isStuck = fed.length > 0
+        // Whoever pipes it there himself, and does not listen, has taken the reply from Fastify.
+        ? fed.some(each => each === raw ? !isHeard && raw.headersSent : isWaiting(each, raw))
+        : !isHeard && raw.headersSent && isRead(body)
       if (isStuck) breakOff(raw)
     }
     // Whoever hears of it may still send another.
@@ -30,9 +33,9 @@ export function endWithBody (body: Readable, raw: ServerResponse, isFailure: (er
   const own = body.listenerCount('error')
 }
 
-/** A stream that gets no more, and no end, and that the reply is made of. The reply itself is Fastify's to end. */
+/** A stream that gets no more, and no end, and that the reply is made of. */
 function isWaiting (stream: unknown, raw: ServerResponse): boolean {
-  return stream !== raw && !isTrue(stream, 'writableEnded') && leadsTo(stream, raw, DEPTH)
+  return !isTrue(stream, 'writableEnded') && leadsTo(stream, raw, DEPTH)
 }
 
 function leadsTo (stream: unknown, raw: ServerResponse, depth: number): boolean {

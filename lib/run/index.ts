@@ -117,6 +117,8 @@ export async function runHere (
     }
   } catch (error) {
     over()
+    await logs.flush(LAST_LINES)
+    logs.close()
     throw error
   }
 }

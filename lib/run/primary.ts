@@ -95,7 +95,13 @@ export class Primary {
    * @throws StartError
    */
   async start (): Promise<void> {
-    await this.#change()
+    try {
+      await this.#change()
+    } catch (error) {
+      // Applications of the group, say: another try would start them a second time.
+      await this.possessions.close()
+      throw error
+    }
     for (const url of this.addresses) this.log.info(listening(url))
     this.log.info(`${this.#current?.size ?? 0} workers serve`)
   }
@@ -161,7 +167,11 @@ export class Primary {
       if (this.#closing !== undefined) throw new StartError('the gateway is closing')
     } catch (error) {
       generation.kill()
-      await undo?.()
+      try {
+        await undo?.()
+      } catch (failure) {
+        this.#say(log => log.error(`what was changed for this configuration could not all be undone: ${toError(failure).message}`))
+      }
       if (pidFile !== this.#pidFile) pidFile?.undo()
       if (logs !== this.#logs) logs?.close()
       // The workers that were about to serve were ended for that.

@@ -1,6 +1,6 @@
 import http, { type RequestListener } from 'node:http'
 import https from 'node:https'
-import http2, { type ServerHttp2Session } from 'node:http2'
+import http2, { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Server } from 'node:net'
 import type { FastifyServerOptions } from 'fastify'
 import type { ServerOptions } from 'node:http'
@@ -54,7 +54,19 @@ function limited<S extends http.Server> (server: S, settings: ServerSettings): S
 function limitSession (session: ServerHttp2Session, { keepAliveTimeout = SESSION_TIMEOUT, connectionTimeout = 0 }: ServerSettings): void {
   // Node.js ends it by the timeout of the server, whichever timer has run.
   session.removeAllListeners('timeout')
-  const end = (): void => session.destroy()
+  const streams = new Set<ServerHttp2Stream>()
+  if (connectionTimeout > 0) {
+    session.on('stream', stream => {
+      streams.add(stream)
+      stream.once('close', () => streams.delete(stream))
+    })
+  }
+  const end = (): void => {
+    // Half a reply must not look like a whole one, as it does with a stream that is only destroyed.
+    for (const stream of streams) stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    // They are told so before the session is over.
+    setImmediate(() => session.destroy())
+  }
   if (connectionTimeout > 0 && (keepAliveTimeout === 0 || connectionTimeout <= keepAliveTimeout)) {
     session.setTimeout(connectionTimeout, end)
     return

@@ -1,4 +1,4 @@
-import { lstatSync, statSync } from 'node:fs'
+import { chownSync, lstatSync, statSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { dirname } from 'node:path'
 import { divertConnections, setBacklog, type Handle, type ServerAddress } from './handles.ts'
@@ -44,13 +44,26 @@ export class HeldSockets {
     const changed: (() => void)[] = []
     const moved: Place[] = []
     const undo = async (): Promise<void> => {
-      for (const back of changed.splice(0)) back()
+      // What cannot be undone must not keep the rest from it.
+      const failures: unknown[] = []
+      for (const back of changed.splice(0)) {
+        try {
+          back()
+        } catch (error) {
+          failures.push(error)
+        }
+      }
       await this.#close(opened)
       for (const key of opened) this.#forget(key)
       for (const place of moved.splice(0)) {
-        await this.#add(place)
-        this.#moved.delete(keyOf(place))
+        try {
+          await this.#add(place)
+          this.#moved.delete(keyOf(place))
+        } catch (error) {
+          failures.push(error)
+        }
       }
+      if (failures.length > 0) throw failures[0]
     }
     try {
       for (const place of places) {
@@ -178,8 +191,8 @@ function change (held: Held, place: Place): () => void {
     if (stat !== undefined) {
       // What is no longer said is as with a new socket.
       const mode = place.mode ?? (before.mode === undefined ? undefined : newMode())
-      const gid = place.gid ?? (before.gid === undefined ? undefined : newGroup(place.path))
-      giveSocket({ path: place.path, mode, gid })
+      giveSocket({ path: place.path, mode, gid: place.gid })
+      if (place.gid === undefined && before.gid !== undefined) wishGroup(place.path, newGroup(place.path))
       undo.push(() => {
         // Its file may be gone by then, as where all is closed meanwhile; the rest is undone nevertheless.
         if (lstatSync(place.path, { throwIfNoEntry: false }) === undefined) return
@@ -194,6 +207,15 @@ function change (held: Held, place: Place): () => void {
   held.place = place
   undo.push(() => { held.place = before })
   return () => { for (const back of undo) back() }
+}
+
+/** Gives a socket a group that nobody has named: it stays as it is where this user may not. */
+function wishGroup (path: string, gid: number | undefined): void {
+  try {
+    if (gid !== undefined) chownSync(path, -1, gid)
+  } catch (error) {
+    if (codeOf(error) !== 'EPERM') throw error
+  }
 }
 
 function newMode (): number {

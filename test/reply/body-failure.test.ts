@@ -109,6 +109,15 @@ const ROWS: Record<string, Row> = {
     onResponse: (reply, body) => { reply.send(body.pipe(new PassThrough()).on('data', told)) },
     expected: CUT,
   },
+  'it is piped into a reply that was taken from Fastify': {
+    sent: 'begun',
+    onResponse: (reply, body) => {
+      reply.hijack()
+      reply.raw.writeHead(200)
+      body.on('data', told).pipe(reply.raw)
+    },
+    expected: CUT,
+  },
   'a copy by hand': { sent: 'begun', onResponse: (reply, body) => { reply.send(copy(body).on('data', told)) }, expected: CUT },
 }
 

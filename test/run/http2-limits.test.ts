@@ -1,7 +1,7 @@
 // Clients of HTTP/2 have connectionTimeout beside keepAliveTimeout: one ends what stalls, the other what is idle.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import http2 from 'node:http2'
+import http2, { constants } from 'node:http2'
 import type { ServerResponse } from 'node:http'
 import tls from 'node:tls'
 import { test } from 'node:test'
@@ -44,6 +44,23 @@ for (const secure of [true, false]) {
       await closed
     })
   }
+
+  test(`${secure ? 'https' : 'http'}: half a reply does not look like a whole one when connectionTimeout ends it`, { timeout: 30_000 }, async () => {
+    await using server = await serve({ keepAliveTimeout: 72_000, connectionTimeout: 200 }, secure)
+    const client = http2.connect(`${secure ? 'https' : 'http'}://127.0.0.1:${server.port}`, { rejectUnauthorized: false })
+    client.on('error', () => {})
+    const stream = client.request({ ':path': '/' })
+    const closed = new Promise<void>(resolve => { stream.on('error', () => {}).once('close', resolve) })
+    const begun = once(stream, 'data')
+    stream.end()
+    await once(client, 'remoteSettings')
+    while (server.responses.length === 0) await new Promise(resolve => setImmediate(resolve))
+    server.responses[0]?.write('half')
+    await begun
+    await closed
+    assert.equal(stream.rstCode, constants.NGHTTP2_INTERNAL_ERROR)
+    client.destroy()
+  })
 
   test(`${secure ? 'https' : 'http'}: keepAliveTimeout lets a request finish, also before a longer connectionTimeout`, { timeout: 30_000 }, async () => {
     for (const connectionTimeout of [0, 20_000]) {

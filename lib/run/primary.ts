@@ -98,8 +98,8 @@ export class Primary {
     try {
       await this.#change()
     } catch (error) {
-      // Applications of the group, say: another try would start them a second time.
-      await this.possessions.close()
+      // Applications of the group, say: another try would start them a second time. Why it does not start counts for more than how they end.
+      await this.possessions.close().catch(() => {})
       throw error
     }
     for (const url of this.addresses) this.log.info(listening(url))

@@ -62,11 +62,11 @@ const REFUSED: Readonly<Record<string, string>> = {
 
 /** Of another value Node.js takes some for true, and some for false, without a word. */
 const FLAGS = ['allowPartialTrustChain', 'enableTrace', 'honorCipherOrder', 'keepAlive', 'noDelay', 'rejectUnauthorized', 'requestCert']
-/** The most of each; what is no number is its default for Node.js, and 0 is, too. */
-const NUMBERS: Readonly<Record<string, number>> = {
-  handshakeTimeout: MAX_TIME,
-  keepAliveInitialDelay: MAX_PROBE_DELAY,
-  sessionTimeout: MAX_TIME,
+/** The least and the most of each: Node.js takes its default for what is no number, and for a time of 0. */
+const NUMBERS: Readonly<Record<string, readonly [least: number, most: number]>> = {
+  handshakeTimeout: [1, MAX_TIME],
+  keepAliveInitialDelay: [0, MAX_PROBE_DELAY],
+  sessionTimeout: [1, MAX_TIME],
 }
 
 /** What each name has of its own. */
@@ -157,11 +157,9 @@ function checkOthers (option: string, { ca: _ca, crl: _crl, pfx: _pfx, ...others
   for (const [name, value] of Object.entries(others)) {
     if (value === undefined) continue
     if (FLAGS.includes(name) && typeof value !== 'boolean') throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(value), 'true or false')
-    const most = NUMBERS[name]
-    // A delay of 0 says what it is: the system's.
-    const mayBeZero = name === 'keepAliveInitialDelay'
-    if (most !== undefined && !(typeof value === 'number' && (value > 0 || (mayBeZero && value === 0)) && value <= most)) {
-      throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(value), `a number ${mayBeZero ? 'from 0' : 'above 0'}, of at most ${most}`)
+    const [least, most] = NUMBERS[name] ?? []
+    if (least !== undefined && most !== undefined && !(typeof value === 'number' && value >= least && value <= most)) {
+      throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(value), `a number from ${least} to ${most}`)
     }
     if (name === 'ALPNCallback' && !isFunction(value)) throw new FST_SCGI_OPT_INVALID(`${option}.${name}`, show(value), 'a function')
     try {

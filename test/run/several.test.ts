@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { runGateway } from '../../lib/run/index.ts'
 import { runScript } from '../helpers/cli.ts'
 import { RawClient } from '../helpers/raw-client.ts'
-import { startRecorder } from '../helpers/recorder.ts'
+import { startPausing } from './pausing.ts'
 
 const EVENTS = ['SIGTERM', 'SIGQUIT', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'warning'] as const
 const QUIET = { log: { level: 'silent' } } as const
@@ -14,15 +14,7 @@ function listeners (): unknown[] {
 }
 
 test('a signal lets the last of several gateways finish, whatever was closed before', async () => {
-  let finish = (): void => {}
-  const told = new Promise<void>(resolve => { finish = resolve })
-  await using recorder = await startRecorder({
-    async answer (exchange) {
-      await exchange.write('Content-Length: 10\r\n\r\nhello')
-      await told
-      await exchange.end('world')
-    },
-  })
+  await using recorder = await startPausing()
   await using program = runScript('test/run/several-child.ts', [recorder.address])
   const { port } = new URL(await program.listening())
   await using client = await RawClient.connect({ port: Number(port) })
@@ -33,7 +25,7 @@ test('a signal lets the last of several gateways finish, whatever was closed bef
   await Promise.race([program.printed(/closing/), program.ended])
   // The same key press may arrive twice.
   program.kill('SIGTERM')
-  finish()
+  recorder.finish()
   assert.equal((await client.response()).body.toString(), 'helloworld')
   assert.deepEqual(await program.ended, { code: 0, signal: null })
   assert.equal(program.stderr, '')

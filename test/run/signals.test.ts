@@ -3,18 +3,11 @@ import { test } from 'node:test'
 import { runCli } from '../helpers/cli.ts'
 import { RawClient } from '../helpers/raw-client.ts'
 import { startRecorder } from '../helpers/recorder.ts'
+import { startPausing } from './pausing.ts'
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
   test(`${signal} lets a reply in flight finish`, async () => {
-    let finish = (): void => {}
-    const told = new Promise<void>(resolve => { finish = resolve })
-    await using recorder = await startRecorder({
-      async answer (exchange) {
-        await exchange.write('Content-Length: 10\r\n\r\nhello')
-        await told
-        await exchange.end('world')
-      },
-    })
+    await using recorder = await startPausing()
     await using gateway = runCli('--listen', '0', recorder.address)
     const { port } = new URL(await gateway.listening())
     await using client = await RawClient.connect({ port: Number(port) })
@@ -26,7 +19,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
     gateway.kill(signal)
     await gateway.printed(/closing/)
     await idle.closed
-    finish()
+    recorder.finish()
     assert.equal((await client.response()).body.toString(), 'helloworld')
     assert.deepEqual(await gateway.ended, { code: 0, signal: null })
     assert.equal(gateway.stderr, '')

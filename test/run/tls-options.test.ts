@@ -138,11 +138,11 @@ const WRONG: [options: object, code: string, message: RegExp][] = [
     (name): [object, string, RegExp][] => ['on', 1, 0, null].map(value => [{ [name]: value }, 'INVALID', new RegExp(`tls\\.${name}' is .*true or false`)])),
   ...['handshakeTimeout', 'keepAliveInitialDelay', 'sessionTimeout'].flatMap(
     (name): [object, string, RegExp][] => ['10s', 0, -1, NaN].filter(value => name !== 'keepAliveInitialDelay' || value !== 0).map(
-      value => [{ [name]: value }, 'INVALID', new RegExp(`tls\\.${name}' is .*(above|from) 0`)])),
+      value => [{ [name]: value }, 'INVALID', new RegExp(`tls\\.${name}' is .*a number from`)])),
   // Longer than a timer, or the system, can count.
   ...['handshakeTimeout', 'keepAliveInitialDelay', 'sessionTimeout'].flatMap(
-    (name): [object, string, RegExp][] => [Infinity, 2 ** 31].map(value => [{ [name]: value }, 'INVALID', new RegExp(`tls\\.${name}' is .*at most`)])),
-  [{ keepAliveInitialDelay: 32_767_001 }, 'INVALID', /at most 32767000/],
+    (name): [object, string, RegExp][] => [Infinity, 2 ** 31].map(value => [{ [name]: value }, 'INVALID', new RegExp(`tls\\.${name}' is .*a number from`)])),
+  [{ keepAliveInitialDelay: 32_767_001 }, 'INVALID', /from 0 to 32767000/],
   [{ ALPNCallback: 'h2' }, 'INVALID', /ALPNCallback' is "h2", expected a function/],
   [{ pskCallback: 'x' }, 'INVALID', /pskCallback/],
   [{ pskIdentityHint: 5 }, 'INVALID', /pskIdentityHint/],

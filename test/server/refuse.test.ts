@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { createScgiServer, ScgiServer, scgiServerFactory } from '../../lib/server/index.ts'
 import type { ScgiServerOptions } from '../../lib/server/index.ts'
 import { encode, listen, parseReply } from './scgi-client.ts'
+import type { Socket } from 'node:net'
 import type { Client } from './scgi-client.ts'
 
 function block (text: string): string {
@@ -253,22 +254,36 @@ test('the time of requestTimeout goes on from the parameters to the body, and be
 test('requestTimeout begins with the first byte, not with a connection that was opened ahead; headersTimeout begins with that', { timeout: 30_000 }, async t => {
   let now = 1000
   t.mock.method(performance, 'now', () => now)
-  for (const [headersTimeout, told] of [[0, 'requestTimeout'], [5200, 'requestTimeout'], [5080, 'headersTimeout']] as const) {
+  for (const [headersTimeout, told] of [[0, 'requestTimeout'], [5200, 'requestTimeout'], [5120, 'headersTimeout']] as const) {
     const server = createScgiServer({ headersTimeout, requestTimeout: 100 }, () => assert.fail('no request'))
     await using listener = await listen(server)
-    const opened = once(server, 'connection')
-    await using client = await listener.connect()
-    const [socket] = await opened
+    const open = async (): Promise<{ client: Client, socket: Socket }> => {
+      const opened: Promise<Socket[]> = once(server, 'connection')
+      const client = await listener.connect()
+      const [socket] = await opened
+      return { client, socket: socket ?? assert.fail('no socket') }
+    }
+    const begin = async ({ client, socket }: { client: Client, socket: Socket }): Promise<void> => {
+      const begun = once(socket, 'data')
+      client.write('30:CONTENT')
+      await begun
+    }
+    const tested = await open()
+    await using client = tested.client
+    // They tell by their end that the connections have been looked at.
+    const others = [await open(), await open()] as const
+    await using first = others[0].client
+    await using second = others[1].client
     let error: Error | undefined
-    server.once('clientError', given => { error = given })
+    server.on('clientError', (given: Error, of: Socket) => { if (of === tested.socket) error = given })
+    await begin(others[0])
     now += 5000
-    // Until the connections have been looked at.
-    await new Promise(resolve => { setTimeout(resolve, 100) })
-    const begun = once(socket, 'data')
-    client.write('30:CONTENT')
-    await begun
-    now += 60
-    await new Promise(resolve => { setTimeout(resolve, 100) })
+    await first.last()
+    await begin(others[1])
+    now += 30
+    await begin(tested)
+    now += 80
+    await second.last()
     assert.equal(error, undefined)
     now += 60
     assert.equal((await client.last()).statusLine, 'Status: 408 Request Timeout')
